@@ -1,0 +1,221 @@
+"""Settings fragment for S3: ``from herokuify.aws import *``.
+
+Reads plain config vars and those of add-ons that provide a bucket, opens no connection,
+and never fails while nothing is set: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
+AWS_STORAGE_BUCKET_NAME are None then, and the other names don't exist.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks.registry import registry
+
+from herokuify import env
+from herokuify.addons import bucket_name, find_addon, region_name
+from herokuify.addresses import s3_base_url, url_path
+from herokuify.exceptions import ConfigurationError
+
+# For type checkers. The names after the third exist only where something sets them.
+AWS_ACCESS_KEY_ID: str | None
+AWS_SECRET_ACCESS_KEY: str | None
+AWS_STORAGE_BUCKET_NAME: str | None
+AWS_SESSION_TOKEN: str
+AWS_S3_REGION_NAME: str
+AWS_S3_ENDPOINT_URL: str
+AWS_S3_CUSTOM_DOMAIN: str
+AWS_S3_ADDRESSING_STYLE: str
+AWS_LOCATION: str
+AWS_PUBLIC_LOCATION: str
+AWS_AUTO_CREATE_BUCKET: bool
+
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105 (a variable's name)
+BUCKET = "AWS_STORAGE_BUCKET_NAME"
+ALWAYS = (*KEYS, BUCKET)
+
+
+def bare_host(value: str) -> str:
+    """Check a host, with a port at most."""
+    label = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+    if not re.fullmatch(rf"{label}(?:\.{label})*(?::[0-9]{{1,5}})?", value):
+        raise ValueError("a host alone, such as cdn.example.com, without https:// and slashes")
+    return value
+
+
+def key_prefix(value: str) -> str:
+    """Strip a prefix of keys of slashes at its ends."""
+    parts = [part for part in value.split("/") if part]
+    if {".", ".."} & set(parts):
+        raise ValueError("a folder in the bucket, such as my-app, without . and ..")
+    return "/".join(parts)
+
+
+#: Setting → the variables it is read from, of which the first that is set wins, and how.
+PLACEMENT: Mapping[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
+    BUCKET: ((BUCKET,), bucket_name),
+    "AWS_S3_REGION_NAME": (
+        ("AWS_S3_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"),
+        region_name,
+    ),
+    "AWS_S3_ENDPOINT_URL": (("AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"), env.http_url),
+    "AWS_S3_CUSTOM_DOMAIN": (("AWS_S3_CUSTOM_DOMAIN",), bare_host),
+    "AWS_S3_ADDRESSING_STYLE": (
+        ("AWS_S3_ADDRESSING_STYLE",),
+        env.one_of("auto", "virtual", "path"),
+    ),
+    "AWS_LOCATION": (("AWS_LOCATION",), key_prefix),
+}
+
+
+def read_aws(environ: Mapping[str, str]) -> dict[str, str | bool | None]:
+    """Read the AWS_* settings from an environment.
+
+    Credentials are taken whole, from the plain names or from an add-on, and so is the bucket
+    with its place. Raises ConfigurationError for half a set, for two add-ons that could
+    fill the same names, and for a value that can't be right.
+    """
+    settings: dict[str, str | bool | None] = dict.fromkeys(ALWAYS)
+    settings.update(_read_text(environ))
+    auto_create = env.read(environ, "AWS_AUTO_CREATE_BUCKET", convert=env.boolean)
+    if auto_create is not None:
+        settings["AWS_AUTO_CREATE_BUCKET"] = auto_create
+    return settings
+
+
+def get_static_url(location: str = "static", *, environ: Mapping[str, str] | None = None) -> str:
+    """Build STATIC_URL for the static storages on S3; ``/static/`` while no bucket is set."""
+    return _base_url(location, ("AWS_PUBLIC_LOCATION", "AWS_LOCATION"), environ)
+
+
+def get_media_url(location: str = "media", *, environ: Mapping[str, str] | None = None) -> str:
+    """Build MEDIA_URL for the media storage on S3; ``/media/`` while no bucket is set."""
+    return _base_url(location, ("AWS_LOCATION",), environ)
+
+
+def _base_url(location: str, prefixes: tuple[str, ...], environ: Mapping[str, str] | None) -> str:
+    settings = _read_text(os.environ if environ is None else environ)
+    if BUCKET not in settings:
+        return "/" + url_path(location)
+    prefix = next((settings[name] for name in prefixes if name in settings), "")
+    return s3_base_url(
+        settings[BUCKET],
+        f"{prefix}/{location}",
+        region=settings.get("AWS_S3_REGION_NAME"),
+        endpoint_url=settings.get("AWS_S3_ENDPOINT_URL"),
+        custom_domain=settings.get("AWS_S3_CUSTOM_DOMAIN"),
+        addressing_style=settings.get("AWS_S3_ADDRESSING_STYLE"),
+    )
+
+
+def _read_text(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read the settings that are text, of those that are set."""
+    credentials = _read_credentials(environ)
+    placement = {
+        setting: value
+        for setting, (names, convert) in PLACEMENT.items()
+        if (value := env.read(environ, *names, convert=convert))
+    }
+    if credentials and BUCKET in placement:
+        return credentials | placement
+    addon = find_addon(environ)
+    if addon is None:
+        return credentials | placement
+    # All that is missing belongs in one error.
+    keys = () if credentials else addon.keys
+    found = env.require(
+        environ,
+        *keys,
+        *(() if BUCKET in placement else addon.placement),
+        needed_by=addon.title,
+    )
+    if not credentials:
+        credentials = {name: found[source] for name, source in zip(KEYS, addon.keys, strict=True)}
+    if BUCKET not in placement:
+        placement = _confined(addon.place(environ), placement)
+    return credentials | placement
+
+
+def _read_credentials(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read the plain credentials; empty when none is set."""
+    if not env.is_set(environ, *KEYS, TOKEN):
+        return {}
+    credentials = env.require(environ, *KEYS, needed_by="Access to S3")
+    token = env.read(environ, TOKEN, secret=True)
+    return credentials | ({TOKEN: token} if token else {})
+
+
+def _confined(given: Mapping[str, str], plain: Mapping[str, str]) -> dict[str, str]:
+    """Join an add-on's placement and the plain names, which win, inside its AWS_LOCATION."""
+    placement = {**given, **plain}
+    root, wish = given.get("AWS_LOCATION"), plain.get("AWS_LOCATION")
+    if not root or not wish:
+        return placement
+    inside = wish[len(root) + 1 :] if f"{wish}/".startswith(f"{root}/") else wish
+    for name in ("AWS_LOCATION", "AWS_PUBLIC_LOCATION"):
+        if name in given:
+            placement[name] = "/".join(filter(None, (given[name], inside)))
+    public = given.get("AWS_PUBLIC_LOCATION")
+    if public and f"{placement['AWS_LOCATION']}/".startswith(f"{public}/"):
+        raise ConfigurationError(
+            f"AWS_LOCATION is {wish!r}, which is below {public!r}, where anyone may read: media "
+            "files would be public. Static files go there without it. "
+            "heroku config:unset AWS_LOCATION"
+        )
+    return placement
+
+
+def check_classic_settings(**_: Any) -> list[CheckMessage]:
+    """Report, as herokuify.E001, storage settings that Django would ignore.
+
+    Django 5.1 removed STATICFILES_STORAGE and DEFAULT_FILE_STORAGE (its release notes,
+    "Features removed in 5.1"); the app "herokuify" puts them into effect again.
+    """
+    from django.apps import apps
+    from django.conf import global_settings, settings
+
+    ignored = [
+        name
+        for name in ("STATICFILES_STORAGE", "DEFAULT_FILE_STORAGE")
+        if not hasattr(global_settings, name) and getattr(settings, name, None)
+    ]
+    if not ignored or apps.is_installed("herokuify"):
+        return []
+    names = env.listed(ignored)
+    message = (
+        f"ImproperlyConfigured: the settings define {names}, which Django has ignored since 5.1"
+    )
+    if settings.is_overridden("STORAGES"):  # type: ignore[misc]
+        message += " and which contradict STORAGES."
+        hint = f"Delete {names} from the settings: STORAGES is what Django reads."
+    else:
+        message += ": it would keep the files on the local disk, without a word."
+        hint = (
+            'Add the line that puts them into effect: INSTALLED_APPS = ["herokuify", …], above '
+            '"django.contrib.staticfiles".'
+        )
+    return [Error(message, hint=hint, id="herokuify.E001")]
+
+
+def _register_check() -> None:
+    # A module that is imported anew has a new function, and Django keeps a set of functions.
+    name = f"{__name__}.{check_classic_settings.__qualname__}"
+    known = {
+        f"{check.__module__}.{getattr(check, '__qualname__', '')}"
+        for check in registry.registered_checks
+    }
+    if name not in known:
+        register(check_classic_settings, Tags.staticfiles)
+
+
+# A reload must not keep a name whose variable is gone.
+for _name in [name for name in globals() if name.startswith("AWS_")]:
+    del globals()[_name]
+_settings = read_aws(os.environ)
+# Type checkers don't see this __all__, and go by the annotations above.
+globals().update(_settings, __all__=[*_settings, "get_media_url", "get_static_url"])
+_register_check()

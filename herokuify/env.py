@@ -1,0 +1,206 @@
+"""Read, convert and name variables of an environment, or of any other mapping of strings.
+
+A variable that is empty or blank counts as unset. Converters take the stripped text and
+raise ValueError with what they accept ("an integer, such as 3"), never with the value;
+:func:`read` adds the variable's name, what was found, and the command that mends it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import TypeVar, overload
+from urllib.parse import urlsplit
+
+from herokuify.exceptions import ConfigurationError
+
+T = TypeVar("T")
+
+TRUE = ("true", "yes", "on", "1")
+FALSE = ("false", "no", "off", "0")
+LONGEST_SHOWN = 80  # characters of a wrong value that a message repeats
+
+
+class Stage(Enum):
+    """Where the code runs: in which stage of an app's life on Heroku, or not there at all."""
+
+    BUILD = "build"
+    CI = "ci"
+    RELEASE = "release"
+    DYNO = "dyno"
+    LAPTOP = "laptop"
+
+
+def get_stage(environ: Mapping[str, str]) -> Stage:
+    """Tell a build, CI, the release phase, a running dyno and a laptop apart.
+
+    DYNO alone tells little: it names the dyno in all stages but the last (Heroku Dev Center,
+    "Dyno Startup Behavior"; heroku-buildpack-python, ``spec/fixtures/ci_pip`` and
+    ``spec/fixtures/hooks_pre_compile_pass_post_compile_fail``). SOURCE_VERSION is the commit
+    that a build is made of ("Buildpack API"), and a build has no PORT. Heroku CI sets
+    ``CI=true`` ("Heroku CI"), as other CI services do.
+    """
+    process = _process_type(_text_of(environ, "DYNO"))
+    has_port = bool(_text_of(environ, "PORT"))
+    # These two first: a config var of the app's own named CI (npm packages obey it) or
+    # SOURCE_VERSION (buildpacks exist that keep it) must not turn production into a test.
+    if process == "release":
+        return Stage.RELEASE
+    if process == "web" and has_port:
+        return Stage.DYNO
+    if _text_of(environ, "CI").lower() not in {"", *FALSE}:
+        return Stage.CI
+    if _text_of(environ, "SOURCE_VERSION") and not has_port:
+        return Stage.BUILD
+    return Stage.DYNO if process else Stage.LAPTOP
+
+
+def _process_type(dyno: str) -> str:
+    """Take ``web`` from ``web.1`` (Cedar) and from ``web-12a34b56d-e78f9`` (Fir)."""
+    return dyno.partition(".")[0] if "." in dyno else dyno.rsplit("-", 2)[0]
+
+
+@overload
+def read(environ: Mapping[str, str], *names: str, secret: bool = ...) -> str | None: ...
+@overload
+def read(
+    environ: Mapping[str, str], *names: str, convert: Callable[[str], T], secret: bool = ...
+) -> T | None: ...
+def read(
+    environ: Mapping[str, str],
+    *names: str,
+    convert: Callable[[str], object] = str,
+    secret: bool = False,
+) -> object:
+    """Return the first of the variables that is set, converted; None when none is.
+
+    Raises ConfigurationError when it doesn't convert; the value of a ``secret`` stays out
+    of the message, as do a URL's user, password and query.
+    """
+    for name in names:
+        value = _text_of(environ, name)
+        if value:
+            try:
+                return convert(value)
+            except ValueError as error:
+                found = "set to something else" if secret else _shown(value)
+                raise ConfigurationError(
+                    f"{name} is {found}; it must be {error}. {config_set([name])}"
+                ) from None
+    return None
+
+
+def is_set(environ: Mapping[str, str], *names: str) -> bool:
+    """Tell whether any of the variables is set."""
+    return any(_text_of(environ, name) for name in names)
+
+
+def require(environ: Mapping[str, str], *names: str, needed_by: str) -> dict[str, str]:
+    """Return the text of all the variables, by name.
+
+    Raises one ConfigurationError that names all those missing, and ``needed_by``, who
+    can't do without them.
+    """
+    found = {name: _text_of(environ, name) for name in names}
+    missing = [name for name in names if not found[name]]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise ConfigurationError(
+            f"{needed_by} needs {listed(names)}, but {listed(missing)} {verb} not set. "
+            f"{config_set(missing)}"
+        )
+    return found
+
+
+def require_all_or_none(
+    environ: Mapping[str, str], *names: str, needed_by: str
+) -> dict[str, str] | None:
+    """Return the text of all the variables, by name, or None when none is set.
+
+    Raises ConfigurationError for half a set, as :func:`require` does.
+    """
+    return require(environ, *names, needed_by=needed_by) if is_set(environ, *names) else None
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write names as prose: ``A``, ``A and B``, ``A, B and C``."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def config_set(names: Iterable[str]) -> str:
+    """Write the command that sets these variables on Heroku."""
+    return "heroku config:set " + " ".join(f"{name}=…" for name in names)
+
+
+def boolean(value: str) -> bool:
+    """Convert true, yes, on, 1, and false, no, off, 0, in upper or lower case."""
+    if value.lower() not in TRUE + FALSE:
+        raise ValueError(f"{', '.join(TRUE)} or {', '.join(FALSE)}")
+    return value.lower() in TRUE
+
+
+def integer(value: str) -> int:
+    """Convert a whole number in decimal digits."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", value):
+        raise ValueError("an integer, such as 3")
+    return int(value)
+
+
+def url(value: str) -> str:
+    """Check an absolute URL: it has a scheme and a host, and no blanks."""
+    if not _is_url(value):
+        raise ValueError("an absolute URL, such as https://example.com/path")
+    return value
+
+
+def http_url(value: str) -> str:
+    """Check a URL of http or https, without user, password, query and fragment."""
+    parts = urlsplit(value) if _is_url(value) else None
+    if (
+        parts is None
+        or parts.scheme not in {"http", "https"}
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+    ):
+        raise ValueError("an http or https URL without password and query: https://example.com")
+    return value
+
+
+def comma_list(value: str) -> list[str]:
+    """Split at commas, strip the items and drop empty ones."""
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Make a converter to one of these lower-case words; the value may be in upper case."""
+
+    def convert(value: str) -> str:
+        if value.lower() not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return value.lower()
+
+    return convert
+
+
+def _is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        # Reading the port is what checks it.
+        complete = bool(parts.scheme and parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    # urlsplit() drops line ends and tabs without a word.
+    return complete and not re.search(r"[\s\x00-\x1f\x7f]", value)
+
+
+def _text_of(environ: Mapping[str, str], name: str) -> str:
+    return environ.get(name, "").strip()
+
+
+def _shown(value: str) -> str:
+    """Repeat a wrong value for a message, without what may be a password in it."""
+    value = re.sub(r"\?.*", "?…", re.sub(r".*@", "…@", value, flags=re.DOTALL), flags=re.DOTALL)
+    return repr(value if len(value) <= LONGEST_SHOWN else value[:LONGEST_SHOWN] + "…")

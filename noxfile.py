@@ -1,0 +1,121 @@
+"""The matrix and the other checks: ``nox`` runs all, ``nox -s lint`` one.
+
+The tests run against the built wheel: each session unpacks the source distribution,
+takes the package out of it, and installs the wheel instead.
+"""
+
+import re
+import shutil
+import tarfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHON = "3.12"  # of every session but the tests
+# The oldest pair stands for the oldest declared release of every dependency as well.
+MATRIX = {"3.10": "4.2", "3.11": "5.2", "3.12": "6.0", "3.13": "6.1"}
+OLDEST = "4.2"
+
+
+@nox.session(python=PYTHON)
+def build(session: nox.Session) -> None:
+    """Build the source distribution, the wheel from it, and check both."""
+    _install_groups(session, "build")
+    _build(session, Path("dist"))
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
+
+
+@nox.session
+@nox.parametrize(
+    ("python", "django"),
+    list(MATRIX.items()),
+    ids=[f"python{python}-django{django}" for python, django in MATRIX.items()],
+)
+def tests(session: nox.Session, django: str) -> None:
+    """Run the tests on the built wheel with one pair of Python and Django."""
+    work = Path(session.create_tmp()).resolve()
+    constraints = Path("constraints.txt").resolve()
+    _install_groups(session, "build", constraints=constraints)
+    wheel, sdist = _build(session, work / "dist")
+    if django == OLDEST:
+        constraints = _oldest_dependencies(session, work, constraints)
+    _install_groups(session, "test", constraints=constraints)
+    session.install("-c", str(constraints), str(wheel), f"Django=={django}.*")
+    session.chdir(_tree_without_package(sdist, work))
+    variables = {"HEROKUIFY_TEST_INSTALLED": "1", "PYTHONSAFEPATH": "1"}
+    arguments = session.posargs or ["-n", "auto"]
+    session.run("python", "-m", "pytest", *arguments, env=variables)
+
+
+@nox.session(python=PYTHON)
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    _install_groups(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session(python=PYTHON)
+def types(session: nox.Session) -> None:
+    """Check types strictly."""
+    _install_groups(session, "types")
+    session.install("-c", "constraints.txt", "-e", ".")
+    session.run("mypy")
+
+
+@nox.session(python=PYTHON)
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    _install_groups(session, "docs")
+    session.install("-c", "constraints.txt", "-e", ".")
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "docs", "docs/_build/html")
+
+
+def _install_groups(
+    session: nox.Session, *groups: str, constraints: Path = Path("constraints.txt")
+) -> None:
+    session.install("-c", str(constraints), *nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+def _build(session: nox.Session, folder: Path) -> tuple[Path, Path]:
+    """Return the paths of a new wheel and source distribution in an emptied folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(folder), silent=True)
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return wheel, sdist
+
+
+def _tree_without_package(sdist: Path, work: Path) -> Path:
+    """Return the unpacked source distribution, where no herokuify shadows the wheel's."""
+    tree = work / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tree, filter="data")
+    (root,) = tree.iterdir()
+    shutil.rmtree(root / "herokuify")
+    return root
+
+
+def _oldest_dependencies(session: nox.Session, work: Path, constraints: Path) -> Path:
+    """Return constraints that hold the oldest declared dependencies and the pinned test tools."""
+    oldest = work / "oldest.txt"
+    session.install("-c", str(constraints), "uv")
+    session.run(
+        *("uv", "pip", "compile", "pyproject.toml", "--resolution", "lowest-direct"),
+        *("--no-annotate", "--no-header", "--output-file", str(oldest)),
+        silent=True,
+    )
+    pinned = oldest.read_text().splitlines()
+    names = {_name(line) for line in pinned}
+    tools = [line for line in constraints.read_text().splitlines() if _name(line) not in names]
+    oldest.write_text("\n".join([*pinned, *tools, ""]))
+    return oldest
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0]

@@ -1,0 +1,157 @@
+"""Fixtures and rules for all tests: servers, buckets, projects, no way out of the machine."""
+
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
+
+import django
+import pytest
+from packaging.specifiers import SpecifierSet
+
+import herokuify
+from tests import project, servers
+from tests.sandbox import loopback_only
+
+IN_CI = os.environ.get("CI") == "true"
+# Set where the tests must prove a built wheel and not the tree beside them.
+INSTALLED = "HEROKUIFY_TEST_INSTALLED"
+
+# The machine's own configuration must not reach the code under test, nor botocore.
+CONFIG_VARS = ("AWS_", "BUCKETEER_", "CLOUDCUBE_", "DATABASE_", "HEROKU_", "STACKHERO_")
+for _name in list(os.environ):
+    if _name.startswith(CONFIG_VARS) or _name in {"DYNO", "PORT", "SOURCE_VERSION", "STACK"}:
+        del os.environ[_name]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+loopback_only.install()
+
+
+def pytest_report_header() -> list[str]:
+    ceph_server = "ceph" if servers.ceph() else f"no ceph ({servers.CEPH_URL} is not set)"
+    return [
+        f"herokuify {herokuify.__version__} from {Path(herokuify.__file__).parent}",
+        f"servers: moto, {ceph_server}",
+    ]
+
+
+def pytest_configure() -> None:
+    if os.environ.get(INSTALLED) and "site-packages" not in Path(herokuify.__file__).parts:
+        raise pytest.UsageError(f"{INSTALLED} is set, and herokuify is {herokuify.__file__}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what belongs to other environments of the matrix: CI allows no skips."""
+    unwanted = [item for item in items if not _runs_here(item)]
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if _runs_here(item)]
+
+
+def _runs_here(item: pytest.Item) -> bool:
+    if item.get_closest_marker("source_tree") and os.environ.get(INSTALLED):
+        return False
+    marks = item.iter_markers("django_versions")
+    return all(SpecifierSet(mark.args[0]).contains(django.get_version()) for mark in marks)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure in CI, where all that the tests need must be there."""
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and CI allows no skips: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3Server]:
+    """moto's server: always there, but it accepts any credentials, policy and region."""
+    folder = tmp_path_factory.mktemp("moto")
+    with servers.moto(folder / "server.log", project.clean_environment(folder)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ceph() -> servers.S3Server:
+    """A Ceph gateway, which checks credentials and policies; always there in CI."""
+    server = servers.ceph()
+    if server is None:
+        reason = f"no Ceph: {servers.CEPH_URL} is not set"
+        if IN_CI:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return server
+
+
+@pytest.fixture(scope="session", params=["moto", "ceph"])
+def s3(request: pytest.FixtureRequest) -> servers.S3Server:
+    """Each server in turn."""
+    server: servers.S3Server = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture
+def bucket_name(s3: servers.S3Server) -> Iterator[str]:
+    """A name that no bucket has yet; one that the test makes of it is removed."""
+    name = f"test-{uuid.uuid4().hex}"
+    yield name
+    client = s3.client()
+    if any(bucket["Name"] == name for bucket in client.list_buckets()["Buckets"]):
+        servers.remove_bucket(client, name)
+
+
+@pytest.fixture
+def bucket(s3: servers.S3Server, bucket_name: str) -> str:
+    """A new and empty bucket on the server."""
+    s3.client().create_bucket(Bucket=bucket_name)
+    return bucket_name
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[..., project.Project]:
+    """Write a project: ``make_project(settings, files=…, env=…)``."""
+
+    def make(
+        settings: str,
+        files: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+        folder: str = "project",
+    ) -> project.Project:
+        return project.make_project(tmp_path / folder, settings, files, env)
+
+    return make
+
+
+@pytest.fixture
+def run_django(
+    make_project: Callable[..., project.Project],
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run ``python manage.py …`` on a settings source: ``run_django(settings, "check", env=…)``."""
+
+    def run(
+        settings: str, *arguments: str, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return make_project(settings).manage(*arguments, env=env)
+
+    return run
+
+
+@pytest.fixture
+def no_sockets() -> Iterator[None]:
+    """Forbid connections altogether, loopback included."""
+    with loopback_only.no_sockets():
+        yield

@@ -1,0 +1,115 @@
+"""S3 servers for the tests: real ones, in processes of their own, on loopback."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+CEPH_URL = "HEROKUIFY_TEST_CEPH_URL"
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A server's address and the one account that the tests use on it."""
+
+    name: str
+    endpoint_url: str
+    access_key: str
+    secret_key: str
+    region: str = "us-east-1"
+
+    def client(self, **options: Any) -> "S3Client":
+        """Return a client; ``options`` win over the account's own, as in boto3."""
+        defaults: dict[str, Any] = {
+            "endpoint_url": self.endpoint_url,
+            "region_name": self.region,
+            "aws_access_key_id": self.access_key,
+            "aws_secret_access_key": self.secret_key,
+            "config": Config(
+                s3={"addressing_style": "path"},
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        }
+        # A session of its own: boto3's default one is shared, and remembers credentials.
+        return boto3.session.Session().client("s3", **(defaults | options))
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return the config vars that point herokuify at this server, all but the bucket's."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_S3_ENDPOINT_URL": self.endpoint_url,
+            "AWS_S3_REGION_NAME": self.region,
+            "AWS_S3_ADDRESSING_STYLE": "path",
+        }
+
+
+@contextmanager
+def moto(log: Path, environment: dict[str, str]) -> Iterator[S3Server]:
+    """Run moto's server mode on a port that the system chooses; its output goes to ``log``."""
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        try:
+            yield S3Server("moto", _moto_address(process, log), "test-key", "test-secret")
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _moto_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Wait until the server says where it listens, and answers there."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        found = re.search(r"Running on (http://[\d.]+:\d+)", log.read_text(errors="replace"))
+        if found:
+            with urlopen(found[1], timeout=START_SECONDS) as answer:  # an empty list of buckets
+                answer.read()
+            return found[1]
+        time.sleep(0.05)
+    raise RuntimeError(f"moto's server did not start; it printed:\n{log.read_text()}")
+
+
+def ceph() -> S3Server | None:
+    """Return the Ceph gateway that the environment names, or None."""
+    url = os.environ.get(CEPH_URL)
+    return S3Server("ceph", url, "key", "secretsecret") if url else None
+
+
+def remove_bucket(client: "S3Client", name: str) -> None:
+    """Delete a bucket and all it holds: versions, delete markers and unfinished uploads."""
+    for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=name):
+        for upload in page.get("Uploads", []):
+            client.abort_multipart_upload(
+                Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"]
+            )
+    for listing in client.get_paginator("list_object_versions").paginate(Bucket=name):
+        for entry in [*listing.get("Versions", []), *listing.get("DeleteMarkers", [])]:
+            client.delete_object(Bucket=name, Key=entry["Key"], VersionId=entry["VersionId"])
+    client.delete_bucket(Bucket=name)

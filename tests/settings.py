@@ -1,0 +1,21 @@
+"""Settings of the tests that run Django in pytest's own process; they read no environment."""
+
+SECRET_KEY = "not-a-secret"
+USE_TZ = True
+INSTALLED_APPS = [
+    "herokuify",
+    "compressor",
+    "tests.testapp",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "/static/"
+# django-compressor wants one at start-up; a test that writes there sets its own.
+STATIC_ROOT = "/nowhere/static"
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]

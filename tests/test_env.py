@@ -1,0 +1,166 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from herokuify import env
+from herokuify.env import Stage, get_stage
+from herokuify.exceptions import ConfigurationError
+
+
+class TestStage:
+    @pytest.mark.parametrize(
+        ("environ", "stage"),
+        [
+            ({}, Stage.LAPTOP),
+            # `heroku local` sets PORT, and a copied .env may hold anything but DYNO.
+            ({"PORT": "5000", "DATABASE_URL": "postgres://h/n"}, Stage.LAPTOP),
+            ({"SOURCE_VERSION": "abc", "STACK": "heroku-24", "DYNO": "run.1"}, Stage.BUILD),
+            ({"SOURCE_VERSION": "abc"}, Stage.BUILD),
+            ({"CI": "true", "DYNO": "run.1", "PORT": "1"}, Stage.CI),
+            ({"CI": "true", "SOURCE_VERSION": "abc", "DYNO": "run.1"}, Stage.CI),
+            ({"CI": "true"}, Stage.CI),
+            ({"CI": "woodpecker"}, Stage.CI),
+            ({"CI": "false"}, Stage.LAPTOP),
+            ({"CI": "0", "DYNO": "worker.1"}, Stage.DYNO),
+            ({"DYNO": "release.4567"}, Stage.RELEASE),
+            ({"DYNO": "release.4567", "PORT": "1"}, Stage.RELEASE),
+            ({"DYNO": "release-12a34b56d-e78f9"}, Stage.RELEASE),  # Fir
+            ({"DYNO": "release.4567", "CI": "true", "SOURCE_VERSION": "abc"}, Stage.RELEASE),
+            ({"DYNO": "release-notes.1"}, Stage.DYNO),
+            ({"DYNO": "releaser.1"}, Stage.DYNO),
+            ({"DYNO": "web.1", "PORT": "1"}, Stage.DYNO),
+            ({"DYNO": "web-12a34b56d-e78f9", "PORT": "1"}, Stage.DYNO),
+            ({"DYNO": "web.1", "PORT": "1", "CI": "true"}, Stage.DYNO),
+            ({"DYNO": "web.1", "CI": "true"}, Stage.CI),
+            ({"DYNO": "worker.2"}, Stage.DYNO),
+            ({"DYNO": "run.9157", "PORT": "1", "SOURCE_VERSION": "abc"}, Stage.DYNO),
+            ({"DYNO": "", "CI": " ", "SOURCE_VERSION": ""}, Stage.LAPTOP),
+        ],
+    )
+    def test_is_told_from_the_environment(self, environ: dict[str, str], stage: Stage) -> None:
+        assert get_stage(environ) is stage
+
+
+class TestRead:
+    def test_takes_the_first_that_is_set(self) -> None:
+        environ = {"A": "", "B": "  ", "C": " c\n", "D": "d"}
+        assert env.read(environ, "A", "B", "C", "D") == "c"
+
+    def test_gives_none_when_none_is_set(self) -> None:
+        assert env.read({"A": " "}, "A", "B", convert=env.boolean) is None
+
+    @pytest.mark.parametrize("secret", [False, True])
+    def test_names_variable_value_and_command(self, secret: bool) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            env.read({"A": "maybe"}, "A", convert=env.boolean, secret=secret)
+        message = str(caught.value)
+        assert message.startswith("A is ")
+        assert "true, yes, on, 1 or false, no, off, 0" in message
+        assert "heroku config:set A=…" in message
+        assert ("maybe" in message) is not secret
+        assert caught.value.__suppress_context__
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "ftp://me:hunter2@example.com",
+            "hunter2@host",
+            "a\nhunter2@b@c",
+            "h ttps://x?key=hunter2",
+        ],
+    )
+    def test_masks_what_may_be_a_password(self, value: str) -> None:
+        with pytest.raises(ConfigurationError, match="A is ") as caught:
+            env.read({"A": value}, "A", convert=env.http_url)
+        assert "hunter2" not in str(caught.value)
+
+    def test_cuts_long_values(self) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            env.read({"A": "x" * 500}, "A", convert=env.integer)
+        assert "x" * env.LONGEST_SHOWN + "…" in str(caught.value)
+        assert "x" * (env.LONGEST_SHOWN + 1) not in str(caught.value)
+
+
+class TestConverters:
+    @pytest.mark.parametrize(
+        ("convert", "value", "expected"),
+        [
+            (env.boolean, "true", True),
+            (env.boolean, "On", True),
+            (env.boolean, "1", True),
+            (env.boolean, "FALSE", False),
+            (env.boolean, "off", False),
+            (env.boolean, "0", False),
+            (env.integer, "42", 42),
+            (env.integer, "-1", -1),
+            (env.url, "postgres://u:p@host:5432/name?a=b", "postgres://u:p@host:5432/name?a=b"),
+            (env.http_url, "http://[::1]:9000/", "http://[::1]:9000/"),
+            (env.http_url, "https://s3.example.com", "https://s3.example.com"),
+            (env.comma_list, "a, b,,c ,", ["a", "b", "c"]),
+            (env.comma_list, ",", []),
+            (env.one_of("auto", "path"), "Path", "path"),
+        ],
+    )
+    def test_accepts(self, convert: Callable[[str], object], value: str, expected: object) -> None:
+        result = convert(value)
+        assert result == expected
+        assert type(result) is type(expected)
+
+    @pytest.mark.parametrize(
+        ("convert", "value"),
+        [
+            (env.boolean, "2"),
+            (env.boolean, "truthy"),
+            (env.boolean, "None"),
+            (env.integer, "4.0"),
+            (env.integer, "1_000"),
+            (env.integer, "٣"),
+            (env.integer, "9" * 5000),
+            (env.url, "other.test/path"),
+            (env.url, "//other.test"),
+            (env.url, "https:///other"),
+            (env.url, "https://example.com:port"),
+            (env.url, "https://example.com:0"),
+            (env.url, "https://exa\nmple.com"),
+            (env.url, "https://[::1"),
+            (env.http_url, "s3://bucket"),
+            (env.http_url, "https://me:secret@example.com"),
+            (env.http_url, "https://example.com?a=b"),
+            (env.http_url, "https://example.com#a"),
+            (env.one_of("auto", "path"), "virtual"),
+        ],
+    )
+    def test_refuses(self, convert: Callable[[str], object], value: str) -> None:
+        with pytest.raises(ValueError, match=r"\w") as caught:
+            convert(value)
+        assert value not in str(caught.value)
+
+
+class TestRequire:
+    def test_gives_the_text_of_all(self) -> None:
+        assert env.require({"A": " a ", "B": "b"}, "A", "B", needed_by="X") == {"A": "a", "B": "b"}
+
+    def test_names_all_that_is_missing_in_one_error(self) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            env.require({"B": "secret", "C": " "}, "A", "B", "C", needed_by="The storage")
+        assert str(caught.value) == (
+            "The storage needs A, B and C, but A and C are not set. heroku config:set A=… C=…"
+        )
+
+    def test_takes_all_or_none(self) -> None:
+        assert env.require_all_or_none({"A": ""}, "A", "B", needed_by="X") is None
+        both = {"A": "a", "B": "b"}
+        assert env.require_all_or_none(both, "A", "B", needed_by="X") == both
+        with pytest.raises(ConfigurationError, match="X needs A and B, but A is not set"):
+            env.require_all_or_none({"B": "b"}, "A", "B", needed_by="X")
+
+
+@pytest.mark.source_tree
+def test_docs_name_every_stage_and_converter() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "env.md").read_text(encoding="utf-8")
+    rows = "".join(row for row in page.splitlines() if row.startswith("|"))
+    assert all(f"`Stage.{stage.name}`" in rows for stage in Stage)
+    converters = (env.boolean, env.integer, env.url, env.http_url, env.comma_list, env.one_of)
+    assert all(f"`{convert.__name__}" in rows for convert in converters)
+    assert all(spelling in rows for spelling in env.TRUE + env.FALSE)

@@ -1,0 +1,4 @@
+class CrtTransport:
+    @classmethod
+    def create(cls, client, bucket, *, concurrency):
+        return None

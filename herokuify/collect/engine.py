@@ -1,0 +1,213 @@
+"""The pipeline: local → remote → plan → upload → publish."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from herokuify.collect import plan, remote
+from herokuify.collect.local import LocalFile, Stage
+from herokuify.collect.plan import Action
+from herokuify.collect.remote import Entry, Remote
+from herokuify.collect.report import Progress
+from herokuify.collect.transport import Threads, Transport
+from herokuify.collect.upload import Uploader
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+DELETE_AT_ONCE = 1000  # keys that one DeleteObjects request takes
+
+
+class PublishError(Exception):
+    """Some files could not be sent; nothing that refers to them was published."""
+
+    def __init__(self, failures: dict[str, BaseException]) -> None:
+        super().__init__(f"{len(failures)} files could not be sent")
+        self.failures = failures
+
+
+class RemoveError(Exception):
+    """Some objects could not be removed; the release itself is published."""
+
+    def __init__(self, codes: dict[str, str]) -> None:
+        super().__init__(f"{len(codes)} objects could not be removed")
+        self.codes = codes
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a release goes: below ``prefix`` (ends in a slash) of a bucket."""
+
+    client: S3Client
+    bucket: str
+    prefix: str
+    index_key: str
+    has_manifest: bool
+    #: Which keys this run's release decides about; the others belong to another command.
+    in_scope: Callable[[str], bool]
+    create_bucket: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the caller asks for beyond publishing."""
+
+    is_dry_run: bool = False
+    clear: bool = False
+    prune_days: float | None = None
+
+
+@dataclass
+class Outcome:
+    """What happened, or with a dry run what would have."""
+
+    sent: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    sent_bytes: int = 0
+    requests: int = 0
+
+
+class _Known(NamedTuple):
+    """What is remembered of a file of the release."""
+
+    name: str
+    digest: str
+    fingerprint: str
+
+
+class Collection:
+    """One run: ``add`` files as they are found and hashed, then ``publish``.
+
+    Uploads start while later files are still being hashed. Files that change what visitors
+    see wait in ``publish`` for their stage, and each stage for the success of the one
+    before.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        wishes: Wishes,
+        progress: Progress,
+        *,
+        concurrency: int,
+        transport: Transport | None = None,
+    ) -> None:
+        self._place = place
+        self._wishes = wishes
+        self._progress = progress
+        self._reader = Threads(1)
+        self._remote: Future[Remote] = self._reader.submit(
+            lambda: remote.read(
+                place.client, place.bucket, place.prefix, place.index_key, place.create_bucket
+            )
+        )
+        self._uploader = Uploader(
+            place.client, place.bucket, concurrency=concurrency, transport=transport
+        )
+        # Without the contents, which would add up to the whole release.
+        self._files: dict[str, _Known] = {}
+        self._waiting: dict[Stage, list[tuple[LocalFile, Action]]] = defaultdict(list)
+        self._expected = 0
+        self.outcome = Outcome()
+
+    def close(self) -> None:
+        """Release threads and connections."""
+        self._reader.close()
+        self._uploader.close()
+        self._progress.end()
+
+    def add(self, file: LocalFile) -> None:
+        """Take a file of the release; the first one of a key counts."""
+        if file.key in self._files:
+            return
+        self._files[file.key] = _Known(file.name, file.content.digest, file.fingerprint)
+        self._progress.collected += 1
+        action = plan.decide(file, self._remote.result())
+        if action is Action.KEEP:
+            self.outcome.unchanged.append(file.name)
+            self._progress.unchanged += 1
+        elif self._wishes.is_dry_run:
+            self.outcome.sent.append(file.name)
+        elif self._stage(file) is Stage.CONTENT_NAMED:
+            self._send(file, action)
+        else:
+            self._waiting[file.stage].append((file, action))
+
+    def _stage(self, file: LocalFile) -> Stage:
+        # Without a manifest every name is a lasting one. New files disturb nobody, and must
+        # be there before a changed file refers to them.
+        is_new = file.key not in self._remote.result().objects
+        if is_new and file.stage is Stage.PLAIN and not self._place.has_manifest:
+            return Stage.CONTENT_NAMED
+        return file.stage
+
+    def _send(self, file: LocalFile, action: Action) -> None:
+        self._expected += 1
+        self._uploader.submit(file, ask=action is Action.ASK)
+        self._progress.show(len(self._uploader.sent), self._expected)
+
+    def publish(self) -> None:
+        """Send what waits, each stage after the success of the one before.
+
+        Raises PublishError after the first stage in which a file could not be sent.
+        """
+        for stage in Stage:
+            for file, action in self._waiting.pop(stage, ()):
+                self._send(file, action)
+            self._uploader.drain()
+            if self._uploader.failures:
+                raise PublishError(self._uploader.failures)
+        for key, sent in self._uploader.sent.items():
+            kept_or_sent = self.outcome.unchanged if sent.is_kept else self.outcome.sent
+            kept_or_sent.append(self._files[key].name)
+            self.outcome.sent_bytes += sent.size
+        self.outcome.requests = self._uploader.requests + self._remote.result().requests
+
+    def settle(self) -> None:
+        """Remove what the wishes name, then remember the release in the index."""
+        found = self._remote.result()
+        now = int(time.time())
+        removable = self._removable(found, now)
+        self.outcome.removed = [key[len(self._place.prefix) :] for key in removable]
+        if self._wishes.is_dry_run:
+            return
+        self._remove(removable)
+        release = {key: self._entry(key, known, found) for key, known in self._files.items()}
+        entries = plan.next_index(found, release, set(removable), now, self._place.in_scope)
+        if entries != found.entries:
+            self.outcome.requests += 1
+            remote.save_index(
+                self._place.client, self._place.bucket, self._place.index_key, entries
+            )
+
+    def _entry(self, key: str, known: _Known, found: Remote) -> Entry:
+        sent = self._uploader.sent.get(key)
+        etag = sent.etag if sent else found.objects[key].etag
+        return Entry(etag, known.digest, known.fingerprint)
+
+    def _removable(self, found: Remote, now: int) -> list[str]:
+        keys: set[str] = set()
+        if self._wishes.clear:
+            keys.update(plan.clearable(found, self._files))
+        if self._wishes.prune_days is not None:
+            keys.update(plan.prunable(found, self._files, now, self._wishes.prune_days))
+        return sorted(keys)
+
+    def _remove(self, keys: Sequence[str]) -> None:
+        for start in range(0, len(keys), DELETE_AT_ONCE):
+            some = keys[start : start + DELETE_AT_ONCE]
+            answer = self._place.client.delete_objects(
+                Bucket=self._place.bucket,
+                Delete={"Objects": [{"Key": key} for key in some], "Quiet": True},
+            )
+            self.outcome.requests += 1
+            if answer.get("Errors"):
+                raise RemoveError(
+                    {error["Key"]: error.get("Code", "?") for error in answer["Errors"]}
+                )

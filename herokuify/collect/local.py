@@ -1,0 +1,120 @@
+"""The static files of a release, as they are on this machine."""
+
+from __future__ import annotations
+
+import enum
+import gzip
+import hashlib
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+#: Bytes; a larger file is never held in memory.
+LARGE = 8 * 1024 * 1024
+
+
+class Stage(enum.IntEnum):
+    """When a file may become visible: each stage waits for the one before to succeed."""
+
+    #: Named by its content: nothing refers to it before the manifest does.
+    CONTENT_NAMED = 0
+    #: A lasting name: each upload is its own publication.
+    PLAIN = 1
+    #: A copy of the manifest under its own hash.
+    MANIFEST_COPY = 2
+    #: The manifest under its usual name.
+    MANIFEST = 3
+
+
+def compressed(source: BinaryIO) -> BinaryIO | None:
+    """The bytes of a file, gzipped; None when that makes them no smaller.
+
+    Without a name or a time in its header: the same input gives the same output. The
+    result is a temporary file, in memory while it is small.
+    """
+    target = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=LARGE))  # noqa: SIM115
+    with gzip.GzipFile(filename="", fileobj=target, mode="wb", mtime=0) as stream:
+        shutil.copyfileobj(source, stream)
+    if target.tell() >= source.tell():
+        target.close()
+        return None
+    target.seek(0)
+    return target
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file's bytes, in memory or behind an opener, with their length and digest."""
+
+    size: int  # bytes
+    digest: str  # 32 hex digits of SHA-256
+    source: bytes | Callable[[], BinaryIO]
+
+    @classmethod
+    def of_bytes(cls, data: bytes) -> Content:
+        """The content that these bytes are."""
+        return cls(len(data), hashlib.sha256(data).hexdigest()[:32], data)
+
+    @classmethod
+    def of_file(cls, opener: Callable[[], BinaryIO]) -> tuple[Content, bytes | None]:
+        """A file's content, read once; with its bytes unless it is large."""
+        with opener() as file:
+            data = file.read(LARGE)
+            hasher = hashlib.sha256(data)
+            size = len(data)
+            if size < LARGE:
+                return cls(size, hasher.hexdigest()[:32], opener), data
+            while chunk := file.read(1024 * 1024):
+                hasher.update(chunk)
+                size += len(chunk)
+        return cls(size, hasher.hexdigest()[:32], opener), None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the bytes must not be read into memory at once."""
+        return self.size >= LARGE
+
+    def open(self) -> BinaryIO:
+        """A binary file of the bytes."""
+        return io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source()
+
+    def read(self) -> bytes:
+        """All bytes; for small content."""
+        if isinstance(self.source, bytes):
+            return self.source
+        with self.source() as file:
+            return file.read()
+
+    def written_to(self, path: Path) -> bool:
+        """Whether the file at ``path`` holds just these bytes."""
+        try:
+            return path.stat().st_size == self.size and (
+                Content.of_file(lambda: path.open("rb"))[0].digest == self.digest
+            )
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """One object of a release: where it belongs, what it holds, what is sent along."""
+
+    name: str  # inside the location
+    key: str  # in the bucket
+    stage: Stage
+    content: Content
+    parameters: Mapping[str, Any]  # of boto3's put_object
+    is_gzipped: bool = False  # where that makes it smaller
+
+    @property
+    def fingerprint(self) -> str:
+        """What the object's headers, encoding and type must be, in 16 hex digits."""
+        described = json.dumps(
+            [self.is_gzipped, self.parameters], sort_keys=True, default=str, ensure_ascii=True
+        )
+        return hashlib.sha256(described.encode()).hexdigest()[:16]

@@ -1,0 +1,157 @@
+"""What is on S3: one listing, and the index that remembers what a listing can't show."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import zlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+logger = logging.getLogger("herokuify.collect")
+
+INDEX_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as the listing shows it."""
+
+    etag: str  # without quotes
+    size: int  # bytes, as stored
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the index remembers of an object; it counts only under the object's ETag."""
+
+    etag: str
+    digest: str
+    fingerprint: str
+    #: When the object was first absent from the newest release, in seconds since 1970;
+    #: None while it belongs to it.
+    superseded: int | None = None
+
+
+@dataclass(frozen=True)
+class Remote:
+    """The objects below a location and, where it is known, what they hold."""
+
+    objects: Mapping[str, Listed] = field(default_factory=dict)
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    requests: int = 0
+
+    def entry(self, key: str) -> Entry | None:
+        """The object's entry, if the listing confirms it."""
+        entry = self.entries.get(key)
+        listed = self.objects.get(key)
+        return entry if entry and listed and entry.etag == listed.etag else None
+
+
+def read(
+    client: S3Client,
+    bucket: str,
+    prefix: str,
+    index_key: str,
+    create_bucket: Callable[[], None] | None,
+) -> Remote:
+    """List the objects below a prefix and load the index, both at once.
+
+    ``create_bucket`` is called when the bucket is missing. A missing, damaged or foreign
+    index is empty: it costs time, never correctness.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="herokuify-index") as pool:
+        index: Future[Mapping[str, Entry]] = pool.submit(_load_index, client, bucket, index_key)
+        try:
+            objects, pages = _list(client, bucket, prefix)
+        except ClientError as error:
+            is_missing = error.response.get("Error", {}).get("Code") == "NoSuchBucket"
+            if create_bucket is None or not is_missing:
+                raise
+            create_bucket()
+            objects, pages = {}, 1
+        return Remote(objects, index.result(), requests=pages + 1)
+
+
+def _list(client: S3Client, bucket: str, prefix: str) -> tuple[dict[str, Listed], int]:
+    objects: dict[str, Listed] = {}
+    pages = 0
+    paginator = client.get_paginator("list_objects_v2")
+    for page in paginator.paginate(Bucket=bucket, Prefix=prefix):
+        pages += 1
+        for item in page.get("Contents", ()):
+            objects[item["Key"]] = Listed(
+                item["ETag"].strip('"'), item["Size"], item["LastModified"]
+            )
+    return objects, pages
+
+
+def _load_index(client: S3Client, bucket: str, key: str) -> Mapping[str, Entry]:
+    try:
+        stored = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code")
+        if code not in {"NoSuchKey", "NoSuchBucket", "404"}:
+            _warn(error, bucket, key)
+        return {}
+    return parse_index(stored)
+
+
+def parse_index(stored: bytes) -> Mapping[str, Entry]:
+    """Entries by key; none when the bytes are no index of this version."""
+    try:
+        document = json.loads(gzip.decompress(stored))
+        if document["version"] != INDEX_VERSION:
+            return {}
+        return {key: _entry(*fields) for key, fields in document["objects"].items()}
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _entry(etag: str, digest: str, fingerprint: str, superseded: int | None = None) -> Entry:
+    if not (isinstance(superseded, int) or superseded is None):
+        raise TypeError
+    return Entry(str(etag), str(digest), str(fingerprint), superseded)
+
+
+def save_index(client: S3Client, bucket: str, key: str, entries: Mapping[str, Entry]) -> None:
+    """Store the index; where that is refused, the next run compares every file anew."""
+    try:
+        client.put_object(
+            Bucket=bucket, Key=key, Body=dump_index(entries), ContentType="application/gzip"
+        )
+    except ClientError as error:
+        _warn(error, bucket, key)
+
+
+def _warn(error: ClientError, bucket: str, key: str) -> None:
+    logger.warning(
+        "The index s3://%s/%s can't be read or written (%s): every file is compared anew. "
+        "Grant s3:GetObject and s3:PutObject on it.",
+        bucket,
+        key,
+        error.response.get("Error", {}).get("Code"),
+    )
+
+
+def dump_index(entries: Mapping[str, Entry]) -> bytes:
+    """The index's bytes: gzipped JSON, the same for the same entries."""
+    document: dict[str, Any] = {
+        "version": INDEX_VERSION,
+        "objects": {
+            key: [entry.etag, entry.digest, entry.fingerprint]
+            + ([] if entry.superseded is None else [entry.superseded])
+            for key, entry in sorted(entries.items())
+        },
+    }
+    return gzip.compress(json.dumps(document, separators=(",", ":")).encode(), mtime=0)

@@ -1,0 +1,1 @@
+"""Management commands; ``collectstatic`` takes the place of Django's."""

@@ -1,0 +1,139 @@
+"""`collectstatic`: Django's own, and through the collect engine for herokuify's storages."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib.staticfiles.management.commands import collectstatic
+from django.core.files.storage import Storage
+from django.core.management import call_command
+from django.core.management.base import CommandError, CommandParser
+
+from herokuify.collect.engine import Outcome, Wishes
+from herokuify.collect.report import Output, Progress, megabytes
+
+PRUNE = "HEROKUIFY_PRUNE_DAYS"
+COMPRESS = "HEROKUIFY_COMPRESS"
+
+
+class Command(collectstatic.Command):
+    """Collect static files; to S3 in parallel, only what differs, the manifest last.
+
+    Options mean what they mean in Django, but nothing is deleted before it is replaced:
+    ``--clear`` removes, after publishing, what neither this nor the previous release has.
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Django's options, and ``--prune``."""
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--prune",
+            type=_days,
+            metavar="DAYS",
+            help="Remove files from S3 that were superseded more than DAYS days ago.",
+        )
+
+    def set_options(self, **options: Any) -> None:
+        """Take the options, and forget an earlier run."""
+        super().set_options(**options)
+        self.prune_days: float | None = options.get("prune")
+        self.summary: str | None = None
+        self.found: dict[str, tuple[Storage, str]] | None = None
+
+    def handle(self, **options: Any) -> str | None:
+        """Run, and return the summary."""
+        django_summary: str | None = super().handle(**options)
+        if self.summary is None:
+            return django_summary
+        if getattr(settings, COMPRESS, False) and not self.dry_run:
+            self._compress()
+        return self.summary if self.verbosity >= 1 else None
+
+    def collect(self) -> dict[str, list[str]]:
+        """Collect through the engine when the storage is herokuify's, else Django's way."""
+        # Importing the storages imports boto3, which a project without S3 should not pay for.
+        from herokuify.storage.static import S3StaticStorage
+
+        if isinstance(self.storage, S3StaticStorage):
+            return self._collect_to_s3()
+        if self.prune_days is not None:
+            raise CommandError("--prune works with the static storages of herokuify only.")
+        collected: dict[str, list[str]] = super().collect()
+        return collected
+
+    def _collect_to_s3(self) -> dict[str, list[str]]:
+        from herokuify.storage.collecting import collect
+
+        # Django's wrapper would end every state of the progress bar with a line break.
+        output = cast(Output, self.stdout._out)  # noqa: SLF001
+        progress = Progress(output, is_quiet=self.verbosity < 1)
+        prune_days = getattr(settings, PRUNE, None) if self.prune_days is None else self.prune_days
+        found, collected = self._find()
+        outcome = collect(
+            self.storage,
+            found,
+            Wishes(is_dry_run=self.dry_run, clear=self.clear, prune_days=prune_days),
+            progress,
+            post_process=self.post_process,
+        )
+        self._tell(outcome, progress)
+        return {
+            **collected,
+            "modified": outcome.sent,
+            "unmodified": outcome.unchanged,
+            "deleted": outcome.removed,
+        }
+
+    def _find(self) -> tuple[dict[str, tuple[Storage, str]], dict[str, list[str]]]:
+        """Have Django's command find the files, and only note where they are."""
+        self.found = {}
+        post_process, self.post_process = self.post_process, False
+        try:
+            collected = super().collect()
+        finally:
+            self.post_process = post_process
+            found, self.found = self.found, None
+        return found, collected
+
+    def copy_file(self, path: str, prefixed_path: str, source_storage: Storage) -> None:
+        """Note a file that was found; or copy it, when Django's command does the work."""
+        if self.found is None:
+            super().copy_file(path, prefixed_path, source_storage)
+        else:
+            self.found[prefixed_path] = source_storage, path
+
+    def clear_dir(self, path: str) -> None:
+        """Clear the folder, when Django's command does the work; the engine clears at its end."""
+        if self.found is None:
+            super().clear_dir(path)
+
+    def _tell(self, outcome: Outcome, progress: Progress) -> None:
+        verbs = ("Would send", "Would remove") if self.dry_run else ("Sent", "Removed")
+        for verb, names in zip(verbs, (outcome.sent, outcome.removed), strict=True):
+            for name in names:
+                self.log(f"{verb} {name!r}", level=1 if self.dry_run else 2)
+        for name in outcome.unchanged:
+            self.log(f"Unchanged {name!r}", level=3)
+        count = len(outcome.sent) + len(outcome.unchanged)
+        removed = f", {len(outcome.removed)} removed" if outcome.removed else ""
+        self.summary = (
+            f"{count} static file{'' if count == 1 else 's'}: {len(outcome.sent)} "
+            f"{'to send' if self.dry_run else 'sent'}, {len(outcome.unchanged)} unchanged"
+            f"{removed}, 0 failed; {megabytes(outcome.sent_bytes)} in {outcome.requests} requests, "
+            f"{progress.seconds:.1f} s"
+        )
+
+    def _compress(self) -> None:
+        """Run `compress`, its bundles going through the engine, too."""
+        from herokuify.storage.cached import CachedS3BotoStorage
+
+        with CachedS3BotoStorage.local_only():
+            call_command("compress", verbosity=self.verbosity, stdout=self.stdout)
+
+
+def _days(value: str) -> float:
+    days = float(value)
+    if days < 0:
+        raise ValueError
+    return days

@@ -1,0 +1,98 @@
+"""Files on S3 with a copy on the local disk, which `compress --offline` reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.utils._os import safe_join
+
+from herokuify.collect.local import Content
+from herokuify.exceptions import ConfigurationError
+from herokuify.storage.base import S3BotoStorage
+from herokuify.storage.content import staged
+from herokuify.storage.static import S3StaticStorage
+
+
+class CachedS3BotoStorage(S3BotoStorage):
+    """Writes the same bytes to S3 and below COMPRESS_ROOT (by default STATIC_ROOT).
+
+    Both copies are complete or the save raises; the local file is replaced atomically.
+    There is no ``path()``: with one, collectstatic would believe the storage is local.
+    Raises ConfigurationError when neither root is set or the two differ.
+    """
+
+    #: For all instances and threads: compressor makes and uses both as it likes.
+    _is_local_only = False
+
+    @classmethod
+    @contextmanager
+    def local_only(cls) -> Iterator[None]:
+        """Have the cached storages of this process write their local copies alone.
+
+        For a command that publishes them by itself afterwards.
+        """
+        CachedS3BotoStorage._is_local_only = True
+        try:
+            yield
+        finally:
+            CachedS3BotoStorage._is_local_only = False
+
+    @property
+    def local_root(self) -> Path:
+        """The folder of the local copies; the storage's location is no part of it."""
+        roots = {
+            name: os.path.abspath(root)
+            for name in ("COMPRESS_ROOT", "STATIC_ROOT")
+            if (root := getattr(settings, name, None))
+        }
+        if not roots:
+            raise ConfigurationError(
+                f"STATIC_ROOT is not set, and {type(self).__name__} keeps its local copies there. "
+                'In settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"'
+            )
+        if len(set(roots.values())) > 1:
+            raise ConfigurationError(
+                f"COMPRESS_ROOT ({roots['COMPRESS_ROOT']}) and STATIC_ROOT "
+                f"({roots['STATIC_ROOT']}) differ: compress would not find what collectstatic "
+                "has written. Delete COMPRESS_ROOT from settings.py."
+            )
+        return Path(roots.popitem()[1])
+
+    def check_configuration(self) -> None:
+        """Raise ConfigurationError for missing or differing local roots, too."""
+        super().check_configuration()
+        self.local_root  # noqa: B018
+
+    def _local_path(self, name: Any) -> Path:
+        return Path(safe_join(self.local_root, str(name).lstrip("/")))
+
+    def exists(self, name: Any) -> bool:
+        """Whether both copies are there: with one of them lost, the file must be saved again."""
+        return self._local_path(name).is_file() and super().exists(name)
+
+    def delete(self, name: Any) -> None:
+        """Remove both copies; their absence is no error."""
+        super().delete(name)
+        self._local_path(name).unlink(missing_ok=True)
+
+    def store(self, name: str, source: BinaryIO, content_type: str | None) -> None:
+        """Write both copies; the local one last, when S3 has the file."""
+        with staged(self._local_path(name), source) as copy:
+            if not self._is_local_only:
+                super().store(name, copy, content_type)
+
+
+class CachedS3StaticStorage(CachedS3BotoStorage, S3StaticStorage):
+    """Static files on S3 and on the disk: what django-compressor needs."""
+
+    def keep_copy(self, name: str, content: Content) -> None:
+        """Write the local copy alone, unless it is there already."""
+        path = self._local_path(name)
+        if not content.written_to(path):
+            with content.open() as source, staged(path, source):
+                pass

@@ -1,0 +1,118 @@
+"""One boto3 connection per process and configuration."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import boto3.session
+import botocore
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from types_boto3_s3.service_resource import S3ServiceResource
+
+CONNECT_TIMEOUT = 10  # seconds
+READ_TIMEOUT = 60  # seconds
+#: Tries of one request. botocore's default of 3 (5 in legacy mode) gives up within a
+#: second of SlowDown; ten, with its exponential pauses, outlast a minute.
+ATTEMPTS = 10
+POOL_SIZE = 64
+
+#: Stands for "no AWS_S3_CLIENT_CONFIG": one object, so that equal storages share a client.
+NO_CONFIG = Config()
+
+_HURRIED = Config(
+    connect_timeout=5,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 2},
+)
+
+
+class _Pool:
+    """The connections of one process."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self.connections: dict[Hashable, S3ServiceResource] = {}
+        self.lock = threading.Lock()
+
+
+_pool = _Pool()
+# A socket shared with the parent process mixes up both sides' answers.
+os.register_at_fork(after_in_child=_pool.forget)
+
+
+class Connection(NamedTuple):
+    """Everything that makes one S3 client differ from another."""
+
+    access_key: str | None
+    secret_key: str | None
+    security_token: str | None
+    session_profile: str | None
+    region_name: str | None
+    endpoint_url: str | None
+    use_ssl: bool
+    verify: Any
+    addressing_style: str | None
+    signature_version: str | None
+    proxies: tuple[tuple[str, str], ...]
+    client_config: Config
+    signed: bool
+    is_hurried: bool = False
+
+    def __repr__(self) -> str:
+        # The fields hold secrets, and tracebacks and debuggers print reprs.
+        return f"Connection(region={self.region_name!r}, endpoint={self.endpoint_url!r})"
+
+    def open(self) -> S3ServiceResource:
+        """The boto3 resource of this process for the configuration, made at the first call."""
+        # A lock for the making only: boto3 sessions are not thread-safe, clients are.
+        if self not in _pool.connections:
+            with _pool.lock:
+                if self not in _pool.connections:
+                    _pool.connections[self] = self._connect()
+        return _pool.connections[self]
+
+    def _connect(self) -> S3ServiceResource:
+        if self.session_profile:
+            session = boto3.session.Session(profile_name=self.session_profile)
+        else:
+            session = boto3.session.Session(
+                aws_access_key_id=self.access_key,
+                aws_secret_access_key=self.secret_key,
+                aws_session_token=self.security_token,
+            )
+        return session.resource(
+            "s3",
+            region_name=self.region_name,
+            endpoint_url=self.endpoint_url,
+            use_ssl=self.use_ssl,
+            verify=self.verify,
+            config=self._config(),
+        )
+
+    def _config(self) -> Config:
+        options: dict[str, Any] = {
+            "connect_timeout": CONNECT_TIMEOUT,
+            "read_timeout": READ_TIMEOUT,
+            "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
+            "max_pool_connections": POOL_SIZE,
+            "s3": {"addressing_style": self.addressing_style},
+            "signature_version": self.signature_version,
+            "proxies": dict(self.proxies) or None,
+        }
+        if self.endpoint_url:
+            # boto3 1.36 sends checksums by default that many S3-compatible services refuse.
+            options["request_checksum_calculation"] = "when_required"
+            options["response_checksum_validation"] = "when_required"
+        config = Config(**options).merge(self.client_config)
+        if self.is_hurried:
+            config = config.merge(_HURRIED)
+        if not self.signed:
+            config = config.merge(Config(signature_version=botocore.UNSIGNED))
+        return config

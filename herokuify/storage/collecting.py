@@ -1,0 +1,171 @@
+"""A project's static files and their place on S3, described for the collect engine."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
+from django.core.management.base import CommandError
+
+from herokuify.collect.engine import Collection, Outcome, Place, PublishError, RemoveError, Wishes
+from herokuify.collect.report import Progress
+from herokuify.exceptions import ConfigurationError
+from herokuify.storage.cached import CachedS3BotoStorage
+from herokuify.storage.errors import explain
+from herokuify.storage.manifest import S3ManifestStaticStorage
+from herokuify.storage.release import Found, Release
+from herokuify.storage.static import S3StaticStorage, compressed_prefix
+from herokuify.storage.wire import fast_transport
+
+CONCURRENCY = 64
+#: The index's folder stands beside the location: whoever may read static files can't read it.
+INDEX = ".herokuify"
+
+
+def collect(
+    storage: S3StaticStorage,
+    found: Found,
+    wishes: Wishes,
+    progress: Progress,
+    *,
+    post_process: bool = True,
+) -> Outcome:
+    """Publish the collected files, hashed if the storage hashes, and compressor's bundles.
+
+    Raises CommandError with every file that failed and why, S3ConfigurationError when S3
+    refuses altogether.
+    """
+    bundles = list(offline_bundles(storage))
+    with _collection(storage, wishes, progress, owns_bundles=bool(bundles)) as collection:
+        release = Release(storage, collection, wishes)
+        if post_process and isinstance(storage, S3ManifestStaticStorage):
+            release.add_hashed(storage, found)
+        else:
+            release.add_plain(found)
+        release.add_bundles(bundles)
+        collection.publish()
+        if release.manifest is not None and not wishes.is_dry_run:
+            release.manifest()
+        collection.settle()
+    return collection.outcome
+
+
+def publish_bundles(storage: S3StaticStorage, progress: Progress) -> Outcome:
+    """Publish the bundles that the local offline manifest names, and remember them."""
+    with _collection(
+        storage, Wishes(), progress, owns_bundles=True, only_bundles=True
+    ) as collection:
+        Release(storage, collection, Wishes()).add_bundles(list(offline_bundles(storage)))
+        collection.publish()
+        collection.settle()
+    return collection.outcome
+
+
+def offline_bundles(storage: S3StaticStorage) -> Iterator[tuple[str, Path]]:
+    """Names and paths of the local bundles that compressor's offline manifest names."""
+    if not isinstance(storage, CachedS3BotoStorage):
+        return
+    prefix = compressed_prefix()
+    name = getattr(settings, "COMPRESS_OFFLINE_MANIFEST", "manifest.json")
+    path = storage.local_root / prefix / name
+    try:
+        tags = json.loads(path.read_bytes()).values()
+    except FileNotFoundError:
+        return
+    except (ValueError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{path} is no offline manifest of django-compressor's. Remove it, and run: "
+            "python manage.py compress"
+        ) from error
+    names = {match for tag in tags for match in re.findall(rf"{re.escape(prefix)}[^\"'\s?#]+", tag)}
+    for bundle in sorted(names):
+        yield bundle, storage.local_root / bundle
+
+
+@contextmanager
+def _collection(
+    storage: S3StaticStorage,
+    wishes: Wishes,
+    progress: Progress,
+    *,
+    owns_bundles: bool,
+    only_bundles: bool = False,
+) -> Iterator[Collection]:
+    client = storage.hurried_client
+    location = storage.location.strip("/")
+    if not location:
+        raise ConfigurationError(
+            f"{type(storage).__name__} has an empty location: its files would be all of the "
+            f"bucket {storage.bucket_name!r}. Give it a folder, such as 'static'."
+        )
+    parent, _, folder = location.rpartition("/")
+    prefix = f"{location}/"
+    bundles = prefix + compressed_prefix()
+
+    def in_scope(key: str) -> bool:
+        is_bundle = key.startswith(bundles)
+        return is_bundle if only_bundles else owns_bundles or not is_bundle
+
+    place = Place(
+        client=client,
+        bucket=storage.bucket_name,
+        prefix=bundles if only_bundles else prefix,
+        index_key="/".join(filter(None, (parent, INDEX, folder, "index.json.gz"))),
+        has_manifest=isinstance(storage, S3ManifestStaticStorage),
+        in_scope=in_scope,
+        create_bucket=_bucket_maker(storage, wishes),
+    )
+    concurrency = int(getattr(settings, "HEROKUIFY_UPLOAD_CONCURRENCY", CONCURRENCY))
+    collection = Collection(
+        place,
+        wishes,
+        progress,
+        concurrency=concurrency,
+        transport=fast_transport(client, storage.bucket_name, concurrency),
+    )
+    try:
+        yield collection
+    except PublishError as error:
+        raise CommandError(_failure(storage, error)) from error
+    except RemoveError as error:
+        lines = "\n".join(f"  {key}: {code}" for key, code in sorted(error.codes.items()))
+        raise CommandError(
+            f"The release is published, but {error}. The permission s3:DeleteObject may be "
+            f"missing:\n{lines}"
+        ) from error
+    except (ClientError, BotoCoreError) as error:
+        raise explain(error, storage.target) from error
+    finally:
+        collection.close()
+
+
+def _bucket_maker(storage: S3StaticStorage, wishes: Wishes) -> Any:
+    if not storage.auto_create_bucket:
+        return None
+    return (lambda: None) if wishes.is_dry_run else storage.create_bucket
+
+
+def _failure(storage: S3StaticStorage, error: PublishError) -> str:
+    """Every failed key below its cause."""
+    causes: dict[str, list[str]] = {}
+    for key, failure in sorted(error.failures.items()):
+        cause = str(failure)
+        if isinstance(failure, (ClientError, BotoCoreError)):
+            cause = str(explain(failure, storage.target))
+        causes.setdefault(cause, []).append(key)
+    state = (
+        "The release was not published: its manifest is unchanged, and the running release is "
+        "whole."
+        if isinstance(storage, S3ManifestStaticStorage)
+        else "The files that were sent are published; the next run sends the rest."
+    )
+    blocks = "\n".join(
+        "\n".join([f"{cause}", *(f"  {key}" for key in keys)]) for cause, keys in causes.items()
+    )
+    return f"{error}. {state}\n{blocks}"

@@ -1,0 +1,102 @@
+"""Bytes on their way to S3 and to the disk, without harm to the caller's file."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from django.conf import settings
+from django.core.files.base import File
+from storages.utils import is_seekable
+
+#: Bytes that may stay in memory; what is larger goes to a temporary file.
+MEMORY = 8 * 1024 * 1024
+
+
+def spool() -> BinaryIO:
+    """A temporary file that stays in memory while it is small."""
+    directory = settings.FILE_UPLOAD_TEMP_DIR
+    return cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=MEMORY, dir=directory))
+
+
+class _Unclosable(io.RawIOBase):
+    """A binary file whose readers can't close it: s3transfer closes what it has sent."""
+
+    def __init__(self, file: Any) -> None:
+        super().__init__()
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return cast(bytes, self._file.read(size))
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._file.seek(offset, whence)
+        return self.tell()
+
+    def tell(self) -> int:
+        return cast(int, self._file.tell())
+
+
+@contextmanager
+def from_start(content: Any) -> Iterator[BinaryIO]:
+    """All bytes of a file, Django's or any other, as a seekable binary file.
+
+    The caller's file is neither closed nor moved. Text is encoded as UTF-8; what
+    can't seek, or yields text, is copied to a temporary file first.
+    """
+    if not is_seekable(content) or not hasattr(content, "seek"):
+        with spool() as copy:
+            _copy(content, copy)
+            yield cast(BinaryIO, _Unclosable(copy))
+        return
+    position = content.tell()
+    content.seek(0)
+    try:
+        if isinstance(content.read(0), bytes):
+            yield cast(BinaryIO, _Unclosable(content))
+        else:
+            with spool() as copy:
+                _copy(content, copy)
+                yield cast(BinaryIO, _Unclosable(copy))
+    finally:
+        content.seek(position)
+
+
+def _copy(content: Any, target: BinaryIO) -> None:
+    chunks = content.chunks() if hasattr(content, "chunks") else File(content).chunks()
+    target.writelines(chunk.encode() if isinstance(chunk, str) else chunk for chunk in chunks)
+    target.seek(0)
+
+
+@contextmanager
+def staged(path: Path, source: BinaryIO) -> Iterator[BinaryIO]:
+    """A copy of the bytes beside ``path``, which replaces it when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".herokuify-", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w+b") as copy:
+            shutil.copyfileobj(source, copy)
+            copy.seek(0)
+            yield copy
+        mode: int | None = settings.FILE_UPLOAD_PERMISSIONS
+        temporary.chmod(0o644 if mode is None else mode)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

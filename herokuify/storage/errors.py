@@ -1,0 +1,205 @@
+"""What S3's refusals mean, and how to mend them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    SSLError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
+
+from herokuify.exceptions import S3ConfigurationError, S3Error
+
+_KEYS = "heroku config:set AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a request went: who asked, which bucket, where; for messages."""
+
+    storage: str
+    bucket: str
+    endpoint: str
+    region: str | None
+
+
+@contextmanager
+def explained(target: Target, permission: str, key: str = "") -> Iterator[None]:
+    """Raise S3Error or S3ConfigurationError in place of botocore's errors.
+
+    ``permission`` is the IAM action of the request (``s3:PutObject``). An absent
+    object (404) passes as botocore's ClientError: what absence means is the
+    caller's to say.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if is_absent(error):
+            raise
+        raise translate(error, target, permission, key) from error
+    except BotoCoreError as error:
+        raise _unsent(error, target, permission, key) from error
+
+
+#: Operation of boto3's client → the IAM action it needs, where the two differ.
+_PERMISSIONS = {
+    "CreateMultipartUpload": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "DeleteObjects": "s3:DeleteObject",
+    "HeadObject": "s3:GetObject",
+    "ListObjects": "s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
+    "UploadPart": "s3:PutObject",
+}
+
+
+def explain(error: ClientError | BotoCoreError, target: Target, key: str = "") -> S3Error:
+    """The herokuify error for one of botocore's."""
+    if isinstance(error, ClientError):
+        operation = error.operation_name
+        permission = _PERMISSIONS.get(operation, f"s3:{operation}")
+        return translate(error, target, permission, key)
+    return _unsent(error, target, "the request", key)
+
+
+def code_of(error: ClientError) -> str:
+    """S3's error code; for a HEAD, whose answer has no body, the HTTP status."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def status_of(error: ClientError) -> int:
+    """The HTTP status of the answer."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def is_absent(error: ClientError) -> bool:
+    """Whether the object, not the bucket, does not exist."""
+    return status_of(error) == 404 and code_of(error) != "NoSuchBucket"
+
+
+def translate(error: ClientError, target: Target, permission: str, key: str) -> S3Error:
+    """The herokuify error that says what S3's answer means."""
+    code = code_of(error)
+    where = f"s3://{target.bucket}/{key}" if key else f"bucket {target.bucket!r}"
+    meaning = _meaning(code, error, target, permission, where)
+    if meaning is not None:
+        return S3ConfigurationError(f"{target.storage}: {meaning}")
+    message = error.response.get("Error", {}).get("Message") or "no explanation"
+    attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    tries = f" after {attempts + 1} tries" if attempts else ""
+    return S3Error(
+        f"{target.storage}: S3 answered {status_of(error)} {code} ({message}) "
+        f"to {permission} on {where}{tries}."
+    )
+
+
+_MOVED = (
+    "the bucket {bucket!r} is not in the region {region}: it is in {found}. "
+    "heroku config:set AWS_S3_REGION_NAME={found_or_dots}"
+)
+_EXPIRED = (
+    "the temporary credentials have expired, or their AWS_SESSION_TOKEN is wrong. "
+    f"{_KEYS} AWS_SESSION_TOKEN=…"
+)
+#: S3's error code → what it means for the settings (Amazon S3 API Reference, "Error
+#: responses"). A HEAD has no body, and its code is the status.
+_MEANINGS = {
+    "NoSuchBucket": (
+        "the bucket {bucket!r} does not exist at {endpoint}. Create it, or let herokuify do so "
+        "at the first write: heroku config:set AWS_AUTO_CREATE_BUCKET=true; or name another: "
+        "heroku config:set AWS_STORAGE_BUCKET_NAME=…"
+    ),
+    "InvalidBucketName": (
+        "AWS_STORAGE_BUCKET_NAME is {bucket!r}, which S3 refuses as a bucket's name. "
+        "heroku config:set AWS_STORAGE_BUCKET_NAME=…"
+    ),
+    "InvalidAccessKeyId": f"S3 does not know the AWS_ACCESS_KEY_ID that is set. {_KEYS}",
+    "SignatureDoesNotMatch": (
+        f"AWS_SECRET_ACCESS_KEY does not belong to the AWS_ACCESS_KEY_ID that is set. {_KEYS}"
+    ),
+    "ExpiredToken": _EXPIRED,
+    "InvalidToken": _EXPIRED,
+    "TokenRefreshRequired": _EXPIRED,
+    "301": _MOVED,
+    "PermanentRedirect": _MOVED,
+    "AuthorizationHeaderMalformed": _MOVED,
+    "IllegalLocationConstraintException": _MOVED,
+    "InvalidLocationConstraint": (
+        "{endpoint} knows no region {region}. heroku config:set AWS_S3_REGION_NAME=…"
+    ),
+    "RequestTimeTooSkewed": (
+        "this machine's clock differs from S3's by more than 15 minutes. Set the clock."
+    ),
+    "AccessControlListNotSupported": (
+        "the bucket {bucket!r} has ACLs disabled, as new buckets have. Delete AWS_DEFAULT_ACL "
+        "(and any x-amz-acl header) from the settings: a bucket policy makes static files "
+        "public, and media files stay private."
+    ),
+}
+_DENIED = {"AccessDenied", "403", "AllAccessDisabled", "AccountProblem"}
+
+
+def _meaning(
+    code: str, error: ClientError, target: Target, permission: str, where: str
+) -> str | None:
+    if code in _DENIED:
+        return _denied(permission, where)
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    found = headers.get("x-amz-bucket-region") or error.response.get("Error", {}).get("Region")
+    template = _MEANINGS.get(code)
+    return template and template.format(
+        bucket=target.bucket,
+        endpoint=target.endpoint,
+        region=target.region or "us-east-1 (the default)",
+        found=found or "another one",
+        found_or_dots=found or "…",
+    )
+
+
+def _denied(permission: str, where: str) -> str:
+    if permission == "s3:GetObject":
+        hint = (
+            "the permission s3:GetObject is missing, or the object does not exist and "
+            "s3:ListBucket is missing (without it S3 answers 403 instead of 404)"
+        )
+    else:
+        hint = f"the permission {permission} is missing, or the bucket belongs to somebody else"
+    return (
+        f"S3 denied access to {where}: {hint}. Grant it to the IAM user of AWS_ACCESS_KEY_ID, "
+        "and check AWS_STORAGE_BUCKET_NAME."
+    )
+
+
+def _unsent(error: BotoCoreError, target: Target, permission: str, key: str) -> S3Error:
+    """The error for a request that S3 has not answered."""
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return S3ConfigurationError(
+            f"{target.storage} needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and they are not "
+            f"set. {_KEYS}"
+        )
+    if isinstance(error, ParamValidationError):
+        return S3ConfigurationError(
+            f"{target.storage}: the settings (AWS_STORAGE_BUCKET_NAME, AWS_S3_OBJECT_PARAMETERS, "
+            f"AWS_HEADERS) ask for something that {permission} does not take: {error}"
+        )
+    if isinstance(error, SSLError):
+        return S3ConfigurationError(
+            f"{target.storage}: the TLS certificate of {target.endpoint} is not trusted: {error}. "
+            "Check AWS_S3_ENDPOINT_URL, or give the CA file as AWS_S3_VERIFY."
+        )
+    if isinstance(error, (BotoConnectionError, HTTPClientError)):
+        return S3Error(
+            f"{target.storage}: {target.endpoint} could not be reached for {permission} on "
+            f"s3://{target.bucket}/{key}: {error}. Check AWS_S3_ENDPOINT_URL and "
+            "AWS_S3_REGION_NAME."
+        )
+    return S3Error(f"{target.storage}: {permission} on s3://{target.bucket}/{key}: {error}")

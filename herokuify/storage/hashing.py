@@ -1,0 +1,141 @@
+"""Django's content hashing over the collected files, without a disk or a network.
+
+`ManifestFilesMixin` does the hashing, in the version that is installed: names, contents
+and manifest are Django's by construction. What it would read from and write to the
+storage goes through a :class:`HashingTree` instead.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.core.files.base import File
+from django.core.files.storage import Storage
+
+from herokuify.collect.local import Content
+
+#: Takes a finished file: its name and content.
+Emit = Callable[[str, Content], None]
+
+
+class SourceFile(File):  # type: ignore[type-arg]  # not generic at run time
+    """A collected file on its way through Django's hashing, its content known."""
+
+    def __init__(self, content: Content, name: str) -> None:
+        super().__init__(content.open(), name)
+        self.content = content
+
+
+class HashingTree:
+    """The collected files, and what hashing makes of them.
+
+    ``sources`` maps names to the finder's storage and the path in it. Files are passed to
+    ``emit`` as soon as they are final: those without references at once, the others when
+    all that they refer to is.
+    """
+
+    def __init__(self, sources: Mapping[str, tuple[Storage, str]], emit: Emit) -> None:
+        self.paths = {name: (self, name) for name in sources}
+        self.missing: str | None = None
+        self.manifest: bytes | None = None
+        self._sources = sources
+        self._emit = emit
+        self._contents: dict[str, Content] = {}
+        self._saved: set[str] = set()
+        self._unfinished: dict[str, bytes] = {}
+        self._settled: dict[str, tuple[str, bool]] = {}
+        self._consulted: set[str] = set()
+
+    # What stands in for the storage
+
+    def open(self, name: str, mode: str = "rb") -> File[Any]:
+        """A collected file, read from where the finder found it."""
+        return SourceFile(self.read(name), name)
+
+    def read(self, name: str) -> Content:
+        """A collected file's content: its bytes when they are small and just read."""
+        known = self._contents.get(name)
+        if known is not None:
+            return known
+        storage, path = self._sources[name]
+        content, data = Content.of_file(lambda: _opened(storage, path))
+        # What is remembered must not hold the bytes of all files.
+        self._contents[name] = content
+        return content if data is None else replace(content, source=data)
+
+    def exists(self, name: str) -> bool:
+        """Whether the release has the file, collected or hashed."""
+        name = name.replace("\\", "/")
+        found = name in self._sources or name in self._saved
+        if not found:
+            self.missing = name
+        return found
+
+    def delete(self, name: str) -> None:
+        """Take back what an earlier pass has saved."""
+        if name in self._unfinished:
+            del self._unfinished[name]
+            self._saved.discard(name)
+
+    def save(self, name: str, file: Any) -> str:
+        """Keep a hashed file: until it is final if Django has rewritten it."""
+        if name not in self._saved:
+            self._saved.add(name)
+            if isinstance(file, SourceFile):
+                self._emit(name, file.content)
+            else:
+                file.seek(0)
+                self._unfinished[name] = file.read()
+        return name
+
+    # How Django's passes are cut short
+
+    def consult(self, name: str) -> None:
+        """Note that the file being rewritten refers to another."""
+        self._consulted.add(posixpath.normpath(name))
+
+    def hash_pass(
+        self,
+        one_pass: Callable[[Mapping[str, Any]], Iterator[tuple[str, Any, Any, bool]]],
+        paths: Mapping[str, Any],
+        adjustable: list[str],
+    ) -> Iterator[tuple[str, Any, Any, bool]]:
+        """One of Django's passes, without the files that can't change any more.
+
+        Django rewrites every CSS and JS file at least twice, to see whether a name that it
+        refers to has changed. It can't have if all of them were final the first time.
+        """
+        for name in paths:
+            if name in self._settled:
+                yield name, *self._settled[name], False
+        open_ends = set(adjustable) - self._settled.keys()
+        self._consulted.clear()
+        rest = {name: path for name, path in paths.items() if name not in self._settled}
+        for name, hashed_name, processed, changed in one_pass(rest):
+            if name in open_ends and hashed_name and not self._consulted & open_ends:
+                open_ends.discard(name)
+                self._settled[name] = hashed_name, processed
+                self._finish(hashed_name)
+            self._consulted.clear()
+            yield name, hashed_name, processed, changed
+
+    def finish(self) -> None:
+        """Emit what became final only at the end."""
+        for name in list(self._unfinished):
+            self._finish(name)
+
+    def _finish(self, name: str) -> None:
+        data = self._unfinished.pop(name, None)
+        if data is not None:
+            self._emit(name, Content.of_bytes(data))
+
+
+def _opened(storage: Storage, path: str) -> Any:
+    try:
+        return Path(storage.path(path)).open("rb")
+    except NotImplementedError:
+        return storage.open(path)

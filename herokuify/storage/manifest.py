@@ -1,0 +1,231 @@
+"""Static files under the hash of their content, by Django's own rules."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.storage import ManifestFilesMixin
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import FileSystemStorage, Storage
+from django.utils.encoding import filepath_to_uri, iri_to_uri
+
+from herokuify.exceptions import ConfigurationError
+from herokuify.storage.cached import CachedS3StaticStorage
+from herokuify.storage.content import from_start, staged
+from herokuify.storage.hashing import HashingTree
+from herokuify.storage.static import S3StaticStorage, compressed_prefix
+
+_instances: weakref.WeakSet[S3ManifestStaticStorage] = weakref.WeakSet()
+
+
+class _Deletions:
+    """Deletions that Django asks for while it hashes, put off to the end."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, None] = {}
+        self._saved: set[str] = set()
+
+    def saved(self, name: str) -> None:
+        self._saved.add(name)
+        self._asked.pop(name, None)
+
+    def asked(self, name: str) -> None:
+        self._asked[name] = None
+
+    @property
+    def unwanted(self) -> list[str]:
+        """Files of an earlier pass. What was there before the run may be another release's."""
+        return [name for name in self._asked if name in self._saved]
+
+
+class _ManifestCatcher(Storage):
+    """Takes the manifest that Django writes after hashing."""
+
+    def __init__(self, tree: HashingTree) -> None:
+        self._tree = tree
+
+    def exists(self, name: str) -> bool:
+        return False
+
+    def open(self, name: str, mode: str = "rb") -> File[Any]:
+        raise FileNotFoundError(name)
+
+    def _save(self, name: str, content: Any) -> str:
+        self._tree.manifest = content.read()
+        return name
+
+
+class SlugManifestStorage(FileSystemStorage):
+    """Holds a release's manifest in STATIC_ROOT, so that each release reads its own."""
+
+    def __init__(self) -> None:
+        if not settings.STATIC_ROOT:
+            # Without a location FileSystemStorage would take MEDIA_ROOT.
+            raise ConfigurationError(
+                "STATIC_ROOT is not set, and the manifest of the static files lies there. "
+                'In settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"'
+            )
+        super().__init__(location=settings.STATIC_ROOT)
+
+    def delete(self, name: str) -> None:
+        """Nothing: Django deletes a manifest before it writes the next, and saving replaces."""
+
+    def _save(self, name: str, content: File[Any]) -> str:
+        with from_start(content) as source, staged(Path(self.path(name)), source):
+            return name
+
+
+class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
+    """Static files on S3 under content-hashed names, the manifest in STATIC_ROOT.
+
+    Names, contents and manifest are those of Django's ManifestStaticFilesStorage. S3
+    holds copies of the manifest, under its own hash and under its usual name.
+    """
+
+    def __init__(self, *, manifest_storage: Any = None, **options: Any) -> None:
+        self._tree: HashingTree | None = None
+        self._deletions: _Deletions | None = None
+        super().__init__(manifest_storage=manifest_storage or SlugManifestStorage(), **options)
+        _instances.add(self)
+
+    # Hashing for the collect engine
+
+    def hash_files(self, tree: HashingTree) -> Iterator[tuple[str, Any, Any]]:
+        """Hash the tree's files in memory, as ``post_process`` yields them; touches no S3.
+
+        The manifest ends up in ``tree.manifest``.
+        """
+        self._tree = tree
+        known: Any = self.hashed_files, self.manifest_hash, self.manifest_storage
+        self.manifest_storage = _ManifestCatcher(tree)
+        try:
+            yield from self.post_process(dict(tree.paths))
+            tree.finish()
+        finally:
+            self._tree = None
+            # URLs are the running release's until the new one is published.
+            self.hashed_files, self.manifest_hash, self.manifest_storage = known
+
+    def _post_process(self, paths: Any, adjustable_paths: Any, hashed_files: Any) -> Iterator[Any]:
+        def one_pass(some: Any) -> Iterator[Any]:
+            yield from super(S3ManifestStaticStorage, self)._post_process(
+                some, adjustable_paths, hashed_files
+            )
+
+        if self._tree is None:
+            return one_pass(paths)
+        return self._tree.hash_pass(one_pass, paths, adjustable_paths)
+
+    def _stored_name(self, name: str, hashed_files: Any) -> str:
+        if self._tree is not None:
+            self._tree.consult(name)
+        return str(super()._stored_name(name, hashed_files))
+
+    def exists(self, name: Any) -> bool:
+        """Whether the file is there."""
+        return self._tree.exists(name) if self._tree else super().exists(name)
+
+    def _open(self, name: str, mode: str = "rb") -> File[Any]:
+        return self._tree.open(name) if self._tree else super()._open(name, mode)
+
+    def _save(self, name: str, content: Any) -> str:
+        if self._tree is not None:
+            return self._tree.save(name, content)
+        if self._deletions is not None:
+            self._deletions.saved(name)
+        return super()._save(name, content)
+
+    def delete(self, name: Any) -> None:
+        """Remove the file; its absence is no error."""
+        if self._tree is not None:
+            self._tree.delete(name)
+        elif self._deletions is not None:
+            self._deletions.asked(name)
+        else:
+            super().delete(name)
+
+    # Hashing under Django's own collectstatic
+
+    def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        """Django's hashing; what it deletes on the way goes at the end, if still unwanted.
+
+        Django deletes each file before it writes it anew, while visitors are loading it.
+        """
+        self._deletions = _Deletions()
+        try:
+            yield from super().post_process(*args, **kwargs)
+            unwanted = self._deletions.unwanted
+        finally:
+            self._deletions = None
+        for name in unwanted:
+            self.delete(name)
+
+    def is_content_named(self, name: str) -> bool:
+        """Compressor's output is, and what Django saves while it hashes."""
+        is_hashing = self._deletions is not None and name != self.manifest_name
+        return is_hashing or super().is_content_named(name)
+
+    def save_manifest(self) -> None:
+        """Write the manifest to STATIC_ROOT, then its copies to S3, the usual name last."""
+        super().save_manifest()
+        if self._tree is not None:
+            return
+        manifest = (self.read_manifest() or "").encode()
+        for name in self.manifest_names(self.manifest_hash):
+            self.put(name, io.BytesIO(manifest), None)
+        self.reload_manifests()
+
+    def manifest_names(self, manifest_hash: str) -> tuple[str, str]:
+        """The manifest's two names on S3: under its own hash, and its usual name."""
+        stem, suffix = posixpath.splitext(self.manifest_name)
+        return f"{stem}.{manifest_hash}{suffix}", self.manifest_name
+
+    def publish_manifest(self, manifest: bytes) -> None:
+        """Put a manifest in force here: in STATIC_ROOT, and in every instance."""
+        # As Django's save_manifest() does: save() would look for a free name.
+        storage: Any = self.manifest_storage
+        storage._save(self.manifest_name, ContentFile(manifest))  # noqa: SLF001
+        self.reload_manifests()
+
+    def reload_manifests(self) -> None:
+        """Have all instances in this process read the manifest anew."""
+        storage: Any
+        for storage in list(_instances):
+            storage.hashed_files, storage.manifest_hash = storage.load_manifest()
+
+    # URLs
+
+    def stored_name(self, name: str) -> str:
+        """The hashed name; compressor's output, named by content already, keeps its own."""
+        if name not in self.hashed_files and name.startswith(compressed_prefix()):
+            return name
+        if not self.hashed_files and self.manifest_strict:
+            raise ValueError(
+                f"There is no manifest {self.manifest_name!r} in STATIC_ROOT "
+                f"({settings.STATIC_ROOT}), so the URL of {name!r} is unknown. "
+                "Run: python manage.py collectstatic"
+            )
+        return str(super().stored_name(name))
+
+    def url(self, name: Any, force: bool = False) -> str:  # type: ignore[override]  # Django's
+        """STATIC_URL and the hashed name, quoted; in DEBUG the plain name, unless ``force``."""
+        is_plain = settings.DEBUG and not force
+        hashed = name if is_plain else self.hashed_files.get(name)
+        if hashed is not None and (not is_plain or not {"?", "#"} & set(str(name))):
+            return self.base_url + (filepath_to_uri(hashed) or "").lstrip("/")
+        # A name with a fragment or a query, as in "font.svg#icon". Django unquotes the
+        # whole URL there.
+        return str(iri_to_uri(super().url(name, force)))
+
+
+class CachedS3ManifestStaticStorage(S3ManifestStaticStorage, CachedS3StaticStorage):
+    """Content-hashed static files on S3 and on the disk; the class to choose.
+
+    The hashed files on the disk are what `compress --offline` bundles.
+    """

@@ -1,0 +1,36 @@
+"""django-compressor's offline manifest, the same for every build of a commit."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from compressor.storage import OfflineManifestFileStorage, get_storage
+
+from herokuify.collect.report import Progress
+from herokuify.storage.cached import CachedS3StaticStorage
+from herokuify.storage.collecting import publish_bundles
+from herokuify.storage.content import from_start, staged
+
+
+class OfflineManifestStorage(OfflineManifestFileStorage):
+    """Writes the offline manifest sorted and atomically, in the slug.
+
+    Then it sees to it that the bundles are on S3, and that collectstatic knows them as the
+    release's. compressor fills it from threads, in the order in which they happen to finish: two
+    builds of one commit would differ.
+    """
+
+    def save(self, name: str, content: Any, max_length: int | None = None) -> str:
+        """Replace the manifest; returns its name."""
+        with from_start(content) as source:
+            ordered = json.dumps(json.loads(source.read()), indent=2, sort_keys=True)
+        with staged(Path(self.path(name)), io.BytesIO(ordered.encode())):
+            pass
+        storage = get_storage()
+        if isinstance(storage, CachedS3StaticStorage):
+            publish_bundles(storage, Progress(sys.stdout, is_quiet=True))
+        return name

@@ -1,0 +1,116 @@
+"""A release's files, described for the collect engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from django.core.files.storage import Storage
+from django.core.management.base import CommandError
+
+from herokuify.collect.engine import Collection, Wishes
+from herokuify.collect.local import Content, LocalFile, Stage
+from herokuify.storage.hashing import HashingTree
+from herokuify.storage.manifest import S3ManifestStaticStorage
+from herokuify.storage.static import S3StaticStorage
+
+#: Where the collected files come from: name → the finder's storage and the path in it.
+Found = Mapping[str, tuple[Storage, str]]
+
+
+class Release:
+    """Turns collected files into the engine's."""
+
+    def __init__(self, storage: S3StaticStorage, collection: Collection, wishes: Wishes) -> None:
+        self._storage = storage
+        self._collection = collection
+        self._wishes = wishes
+        #: Puts the release's manifest in force on this machine.
+        self.manifest: Callable[[], None] | None = None
+
+    def add_plain(self, found: Found) -> None:
+        """Add files under their own names."""
+        tree = HashingTree(found, self._add_content_named)
+        for name in found:
+            self._add(name, tree.read(name), Stage.PLAIN)
+
+    def add_hashed(self, storage: S3ManifestStaticStorage, found: Found) -> None:
+        """Add files under their hashed and their own names, and the manifest.
+
+        Raises CommandError when a file refers to one that was not found.
+        """
+        tree = HashingTree(found, self._add_content_named)
+        for name, _, result in storage.hash_files(tree):
+            if isinstance(result, Exception):
+                raise CommandError(_reference_error(name, result, tree)) from result
+        for name in found:
+            self._add(name, tree.read(name), Stage.PLAIN)
+        manifest = tree.manifest
+        if manifest is None:
+            raise CommandError(f"{type(storage).__name__}.post_process() has saved no manifest.")
+        self.manifest = partial(storage.publish_manifest, manifest)
+        content = Content.of_bytes(manifest)
+        copy, usual = storage.manifest_names(json.loads(manifest)["hash"])
+        self._send(copy, content, Stage.MANIFEST_COPY, is_content_named=True)
+        self._send(usual, content, Stage.MANIFEST)
+
+    def add_bundles(self, bundles: list[tuple[str, Path]]) -> None:
+        """Add django-compressor's bundles, by name and path."""
+        for name, path in bundles:
+            try:
+                content, _ = Content.of_file(partial(_open_path, path))
+            except FileNotFoundError as error:
+                raise CommandError(
+                    f"django-compressor's offline manifest names {name}, and {path} does not "
+                    "exist. Run: python manage.py compress"
+                ) from error
+            self._send(name, content, Stage.CONTENT_NAMED, is_content_named=True)
+
+    def _add_content_named(self, name: str, content: Content) -> None:
+        self._add(name, content, Stage.CONTENT_NAMED, is_content_named=True)
+
+    def _add(
+        self, name: str, content: Content, stage: Stage, *, is_content_named: bool = False
+    ) -> None:
+        if not self._wishes.is_dry_run:
+            self._storage.keep_copy(name, content)
+        self._send(name, content, stage, is_content_named=is_content_named)
+
+    def _send(
+        self, name: str, content: Content, stage: Stage, *, is_content_named: bool = False
+    ) -> None:
+        name = name.replace("\\", "/")
+        parameters = self._storage.parameters_for(name, is_content_named=is_content_named)
+        self._collection.add(
+            LocalFile(
+                name=name,
+                key=self._storage.key_of(name),
+                stage=stage,
+                content=content,
+                parameters=parameters,
+                is_gzipped=self._storage.can_be_gzipped(parameters),
+            )
+        )
+
+
+def _open_path(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
+def _reference_error(name: str, error: Exception, tree: HashingTree) -> str:
+    """Django's report on a file that it can't hash, with the words that Heroku looks for.
+
+    heroku-backpack-python's ``bin/steps/collectstatic`` tells users about missing
+    references when the log has "The CSS file".
+    """
+    notes = "\n".join(getattr(error, "__notes__", ()))
+    if isinstance(error, ValueError) and tree.missing:
+        kind = "The CSS file" if name.endswith(".css") else "The CSS file or script"
+        return (
+            f"{kind} {name!r} refers to {tree.missing!r}, which no static files finder has found. "
+            f"Add the file, or take the reference out.\n{notes}".rstrip()
+        )
+    return f"{name!r} can't be hashed: {error}\n{notes}".rstrip()

@@ -1,0 +1,85 @@
+"""Static files on S3: public, overwritten, addressed by STATIC_URL."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.utils.encoding import filepath_to_uri
+from storages.utils import setting
+
+from herokuify.collect.local import Content
+from herokuify.storage.base import S3BotoStorage
+from herokuify.storage.locations import check_base_url, located
+
+#: A year is the longest that RFC 9111's caches take; "immutable" (RFC 8246) spares reloads.
+FOR_EVER = "public, max-age=31536000, immutable"
+BRIEFLY = "public, max-age=300"
+_COMPRESSED_NAME = re.compile(r"\.[0-9a-f]{12}\.[^./]+$")
+
+
+def compressed_prefix() -> str:
+    """What the names of django-compressor's output begin with."""
+    return str(getattr(settings, "COMPRESS_OUTPUT_DIR", "CACHE")).strip("/") + "/"
+
+
+class S3StaticStorage(S3BotoStorage):
+    """Static files below ``static/``; a URL is STATIC_URL and the quoted name.
+
+    Overwrites and never signs, whatever AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH
+    say. URLs need no client and no network. The option ``base_url`` takes STATIC_URL's
+    place for a second static location. Raises ConfigurationError when the base URL is
+    relative, has no bucket, or points at another bucket or location than the storage's.
+    """
+
+    public = True
+    file_overwrite = True
+    querystring_auth = False
+
+    def __init__(self, **options: Any) -> None:
+        self._given_base_url: str | None = options.pop("base_url", None)
+        self._checked_base_url: str | None = None
+        super().__init__(**options)
+
+    def get_default_settings(self) -> dict[str, Any]:
+        """The backend's defaults with the location of public files."""
+        prefix = setting("AWS_PUBLIC_LOCATION", setting("AWS_LOCATION", ""))
+        return {**super().get_default_settings(), "location": located(prefix, "static")}
+
+    @property
+    def base_url(self) -> str:
+        """STATIC_URL, or the option ``base_url``; checked once per value."""
+        url = str(self._given_base_url or settings.STATIC_URL or "")
+        if url != self._checked_base_url:
+            check_base_url(url, self, setting="STATIC_URL", helper="get_static_url()")
+            self._checked_base_url = url
+        return url
+
+    def url(
+        self,
+        name: Any,
+        parameters: dict[str, Any] | None = None,
+        expire: int | None = None,
+        http_method: str | None = None,
+    ) -> str:
+        """STATIC_URL and the quoted name; ``expire`` and ``http_method`` have no effect."""
+        url = self.base_url + (filepath_to_uri(name) or "").lstrip("/")
+        return f"{url}?{urlencode(parameters)}" if parameters else url
+
+    def is_content_named(self, name: str) -> bool:
+        """Compressor's output is: ``CACHE/css/output.0123456789ab.css``."""
+        return name.startswith(compressed_prefix()) and bool(_COMPRESSED_NAME.search(name))
+
+    def class_parameters(self, name: str, *, is_content_named: bool) -> dict[str, Any]:
+        """For ever where the name changes with the content, five minutes elsewhere."""
+        return {"CacheControl": FOR_EVER if is_content_named else BRIEFLY}
+
+    def keep_copy(self, name: str, content: Content) -> None:
+        """Nothing: this class keeps no local copies."""
+
+    def check_configuration(self) -> None:
+        """Raise ConfigurationError for a wrong base URL, too."""
+        super().check_configuration()
+        self.base_url  # noqa: B018

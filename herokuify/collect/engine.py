@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 DELETE_AT_ONCE = 1000  # keys that one DeleteObjects request takes
 
 
+def _count(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+
+
 class PublishError(Exception):
     """Some files could not be sent; nothing that refers to them was published."""
 
     def __init__(self, failures: dict[str, BaseException]) -> None:
-        super().__init__(f"{len(failures)} files could not be sent")
+        super().__init__(f"{_count(failures, 'file')} could not be sent")
         self.failures = failures
 
 
@@ -35,7 +39,7 @@ class RemoveError(Exception):
     """Some objects could not be removed; the release itself is published."""
 
     def __init__(self, codes: dict[str, str]) -> None:
-        super().__init__(f"{len(codes)} objects could not be removed")
+        super().__init__(f"{_count(codes, 'object')} could not be removed")
         self.codes = codes
 
 

@@ -81,7 +81,11 @@ def next_index(
 
     Keys out of scope are another command's, and stay as they were.
     """
-    entries = {key: entry for key, entry in remote.entries.items() if not in_scope(key)}
+    entries = {
+        key: entry
+        for key, entry in remote.entries.items()
+        if not in_scope(key) and key not in removed
+    }
     for key, listed in remote.objects.items():
         if key in removed or not in_scope(key):
             continue

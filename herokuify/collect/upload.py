@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +23,14 @@ from herokuify.collect.transport import BotoTransport, Threads, Transport
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
-ATTEMPTS = 12
+#: Of one file; each is up to five of the client's own.
+ATTEMPTS = 5
 PAUSE = 0.25  # seconds before the second attempt at the most, doubled for each further one
 LONGEST_PAUSE = 8.0  # seconds
 SILENCE = 30.0  # seconds without any answer from S3 after which nothing more is tried
 BYTES_IN_FLIGHT = 32 * 1024 * 1024
 FAILURES = 100  # after so many, what is left would only fail the same way
-_TRANSIENT_STATUSES = {500, 502, 503, 504}
+_TRANSIENT_STATUSES = {429, 500, 502, 503, 504}
 _TRANSIENT_CODES = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable"}
 
 
@@ -74,6 +76,7 @@ class Uploader:
         self._change = threading.Condition()
         self._active: dict[str, int] = {}  # bytes by key
         self._last_answer = time.monotonic()
+        self._is_abandoned = False
         self.sent: dict[str, Sent] = {}
         self.failures: dict[str, BaseException] = {}
         self.requests = 0
@@ -90,8 +93,8 @@ class Uploader:
                     and (sum(self._active.values()) + size <= BYTES_IN_FLIGHT or not self._active)
                 )
             )
-            if len(self.failures) >= FAILURES:
-                self.failures[file.key] = GaveUpError(f"not sent after {FAILURES} failures")
+            if self._is_abandoned or len(self.failures) >= FAILURES:
+                self.failures[file.key] = GaveUpError("not tried: too much had failed before")
                 return
             if not self._active:
                 self._last_answer = time.monotonic()
@@ -118,6 +121,7 @@ class Uploader:
     def _abandon(self) -> None:
         """Count all that is under way as failed; its threads are left to their time-outs."""
         silence = GaveUpError(f"S3 has not answered for {SILENCE:.0f} s")
+        self._is_abandoned = True
         self.failures.update(dict.fromkeys(self._active, silence))
         self._active.clear()
 
@@ -151,7 +155,8 @@ class Uploader:
         body = file.content.read()
         parameters = dict(file.parameters)
         if file.is_gzipped and (smaller := compressed(io.BytesIO(body))) is not None:
-            body = smaller.read()
+            with smaller:
+                body = smaller.read()
             parameters["ContentEncoding"] = "gzip"
         with self._change:
             self.requests += 1 + ask
@@ -174,10 +179,10 @@ class Uploader:
 
     def _send_large(self, file: LocalFile) -> Sent:
         parameters = dict(file.parameters)
-        with file.content.open() as original:
-            body = original
+        with ExitStack() as opened:
+            body = original = opened.enter_context(file.content.open())
             if file.is_gzipped and (smaller := compressed(original)) is not None:
-                body = smaller
+                body = opened.enter_context(smaller)
                 parameters["ContentEncoding"] = "gzip"
             size = body.seek(0, 2)
             body.seek(0)

@@ -24,10 +24,11 @@ POOL_SIZE = 64
 #: Stands for "no AWS_S3_CLIENT_CONFIG": one object, so that equal storages share a client.
 NO_CONFIG = Config()
 
+#: For a caller that tries again by itself, and must not wait a minute for a dead network.
 _HURRIED = Config(
-    connect_timeout=5,
-    read_timeout=20,
-    retries={"mode": "standard", "total_max_attempts": 2},
+    connect_timeout=3,
+    read_timeout=15,
+    retries={"mode": "standard", "total_max_attempts": 5},
 )
 
 

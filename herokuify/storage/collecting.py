@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import re
 from collections.abc import Iterator
@@ -28,6 +29,24 @@ CONCURRENCY = 64
 INDEX = ".herokuify"
 
 
+class Scope(enum.Enum):
+    """Which objects a run supersedes when it does not have them; other commands' stay."""
+
+    RELEASE = "all below the location"
+    ALL_BUT_BUNDLES = "without compressor's, whose manifest is not here"
+    BUNDLES = "compressor's alone"
+    ADDITIONS = "none: the hashed files stay in force when only their sources are sent"
+
+    def includes(self, *, is_bundle: bool) -> bool:
+        """Whether the run decides about an object, be it a bundle or not."""
+        return {
+            Scope.RELEASE: True,
+            Scope.ALL_BUT_BUNDLES: not is_bundle,
+            Scope.BUNDLES: is_bundle,
+            Scope.ADDITIONS: False,
+        }[self]
+
+
 def collect(
     storage: S3StaticStorage,
     found: Found,
@@ -42,7 +61,10 @@ def collect(
     refuses altogether.
     """
     bundles = list(offline_bundles(storage))
-    with _collection(storage, wishes, progress, owns_bundles=bool(bundles)) as collection:
+    scope = Scope.RELEASE if bundles else Scope.ALL_BUT_BUNDLES
+    if isinstance(storage, S3ManifestStaticStorage) and not post_process:
+        scope = Scope.ADDITIONS
+    with _collection(storage, wishes, progress, scope) as collection:
         release = Release(storage, collection, wishes)
         if post_process and isinstance(storage, S3ManifestStaticStorage):
             release.add_hashed(storage, found)
@@ -58,9 +80,7 @@ def collect(
 
 def publish_bundles(storage: S3StaticStorage, progress: Progress) -> Outcome:
     """Publish the bundles that the local offline manifest names, and remember them."""
-    with _collection(
-        storage, Wishes(), progress, owns_bundles=True, only_bundles=True
-    ) as collection:
+    with _collection(storage, Wishes(), progress, Scope.BUNDLES) as collection:
         Release(storage, collection, Wishes()).add_bundles(list(offline_bundles(storage)))
         collection.publish()
         collection.settle()
@@ -90,12 +110,7 @@ def offline_bundles(storage: S3StaticStorage) -> Iterator[tuple[str, Path]]:
 
 @contextmanager
 def _collection(
-    storage: S3StaticStorage,
-    wishes: Wishes,
-    progress: Progress,
-    *,
-    owns_bundles: bool,
-    only_bundles: bool = False,
+    storage: S3StaticStorage, wishes: Wishes, progress: Progress, scope: Scope
 ) -> Iterator[Collection]:
     client = storage.hurried_client
     location = storage.location.strip("/")
@@ -108,20 +123,16 @@ def _collection(
     prefix = f"{location}/"
     bundles = prefix + compressed_prefix()
 
-    def in_scope(key: str) -> bool:
-        is_bundle = key.startswith(bundles)
-        return is_bundle if only_bundles else owns_bundles or not is_bundle
-
     place = Place(
         client=client,
         bucket=storage.bucket_name,
-        prefix=bundles if only_bundles else prefix,
+        prefix=bundles if scope is Scope.BUNDLES else prefix,
         index_key="/".join(filter(None, (parent, INDEX, folder, "index.json.gz"))),
         has_manifest=isinstance(storage, S3ManifestStaticStorage),
-        in_scope=in_scope,
+        in_scope=lambda key: scope.includes(is_bundle=key.startswith(bundles)),
         create_bucket=_bucket_maker(storage, wishes),
     )
-    concurrency = int(getattr(settings, "HEROKUIFY_UPLOAD_CONCURRENCY", CONCURRENCY))
+    concurrency = _concurrency()
     collection = Collection(
         place,
         wishes,
@@ -143,6 +154,16 @@ def _collection(
         raise explain(error, storage.target) from error
     finally:
         collection.close()
+
+
+def _concurrency() -> int:
+    value = getattr(settings, "HEROKUIFY_UPLOAD_CONCURRENCY", CONCURRENCY)
+    if not isinstance(value, int) or value < 1:
+        raise ConfigurationError(
+            f"HEROKUIFY_UPLOAD_CONCURRENCY is {value!r}; it must be a whole number of requests, "
+            f"at least 1. The default is {CONCURRENCY}."
+        )
+    return value
 
 
 def _bucket_maker(storage: S3StaticStorage, wishes: Wishes) -> Any:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.core.files.base import File
@@ -41,6 +42,7 @@ class HashingTree:
     def __init__(self, sources: Mapping[str, tuple[Storage, str]], emit: Emit) -> None:
         self.paths = {name: (self, name) for name in sources}
         self.missing: str | None = None
+        self.opened: str | None = None
         self.manifest: bytes | None = None
         self._sources = sources
         self._emit = emit
@@ -53,7 +55,13 @@ class HashingTree:
     # What stands in for the storage
 
     def open(self, name: str, mode: str = "rb") -> File[Any]:
-        """A collected file, read from where the finder found it."""
+        """A collected file, read from where the finder found it.
+
+        Raises OSError for a folder and for a hashed name, which Django leaves as they are.
+        """
+        if name not in self._sources:
+            raise FileNotFoundError(name)
+        self.opened = name
         return SourceFile(self.read(name), name)
 
     def read(self, name: str) -> Content:
@@ -68,12 +76,18 @@ class HashingTree:
         return content if data is None else replace(content, source=data)
 
     def exists(self, name: str) -> bool:
-        """Whether the release has the file, collected or hashed."""
+        """Whether the release has the file, collected or hashed, or the folder."""
         name = name.replace("\\", "/")
-        found = name in self._sources or name in self._saved
+        found = name in self._sources or name in self._saved or name in self._folders
         if not found:
             self.missing = name
         return found
+
+    @cached_property
+    def _folders(self) -> set[str]:
+        return {
+            str(folder) for name in self._sources for folder in PurePosixPath(name).parents
+        }
 
     def delete(self, name: str) -> None:
         """Take back what an earlier pass has saved."""

@@ -28,6 +28,7 @@ class Release:
         self._storage = storage
         self._collection = collection
         self._wishes = wishes
+        self._added: set[str] = set()
         #: Puts the release's manifest in force on this machine.
         self.manifest: Callable[[], None] | None = None
 
@@ -43,9 +44,12 @@ class Release:
         Raises CommandError when a file refers to one that was not found.
         """
         tree = HashingTree(found, self._add_content_named)
-        for name, _, result in storage.hash_files(tree):
-            if isinstance(result, Exception):
-                raise CommandError(_reference_error(name, result, tree)) from result
+        try:
+            for name, _, result in storage.hash_files(tree):
+                if isinstance(result, Exception):
+                    raise CommandError(_reference_error(name, result, tree)) from result
+        except UnicodeDecodeError as error:  # raised by old Djangos, yielded by new ones
+            raise CommandError(_reference_error(str(tree.opened), error, tree)) from error
         for name in found:
             self._add(name, tree.read(name), Stage.PLAIN)
         manifest = tree.manifest
@@ -75,6 +79,9 @@ class Release:
     def _add(
         self, name: str, content: Content, stage: Stage, *, is_content_named: bool = False
     ) -> None:
+        if name in self._added:
+            return  # collected under the name of a hashed file
+        self._added.add(name)
         if not self._wishes.is_dry_run:
             self._storage.keep_copy(name, content)
         self._send(name, content, stage, is_content_named=is_content_named)
@@ -107,7 +114,7 @@ def _reference_error(name: str, error: Exception, tree: HashingTree) -> str:
     references when the log has "The CSS file".
     """
     notes = "\n".join(getattr(error, "__notes__", ()))
-    if isinstance(error, ValueError) and tree.missing:
+    if f"The file '{tree.missing}' could not be found" in str(error):
         kind = "The CSS file" if name.endswith(".css") else "The CSS file or script"
         return (
             f"{kind} {name!r} refers to {tree.missing!r}, which no static files finder has found. "

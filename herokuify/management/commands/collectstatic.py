@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from herokuify.collect.engine import Outcome, Wishes
 from herokuify.collect.report import Output, Progress, megabytes
+from herokuify.exceptions import ConfigurationError
 
 PRUNE = "HEROKUIFY_PRUNE_DAYS"
 COMPRESS = "HEROKUIFY_COMPRESS"
@@ -29,7 +31,7 @@ class Command(collectstatic.Command):
         super().add_arguments(parser)
         parser.add_argument(
             "--prune",
-            type=_days,
+            type=days,
             metavar="DAYS",
             help="Remove files from S3 that were superseded more than DAYS days ago.",
         )
@@ -68,7 +70,7 @@ class Command(collectstatic.Command):
         # Django's wrapper would end every state of the progress bar with a line break.
         output = cast(Output, self.stdout._out)  # noqa: SLF001
         progress = Progress(output, is_quiet=self.verbosity < 1)
-        prune_days = getattr(settings, PRUNE, None) if self.prune_days is None else self.prune_days
+        prune_days = _setting() if self.prune_days is None else self.prune_days
         found, collected = self._find()
         outcome = collect(
             self.storage,
@@ -115,6 +117,9 @@ class Command(collectstatic.Command):
                 self.log(f"{verb} {name!r}", level=1 if self.dry_run else 2)
         for name in outcome.unchanged:
             self.log(f"Unchanged {name!r}", level=3)
+        if self.clear:
+            which = f"{len(outcome.removed)} files that neither this nor the previous release has"
+            self.log(f"--clear: {'would remove' if self.dry_run else 'removed'} {which}.", level=1)
         count = len(outcome.sent) + len(outcome.unchanged)
         removed = f", {len(outcome.removed)} removed" if outcome.removed else ""
         self.summary = (
@@ -132,8 +137,19 @@ class Command(collectstatic.Command):
             call_command("compress", verbosity=self.verbosity, stdout=self.stdout)
 
 
-def _days(value: str) -> float:
-    days = float(value)
-    if days < 0:
+def days(value: str) -> float:
+    """Read a number of days; argparse names this function where it can't be read."""
+    number = float(value)
+    if not 0 <= number < math.inf:
         raise ValueError
-    return days
+    return number
+
+
+def _setting() -> float | None:
+    value = getattr(settings, PRUNE, None)
+    try:
+        return None if value is None else days(str(value))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{PRUNE} is {value!r}; it must be a number of days, such as 30, or None."
+        ) from error

@@ -1,0 +1,1 @@
+"""The guest book of the Kestrel Hut: photos, names and a line or two."""

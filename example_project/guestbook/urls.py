@@ -1,0 +1,9 @@
+"""The addresses of the book."""
+
+from django.urls import path
+
+from guestbook import views
+
+app_name = "guestbook"
+
+urlpatterns = [path("", views.book, name="book")]

@@ -1,0 +1,109 @@
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import herokuify
+
+PACKAGE = Path(herokuify.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+FRAGMENTS = {"aws", "compress", "db"}
+# Low to high: a module imports only from layers below its own, and within its own layer
+# only inside one sub-package.
+LAYERS = [
+    {"exceptions"},
+    {"env"},
+    {"addresses"},
+    {"addons"},
+    FRAGMENTS,
+    {"compat"},
+    {"collect"},
+    {"storage"},
+    {"checks", "management"},
+    {"apps"},
+]
+# Third-party packages, and the only parts of herokuify that may import them.
+OUTSIDE = {
+    "boto3": {"collect", "storage"},
+    "botocore": {"collect", "storage"},
+    "compressor": {"storage"},
+    "dj_database_url": {"db"},
+    "s3transfer": {"storage"},
+    "storages": {"storage"},
+}
+MOST_LINES = 260
+
+
+def part(module: Path) -> str:
+    """Name the part of herokuify that a file belongs to: "storage" for storage/media.py."""
+    relative = module.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def imported(module: Path, *, at_import: bool = False) -> Iterator[str]:
+    """Yield the dotted names a file imports anywhere, or only those it imports at import."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    for node in tree.body if at_import else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            assert node.module is not None
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def layer(name: str) -> int:
+    for number, names in enumerate(LAYERS):
+        if name in names:
+            return number
+    raise AssertionError(f"herokuify.{name} stands in no layer: see docs/architecture.md")
+
+
+def parts_imported(module: Path) -> set[str]:
+    names = [name.split(".") for name in imported(module) if name.startswith("herokuify")]
+    return {name[1] if len(name) > 1 else "__init__" for name in names} - {part(module)}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+class TestModule:
+    def test_imports_only_from_layers_below(self, module: Path) -> None:
+        if part(module) == "__init__":  # re-exports the fragments' functions
+            assert parts_imported(module) <= FRAGMENTS
+            return
+        own = layer(part(module))
+        upward = {name for name in parts_imported(module) if layer(name) >= own}
+        assert not upward, f"{module.name} imports from its own layer or above: {upward}"
+
+    def test_imports_third_parties_where_allowed(self, module: Path) -> None:
+        packages = {name.split(".")[0] for name in imported(module)}
+        strayed = {name for name in packages & set(OUTSIDE) if part(module) not in OUTSIDE[name]}
+        assert not strayed
+
+    def test_only_compat_compares_django_versions(self, module: Path) -> None:
+        if part(module) == "compat":
+            return
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            name = getattr(node, "attr", None) or getattr(node, "id", None)
+            assert name not in {"VERSION", "get_version"}, f"line {getattr(node, 'lineno', '?')}"
+        assert not {"django.VERSION", "django.get_version"} & set(imported(module))
+
+    def test_is_not_a_god_module(self, module: Path) -> None:
+        assert len(module.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def modules_of(parts: set[str]) -> list[Path]:
+    return [module for module in MODULES if part(module) in parts]
+
+
+def test_settings_files_can_import_the_fragments() -> None:
+    allowed = ("django.core.checks", "django.core.exceptions")
+    for module in modules_of({"exceptions", "env", "addresses", "addons", *FRAGMENTS}):
+        names = set(imported(module, at_import=True))
+        django = {name for name in names if name.split(".")[0] == "django"}
+        assert all(name.startswith(allowed) for name in django), f"{module.name}: {django}"
+
+
+def test_the_collect_engine_knows_no_settings() -> None:
+    for module in modules_of({"collect"}):
+        assert not [name for name in imported(module) if name.startswith("django.conf")], module

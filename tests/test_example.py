@@ -1,0 +1,201 @@
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import project
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE = ROOT / "example_project"
+DEMO = ROOT / "tools" / "demo.py"
+LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.sqlite3", "media", "staticfiles")
+
+# A guest's visit through Django's test client, on the settings as they stand.
+SIGN = """
+import io, re
+from django.test import Client
+from django.core.files.uploadedfile import SimpleUploadedFile
+from guestbook.models import Entry
+from guestbook.validators import PHOTO_MAX_BYTES
+from PIL import Image
+
+guest = Client(enforce_csrf_checks=True, SERVER_NAME="localhost")
+
+def send(body, name="photo.png", **fields):
+    page = guest.get("/")
+    assert page.status_code == 200, page
+    fields = {"name": "Ada", "message": "Windy.", **fields}
+    token = re.search(r'name="csrfmiddlewaretoken" value="(.+?)"', page.content.decode())[1]
+    photo = SimpleUploadedFile(name, body, "image/png")
+    return guest.post("/", {**fields, "photo": photo, "csrfmiddlewaretoken": token})
+
+picture = io.BytesIO()
+Image.new("RGB", (40, 30), "teal").save(picture, "PNG")
+good = picture.getvalue()
+"""
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> project.Project:
+    """A copy of the example as on a laptop: no variable is set."""
+    folder = tmp_path / "example"
+    shutil.copytree(EXAMPLE, folder, ignore=LEFT_BEHIND)
+    return project.Project(folder, {"DJANGO_SETTINGS_MODULE": "config.settings"})
+
+
+def succeed(result: "subprocess.CompletedProcess[str]") -> str:
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+class TestOnALaptop:
+    def test_checks_and_migrations_are_clean(self, example: project.Project) -> None:
+        assert "no issues" in succeed(example.manage("check"))
+        succeed(example.manage("makemigrations", "--check", "--dry-run"))
+
+    def test_guest_signs_and_reads_the_book(self, example: project.Project) -> None:
+        succeed(example.manage("migrate", "--noinput"))
+        out = succeed(
+            example.snippet(
+                SIGN
+                + """
+empty = guest.get("/").content.decode()
+assert "still blank" in empty
+for asset in ("css/base.css", "css/book.css", "css/form.css", "js/preview.js", "js/writing.js"):
+    assert f"/static/guestbook/{asset}" in empty, asset
+
+signed = send(good, message="<b>Windy</b>")
+assert signed.status_code == 302, signed.content
+entry = Entry.objects.get()
+assert (entry.photo_width, entry.photo_height) == (40, 30)
+page = guest.get("/").content.decode()
+assert "Thank you, Ada" in page and "still blank" not in page
+assert "&lt;b&gt;Windy" in page and "<b>Windy" not in page
+assert f'src="{entry.photo.url}"' in page and entry.photo.url.startswith("/media/photos/")
+print("signed")
+"""
+            )
+        )
+        assert out == "signed\n"
+        (photo,) = (example.folder / "media").rglob("*.png")
+        assert photo.stat().st_size > 0
+        served = example.snippet(
+            f"""
+from django.conf import settings
+from django.test import Client
+settings.ALLOWED_HOSTS = ["testserver"]
+answer = Client().get("/media/{photo.relative_to(example.folder / "media").as_posix()}")
+assert answer.status_code == 200, answer
+assert b"".join(answer.streaming_content) == open({str(photo)!r}, "rb").read()
+answer.close()
+"""
+        )
+        succeed(served)
+
+    def test_form_refuses_what_is_no_photo(self, example: project.Project) -> None:
+        succeed(example.manage("migrate", "--noinput"))
+        succeed(
+            example.snippet(
+                SIGN
+                + """
+import logging
+logging.disable(logging.WARNING)
+for answer, message in (
+    (send(b"no photo at all"), "cannot be read as a photo"),
+    (send(good, name="photo.svg"), "choose a JPEG, PNG or WebP photo"),
+    (send(good, name="photo.gif"), "choose a JPEG, PNG or WebP photo"),
+    (send(good + bytes(PHOTO_MAX_BYTES)), "the book takes up to 10 MB"),
+    (send(good, name="photo.png", message=" "), "write a line"),
+):
+    assert answer.status_code == 422, answer
+    page = answer.content.decode()
+    assert message in page and "Not in the book yet" in page, page
+assert guest.post("/", {"name": "Eve"}).status_code == 403
+assert not Entry.objects.exists()
+"""
+            )
+        )
+
+    def test_older_pages_can_be_turned_to(self, example: project.Project) -> None:
+        succeed(example.manage("migrate", "--noinput"))
+        succeed(
+            example.snippet(
+                SIGN
+                + """
+from guestbook.views import ENTRIES_PER_PAGE
+Entry.objects.bulk_create(
+    Entry(name=f"Guest {n}", message="Hi", photo="a.png", photo_width=1, photo_height=1)
+    for n in range(ENTRIES_PER_PAGE + 1)
+)
+first, second = (guest.get("/", {"page": n}).content.decode() for n in (1, 2))
+assert 'rel="next"' in first and 'rel="prev"' in second
+assert first.count("<figure>") == ENTRIES_PER_PAGE and second.count("<figure>") == 1
+"""
+            )
+        )
+
+    def test_missing_pages_and_failures_have_pages(self, example: project.Project) -> None:
+        succeed(
+            example.snippet(
+                """
+import logging
+from django.template.loader import render_to_string
+from django.test import Client
+assert "not on our map" in render_to_string("404.html")
+assert "Something went wrong" in render_to_string("500.html")
+"""
+            )
+        )
+
+
+class TestOnHeroku:
+    def test_a_dyno_needs_a_secret_key(self, example: project.Project) -> None:
+        result = example.manage("migrate", "--noinput", env={"DYNO": "release.1"})
+        assert result.returncode != 0
+        assert "heroku config:set SECRET_KEY=…" in result.stderr
+
+    def test_a_build_needs_no_variable(self, example: project.Project) -> None:
+        build = {"DYNO": "run.1", "SOURCE_VERSION": "0" * 40, "STACK": "heroku-24"}
+        succeed(example.manage("collectstatic", "--noinput", "--traceback", env=build))
+        succeed(example.manage("compress", env=build))
+
+    def test_post_compile_fails_loudly(self, example: project.Project) -> None:
+        hook = example.folder / "bin" / "post_compile"
+        assert os.access(hook, os.X_OK)
+        (example.folder / "manage.py").write_text("raise SystemExit(3)")
+        variables = project.clean_environment(example.folder)
+        variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{variables['PATH']}"
+        result = subprocess.run([hook], cwd=example.folder, env=variables, check=False)
+        assert result.returncode == 3
+
+    def test_procfile_is_the_one_to_copy(self) -> None:
+        lines = (EXAMPLE / "Procfile").read_text(encoding="utf-8").splitlines()
+        commands = {line.split(":")[0]: shlex.split(line.split(":")[1]) for line in lines}
+        assert commands == {
+            "release": ["python", "manage.py", "migrate", "--noinput"],
+            "web": ["gunicorn", "config.wsgi", "--log-file", "-"],
+        }
+
+
+def test_the_demo_passes_its_own_check(tmp_path: Path) -> None:
+    before = set(tmp_path.iterdir())
+    variables = project.clean_environment(tmp_path) | {"TMPDIR": str(tmp_path)}
+    command = [sys.executable, str(DEMO), "--check", "--python", sys.executable]
+    result = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=variables,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+    report = result.stdout + result.stderr
+    assert result.returncode == 0, report
+    assert "FAILED" not in report
+    assert "passed in" in report
+    assert set(tmp_path.iterdir()) == before

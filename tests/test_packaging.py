@@ -1,0 +1,115 @@
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+import herokuify
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def found(pattern: str, name: str) -> list[str]:
+    matches = re.findall(pattern, text(name), re.MULTILINE)
+    assert matches, f"{name} has nothing like {pattern}"
+    return matches
+
+
+def assigned(variable: str, name: str) -> object:
+    """Return the literal that a Python file assigns to a variable."""
+    for node in ast.parse(text(name)).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == variable:
+            return ast.literal_eval(node.value)
+    raise AssertionError(f"{name} does not assign {variable}")
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[str]]:
+    """The file names in a new wheel and in a new source distribution, root folder stripped."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive, tarfile.open(sdist) as tar:
+        sources = {name.partition("/")[2] for name in tar.getnames()}
+        return set(archive.namelist()), sources
+
+
+class TestVersions:
+    def test_metadata_has_the_packages_version(self) -> None:
+        assert importlib.metadata.version("herokuify") == herokuify.__version__
+
+    def test_only_the_package_states_it(self) -> None:
+        assert '\ndynamic = ["version"]' in text("pyproject.toml")
+        assert not re.search(r"^version\s*=", text("pyproject.toml"), re.MULTILINE)
+
+    def test_changelog_has_it(self) -> None:
+        version = Version(herokuify.__version__)
+        heading = "Unreleased" if version.is_devrelease else str(version)
+        assert found(r"^## \[([^\]]+)\]", "CHANGELOG.md")[0] == heading
+
+    def test_matrix_is_what_the_classifiers_promise(self) -> None:
+        matrix = assigned("MATRIX", "noxfile.py")
+        assert isinstance(matrix, dict)
+        classifier = '"Programming Language :: Python :: (3\\.[0-9]+)"'
+        assert found(classifier, "pyproject.toml") == list(matrix)
+        assert found('"Framework :: Django :: ([0-9.]+)"', "pyproject.toml") == [*matrix.values()]
+
+    def test_oldest_python_is_the_same_everywhere(self) -> None:
+        (oldest,) = found('^requires-python = ">=([0-9.]+)"', "pyproject.toml")
+        matrix = assigned("MATRIX", "noxfile.py")
+        assert isinstance(matrix, dict)
+        assert next(iter(matrix)) == oldest
+        assert found(r"^python_version = ([0-9.]+)", "setup.cfg") == [oldest]
+        assert assigned("OLDEST_PYTHON", "tools/bootstrap.py") == Version(oldest).release
+
+    def test_newest_django_is_capped_after_the_last_tested(self) -> None:
+        matrix = assigned("MATRIX", "noxfile.py")
+        assert isinstance(matrix, dict)
+        (cap,) = found('"Django>=.*,<([0-9.]+)"', "pyproject.toml")
+        major, minor = Version([*matrix.values()][-1]).release
+        assert Version(cap).release == (major, minor + 1)
+
+
+class TestConstraints:
+    def test_pin_without_address_or_hash(self) -> None:
+        for line in text("constraints.txt").splitlines():
+            assert re.fullmatch(r"[\w.-]+==[\w.]+( ; .+)?", line)
+            assert "://" not in line
+
+    def test_leave_django_to_the_matrix(self) -> None:
+        assert not re.search(r"^django==", text("constraints.txt"), re.MULTILINE)
+
+
+@pytest.mark.source_tree
+class TestDistributions:
+    def test_wheel_holds_the_package_alone(self, distributions: tuple[set[str], set[str]]) -> None:
+        wheel, _ = distributions
+        assert "herokuify/py.typed" in wheel
+        tops = {name.split("/")[0] for name in wheel}
+        assert tops == {"herokuify", f"herokuify-{herokuify.__version__}.dist-info"}
+
+    def test_wheel_holds_the_whole_package(self, distributions: tuple[set[str], set[str]]) -> None:
+        wheel, _ = distributions
+        modules = {str(path.relative_to(ROOT)) for path in (ROOT / "herokuify").rglob("*.py")}
+        assert modules <= wheel
+
+    def test_sdist_can_be_tested(self, distributions: tuple[set[str], set[str]]) -> None:
+        _, sources = distributions
+        needed = {"LICENSE", "CHANGELOG.md", "noxfile.py", "setup.cfg", "tests/conftest.py"}
+        assert needed <= sources
+        assert not {name for name in sources if "__pycache__" in name or ".venv" in name}
+
+
+def test_the_installed_package_is_typed() -> None:
+    assert (Path(herokuify.__file__).parent / "py.typed").is_file()

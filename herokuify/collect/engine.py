@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence, Sized
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from concurrent.futures import Future, TimeoutError  # noqa: A004  (not the built-in before 3.11)
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from herokuify.collect import plan, remote
@@ -15,7 +15,7 @@ from herokuify.collect.plan import Action
 from herokuify.collect.remote import Entry, Remote
 from herokuify.collect.report import Progress
 from herokuify.collect.transport import Threads, Transport
-from herokuify.collect.upload import Uploader
+from herokuify.collect.upload import SILENCE, Uploader
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -141,7 +141,9 @@ class Collection:
         elif self._stage(file) is Stage.CONTENT_NAMED:
             self._send(file, action)
         else:
-            self._waiting[file.stage].append((file, action))
+            # What waits must not hold the bytes of all files.
+            waiting = replace(file, content=file.content.put_away())
+            self._waiting[file.stage].append((waiting, action))
 
     def _stage(self, file: LocalFile) -> Stage:
         # Without a manifest every name is a lasting one. New files disturb nobody, and must
@@ -186,9 +188,14 @@ class Collection:
         entries = plan.next_index(found, release, set(removable), now, self._place.in_scope)
         if entries != found.entries:
             self.outcome.requests += 1
-            remote.save_index(
-                self._place.client, self._place.bucket, self._place.index_key, entries
+            place = self._place
+            saving = self._reader.submit(
+                lambda: remote.save_index(place.client, place.bucket, place.index_key, entries)
             )
+            try:
+                saving.result(timeout=SILENCE)
+            except TimeoutError:  # in a network that has gone silent meanwhile
+                remote.warn(place.bucket, place.index_key, "no answer")
 
     def _entry(self, key: str, known: _Known, found: Remote) -> Entry:
         sent = self._uploader.sent.get(key)

@@ -6,11 +6,11 @@ import enum
 import gzip
 import hashlib
 import io
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -49,11 +49,12 @@ def compressed(source: BinaryIO) -> BinaryIO | None:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file's bytes, in memory or behind an opener, with their length and digest."""
+    """A file's bytes, at hand or behind an opener or both, with their length and digest."""
 
     size: int  # bytes
     digest: str  # 32 hex digits of SHA-256
-    source: bytes | Callable[[], BinaryIO]
+    data: bytes | None
+    opener: Callable[[], BinaryIO] = io.BytesIO
 
     @classmethod
     def of_bytes(cls, data: bytes) -> Content:
@@ -61,18 +62,22 @@ class Content:
         return cls(len(data), hashlib.sha256(data).hexdigest()[:32], data)
 
     @classmethod
-    def of_file(cls, opener: Callable[[], BinaryIO]) -> tuple[Content, bytes | None]:
-        """A file's content, read once; with its bytes unless it is large."""
+    def of_file(cls, opener: Callable[[], BinaryIO]) -> Content:
+        """A file's content, read once; with its bytes at hand unless it is large."""
         with opener() as file:
             data = file.read(LARGE)
             hasher = hashlib.sha256(data)
             size = len(data)
             if size < LARGE:
-                return cls(size, hasher.hexdigest()[:32], opener), data
+                return cls(size, hasher.hexdigest()[:32], data, opener)
             while chunk := file.read(1024 * 1024):
                 hasher.update(chunk)
                 size += len(chunk)
-        return cls(size, hasher.hexdigest()[:32], opener), None
+        return cls(size, hasher.hexdigest()[:32], None, opener)
+
+    def put_away(self) -> Content:
+        """The same without the bytes, where they can be read again."""
+        return self if self.opener is io.BytesIO else replace(self, data=None)
 
     @property
     def is_large(self) -> bool:
@@ -81,20 +86,20 @@ class Content:
 
     def open(self) -> BinaryIO:
         """A binary file of the bytes."""
-        return io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source()
+        return self.opener() if self.data is None else io.BytesIO(self.data)
 
     def read(self) -> bytes:
         """All bytes; for small content."""
-        if isinstance(self.source, bytes):
-            return self.source
-        with self.source() as file:
+        if self.data is not None:
+            return self.data
+        with self.opener() as file:
             return file.read()
 
     def written_to(self, path: Path) -> bool:
         """Whether the file at ``path`` holds just these bytes."""
         try:
             return path.stat().st_size == self.size and (
-                Content.of_file(lambda: path.open("rb"))[0].digest == self.digest
+                Content.of_file(lambda: path.open("rb")).digest == self.digest
             )
         except OSError:
             return False
@@ -114,7 +119,9 @@ class LocalFile:
     @property
     def fingerprint(self) -> str:
         """What the object's headers, encoding and type must be, in 16 hex digits."""
-        described = json.dumps(
-            [self.is_gzipped, self.parameters], sort_keys=True, default=str, ensure_ascii=True
-        )
-        return hashlib.sha256(described.encode()).hexdigest()[:16]
+        return _fingerprint(f"{self.is_gzipped} {sorted(self.parameters.items())!r}")
+
+
+@lru_cache(maxsize=1024)
+def _fingerprint(described: str) -> str:
+    return hashlib.sha256(described.encode()).hexdigest()[:16]

@@ -108,7 +108,7 @@ def prunable(remote: Remote, release: Iterable[str], now: int, days: float) -> l
         entry = remote.entry(key)
         if key in current or entry is None or entry.superseded is None:
             continue
-        if max(entry.superseded, listed.modified.timestamp()) < oldest:
+        if max(entry.superseded, listed.modified) < oldest:
             found.append(key)
     return sorted(found)
 

@@ -9,10 +9,11 @@ import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.utils import parse_timestamp
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("herokuify.collect")
 
 INDEX_VERSION = 1
+_LISTED = "herokuify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,12 @@ class Listed:
 
     etag: str  # without quotes
     size: int  # bytes, as stored
-    modified: datetime
+    last_modified: str  # as S3 writes it: 2026-11-21T13:36:57.123Z
+
+    @property
+    def modified(self) -> float:
+        """When it was written, in seconds since 1970."""
+        return parse_timestamp(self.last_modified).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +91,48 @@ def read(
 
 
 def _list(client: S3Client, bucket: str, prefix: str) -> tuple[dict[str, Listed], int]:
+    client.meta.events.register(
+        "before-parse.s3.ListObjectsV2", _read_contents, unique_id="herokuify-listing"
+    )
     objects: dict[str, Listed] = {}
     pages = 0
-    paginator = client.get_paginator("list_objects_v2")
-    for page in paginator.paginate(Bucket=bucket, Prefix=prefix):
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         pages += 1
         for item in page.get("Contents", ()):
-            objects[item["Key"]] = Listed(
-                item["ETag"].strip('"'), item["Size"], item["LastModified"]
-            )
+            objects[item["Key"]] = item[_LISTED]  # type: ignore[literal-required]
     return objects, pages
+
+
+def _read_contents(
+    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
+) -> None:
+    """Read a page's objects before botocore's parser does, which takes 50 µs for each.
+
+    The keys are left for botocore to decode.
+    """
+    if response_dict["status_code"] != 200:
+        return
+    root = ET.fromstring(response_dict["body"])  # noqa: S314  (S3's own answer)
+    space = root.tag.removesuffix("ListBucketResult")
+    contents = []
+    for element in root.findall(f"{space}Contents"):
+        fields = {child.tag.removeprefix(space): child.text or "" for child in element}
+        listed = Listed(fields["ETag"].strip('"'), int(fields["Size"]), fields["LastModified"])
+        contents.append({"Key": fields["Key"], _LISTED: listed})
+        root.remove(element)
+    response_dict["body"] = ET.tostring(root)
+    customized_response_dict["Contents"] = contents
 
 
 def _load_index(client: S3Client, bucket: str, key: str) -> Mapping[str, Entry]:
     try:
         stored = client.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code")
-        if code not in {"NoSuchKey", "NoSuchBucket", "404"}:
-            _warn(error, bucket, key)
+        if _code(error) not in {"NoSuchKey", "NoSuchBucket", "404"}:
+            warn(bucket, key, _code(error))
+        return {}
+    except BotoCoreError as error:  # the answer broke off
+        warn(bucket, key, str(error))
         return {}
     return parse_index(stored)
 
@@ -131,16 +161,23 @@ def save_index(client: S3Client, bucket: str, key: str, entries: Mapping[str, En
             Bucket=bucket, Key=key, Body=dump_index(entries), ContentType="application/gzip"
         )
     except ClientError as error:
-        _warn(error, bucket, key)
+        warn(bucket, key, _code(error))
+    except BotoCoreError as error:
+        warn(bucket, key, str(error))
 
 
-def _warn(error: ClientError, bucket: str, key: str) -> None:
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code"))
+
+
+def warn(bucket: str, key: str, reason: str) -> None:
+    """Say why the index is of no use, and what that means."""
     logger.warning(
         "The index s3://%s/%s can't be read or written (%s): every file is compared anew. "
-        "Grant s3:GetObject and s3:PutObject on it.",
+        "It needs s3:GetObject and s3:PutObject.",
         bucket,
         key,
-        error.response.get("Error", {}).get("Code"),
+        reason,
     )
 
 

@@ -34,9 +34,10 @@ class Threads:
     def __init__(self, count: int) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._unstarted = self._count = count
+        self._lock = threading.Lock()
 
     def submit(self, work: Callable[[], ResultT]) -> Future[ResultT]:
-        """Run ``work`` in a thread; from one thread only."""
+        """Run ``work`` in a thread."""
         future: Future[ResultT] = Future()
 
         def job() -> None:
@@ -48,8 +49,10 @@ class Threads:
                 future.set_result(result)
 
         self._jobs.put(job)
-        if self._unstarted:
-            self._unstarted -= 1
+        with self._lock:
+            is_needed = self._unstarted > 0
+            self._unstarted -= is_needed
+        if is_needed:
             threading.Thread(target=self._work, name="herokuify-upload", daemon=True).start()
         return future
 

@@ -211,7 +211,8 @@ class Uploader:
         error = done.exception()
         if error is None or isinstance(error, ClientError):
             self._hear()
-        if error is not None and is_transient(error) and attempt + 1 < ATTEMPTS:
+        is_wanted = file.key in self._active  # and not given up on meanwhile
+        if is_wanted and error is not None and is_transient(error) and attempt + 1 < ATTEMPTS:
             pause = random.uniform(0, min(LONGEST_PAUSE, PAUSE * 2**attempt))  # noqa: S311
             timer = threading.Timer(pause, lambda: self._start(file, ask=ask, attempt=attempt + 1))
             timer.daemon = True
@@ -219,7 +220,7 @@ class Uploader:
             return
         with self._change:
             if self._active.pop(file.key, None) is None:
-                return  # given up on meanwhile
+                return
             if error is None:
                 self.sent[file.key] = done.result()
             else:

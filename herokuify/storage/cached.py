@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,8 +15,24 @@ from django.utils._os import safe_join
 from herokuify.collect.local import Content
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.base import S3BotoStorage
-from herokuify.storage.content import staged
+from herokuify.storage.content import staged, write_new
 from herokuify.storage.static import S3StaticStorage
+
+
+@lru_cache
+def _local_root(compress_root: Any, static_root: Any, storage: str) -> Path:
+    roots = [Path(os.path.abspath(root)) for root in (compress_root, static_root) if root]
+    if not roots:
+        raise ConfigurationError(
+            f"STATIC_ROOT is not set, and {storage} keeps its local copies there. "
+            'In settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"'
+        )
+    if roots[0] != roots[-1]:
+        raise ConfigurationError(
+            f"COMPRESS_ROOT ({roots[0]}) and STATIC_ROOT ({roots[-1]}) differ: compress would not "
+            "find what collectstatic has written. Delete COMPRESS_ROOT from settings.py."
+        )
+    return roots[0]
 
 
 class CachedS3BotoStorage(S3BotoStorage):
@@ -27,7 +44,7 @@ class CachedS3BotoStorage(S3BotoStorage):
     """
 
     #: For all instances and threads: compressor makes and uses both as it likes.
-    _is_local_only = False
+    is_local_only = False
 
     @classmethod
     @contextmanager
@@ -36,32 +53,18 @@ class CachedS3BotoStorage(S3BotoStorage):
 
         For a command that publishes them by itself afterwards.
         """
-        CachedS3BotoStorage._is_local_only = True
+        CachedS3BotoStorage.is_local_only = True
         try:
             yield
         finally:
-            CachedS3BotoStorage._is_local_only = False
+            CachedS3BotoStorage.is_local_only = False
 
     @property
     def local_root(self) -> Path:
         """The folder of the local copies; the storage's location is no part of it."""
-        roots = {
-            name: os.path.abspath(root)
-            for name in ("COMPRESS_ROOT", "STATIC_ROOT")
-            if (root := getattr(settings, name, None))
-        }
-        if not roots:
-            raise ConfigurationError(
-                f"STATIC_ROOT is not set, and {type(self).__name__} keeps its local copies there. "
-                'In settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"'
-            )
-        if len(set(roots.values())) > 1:
-            raise ConfigurationError(
-                f"COMPRESS_ROOT ({roots['COMPRESS_ROOT']}) and STATIC_ROOT "
-                f"({roots['STATIC_ROOT']}) differ: compress would not find what collectstatic "
-                "has written. Delete COMPRESS_ROOT from settings.py."
-            )
-        return Path(roots.popitem()[1])
+        return _local_root(
+            getattr(settings, "COMPRESS_ROOT", None), settings.STATIC_ROOT, type(self).__name__
+        )
 
     def check_configuration(self) -> None:
         """Raise ConfigurationError for missing or differing local roots, too."""
@@ -83,7 +86,7 @@ class CachedS3BotoStorage(S3BotoStorage):
     def store(self, name: str, source: BinaryIO, content_type: str | None) -> None:
         """Write both copies; the local one last, when S3 has the file."""
         with staged(self._local_path(name), source) as copy:
-            if not self._is_local_only:
+            if not self.is_local_only:
                 super().store(name, copy, content_type)
 
 
@@ -93,6 +96,10 @@ class CachedS3StaticStorage(CachedS3BotoStorage, S3StaticStorage):
     def keep_copy(self, name: str, content: Content) -> None:
         """Write the local copy alone, unless it is there already."""
         path = self._local_path(name)
-        if not content.written_to(path):
-            with content.open() as source, staged(path, source):
-                pass
+        if path.exists():
+            if not content.written_to(path):
+                with content.open() as source, staged(path, source):
+                    pass
+        else:
+            with content.open() as source:
+                write_new(path, source)

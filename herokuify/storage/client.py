@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3.session
@@ -12,6 +12,7 @@ import botocore
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
     from types_boto3_s3.service_resource import S3ServiceResource
 
 CONNECT_TIMEOUT = 10  # seconds
@@ -39,8 +40,16 @@ class _Pool:
         self.forget()
 
     def forget(self) -> None:
-        self.connections: dict[Hashable, S3ServiceResource] = {}
-        self.lock = threading.Lock()
+        self._made: dict[Hashable, Any] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        # A lock for the making only: boto3 sessions are not thread-safe, clients are.
+        if key not in self._made:
+            with self._lock:
+                if key not in self._made:
+                    self._made[key] = make()
+        return self._made[key]
 
 
 _pool = _Pool()
@@ -72,14 +81,15 @@ class Connection(NamedTuple):
 
     def open(self) -> S3ServiceResource:
         """The boto3 resource of this process for the configuration, made at the first call."""
-        # A lock for the making only: boto3 sessions are not thread-safe, clients are.
-        if self not in _pool.connections:
-            with _pool.lock:
-                if self not in _pool.connections:
-                    _pool.connections[self] = self._connect()
-        return _pool.connections[self]
+        resource: S3ServiceResource = _pool.get(self, lambda: self._connect("resource"))
+        return resource
 
-    def _connect(self) -> S3ServiceResource:
+    def open_client(self) -> S3Client:
+        """Likewise a client alone, which is made in half the time."""
+        client: S3Client = _pool.get((self, "client"), lambda: self._connect("client"))
+        return client
+
+    def _connect(self, kind: str) -> Any:
         if self.session_profile:
             session = boto3.session.Session(profile_name=self.session_profile)
         else:
@@ -88,7 +98,8 @@ class Connection(NamedTuple):
                 aws_secret_access_key=self.secret_key,
                 aws_session_token=self.security_token,
             )
-        return session.resource(
+        make = session.client if kind == "client" else session.resource
+        return make(
             "s3",
             region_name=self.region_name,
             endpoint_url=self.endpoint_url,

@@ -72,8 +72,7 @@ def collect(
             release.add_plain(found)
         release.add_bundles(bundles)
         collection.publish()
-        if release.manifest is not None and not wishes.is_dry_run:
-            release.manifest()
+        release.put_in_force()
         collection.settle()
     return collection.outcome
 
@@ -92,18 +91,19 @@ def offline_bundles(storage: S3StaticStorage) -> Iterator[tuple[str, Path]]:
     if not isinstance(storage, CachedS3BotoStorage):
         return
     prefix = compressed_prefix()
+    pattern = rf"{re.escape(prefix)}[^\"'\s?#]+"
     name = getattr(settings, "COMPRESS_OFFLINE_MANIFEST", "manifest.json")
     path = storage.local_root / prefix / name
     try:
         tags = json.loads(path.read_bytes()).values()
+        names = {name for tag in tags for name in re.findall(pattern, tag)}
     except FileNotFoundError:
         return
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise ConfigurationError(
             f"{path} is no offline manifest of django-compressor's. Remove it, and run: "
             "python manage.py compress"
         ) from error
-    names = {match for tag in tags for match in re.findall(rf"{re.escape(prefix)}[^\"'\s?#]+", tag)}
     for bundle in sorted(names):
         yield bundle, storage.local_root / bundle
 

@@ -70,9 +70,12 @@ class ConnectedStorage(S3Storage):
     @property
     def hurried_client(self) -> S3Client:
         """A client that gives up early, for a caller that retries by itself."""
-        return self._connect(signed=True, is_hurried=True).meta.client
+        return self._connection(signed=True, is_hurried=True).open_client()
 
-    def _connect(self, *, signed: bool, is_hurried: bool = False) -> S3ServiceResource:
+    def _connect(self, *, signed: bool) -> S3ServiceResource:
+        return self._connection(signed=signed).open()
+
+    def _connection(self, *, signed: bool, is_hurried: bool = False) -> Connection:
         self.check_configuration()
         return Connection(
             access_key=self.access_key,
@@ -89,7 +92,7 @@ class ConnectedStorage(S3Storage):
             client_config=self.client_config,
             signed=signed,
             is_hurried=is_hurried,
-        ).open()
+        )
 
     @cached_property
     def target(self) -> Target:

@@ -94,9 +94,29 @@ def staged(path: Path, source: BinaryIO) -> Iterator[BinaryIO]:
             shutil.copyfileobj(source, copy)
             copy.seek(0)
             yield copy
-        mode: int | None = settings.FILE_UPLOAD_PERMISSIONS
-        temporary.chmod(0o644 if mode is None else mode)
+        _publish_mode(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _publish_mode(path: Path) -> None:
+    mode: int | None = settings.FILE_UPLOAD_PERMISSIONS
+    path.chmod(0o644 if mode is None else mode)
+
+
+def write_new(path: Path, source: BinaryIO) -> None:
+    """Write a file that does not exist yet; cheaper than ``staged``, with nothing to replace."""
+    try:
+        target = path.open("xb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        target = path.open("xb")
+    try:
+        with target:
+            shutil.copyfileobj(source, target)
+    except BaseException:
+        path.unlink()
+        raise
+    _publish_mode(path)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from django.core.files.base import File
@@ -70,10 +69,10 @@ class HashingTree:
         if known is not None:
             return known
         storage, path = self._sources[name]
-        content, data = Content.of_file(lambda: _opened(storage, path))
+        content = Content.of_file(lambda: _opened(storage, path))
         # What is remembered must not hold the bytes of all files.
-        self._contents[name] = content
-        return content if data is None else replace(content, source=data)
+        self._contents[name] = content.put_away()
+        return content
 
     def exists(self, name: str) -> bool:
         """Whether the release has the file, collected or hashed, or the folder."""
@@ -85,9 +84,13 @@ class HashingTree:
 
     @cached_property
     def _folders(self) -> set[str]:
-        return {
-            str(folder) for name in self._sources for folder in PurePosixPath(name).parents
-        }
+        folders = {".", ""}
+        for name in self._sources:
+            folder = posixpath.dirname(name)
+            while folder not in folders:
+                folders.add(folder)
+                folder = posixpath.dirname(folder)
+        return folders
 
     def delete(self, name: str) -> None:
         """Take back what an earlier pass has saved."""

@@ -8,8 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compressor.storage import OfflineManifestFileStorage, get_storage
+from compressor.storage import (
+    OfflineManifestFileStorage,
+    default_offline_manifest_storage,
+    get_storage,
+)
+from django.core.management import call_command
 
+from herokuify.collect.engine import Outcome
 from herokuify.collect.report import Progress
 from herokuify.storage.cached import CachedS3StaticStorage
 from herokuify.storage.collecting import publish_bundles
@@ -31,6 +37,21 @@ class OfflineManifestStorage(OfflineManifestFileStorage):
         with staged(Path(self.path(name)), io.BytesIO(ordered.encode())):
             pass
         storage = get_storage()
-        if isinstance(storage, CachedS3StaticStorage):
+        if isinstance(storage, CachedS3StaticStorage) and not storage.is_local_only:
             publish_bundles(storage, Progress(sys.stdout, is_quiet=True))
         return name
+
+
+def compress(progress: Progress, **options: Any) -> Outcome | None:
+    """Run `compress`, then send its bundles through the collect engine.
+
+    Returns None when compressor's storages leave the engine nothing to do.
+    """
+    storage = get_storage()
+    keeps_manifest_here = isinstance(default_offline_manifest_storage, OfflineManifestFileStorage)
+    if not (isinstance(storage, CachedS3StaticStorage) and keeps_manifest_here):
+        call_command("compress", **options)
+        return None
+    with storage.local_only():
+        call_command("compress", **options)
+    return publish_bundles(storage, progress)

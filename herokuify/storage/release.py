@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from django.conf import settings
 from django.core.files.storage import Storage
 from django.core.management.base import CommandError
 
@@ -29,8 +30,7 @@ class Release:
         self._collection = collection
         self._wishes = wishes
         self._added: set[str] = set()
-        #: Puts the release's manifest in force on this machine.
-        self.manifest: Callable[[], None] | None = None
+        self._manifest: bytes | None = None
 
     def add_plain(self, found: Found) -> None:
         """Add files under their own names."""
@@ -55,7 +55,7 @@ class Release:
         manifest = tree.manifest
         if manifest is None:
             raise CommandError(f"{type(storage).__name__}.post_process() has saved no manifest.")
-        self.manifest = partial(storage.publish_manifest, manifest)
+        self._manifest = manifest
         content = Content.of_bytes(manifest)
         copy, usual = storage.manifest_names(json.loads(manifest)["hash"])
         self._send(copy, content, Stage.MANIFEST_COPY, is_content_named=True)
@@ -65,13 +65,24 @@ class Release:
         """Add django-compressor's bundles, by name and path."""
         for name, path in bundles:
             try:
-                content, _ = Content.of_file(partial(_open_path, path))
+                content = Content.of_file(partial(_open_path, path))
             except FileNotFoundError as error:
                 raise CommandError(
                     f"django-compressor's offline manifest names {name}, and {path} does not "
                     "exist. Run: python manage.py compress"
                 ) from error
             self._send(name, content, Stage.CONTENT_NAMED, is_content_named=True)
+
+    def put_in_force(self) -> None:
+        """Write the release's manifest, if it has one, to this machine's disk."""
+        if self._manifest is None or self._wishes.is_dry_run:
+            return
+        assert isinstance(self._storage, S3ManifestStaticStorage)
+        try:
+            self._storage.publish_manifest(self._manifest)
+        except OSError as error:
+            name = self._storage.manifest_name
+            raise CommandError(_disk_error(name, error)) from error
 
     def _add_content_named(self, name: str, content: Content) -> None:
         self._add(name, content, Stage.CONTENT_NAMED, is_content_named=True)
@@ -83,7 +94,10 @@ class Release:
             return  # collected under the name of a hashed file
         self._added.add(name)
         if not self._wishes.is_dry_run:
-            self._storage.keep_copy(name, content)
+            try:
+                self._storage.keep_copy(name, content)
+            except OSError as error:
+                raise CommandError(_disk_error(name, error)) from error
         self._send(name, content, stage, is_content_named=is_content_named)
 
     def _send(
@@ -101,6 +115,13 @@ class Release:
                 is_gzipped=self._storage.can_be_gzipped(parameters),
             )
         )
+
+
+def _disk_error(name: str, error: OSError) -> str:
+    return (
+        f"{name} can't be written to STATIC_ROOT ({settings.STATIC_ROOT}): {error}. Nothing that "
+        "refers to it was published."
+    )
 
 
 def _open_path(path: Path) -> BinaryIO:

@@ -8,7 +8,6 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib.staticfiles.management.commands import collectstatic
 from django.core.files.storage import Storage
-from django.core.management import call_command
 from django.core.management.base import CommandError, CommandParser
 
 from herokuify.collect.engine import Outcome, Wishes
@@ -67,9 +66,7 @@ class Command(collectstatic.Command):
     def _collect_to_s3(self) -> dict[str, list[str]]:
         from herokuify.storage.collecting import collect
 
-        # Django's wrapper would end every state of the progress bar with a line break.
-        output = cast(Output, self.stdout._out)  # noqa: SLF001
-        progress = Progress(output, is_quiet=self.verbosity < 1)
+        progress = self._progress()
         prune_days = _setting() if self.prune_days is None else self.prune_days
         found, collected = self._find()
         outcome = collect(
@@ -79,13 +76,22 @@ class Command(collectstatic.Command):
             progress,
             post_process=self.post_process,
         )
-        self._tell(outcome, progress)
+        self._list(outcome)
+        if self.clear:
+            which = f"{len(outcome.removed)} files that neither this nor the previous release has"
+            self.log(f"--clear: {'would remove' if self.dry_run else 'removed'} {which}.", level=1)
+        self.summary = self._summarized(outcome, progress)
         return {
             **collected,
             "modified": outcome.sent,
             "unmodified": outcome.unchanged,
             "deleted": outcome.removed,
         }
+
+    def _progress(self) -> Progress:
+        # Django's wrapper would end every state of the progress bar with a line break.
+        output = cast(Output, self.stdout._out)  # noqa: SLF001
+        return Progress(output, is_quiet=self.verbosity < 1)
 
     def _find(self) -> tuple[dict[str, tuple[Storage, str]], dict[str, list[str]]]:
         """Have Django's command find the files, and only note where they are."""
@@ -110,19 +116,19 @@ class Command(collectstatic.Command):
         if self.found is None:
             super().clear_dir(path)
 
-    def _tell(self, outcome: Outcome, progress: Progress) -> None:
+    def _list(self, outcome: Outcome) -> None:
         verbs = ("Would send", "Would remove") if self.dry_run else ("Sent", "Removed")
         for verb, names in zip(verbs, (outcome.sent, outcome.removed), strict=True):
             for name in names:
                 self.log(f"{verb} {name!r}", level=1 if self.dry_run else 2)
         for name in outcome.unchanged:
             self.log(f"Unchanged {name!r}", level=3)
-        if self.clear:
-            which = f"{len(outcome.removed)} files that neither this nor the previous release has"
-            self.log(f"--clear: {'would remove' if self.dry_run else 'removed'} {which}.", level=1)
+
+    def _summarized(self, outcome: Outcome, progress: Progress) -> str:
         count = len(outcome.sent) + len(outcome.unchanged)
-        removed = f", {len(outcome.removed)} removed" if outcome.removed else ""
-        self.summary = (
+        removal = "to remove" if self.dry_run else "removed"
+        removed = f", {len(outcome.removed)} {removal}" if outcome.removed else ""
+        return (
             f"{count} static file{'' if count == 1 else 's'}: {len(outcome.sent)} "
             f"{'to send' if self.dry_run else 'sent'}, {len(outcome.unchanged)} unchanged"
             f"{removed}, 0 failed; {megabytes(outcome.sent_bytes)} in {outcome.requests} requests, "
@@ -131,10 +137,13 @@ class Command(collectstatic.Command):
 
     def _compress(self) -> None:
         """Run `compress`, its bundles going through the engine, too."""
-        from herokuify.storage.cached import CachedS3BotoStorage
+        from herokuify.storage.offline import compress
 
-        with CachedS3BotoStorage.local_only():
-            call_command("compress", verbosity=self.verbosity, stdout=self.stdout)
+        outcome = compress(self._progress(), verbosity=self.verbosity, stdout=self.stdout)
+        if outcome is not None:
+            self._list(outcome)
+            counts = f"{len(outcome.sent)} sent, {len(outcome.unchanged)} unchanged"
+            self.log(f"Bundles of compressor: {counts}", level=1)
 
 
 def days(value: str) -> float:

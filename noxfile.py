@@ -26,7 +26,7 @@ OLDEST = "4.2"
 def build(session: nox.Session) -> None:
     """Build the source distribution, the wheel from it, and check both."""
     _install_groups(session, "build")
-    _build(session, Path("dist"))
+    _distributions(session, Path("dist"), "build", "--outdir")
     session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
 
 
@@ -40,11 +40,11 @@ def tests(session: nox.Session, django: str) -> None:
     """Run the tests on the built wheel with one pair of Python and Django."""
     work = Path(session.create_tmp()).resolve()
     constraints = Path("constraints.txt").resolve()
-    _install_groups(session, "build", constraints=constraints)
-    wheel, sdist = _build(session, work / "dist")
     if django == OLDEST:
         constraints = _oldest_dependencies(session, work, constraints)
     _install_groups(session, "test", constraints=constraints)
+    # The build's own backend, already here, and not "build": that would install it once more.
+    wheel, sdist = _distributions(session, work / "dist", "hatchling", "build", "-d")
     session.install("-c", str(constraints), str(wheel), f"Django=={django}.*")
     session.chdir(_tree_without_package(sdist, work))
     variables = {"HEROKUIFY_TEST_INSTALLED": "1", "PYTHONSAFEPATH": "1"}
@@ -82,10 +82,10 @@ def _install_groups(
     session.install("-c", str(constraints), *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
-def _build(session: nox.Session, folder: Path) -> tuple[Path, Path]:
+def _distributions(session: nox.Session, folder: Path, *builder: str) -> tuple[Path, Path]:
     """Return the paths of a new wheel and source distribution in an emptied folder."""
     shutil.rmtree(folder, ignore_errors=True)
-    session.run("python", "-m", "build", "--outdir", str(folder), silent=True)
+    session.run("python", "-m", *builder, str(folder), silent=True)
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     return wheel, sdist
 
@@ -106,7 +106,15 @@ def _oldest_dependencies(session: nox.Session, work: Path, constraints: Path) ->
     oldest = work / "oldest.txt"
     session.install("-c", str(constraints), "uv")
     session.run(
-        *("uv", "pip", "compile", "pyproject.toml", "--resolution", "lowest-direct"),
+        *(
+            "uv",
+            "pip",
+            "compile",
+            "pyproject.toml",
+            "--resolution",
+            "lowest-direct",
+            "--all-extras",
+        ),
         *("--no-annotate", "--no-header", "--output-file", str(oldest)),
         silent=True,
     )

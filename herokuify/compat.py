@@ -60,6 +60,7 @@ def _forget_storages() -> None:
 
     storages.__dict__.pop("backends", None)
     handler: Any = storages
+    handler._backends = None  # noqa: SLF001
     handler._storages = {}  # noqa: SLF001
     lazy: Any
     for lazy in (default_storage, staticfiles_storage):

@@ -110,10 +110,21 @@ class TestBaseUrl:
         assert url == f"https://s3.eu-west-1.amazonaws.com/{bucket}/static/"
         assert requested_url(bucket, "static/x", region="eu-west-1") == f"{url}x"
 
+    def test_has_a_bucket_with_dots_in_the_host_without_tls(self) -> None:
+        endpoint_url = "http://objects.example.com"
+        url = s3_base_url("my.bucket", "a", endpoint_url=endpoint_url, addressing_style="virtual")
+        assert url == "http://my.bucket.objects.example.com/a/"
+        asked = requested_url(
+            "my.bucket", "a/x", endpoint_url=endpoint_url, addressing_style="virtual"
+        )
+        assert asked == f"{url}x"
+
     @unhurried
     @given(
-        bucket=st.from_regex(r"[a-z0-9][a-zA-Z0-9._-]{1,61}[a-z0-9]", fullmatch=True).filter(
-            lambda bucket: "--" not in bucket and not bucket.startswith("xn-")
+        bucket=st.from_regex(
+            r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|[a-zA-Z0-9._-]{3,20}", fullmatch=True
+        ).filter(
+            lambda bucket: "--" not in bucket and not bucket.startswith("xn-") and bucket.strip(".")
         ),
         location=st.sampled_from(["", "static", "a/b c/%+#&=@~", "ü"]),
         region=st.sampled_from([None, "us-east-1", "eu-west-1", "us-gov-west-1", "cn-north-1"]),
@@ -222,6 +233,7 @@ class TestParse:
             "https://myobjects.example.com/bucket/a/",
             "http://objects.example.com/bucket/a/",
             "s3://bucket/a",
+            "ftp://bucket.s3.amazonaws.com/a/",
             "/static/",
             "",
             "https://[::1/static/",

@@ -25,6 +25,7 @@ LAYERS = [
 ]
 # Third-party packages, and the only parts of herokuify that may import them.
 OUTSIDE = {
+    "awscrt": {"collect"},
     "boto3": {"collect", "storage"},
     "botocore": {"collect", "storage"},
     "compressor": {"storage"},

@@ -76,4 +76,7 @@ def test_builds_are_alike_on_every_host_and_after_every_deploy(tmp_path: Path) -
 
 def test_exports_only_settings() -> None:
     assert set(compress.__all__) == {name for name in vars(compress) if name.isupper()}
-    assert compress.COMPRESS_OFFLINE_MANIFEST_STORAGE == "herokuify.storage.offline.OfflineManifestStorage"
+    assert (
+        compress.COMPRESS_OFFLINE_MANIFEST_STORAGE
+        == "herokuify.storage.offline.OfflineManifestStorage"
+    )

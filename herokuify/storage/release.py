@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +30,7 @@ class Release:
         self._collection = collection
         self._wishes = wishes
         self._added: set[str] = set()
-        self._manifest: bytes | None = None
+        self._publish_manifest: Callable[[], None] | None = None
 
     def add_plain(self, found: Found) -> None:
         """Add files under their own names."""
@@ -55,7 +55,7 @@ class Release:
         manifest = tree.manifest
         if manifest is None:
             raise CommandError(f"{type(storage).__name__}.post_process() has saved no manifest.")
-        self._manifest = manifest
+        self._publish_manifest = partial(storage.publish_manifest, manifest)
         content = Content.of_bytes(manifest)
         copy, usual = storage.manifest_names(json.loads(manifest)["hash"])
         self._send(copy, content, Stage.MANIFEST_COPY, is_content_named=True)
@@ -75,14 +75,12 @@ class Release:
 
     def put_in_force(self) -> None:
         """Write the release's manifest, if it has one, to this machine's disk."""
-        if self._manifest is None or self._wishes.is_dry_run:
+        if self._publish_manifest is None or self._wishes.is_dry_run:
             return
-        assert isinstance(self._storage, S3ManifestStaticStorage)
         try:
-            self._storage.publish_manifest(self._manifest)
+            self._publish_manifest()
         except OSError as error:
-            name = self._storage.manifest_name
-            raise CommandError(_disk_error(name, error)) from error
+            raise CommandError(_disk_error("The manifest", error)) from error
 
     def _add_content_named(self, name: str, content: Content) -> None:
         self._add(name, content, Stage.CONTENT_NAMED, is_content_named=True)
@@ -119,8 +117,8 @@ class Release:
 
 def _disk_error(name: str, error: OSError) -> str:
     return (
-        f"{name} can't be written to STATIC_ROOT ({settings.STATIC_ROOT}): {error}. Nothing that "
-        "refers to it was published."
+        f"{name} can't be written to STATIC_ROOT ({settings.STATIC_ROOT}): {error}. "
+        "The manifest there is unchanged."
     )
 
 

@@ -81,5 +81,6 @@ class S3StaticStorage(S3BotoStorage):
 
     def check_configuration(self) -> None:
         """Raise ConfigurationError for a wrong base URL, too."""
-        super().check_configuration()
+        # First: its errors name the helper that builds the right one.
         self.base_url  # noqa: B018
+        super().check_configuration()

@@ -1,0 +1,1 @@
+"""Benchmarks of herokuify against its peers; ``python3 benchmarks/run.py --help`` tells more."""

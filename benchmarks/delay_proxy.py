@@ -1,0 +1,222 @@
+"""A TCP proxy that stands for distance: it delays each direction by half a round trip.
+
+``python3 benchmarks/delay_proxy.py HOST:PORT [--rtt MILLISECONDS]`` listens on a free port of the
+loopback interface and prints it as a line of JSON. Each line on standard input is a command and
+is answered by a line of JSON: ``take`` with what was counted since the last ``take`` (see
+``Traffic.as_dict``). It ends when standard input does.
+
+Bytes are passed on as they are: what is signed stays signed. The throughput is not limited; a new
+connection costs the round trip that TCP's handshake would. One thread and one heap of due times
+serve all connections, because the proxy shares the processor with what is measured: see
+``benchmarks/proxy_load.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import heapq
+import json
+import os
+import resource
+import select
+import socket
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.http_count import RequestCounter, ResponseCounter, Traffic
+
+RECEIVE = 256 * 1024  # bytes asked for at once
+HIGH_WATER = 32 * 1024 * 1024  # bytes on their way in one direction before reading pauses
+EARLY = 0.0005  # seconds: epoll waits in whole milliseconds, so half of one comes out even
+
+
+class End:
+    """One socket of a pair: what arrives at it goes to the other end, later."""
+
+    def __init__(self, sock: socket.socket, not_before: float) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.peer: End = self
+        self.counter: RequestCounter | ResponseCounter
+        self.not_before = not_before
+        self.in_transit = 0  # bytes read here, not yet written to the peer
+        self.waiting: deque[bytes | None] = deque()  # due, but the kernel's buffer is full
+        self.mask = select.EPOLLIN
+        self.ended = False  # nothing more will be read here
+        self.shut = False  # nothing more will be written here
+        self.closed = False
+
+
+class Proxy:
+    """The event loop: sockets, due times and counters."""
+
+    def __init__(self, upstream: tuple[str, int], rtt: float) -> None:
+        self.upstream = upstream
+        self.rtt = rtt
+        self.traffic = Traffic()
+        self.epoll = select.epoll()
+        self.ends: dict[int, End] = {}
+        self.due: list[tuple[float, int, End, bytes | None]] = []
+        self.sequence = 0
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.listener.setblocking(False)
+        self.epoll.register(self.listener, select.EPOLLIN)
+
+    @property
+    def port(self) -> int:
+        """The port that clients connect to."""
+        return int(self.listener.getsockname()[1])
+
+    def run(self, commands: int) -> None:
+        """Serve until the file descriptor of the commands is at its end."""
+        self.epoll.register(commands, select.EPOLLIN)
+        listener = self.listener.fileno()
+        while True:
+            for fd, events in self.epoll.poll(self._timeout()):
+                if fd == listener:
+                    self._accept()
+                elif fd == commands:
+                    if not self._answer(commands):
+                        return
+                elif fd in self.ends:
+                    self._handle(self.ends[fd], events)
+            self._deliver()
+
+    def _timeout(self) -> float:
+        return max(0.0, self.due[0][0] - time.monotonic() - EARLY) if self.due else -1
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except BlockingIOError:
+                return
+            server = socket.socket()
+            server.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                server.connect(self.upstream)
+            now = time.monotonic()
+            near, far = End(client, now + self.rtt), End(server, now)
+            near.peer, far.peer = far, near
+            requests = RequestCounter(self.traffic)
+            near.counter, far.counter = requests, ResponseCounter(self.traffic, requests)
+            for end in (near, far):
+                end.sock.setblocking(False)
+                end.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.ends[end.fd] = end
+                self.epoll.register(end.fd, end.mask)
+            self.traffic.opened(len(self.ends) // 2)
+
+    def _answer(self, commands: int) -> bool:
+        lines = os.read(commands, 4096)
+        for line in lines.splitlines():
+            if line.strip() == b"take":
+                usage = resource.getrusage(resource.RUSAGE_SELF)
+                answer = self.traffic.as_dict(usage.ru_utime + usage.ru_stime)
+                self.traffic.clear(len(self.ends) // 2)
+                print(json.dumps(answer), flush=True)
+        return bool(lines)
+
+    def _handle(self, end: End, events: int) -> None:
+        if events & select.EPOLLOUT:
+            self._write(end)
+        if events & ~select.EPOLLOUT and not end.closed:
+            self._read(end)
+
+    def _read(self, end: End) -> None:
+        if end.ended:  # a hang-up after the end was read, or while reading pauses
+            self._close(end)
+            return
+        try:
+            data = end.sock.recv(RECEIVE)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._close(end)
+            return
+        due = max(time.monotonic(), end.not_before) + self.rtt / 2
+        self.sequence += 1
+        heapq.heappush(self.due, (due, self.sequence, end, data or None))
+        if data:
+            end.counter.feed(data)
+            end.in_transit += len(data)
+        else:
+            end.ended = True
+        self._listen(end)
+
+    def _deliver(self) -> None:
+        limit = time.monotonic() + EARLY
+        while self.due and self.due[0][0] <= limit:
+            _, _, source, data = heapq.heappop(self.due)
+            target = source.peer
+            if target.closed:
+                continue
+            target.waiting.append(data)
+            if not target.mask & select.EPOLLOUT:
+                self._write(target)
+
+    def _write(self, end: End) -> None:
+        waiting = end.waiting
+        try:
+            while waiting:
+                data = waiting[0]
+                if data is None:
+                    waiting.popleft()
+                    end.sock.shutdown(socket.SHUT_WR)
+                    end.shut = True
+                    if end.peer.shut:
+                        self._close(end)
+                    return
+                sent = end.sock.send(data)
+                end.peer.in_transit -= sent
+                if sent < len(data):
+                    waiting[0] = data[sent:]
+                    break
+                waiting.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._close(end)
+            return
+        self._listen(end)
+        self._listen(end.peer)
+
+    def _listen(self, end: End) -> None:
+        """Ask epoll for what this end can do now."""
+        if end.closed:
+            return
+        reading = not end.ended and end.in_transit < HIGH_WATER
+        mask = (select.EPOLLIN if reading else 0) | (select.EPOLLOUT if end.waiting else 0)
+        if mask != end.mask:
+            end.mask = mask
+            self.epoll.modify(end.fd, mask)
+
+    def _close(self, end: End) -> None:
+        for one in (end, end.peer):
+            if not one.closed:
+                one.closed = True
+                self.epoll.unregister(one.fd)
+                del self.ends[one.fd]
+                one.sock.close()
+
+
+def main() -> None:
+    """Run the proxy as a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("upstream", metavar="HOST:PORT")
+    parser.add_argument("--rtt", type=float, default=20.0, help="milliseconds (default: 20)")
+    arguments = parser.parse_args()
+    host, _, port = arguments.upstream.rpartition(":")
+    proxy = Proxy((host, int(port)), arguments.rtt / 1000)
+    print(json.dumps({"port": proxy.port}), flush=True)
+    proxy.run(sys.stdin.fileno())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""The delay proxy in a process of its own: a server, some milliseconds away."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, cast
+
+_PROXY = Path(__file__).resolve().with_name("delay_proxy.py")
+
+
+class Distance:
+    """A running delay proxy; clients reach the server behind it at ``endpoint``."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._commands = cast("IO[str]", process.stdin)
+        self._answers = cast("IO[str]", process.stdout)
+        self._cpu = 0.0
+        self.port = int(self._answer()["port"])
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+
+    def take(self) -> dict[str, Any]:
+        """Return what was counted since the last call; see ``http_count.Traffic.as_dict``."""
+        self._commands.write("take\n")
+        self._commands.flush()
+        traffic = self._answer()
+        total = traffic["proxy_cpu_seconds"]
+        traffic["proxy_cpu_seconds"] = round(total - self._cpu, 3)
+        self._cpu = total
+        return traffic
+
+    def _answer(self) -> dict[str, Any]:
+        line = self._answers.readline()
+        if not line:
+            raise RuntimeError(f"the delay proxy ended with status {self._process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+@contextlib.contextmanager
+def distance_to(upstream: str, rtt: float) -> Iterator[Distance]:
+    """Put ``rtt`` milliseconds between this machine and the server at ``host:port``."""
+    command = [sys.executable, str(_PROXY), upstream, "--rtt", str(rtt)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield Distance(process)
+        finally:
+            process.communicate()  # the end of its input ends it

@@ -1,0 +1,104 @@
+"""The S3 server that is deployed to: one that runs already, or rclone's on a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from benchmarks.access import REGION, Access
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+_START_SECONDS = 30
+
+
+class Buckets:
+    """What the harness itself does on the server: without the delay, and not counted."""
+
+    def __init__(self, access: Access) -> None:
+        self.client: S3Client = boto3.client(
+            "s3",
+            endpoint_url=access.endpoint,
+            aws_access_key_id=access.key,
+            aws_secret_access_key=access.secret,
+            region_name=REGION,
+            config=Config(
+                s3={"addressing_style": "path"},
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    @contextlib.contextmanager
+    def new(self, name: str) -> Iterator[str]:
+        """Make a bucket, and remove it with all it holds at the end."""
+        self.client.create_bucket(Bucket=name)
+        try:
+            yield name
+        finally:
+            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=name):
+                keys: list[ObjectIdentifierTypeDef] = [
+                    {"Key": entry["Key"]} for entry in page.get("Contents", [])
+                ]
+                if keys:
+                    self.client.delete_objects(Bucket=name, Delete={"Objects": keys, "Quiet": True})
+            self.client.delete_bucket(Bucket=name)
+
+    def etags(self, name: str, location: str) -> dict[str, str]:
+        """Return the ETag, without quotes, of each object by its name inside the location."""
+        prefix = f"{location}/"
+        return {
+            entry["Key"].removeprefix(prefix): entry["ETag"].strip('"')
+            for page in self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=name, Prefix=prefix
+            )
+            for entry in page.get("Contents", [])
+        }
+
+    def cache_control(self, name: str, key: str) -> str | None:
+        """Return an object's Cache-Control header."""
+        return self.client.head_object(Bucket=name, Key=key).get("CacheControl")
+
+
+@contextlib.contextmanager
+def rclone_server(rclone: Path, folder: Path) -> Iterator[Access]:
+    """Run ``rclone serve s3`` on a new folder, which is removed at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    access = Access(f"http://127.0.0.1:{port}", "key", "secretsecret")
+    folder.mkdir(parents=True, exist_ok=True)
+    data = Path(tempfile.mkdtemp(prefix="s3-", dir=folder))
+    options = ["--config=", "--addr", f"127.0.0.1:{port}", "--auth-key", "key,secretsecret"]
+    with (folder / "rclone.log").open("w") as log:
+        process = subprocess.Popen(
+            [rclone, "serve", "s3", *options, str(data)], stdout=log, stderr=log
+        )
+        try:
+            _wait_for(port, process, log.name)
+            yield access
+        finally:
+            process.terminate()
+            process.wait()
+            shutil.rmtree(data)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: str) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"error: rclone's S3 server did not start; its log is {log}")

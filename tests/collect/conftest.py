@@ -1,0 +1,303 @@
+"""A site with static files, in front of a bucket, behind a proxy that counts."""
+
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from compressor.cache import flush_offline_manifest
+from compressor.storage import default_offline_manifest_storage as compressor_manifest_storage
+from compressor.storage import default_storage as compressor_storage
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from django.core.management import call_command
+from django.utils.functional import empty
+from pytest_django import Settings
+
+from herokuify.collect import upload
+from herokuify.collect.remote import Entry, parse_index
+from herokuify.management.commands.collectstatic import Command
+from tests.collect.runs import NoCrt, Run, start
+from tests.collect.sites import SMALL, Files
+from tests.replay import Proxy, replay
+from tests.servers import S3Server, remove_bucket
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+MANIFEST_CLASS = "herokuify.storage.CachedS3ManifestStaticStorage"
+PLAIN_CLASS = "herokuify.storage.S3StaticStorage"
+FINDER = "django.contrib.staticfiles.finders.FileSystemFinder"
+INDEX = ".herokuify/static/index.json.gz"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path there."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def write(folder: Path, files: Files) -> None:
+    """Write files by their paths below a folder."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@cache
+def client_of(server: S3Server) -> "S3Client":
+    """A client past the proxy; making one takes longer than many a test."""
+    return server.client()
+
+
+@dataclass
+class Site:
+    """A project's static files, its settings, and the bucket that they go to."""
+
+    folder: Path
+    settings: Settings
+    server: S3Server
+    proxy: Proxy
+    bucket: str
+    transport: str
+    output: str = field(default="", init=False)
+    values: dict[str, Any] = field(default_factory=dict, init=False)
+    runs: list[Run] = field(default_factory=list, init=False)
+    _read: dict[str, set[str]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.client = client_of(self.server)
+        self.source = self.folder / "source"
+        self.root = self.folder / "collected"
+        self.source.mkdir(parents=True)
+        url = f"{self.proxy.url}/{self.bucket}"
+        self.configure(
+            AWS_ACCESS_KEY_ID=self.server.access_key,
+            AWS_SECRET_ACCESS_KEY=self.server.secret_key,
+            AWS_S3_ENDPOINT_URL=self.proxy.url,
+            AWS_S3_REGION_NAME=self.server.region,
+            AWS_S3_ADDRESSING_STYLE="path",
+            AWS_STORAGE_BUCKET_NAME=self.bucket,
+            STATIC_URL=f"{url}/static/",
+            STATICFILES_FINDERS=[FINDER],
+            STATICFILES_DIRS=[self.source],
+            STATIC_ROOT=self.root,
+            COMPRESS_ROOT=self.root,
+        )
+        self.use(MANIFEST_CLASS)
+
+    def configure(self, **values: Any) -> None:
+        """Change settings."""
+        self.values.update(values)
+        for name, value in values.items():
+            setattr(self.settings, name, value)
+        self._renew()
+
+    def use(self, backend: str, **options: Any) -> None:
+        """Choose the class for static files."""
+        self.configure(
+            STORAGES={
+                "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+                "staticfiles": {"BACKEND": backend, "OPTIONS": options},
+            }
+        )
+
+    def _renew(self) -> None:
+        """Have storages made anew, as another process would."""
+        if self.settings.is_overridden("STORAGES"):
+            self.settings.STORAGES = dict(self.settings.STORAGES)
+        compressor_storage._wrapped = compressor_manifest_storage._wrapped = empty
+        flush_offline_manifest()
+
+    # The files
+
+    def write(self, files: Files) -> None:
+        write(self.source, files)
+
+    def remove(self, *names: str) -> None:
+        for name in names:
+            (self.source / name).unlink()
+
+    # Running the command
+
+    def collect(self, *arguments: str, **options: Any) -> str:
+        """Run collectstatic as a new process would; returns and keeps what it prints."""
+        self._renew()
+        output = io.StringIO()
+        try:
+            call_command(
+                "collectstatic", "--noinput", *arguments, stdout=output, stderr=output, **options
+            )
+        finally:
+            self.output = output.getvalue()
+        return self.output
+
+    def start(self, *arguments: str, **limits: Any) -> Run:
+        """Start collectstatic in a process of its own; it ends with the test at the latest."""
+        output = self.folder / f"output-{len(self.runs)}.txt"
+        limits = {"transport": self.transport, **limits}
+        run = start(self.values, *arguments, output=output, **limits)
+        self.runs.append(run)
+        return run
+
+    def as_django(self, storage: ManifestStaticFilesStorage | None = None) -> dict[str, bytes]:
+        """What Django's own local storage makes of the same files."""
+        location = self.folder / "django"
+        command = Command()
+        command.storage = storage or ManifestStaticFilesStorage(location=location)
+        call_command(command, interactive=False, verbosity=0)
+        return tree(Path(command.storage.location))
+
+    # The bucket
+
+    def names(self, prefix: str = "static/") -> set[str]:
+        """Names below a prefix."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
+        return {item["Key"][len(prefix) :] for page in pages for item in page.get("Contents", ())}
+
+    def get(self, name: str) -> Any:
+        """An object's GET, by its name below static/."""
+        return self.client.get_object(Bucket=self.bucket, Key=f"static/{name}")
+
+    def head(self, name: str) -> Any:
+        """An object's HEAD, by its name below static/."""
+        return self.client.head_object(Bucket=self.bucket, Key=f"static/{name}")
+
+    def read(self, name: str) -> bytes:
+        content: bytes = self.get(name)["Body"].read()
+        return content
+
+    def put(self, name: str, body: bytes, **parameters: Any) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=f"static/{name}", Body=body, **parameters)
+
+    def delete(self, *names: str) -> None:
+        for name in names:
+            self.client.delete_object(Bucket=self.bucket, Key=f"static/{name}")
+
+    def remote_tree(self) -> dict[str, bytes]:
+        """Every object below static/."""
+        return {name: self.read(name) for name in self.names()}
+
+    def published(self) -> dict[str, str]:
+        """The paths of the manifest that is on S3 under its usual name."""
+        paths: dict[str, str] = json.loads(self.read("staticfiles.json"))["paths"]
+        return paths
+
+    def hashed(self, name: str) -> str:
+        """A file's name in the local manifest."""
+        paths: dict[str, str] = json.loads((self.root / "staticfiles.json").read_bytes())["paths"]
+        return paths[name]
+
+    def manifests(self) -> set[str]:
+        """The names of all manifests on S3, old and new."""
+        return {
+            name
+            for name in self.names()
+            if name.startswith("staticfiles.") and name.endswith(".json")
+        }
+
+    def index(self) -> Mapping[str, Entry]:
+        """What the index remembers; empty without one."""
+        try:
+            stored = self.client.get_object(Bucket=self.bucket, Key=INDEX)["Body"].read()
+        except self.client.exceptions.NoSuchKey:
+            return {}
+        return parse_index(stored)
+
+    def put_index(self, body: bytes) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=INDEX, Body=body)
+
+    def assert_whole(self) -> None:
+        """Every manifest in the bucket points only to objects that are there."""
+        names = self.names()
+        for manifest in self.manifests():
+            # A copy is named by its content, and read once.
+            if manifest not in self._read or manifest == "staticfiles.json":
+                self._read[manifest] = set(json.loads(self.read(manifest))["paths"].values())
+            missing = self._read[manifest] - names
+            assert not missing, f"{manifest} points to {sorted(missing)}"
+
+
+@pytest.fixture(autouse=True)
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How small objects travel: boto3 in threads, unless a test is parametrized otherwise."""
+    name: str = getattr(request, "param", "threads")
+    if name == "threads":
+        monkeypatch.setattr("herokuify.storage.wire.CrtTransport", NoCrt)
+    return name
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again at once, botocore included."""
+    monkeypatch.setattr(upload, "PAUSE", 0)
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
+
+
+#: Runs a test with boto3 in threads and with AWS's C client.
+each_transport = pytest.mark.parametrize("transport", ["threads", "crt"], indirect=True)
+
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture(scope="session")
+def proxies() -> Iterator[Callable[[S3Server], Proxy]]:
+    """A proxy before each server, for all tests: a new address would need a new client."""
+    with ExitStack() as stack:
+        running: dict[str, Proxy] = {}
+
+        def proxy(server: S3Server) -> Proxy:
+            if server.name not in running:
+                running[server.name] = stack.enter_context(replay(server.endpoint_url))
+            return running[server.name]
+
+        yield proxy
+
+
+@pytest.fixture
+def make_site(
+    tmp_path: Path, settings: Settings, proxies: Callable[[S3Server], Proxy], transport: str
+) -> Iterator[MakeSite]:
+    """Make a site on a server: ``make_site(server, files)``; at most one in a test."""
+    made: list[Site] = []
+
+    def make(server: S3Server, files: Files = SMALL, *, proxy: Proxy | None = None) -> Site:
+        bucket = f"test-{os.urandom(8).hex()}"
+        client_of(server).create_bucket(Bucket=bucket)
+        site = Site(tmp_path / "site", settings, server, proxy or proxies(server), bucket, transport)
+        made.append(site)
+        site.write(files)
+        return site
+
+    yield make
+    for site in made:
+        for run in site.runs:
+            run.wait(timeout=0)
+        site.proxy.rule = None
+        site.proxy.requests.clear()
+        if site.server.name != "moto":  # which forgets everything when the tests end
+            remove_bucket(site.client, site.bucket)
+
+
+@pytest.fixture
+def site(make_site: MakeSite, moto: S3Server) -> Site:
+    """A small site on moto."""
+    return make_site(moto)
+
+
+@pytest.fixture
+def each_site(make_site: MakeSite, s3: S3Server) -> Site:
+    """A small site on each server in turn."""
+    return make_site(s3)

@@ -1,0 +1,106 @@
+"""collectstatic in processes that can be killed, forked from one that has imported it all."""
+
+import multiprocessing
+import os
+import resource
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import django
+import pytest
+from django.conf import settings
+
+APPS = ["herokuify", "compressor", "django.contrib.staticfiles"]
+
+
+class NoCrt:
+    """Stands for AWS's C client where it is not installed."""
+
+    @classmethod
+    def create(cls, *args: Any, **options: Any) -> None:
+        """Say so."""
+
+
+def prepare() -> None:
+    """Import, once, what every run needs; the forks come after."""
+    if not settings.configured:
+        settings.configure(
+            SECRET_KEY="not-a-secret",
+            INSTALLED_APPS=APPS,
+            STATIC_URL="/static/",
+            STATIC_ROOT="/nowhere/static",
+        )
+        django.setup()
+        import herokuify.storage  # noqa: F401
+        from herokuify.management.commands import collectstatic  # noqa: F401
+
+
+if multiprocessing.parent_process() is None and __name__ != "__main__":
+    # Imported by the fork server, or by the tests, whose Django is set up already.
+    prepare()
+
+
+def collectstatic(
+    values: Mapping[str, Any], arguments: list[str], output: Path, limits: Mapping[str, Any]
+) -> None:
+    """Run the command as manage.py does, in a process of its own."""
+    from django.core.management import execute_from_command_line
+
+    prepare()
+    from herokuify.collect import engine, upload
+    from herokuify.storage import wire
+
+    sys.stdout = sys.stderr = output.open("w", encoding="utf-8", buffering=1)
+    for name, value in values.items():
+        setattr(settings, name, value)
+    if limits["transport"] == "threads":
+        wire.CrtTransport = NoCrt  # type: ignore[assignment,misc]
+    if "silence" in limits:
+        upload.SILENCE = engine.SILENCE = limits["silence"]
+    if "file_size" in limits:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_size"],) * 2)
+    execute_from_command_line(["manage.py", "collectstatic", "--noinput", *arguments])
+
+
+@dataclass
+class Run:
+    """A run under way, or done."""
+
+    process: ForkServerProcess
+    output: Path
+
+    @property
+    def text(self) -> str:
+        """What it has printed so far."""
+        return self.output.read_text(encoding="utf-8") if self.output.exists() else ""
+
+    def wait(self, timeout: float = 60) -> int | None:
+        """Its exit code, negative for a signal; None when it does not end in time."""
+        self.process.join(timeout)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+            return None
+        return self.process.exitcode
+
+
+def start(values: Mapping[str, Any], *arguments: str, output: Path, **limits: Any) -> Run:
+    """Start collectstatic with these settings and limits.
+
+    The limits are ``transport`` ("threads" or "crt"), ``silence`` in seconds, and
+    ``file_size``, the longest file in bytes that it may write.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(
+        target=collectstatic, args=(dict(values), list(arguments), output, limits), daemon=True
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        # The server imports the preloaded module from where this process would.
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        process.start()
+    return Run(process, output)

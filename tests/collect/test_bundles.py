@@ -1,0 +1,287 @@
+"""django-compressor's bundles among the static files."""
+
+import json
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+import herokuify.compress
+from tests.collect.conftest import FINDER, INDEX, MANIFEST_CLASS, PLAIN_CLASS, Site, write
+from tests.fault_proxy import for_keys, recorded
+from tests.replay import ACCESS_DENIED
+
+CACHED_CLASS = "herokuify.storage.CachedS3StaticStorage"
+ETERNAL = "public, max-age=31536000, immutable"
+PAGE = """{% load compress static %}
+{% compress css %}
+<link rel="stylesheet" href="{% static 'css/base.css' %}">
+<link rel="stylesheet" href="{% static 'css/site.css' %}">
+{% endcompress %}
+{% compress js %}<script src="{% static 'js/site.js' %}"></script>{% endcompress %}
+{% compress js inline %}<script>window.inline = 1;</script>{% endcompress %}
+"""
+
+
+@pytest.fixture
+def compressed(site: Site) -> Site:
+    """The small site with a page that compressor finds."""
+    compress(site, MANIFEST_CLASS)
+    write(site.folder / "templates", {"page.html": PAGE})
+    return site
+
+
+def compress(site: Site, backend: str, **values: Any) -> None:
+    """Set up compressor on a storage class."""
+    fragment = {name: getattr(herokuify.compress, name) for name in herokuify.compress.__all__}
+    site.use(backend)
+    site.configure(
+        **fragment,
+        **{
+            "COMPRESS_STORAGE": backend,
+            "COMPRESS_ENABLED": True,
+            "COMPRESS_OFFLINE": True,
+            "COMPRESS_URL": site.settings.STATIC_URL,
+            "STATICFILES_FINDERS": [FINDER, "compressor.finders.CompressorFinder"],
+            "TEMPLATES": [
+                {
+                    "BACKEND": "django.template.backends.django.DjangoTemplates",
+                    "DIRS": [site.folder / "templates"],
+                    "APP_DIRS": True,
+                }
+            ],
+            **values,
+        },
+    )
+
+
+def run_compress(site: Site) -> None:
+    """Run compress as a process of its own would."""
+    site._renew()
+    call_command("compress", verbosity=0)
+
+
+def bundles(site: Site) -> set[str]:
+    """What the local offline manifest names."""
+    text = (site.root / "CACHE" / "manifest.json").read_text()
+    names = {word for word in text.replace('\\"', '"').split('"') if "/CACHE/" in word}
+    return {name.partition("/CACHE/")[2] for name in names}
+
+
+def bundles_on_s3(site: Site) -> set[str]:
+    return {name.partition("/")[2] for name in site.names() if name.startswith("CACHE/")}
+
+
+def superseded(site: Site) -> set[str]:
+    """Bundles that the index takes for a former release's."""
+    prefix = "static/CACHE/"
+    return {
+        key[len(prefix) :]
+        for key, entry in site.index().items()
+        if key.startswith(prefix) and entry.superseded is not None
+    }
+
+
+class TestCompress:
+    @pytest.mark.parametrize("backend", [MANIFEST_CLASS, CACHED_CLASS])
+    def test_after_collectstatic(self, compressed: Site, backend: str) -> None:
+        site = compressed
+        compress(site, backend)
+        site.collect()
+        assert bundles_on_s3(site) == set()
+        run_compress(site)
+        names = bundles(site)
+        assert len(names) == 2
+        assert bundles_on_s3(site) == names
+        assert superseded(site) == set()
+        assert {f"static/CACHE/{name}" for name in names} <= site.index().keys()
+        for name in names:
+            assert site.read(f"CACHE/{name}") == (site.root / "CACHE" / name).read_bytes()
+            assert site.head(f"CACHE/{name}")["CacheControl"] == ETERNAL
+
+    def test_second_time_sends_only_what_compressor_forces(self, compressed: Site) -> None:
+        """Offline, it saves each bundle whether it is there or not; see TestSetting."""
+        compressed.collect()
+        run_compress(compressed)
+        before = compressed.index()
+        with recorded(compressed.proxy) as traffic:
+            compressed.collect()
+        assert traffic.writes == []
+        with recorded(compressed.proxy) as traffic:
+            run_compress(compressed)
+        assert set(traffic.writes) == {f"static/CACHE/{name}" for name in bundles(compressed)}
+        assert compressed.index() == before
+
+    def test_collectstatic_without_a_local_manifest_leaves_bundles_alone(
+        self, compressed: Site
+    ) -> None:
+        """As in a build, where the slug is new: compress comes later."""
+        site = compressed
+        site.collect()
+        run_compress(site)
+        names = bundles(site)
+        (site.root / "CACHE" / "manifest.json").unlink()
+        before = site.index()
+        site.collect("--clear", "--prune", "0")
+        assert bundles_on_s3(site) == names
+        assert site.index() == before
+
+    def test_collectstatic_with_a_local_manifest_publishes_them(self, compressed: Site) -> None:
+        """As in the release phase of a promoted slug."""
+        site = compressed
+        site.collect()
+        run_compress(site)
+        for name in site.names():
+            site.delete(name)
+        site.put_index(b"")
+        output = site.collect()
+        assert bundles_on_s3(site) == bundles(site)
+        assert "14 static files: 14 sent" in output
+        for name in bundles(site):
+            assert site.head(f"CACHE/{name}")["CacheControl"] == ETERNAL
+
+    def test_former_bundles_are_superseded(self, compressed: Site) -> None:
+        site = compressed
+        site.collect()
+        run_compress(site)
+        first = bundles(site)
+        site.write({"css/base.css": "html { color: blue }"})
+        (site.root / "CACHE" / "manifest.json").unlink()  # a new build
+        site.collect()
+        assert superseded(site) == set()
+        run_compress(site)
+        second = bundles(site)
+        assert len(first & second) == 1
+        assert superseded(site) == first - second
+        # The previous release's stay at a --clear, the one's before do not.
+        (site.root / "CACHE" / "manifest.json").unlink()
+        site.write({"css/base.css": "html { color: red }"})
+        site.collect("--clear")
+        assert bundles_on_s3(site) == second
+        run_compress(site)
+        assert bundles_on_s3(site) == second | bundles(site)
+
+    def test_release_with_bundles_supersedes_others(self, compressed: Site) -> None:
+        site = compressed
+        site.collect()
+        run_compress(site)
+        site.put("CACHE/css/output.000000000000.css", b"old")
+        site.collect()
+        assert superseded(site) == {"css/output.000000000000.css"}
+
+    def test_lost_bundle_is_an_error(self, compressed: Site) -> None:
+        site = compressed
+        site.collect()
+        run_compress(site)
+        before = site.read("staticfiles.json")
+        name = min(bundles(site))
+        (site.root / "CACHE" / name).unlink()
+        site.write({"robots.txt": "new"})
+        with pytest.raises(CommandError) as caught:
+            site.collect()
+        assert name in str(caught.value)
+        assert "python manage.py compress" in str(caught.value)
+        assert site.read("staticfiles.json") == before
+
+    @pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"a": 1}'])
+    def test_damaged_manifest_is_an_error(self, compressed: Site, text: str) -> None:
+        write(compressed.root, {"CACHE/manifest.json": text})
+        with pytest.raises(ImproperlyConfigured, match=r"python manage\.py compress"):
+            compressed.collect()
+
+    def test_a_class_without_local_copies_knows_no_bundles(self, compressed: Site) -> None:
+        write(compressed.root, {"CACHE/manifest.json": "{"})
+        compressed.use(PLAIN_CLASS)
+        compressed.collect()
+
+    def test_failed_upload_is_an_error(self, compressed: Site) -> None:
+        site = compressed
+        site.collect()
+        run_compress(site)
+        name = min(bundles(site))
+        site.delete(f"CACHE/{name}")
+        site.proxy.rule = for_keys([f"static/CACHE/{name}"], ACCESS_DENIED)
+        with pytest.raises(CommandError, match=name):
+            site.collect()
+
+
+class TestSetting:
+    """HEROKUIFY_COMPRESS."""
+
+    def test_compresses_through_the_engine(
+        self, compressed: Site, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        site = compressed
+        site.configure(HEROKUIFY_COMPRESS=True)
+        with recorded(site.proxy) as traffic:
+            output = site.collect()
+        assert bundles_on_s3(site) == bundles(site)
+        assert superseded(site) == set()
+        assert "Compressed 3 block(s)" in capsys.readouterr().out
+        assert "12 static files: 12 sent" in output
+        # compressor's storage asks for each bundle, and sends it, on its own.
+        assert "HeadObject" not in traffic.operations
+        assert traffic.writes.count(INDEX) == 2
+        assert len(traffic.writes) == len(set(traffic.writes)) + 1
+        with recorded(site.proxy) as traffic:
+            site.collect()
+        assert traffic.writes == []
+
+    def test_with_another_manifest_storage(self, compressed: Site) -> None:
+        """The bundles reach S3 whoever keeps compressor's manifest."""
+        site = compressed
+        site.configure(
+            HEROKUIFY_COMPRESS=True,
+            COMPRESS_OFFLINE_MANIFEST_STORAGE="compressor.storage.OfflineManifestFileStorage",
+        )
+        site.collect()
+        assert bundles_on_s3(site) == bundles(site) != set()
+
+    def test_off_by_default_and_in_a_dry_run(self, compressed: Site) -> None:
+        site = compressed
+        site.collect()
+        site.configure(HEROKUIFY_COMPRESS=True)
+        site.collect("--dry-run")
+        assert bundles_on_s3(site) == set()
+        assert not (site.root / "CACHE").exists()
+
+    def test_not_after_a_failure(self, compressed: Site) -> None:
+        site = compressed
+        site.configure(HEROKUIFY_COMPRESS=True)
+        site.proxy.rule = for_keys(["static/robots.txt"], ACCESS_DENIED)
+        with pytest.raises(CommandError, match=r"robots\.txt"):
+            site.collect()
+        assert not (site.root / "CACHE").exists()
+
+    def test_failed_upload_is_an_error(self, compressed: Site) -> None:
+        site = compressed
+        site.configure(HEROKUIFY_COMPRESS=True)
+
+        def rule(request: Any) -> Any:
+            return ACCESS_DENIED if "CACHE" in request.path and request.method == "PUT" else None
+
+        site.proxy.rule = rule
+        with pytest.raises(CommandError) as caught:
+            site.collect()
+        for name in bundles(site):
+            assert f"  static/CACHE/{name}" in str(caught.value)
+
+    def test_nothing_to_compress(self, compressed: Site) -> None:
+        write(compressed.folder / "templates", {"page.html": "nothing"})
+        compressed.configure(HEROKUIFY_COMPRESS=True)
+        with pytest.raises(Exception, match="No 'compress' template tags"):
+            compressed.collect()
+
+
+def test_two_builds_make_the_same_bundles(compressed: Site) -> None:
+    compressed.configure(HEROKUIFY_COMPRESS=True)
+    compressed.collect()
+    first = json.loads((compressed.root / "CACHE" / "manifest.json").read_text())
+    other = compressed.folder / "other"
+    compressed.configure(STATIC_ROOT=other, COMPRESS_ROOT=other)
+    with recorded(compressed.proxy) as traffic:
+        compressed.collect()
+    assert json.loads((other / "CACHE" / "manifest.json").read_text()) == first
+    assert traffic.writes == []

@@ -1,0 +1,322 @@
+"""``--clear`` and ``--prune`` over several releases, on a clock that the tests turn."""
+
+import json
+import time
+from dataclasses import dataclass, field
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from tests.collect.conftest import INDEX, PLAIN_CLASS, Site, tree
+from tests.fault_proxy import for_keys, is_put, key_of, recorded
+from tests.replay import ACCESS_DENIED, Document, Request
+
+DAY = 24 * 60 * 60
+DELETED = "Amazon S3 API Reference, 'DeleteObjects'"
+
+
+@dataclass
+class Clock:
+    """Time as the engine sees it, days after the test's start."""
+
+    day: float = 0
+    start: float = field(default_factory=time.time)
+
+    def time(self) -> float:
+        return self.start + self.day * DAY
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("herokuify.collect.engine.time", clock)
+    return clock
+
+
+@dataclass
+class Releases:
+    """Deploys of a site, each with another stylesheet, another script and a page of its own."""
+
+    site: Site
+    clock: Clock
+    manifests: dict[int, str] = field(default_factory=dict)  # JSON, as in the slugs
+
+    def deploy(self, number: int, *arguments: str, day: float | None = None) -> str:
+        """Publish release ``number``, on a day."""
+        if day is not None:
+            self.clock.day = day
+        self.site.write({"css/base.css": f"/* {number} */", "js/site.js": f"// {number}"})
+        for other in self.site.source.glob("only-*.txt"):
+            other.unlink()
+        self.site.write({f"only-{number}.txt": f"{number}"})
+        output = self.site.collect(*arguments)
+        if (self.site.root / "staticfiles.json").exists():
+            self.manifests[number] = (self.site.root / "staticfiles.json").read_text()
+        return output
+
+    def names(self, number: int) -> set[str]:
+        """The hashed names of a release, and its manifest's."""
+        manifest = json.loads(self.manifests[number])
+        return {*manifest["paths"].values(), f"staticfiles.{manifest['hash']}.json"}
+
+    def present(self, *numbers: int) -> set[int]:
+        """Which of these releases are whole."""
+        keys = self.site.names()
+        return {number for number in numbers if self.names(number) <= keys}
+
+    def own(self, number: int) -> set[str]:
+        """What no other of the releases so far has."""
+        others = (self.names(other) for other in self.manifests if other != number)
+        return self.names(number) - set().union(*others)
+
+
+@pytest.fixture
+def releases(site: Site, clock: Clock) -> Releases:
+    return Releases(site, clock)
+
+
+class TestPrune:
+    def test_by_default_nothing_goes(self, releases: Releases) -> None:
+        for number in range(5):
+            releases.deploy(number, day=number * 1000)
+        assert releases.present(*range(5)) == set(range(5))
+
+    def test_removes_what_was_superseded_long_ago(self, releases: Releases) -> None:
+        releases.deploy(1, day=0)
+        releases.deploy(2, day=100)  # release 1 was in force for 100 days, and is fresh
+        output = releases.deploy(3, "--prune", "30", day=101)
+        assert releases.present(1, 2, 3) == {1, 2, 3}
+        assert "removed" not in output
+        output = releases.deploy(4, "--prune", "30", day=129)
+        assert releases.present(1, 2, 3, 4) == {1, 2, 3, 4}
+        output = releases.deploy(5, "--prune", "30", day=131)
+        assert releases.present(1, 2, 3, 4, 5) == {2, 3, 4, 5}
+        gone = releases.own(1)
+        assert not gone & releases.site.names()
+        assert f", {len(gone) + 1} removed, 0 failed" in output  # with only-1.txt
+        # Release 2 was superseded on day 101, by release 3.
+        releases.deploy(6, "--prune", "30", day=132)
+        assert releases.present(1, 2, 3, 4, 5, 6) == {3, 4, 5, 6}
+        releases.site.assert_whole()
+
+    def test_zero_days_keep_the_previous_release(self, releases: Releases) -> None:
+        releases.deploy(1, day=0)
+        releases.deploy(2, "--prune", "0", day=1)
+        assert releases.present(1, 2) == {1, 2}
+        releases.deploy(3, "--prune", "0", day=2)
+        assert releases.present(1, 2, 3) == {2, 3}
+
+    def test_roll_back_and_return(self, releases: Releases) -> None:
+        releases.deploy(1, day=0)
+        releases.deploy(2, day=10)
+        releases.deploy(1, day=20)  # the release phase of a rolled-back slug
+        releases.deploy(3, "--prune", "30", day=45)
+        # Release 1 was superseded on day 45, the second time; release 2 on day 20.
+        assert releases.present(1, 2, 3) == {1, 2, 3}
+        releases.deploy(4, "--prune", "30", day=51)
+        assert releases.present(1, 2, 3, 4) == {1, 3, 4}
+        entries = releases.site.index()
+        superseded = {entries[f"static/{name}"].superseded for name in releases.own(1)}
+        assert superseded == {int(releases.clock.start + 45 * DAY)}
+
+    def test_unknown_age_counts_as_now(self, releases: Releases) -> None:
+        releases.deploy(1, day=0)
+        releases.deploy(2, day=1)
+        releases.site.put("by-hand.txt", b"?")
+        releases.site.put_index(b"lost")
+        releases.deploy(3, "--prune", "30", day=500)
+        assert releases.present(1, 2, 3) == {1, 2, 3}
+        releases.deploy(4, "--prune", "30", day=529)
+        assert releases.present(1, 2, 3, 4) == {1, 2, 3, 4}
+        releases.deploy(5, "--prune", "30", day=531)
+        assert releases.present(1, 2, 3, 4, 5) == {3, 4, 5}
+        assert "by-hand.txt" not in releases.site.names()
+
+    def test_what_was_written_since_is_young(self, releases: Releases) -> None:
+        """A superseded object that came back by another way than collectstatic."""
+        releases.clock.start -= 100 * DAY  # so that the server's own clock is day 100
+        releases.deploy(1, day=0)
+        releases.deploy(2, day=1)
+        name = next(iter(releases.own(1)))
+        releases.site.put(name, releases.site.read(name))
+        releases.deploy(3, "--prune", "90", day=100)
+        # All objects are young by the server's clock; let only this one be.
+        assert releases.own(1) <= releases.site.names()
+
+    def test_dry_run_lists_and_removes_nothing(self, releases: Releases) -> None:
+        releases.deploy(1, day=0)
+        releases.deploy(2, day=1)
+        before = releases.site.remote_tree()
+        index = releases.site.index()
+        with recorded(releases.site.proxy) as traffic:
+            output = releases.deploy(2, "--prune", "30", "--dry-run", day=100)
+        assert set(traffic.operations) == {"ListObjects", "GetObject"}
+        listed = {line for line in output.splitlines() if line.startswith("Would remove")}
+        expected = releases.own(1) | {"only-1.txt"}
+        assert listed == {f"Would remove '{name}'" for name in expected}
+        assert f", {len(expected)} to remove, 0 failed" in output
+        assert releases.site.remote_tree() == before
+        assert releases.site.index() == index
+
+    def test_removes_after_publishing_and_before_the_index(self, releases: Releases) -> None:
+        releases.deploy(1, day=0)
+        releases.deploy(2, day=1)
+        with recorded(releases.site.proxy) as traffic:
+            releases.deploy(3, "--prune", "30", day=100)
+        steps = [
+            "delete" if "delete" in request.query else key_of(request).removeprefix("static/")
+            for request in traffic.requests
+            if is_put(request) or "delete" in request.query
+        ]
+        assert steps[-3:] == ["staticfiles.json", "delete", INDEX]
+        assert steps.count("delete") == 1
+
+    def test_setting_prunes_every_run(self, releases: Releases) -> None:
+        releases.site.configure(HEROKUIFY_PRUNE_DAYS=30)
+        releases.deploy(1, day=0)
+        releases.deploy(2, day=1)
+        releases.deploy(3, "--prune", "200", day=100)  # the option wins
+        assert releases.present(1, 2, 3) == {1, 2, 3}
+        releases.deploy(4, day=101)
+        assert releases.present(1, 2, 3, 4) == {2, 3, 4}
+
+    @pytest.mark.parametrize("value", ["thirty", -1, "nan", True])
+    def test_wrong_setting(self, releases: Releases, value: object) -> None:
+        releases.site.configure(HEROKUIFY_PRUNE_DAYS=value)
+        with pytest.raises(ImproperlyConfigured, match="HEROKUIFY_PRUNE_DAYS"):
+            releases.deploy(1)
+        assert releases.site.names() == set()
+
+    @pytest.mark.parametrize("value", ["thirty", "-1", "nan"])
+    def test_wrong_option(self, releases: Releases, value: str) -> None:
+        with pytest.raises(CommandError, match="prune"):
+            releases.deploy(1, f"--prune={value}")
+
+    def test_plain_class(self, releases: Releases) -> None:
+        releases.site.use(PLAIN_CLASS)
+        releases.deploy(1, day=0)
+        releases.deploy(2, day=1)
+        assert "only-1.txt" in releases.site.names()
+        releases.deploy(3, "--prune", "30", day=100)
+        names = {name for name in releases.site.names() if name.startswith("only-")}
+        assert names == {"only-2.txt", "only-3.txt"}
+
+
+class TestClear:
+    def test_keeps_this_and_the_previous_release(self, releases: Releases) -> None:
+        for number in (1, 2, 3):
+            releases.deploy(number)
+        output = releases.deploy(4, "--clear")
+        assert releases.present(1, 2, 3, 4) == {3, 4}
+        assert not (releases.own(1) | releases.own(2)) & releases.site.names()
+        assert "neither this nor the previous release" in output
+        releases.site.assert_whole()
+
+    def test_first_run_removes_nothing(self, releases: Releases) -> None:
+        releases.site.put("by-hand.txt", b"?")
+        releases.deploy(1, "--clear")
+        assert "by-hand.txt" in releases.site.names()
+
+    def test_what_the_index_does_not_know_stays(self, releases: Releases) -> None:
+        releases.deploy(1)
+        releases.deploy(2)
+        releases.site.put_index(b"lost")
+        releases.deploy(3, "--clear")
+        assert releases.present(1, 2, 3) == {1, 2, 3}
+        releases.deploy(4, "--clear")
+        assert releases.present(1, 2, 3, 4) == {3, 4}
+
+    def test_dry_run(self, releases: Releases) -> None:
+        releases.deploy(1)
+        releases.deploy(2)
+        before = releases.site.remote_tree()
+        with recorded(releases.site.proxy) as traffic:
+            output = releases.deploy(2, "--clear", "--dry-run")
+        assert set(traffic.operations) == {"ListObjects", "GetObject"}
+        for name in releases.own(1):
+            assert f"Would remove '{name}'" in output
+        assert releases.site.remote_tree() == before
+
+    def test_stays_inside_the_location(self, releases: Releases) -> None:
+        site = releases.site
+        outside = ["static", "static2/a.txt", "media/a.txt", "a.txt", "cube/static/a.txt"]
+        for key in outside:
+            site.client.put_object(Bucket=site.bucket, Key=key, Body=b"")
+        site.put("inside.txt", b"")
+        for number in (1, 2, 3):
+            releases.deploy(number, "--clear", "--prune", "0", day=number * 100)
+        assert set(outside) <= site.names("")
+        assert "inside.txt" not in site.names()
+
+    @pytest.mark.parametrize("arguments", [[], ["--clear"], ["--dry-run"]])
+    def test_root_location_is_refused(self, site: Site, arguments: list[str]) -> None:
+        site.use("herokuify.storage.CachedS3ManifestStaticStorage", location="")
+        site.configure(STATIC_URL=f"{site.proxy.url}/{site.bucket}/")
+        site.client.put_object(Bucket=site.bucket, Key="media/photo.jpg", Body=b"")
+        refused = pytest.raises(ImproperlyConfigured, match="empty location")
+        with recorded(site.proxy) as traffic, refused:
+            site.collect(*arguments)
+        assert traffic.requests == []
+
+    def test_refused_removal_names_the_keys(self, releases: Releases) -> None:
+        for number in (1, 2):
+            releases.deploy(number)
+        name = min(releases.own(1))
+        body = (
+            f"<DeleteResult><Error><Key>static/{name}</Key><Code>AccessDenied</Code>"
+            "<Message>Access Denied</Message></Error></DeleteResult>"
+        ).encode()
+
+        def rule(request: Request) -> Document | None:
+            return Document(DELETED, body) if "delete" in request.query else None
+
+        releases.site.proxy.rule = rule
+        with pytest.raises(CommandError) as caught:
+            releases.deploy(3, "--clear")
+        message = str(caught.value)
+        assert "The release is published" in message
+        assert "s3:DeleteObject" in message
+        assert f"  static/{name}: AccessDenied" in message
+        releases.site.proxy.rule = None
+        assert json.loads(releases.site.read("staticfiles.json")) == json.loads(
+            (releases.site.root / "staticfiles.json").read_text()
+        )
+        releases.site.assert_whole()
+
+    def test_failed_run_removes_nothing(self, releases: Releases) -> None:
+        for number in (1, 2):
+            releases.deploy(number)
+        releases.site.proxy.rule = for_keys(["static/only-3.txt"], ACCESS_DENIED)
+        with pytest.raises(CommandError):
+            releases.deploy(3, "--clear")
+        assert releases.present(1, 2) == {1, 2}
+
+    def test_prompt_says_what_it_does(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        prompts: list[str] = []
+
+        def answer(prompt: str) -> str:
+            prompts.append(prompt)
+            return "no"
+
+        monkeypatch.setattr("builtins.input", answer)
+        with pytest.raises(CommandError, match="cancelled"):
+            call_command("collectstatic", "--clear")
+        assert len(prompts) == 1
+        assert site.names() == set()
+
+
+class TestWithoutPostProcessing:
+    def test_hashed_files_stay_in_force(self, releases: Releases) -> None:
+        releases.deploy(1, day=0)
+        before = releases.site.index()
+        releases.site.collect("--no-post-process")
+        assert releases.site.index() == before
+        releases.deploy(2, "--clear", "--prune", "0", day=100)
+        assert releases.present(1, 2) == {1, 2}
+
+    def test_sends_plain_names_alone(self, site: Site) -> None:
+        site.collect("--no-post-process")
+        assert site.names() == set(tree(site.source))
+        assert not (site.root / "staticfiles.json").exists()

@@ -1,0 +1,116 @@
+"""Amazon S3's own addresses, answered by moto on loopback through its proxy."""
+
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.request import HTTPSHandler, ProxyHandler, build_opener
+
+import boto3
+from botocore.config import Config
+
+from tests.projects.crawl import Answer
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+START_SECONDS = 60
+# moto keeps its certificates beside its code, where tests have nothing to write.
+START = """
+import sys
+from moto import proxy
+from moto.moto_proxy.certificate_creator import CertificateCreator
+CertificateCreator.certdir = sys.argv[1]
+proxy.main(["-H", "127.0.0.1", "-p", "0"])
+"""
+
+
+@dataclass(frozen=True)
+class Aws:
+    """A proxy that answers for all of *.amazonaws.com, and the certificate to trust."""
+
+    name: str
+    proxy: str
+    certificate: Path
+    access_key: str = "test-key"
+    secret_key: str = "test-secret"
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Return the config vars; none of them is an address, as with the real S3."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_CA_BUNDLE": str(self.certificate),
+            "HTTPS_PROXY": self.proxy,
+        }
+
+    def client(self) -> "S3Client":
+        """Return a client of the same S3."""
+        return boto3.session.Session().client(
+            "s3",
+            region_name="us-east-1",
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            verify=str(self.certificate),
+            config=Config(proxies={"https": self.proxy}),
+        )
+
+    def fetch(self, url: str) -> Answer:
+        """GET a URL anonymously, as a browser does."""
+        trust = ssl.create_default_context(cafile=str(self.certificate))
+        trust.verify_flags &= ~ssl.VERIFY_X509_STRICT  # for moto's certificate, since Python 3.13
+        opener = build_opener(ProxyHandler({"https": self.proxy}), HTTPSHandler(context=trust))
+        try:
+            with opener.open(url) as response:
+                return Answer(response.status, response.headers.get_content_type(), response.read())
+        except HTTPError as error:
+            with error:
+                return Answer(error.code, "", b"")
+
+
+@contextmanager
+def running(folder: Path, environment: Mapping[str, str]) -> Iterator[Aws]:
+    """Run moto's proxy on a port that the system chooses."""
+    import moto.moto_proxy
+
+    package = Path(moto.moto_proxy.__file__).parent
+    certificates = folder / "certificates"
+    certificates.mkdir()
+    shutil.copy(package / "certs" / "req.conf.tmpl", certificates)
+    log = folder / "proxy.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-c", START, str(certificates)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        try:
+            yield Aws("aws", _address(process, log), package / "ca.crt")
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        found = re.search(r"Serving HTTP Proxy on (127[\d.]+:\d+)", log.read_text(errors="replace"))
+        if found:
+            return f"http://{found[1]}"
+        time.sleep(0.05)
+    raise RuntimeError(f"moto's proxy did not start; it printed:\n{log.read_text()}")

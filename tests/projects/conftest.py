@@ -1,0 +1,62 @@
+"""Fixtures of the whole-project tests."""
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.project import clean_environment, make_project
+from tests.projects.aws import Aws, running
+from tests.projects.site import Site, lay_out
+from tests.servers import S3Server, remove_bucket
+
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture
+def make_site(tmp_path: Path) -> Iterator[MakeSite]:
+    """Write a shop: ``make_site(server, settings, env=…, folder=…, bucket=…)``.
+
+    The config vars name a bucket that does not exist yet, and ask for its creation.
+    """
+    made: list[Site] = []
+
+    def make(
+        server: S3Server | Aws,
+        settings: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        folder: str = "app",
+        bucket: str = "",
+    ) -> Site:
+        bucket = bucket or f"test-{uuid.uuid4().hex}"
+        variables = {
+            **server.variables,
+            "AWS_STORAGE_BUCKET_NAME": bucket,
+            "AWS_AUTO_CREATE_BUCKET": "true",
+            **(env or {}),
+        }
+        site = Site(make_project(tmp_path / folder, settings, env=variables), server, bucket)
+        lay_out(site.project)
+        made.append(site)
+        return site
+
+    yield make
+    # moto forgets all of them at the end, and faster.
+    on_ceph = {(site.server, site.bucket) for site in made if site.server.name == "ceph"}
+    for server, bucket in on_ceph:
+        client = server.client()
+        if any(item["Name"] == bucket for item in client.list_buckets()["Buckets"]):
+            remove_bucket(client, bucket)
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    """Amazon S3 at its own addresses, as far as moto's proxy knows it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl, with which moto's proxy makes its certificates")
+    folder = tmp_path_factory.mktemp("aws")
+    with running(folder, clean_environment(folder)) as server:
+        yield server

@@ -1,0 +1,47 @@
+"""Two builds of one commit are the same to the byte, wherever and whenever they run."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.projects import shop
+from tests.projects.conftest import MakeSite
+from tests.servers import S3Server
+
+PLAIN = shop.storages(shop.CACHED) + shop.compress_storage(shop.CACHED)
+HASHED = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST)
+CDN = 'STATIC_URL = "https://cdn.example.com/assets/"\n'
+YEAR = 365 * 24 * 3600  # seconds
+
+
+@pytest.mark.parametrize(
+    ("app", "storages"),
+    [(shop.HEROKUIFY, HASHED), ("", HASHED), (shop.HEROKUIFY, PLAIN)],
+    ids=["hashed", "hashed-alone", "plain"],
+)
+def test_builds_are_identical(app: str, storages: str, make_site: MakeSite, moto: S3Server) -> None:
+    settings = shop.DJANGO + app + shop.FRAGMENTS + storages
+    here = make_site(moto, settings)
+    # Another host, bucket, location, folder, time, and order of sets and dicts.
+    there = make_site(
+        moto,
+        settings + CDN,
+        folder="some/where/else",
+        env={"AWS_LOCATION": "app", "PYTHONHASHSEED": "7"},
+    )
+    age(there.project.folder / "shop", YEAR)
+    for site in (here, there):
+        site.build()
+    first, second = here.local(), there.local()
+    assert first.keys() == second.keys()
+    assert "CACHE/manifest.json" in first
+    assert [name for name in first if first[name] != second[name]] == []
+    assert here.remote("static/") == there.remote("app/static/")
+
+
+def age(folder: Path, seconds: float) -> None:
+    """Make files look older, each by another span."""
+    for number, path in enumerate(sorted(folder.rglob("*"))):
+        then = path.stat().st_mtime - seconds - 60 * number
+        os.utime(path, (then, then))

@@ -1,0 +1,336 @@
+"""A proxy before an S3 server, for what no server at hand does.
+
+It answers as AWS documents, drops connections, or passes requests on; and it remembers
+them. Each answer cites the AWS document that it is made from, by title.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+from xml.sax.saxutils import escape
+
+ERRORS = "Amazon S3 API Reference, 'Error responses'"
+DENIED = "Amazon S3 User Guide, 'Troubleshoot access denied (403 Forbidden) errors'"
+OWNERSHIP = "Amazon S3 User Guide, 'Object Ownership: Troubleshooting'"
+BLOCK = "Amazon S3 User Guide, 'Blocking public access to your Amazon S3 storage'"
+ETAGS = "Amazon S3 API Reference, 'Object': the ETag under SSE-KMS is no MD5 of the object"
+
+_HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "server", "expect"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client asked for."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+
+    @property
+    def operation(self) -> str:
+        """The API's name for it, such as "PutObject"; addresses are path-style."""
+        _, _, key = self.path.strip("/").partition("/")
+        names = _OF_OBJECTS if key else _OF_BUCKETS
+        for parameter in self.query:
+            if (self.method, parameter) in names:
+                return names[self.method, parameter]
+        return names.get((self.method, ""), f"{self.method} {self.path}")
+
+
+_OF_BUCKETS = {
+    ("PUT", ""): "CreateBucket",
+    ("HEAD", ""): "HeadBucket",
+    ("GET", ""): "ListObjects",
+    ("DELETE", ""): "DeleteBucket",
+    ("PUT", "policy"): "PutBucketPolicy",
+    ("PUT", "cors"): "PutBucketCors",
+    ("GET", "publicAccessBlock"): "GetPublicAccessBlock",
+    ("PUT", "publicAccessBlock"): "PutPublicAccessBlock",
+}
+_OF_OBJECTS = {
+    ("PUT", ""): "PutObject",
+    ("HEAD", ""): "HeadObject",
+    ("GET", ""): "GetObject",
+    ("DELETE", ""): "DeleteObject",
+    ("POST", "uploads"): "CreateMultipartUpload",
+    ("PUT", "partNumber"): "UploadPart",
+    ("POST", "uploadId"): "CompleteMultipartUpload",
+    ("DELETE", "uploadId"): "AbortMultipartUpload",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An error as S3 sends it; ``source`` is the document that says so."""
+
+    source: str
+    status: int
+    code: str
+    message: str
+    elements: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        """The XML that S3 sends, except in answer to a HEAD."""
+        elements = {"Code": self.code, "Message": self.message, **self.elements}
+        inner = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in elements.items())
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'.encode()
+
+
+@dataclass(frozen=True)
+class Document:
+    """A success as S3 sends it, with an XML body."""
+
+    source: str
+    body: bytes
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Fault(Enum):
+    """How a connection breaks."""
+
+    DROPPED = "before the server has seen the request"
+    LOST = "after the server has done what was asked, before it answers"
+
+
+Rule = Callable[[Request], "Answer | Document | Fault | None"]
+
+SLOW_DOWN = Answer(ERRORS, 503, "SlowDown", "Please reduce your request rate.")
+INTERNAL_ERROR = Answer(ERRORS, 500, "InternalError", "An internal error occurred. Try again.")
+ACCESS_DENIED = Answer(ERRORS, 403, "AccessDenied", "Access Denied")
+EXPIRED_TOKEN = Answer(ERRORS, 400, "ExpiredToken", "The provided token has expired.")
+INVALID_TOKEN = Answer(ERRORS, 400, "InvalidToken", "The provided token is malformed or invalid.")
+UNKNOWN_KEY = Answer(
+    ERRORS,
+    403,
+    "InvalidAccessKeyId",
+    "The AWS access key ID that you provided does not exist in our records.",
+)
+WRONG_SECRET = Answer(
+    ERRORS,
+    403,
+    "SignatureDoesNotMatch",
+    "The request signature that the server calculated does not match the one you provided.",
+)
+CLOCK_SKEW = Answer(
+    ERRORS,
+    403,
+    "RequestTimeTooSkewed",
+    "The difference between the request time and the server's time is too large.",
+    {"MaxAllowedSkewMilliseconds": "900000"},
+)
+NO_ACLS = Answer(OWNERSHIP, 400, "AccessControlListNotSupported", "The bucket does not allow ACLs")
+OTHERS_BUCKET = Answer(
+    ERRORS, 409, "BucketAlreadyExists", "The requested bucket name is not available."
+)
+OWN_BUCKET = Answer(ERRORS, 409, "BucketAlreadyOwnedByYou", "The bucket is owned by you already.")
+CONFLICT = Answer(
+    ERRORS,
+    409,
+    "OperationAborted",
+    "A conflicting conditional operation is in progress against this resource. Try again.",
+)
+INVALID_NAME = Answer(ERRORS, 400, "InvalidBucketName", "The specified bucket is not valid.")
+INVALID_LOCATION = Answer(
+    ERRORS, 400, "InvalidLocationConstraint", "The location constraint is not valid."
+)
+POLICY_BLOCKED = Answer(
+    DENIED,
+    403,
+    "AccessDenied",
+    "User: arn:aws:iam::123456789012:user/deploy is not authorized to perform: "
+    's3:PutBucketPolicy on resource: "arn:aws:s3:::example" because public policies are '
+    "prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
+)
+
+
+def moved(region: str) -> Answer:
+    """The answer of a bucket in another region that is asked at the wrong host."""
+    return Answer(
+        ERRORS,
+        301,
+        "PermanentRedirect",
+        "The bucket must be addressed using the specified endpoint.",
+        {"Endpoint": f"example.s3.{region}.amazonaws.com", "Bucket": "example"},
+        {"x-amz-bucket-region": region},
+    )
+
+
+def wrong_region(signed: str, region: str) -> Answer:
+    """The answer to a signature for another region than the bucket's."""
+    return Answer(
+        ERRORS,
+        400,
+        "AuthorizationHeaderMalformed",
+        f"The authorization header is malformed; the region '{signed}' is wrong; "
+        f"expecting '{region}'",
+        {"Region": region},
+        {"x-amz-bucket-region": region},
+    )
+
+
+def new_bucket_block(*, on: bool = True) -> Document:
+    """A bucket's own block on public access; every new one has all four on."""
+    text = str(on).lower()
+    names = "BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"
+    inner = "".join(f"<{name}>{text}</{name}>" for name in names)
+    tag = "PublicAccessBlockConfiguration"
+    return Document(BLOCK, f"<{tag}>{inner}</{tag}>".encode())
+
+
+class Proxy:
+    """The rules, and what has been asked; use :func:`replay`."""
+
+    def __init__(self, url: str, upstream: str) -> None:
+        self.url = url
+        self.upstream = urlsplit(upstream)
+        self.rule: Rule | None = None
+        #: ETags as under SSE-KMS (see ETAGS): the server's, read backwards.
+        self.has_kms_etags = False
+        self.requests: list[Request] = []
+        self._answers: dict[str, Iterator[Answer | Document | Fault | None]] = {}
+
+    @property
+    def operations(self) -> list[str]:
+        """What has been asked so far, in order."""
+        return [request.operation for request in self.requests]
+
+    def on(self, operation: str, *answers: Answer | Document | Fault | None) -> None:
+        """Answer an operation so, each answer once and the last one for ever; None passes on."""
+
+        def sequence() -> Iterator[Answer | Document | Fault | None]:
+            yield from answers
+            while True:
+                yield answers[-1]
+
+        self._answers[operation] = sequence()
+
+    def decide(self, request: Request) -> Answer | Document | Fault | None:
+        self.requests.append(request)
+        if self.rule is not None:
+            return self.rule(request)
+        answers = self._answers.get(request.operation)
+        return next(answers) if answers else None
+
+    def forward(self, request: Request, target: str) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Ask the server itself, signature and all; returns status, headers and body."""
+        assert self.upstream.hostname is not None
+        connection = HTTPConnection(self.upstream.hostname, self.upstream.port, timeout=60)
+        headers = {k: v for k, v in request.headers.items() if k not in _HOP_BY_HOP}
+        headers["content-length"] = str(len(request.body))
+        if self.has_kms_etags:
+            request = replace(request, body=_without_etags(request.body))
+            headers = {k: _turned(v) if k == "if-match" else v for k, v in headers.items()}
+            headers["content-length"] = str(len(request.body))
+        try:
+            connection.request(request.method, target, request.body, headers)
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        kept = [(k, v) for k, v in response.getheaders() if k.lower() not in _HOP_BY_HOP]
+        if request.method == "HEAD":
+            kept.append(("Content-Length", response.getheader("Content-Length") or "0"))
+        if self.has_kms_etags:
+            kept = [(k, _turned(v) if k.lower() == "etag" else v) for k, v in kept]
+            if request.operation in {"ListObjects", "CompleteMultipartUpload"}:
+                body = _without_etags(body)
+        return response.status, kept, body
+
+
+def _turned(etag: str) -> str:
+    return '"' + etag.strip('"')[::-1] + '"'
+
+
+def _without_etags(body: bytes) -> bytes:
+    """The list of parts that completes a multipart upload, in the server's own ETags."""
+    before, tag, rest = body.partition(b"<ETag>")
+    if not tag:
+        return body
+    etag, end, after = rest.partition(b"</ETag>")
+    quotes = etag.replace(b"&quot;", b'"').decode()
+    return before + tag + _turned(quotes).encode() + end + _without_etags(after)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    proxy: Proxy
+    timeout = 60
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:  # the client went away, which is what some tests are about
+            self.close_connection = True
+
+    def _handle(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        parts = urlsplit(self.path)
+        request = Request(
+            method=self.command,
+            path=unquote(parts.path),
+            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=self.rfile.read(length),
+        )
+        answer = self.proxy.decide(request)
+        if answer is Fault.DROPPED:
+            self.close_connection = True
+            return
+        if isinstance(answer, (Answer, Document)):
+            headers = [("Content-Type", "application/xml"), *answer.headers.items()]
+            self._send(answer.status, headers, b"" if self.command == "HEAD" else answer.body)
+            return
+        status, headers, body = self.proxy.forward(request, self.path)
+        if answer is Fault.LOST:
+            self.close_connection = True
+            return
+        self._send(status, headers, body)
+
+    def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.send_response_only(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if self.command != "HEAD":
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815 (the base class's names)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
+        """Say nothing: the tests look at Proxy.requests."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+@contextmanager
+def replay(upstream: str) -> Iterator[Proxy]:
+    """Run a proxy on loopback, in threads of its own, before the server at ``upstream``."""
+
+    class Handler(_Handler):
+        """The handler of this proxy."""
+
+    server = _Server(("127.0.0.1", 0), Handler)
+    proxy = Handler.proxy = Proxy(f"http://127.0.0.1:{server.server_port}", upstream)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,58 @@
+"""What many of the storages' tests do."""
+
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+#: For what moto doesn't check: it accepts any signature and policy.
+on_ceph = pytest.mark.parametrize("s3", ["ceph"], indirect=True, scope="session")
+#: Names of files that are hard on URLs, keys and paths.
+NAMES = [
+    "with space.txt",
+    "  two  spaces .txt",
+    "Ünïcode/世界 🎈.txt",
+    "e\u0301.txt",  # not normalised: NFD
+    "100%.txt",
+    "%41%2F.txt",
+    "a+b.txt",
+    "a#b.txt",
+    "a?b=c&d.txt",
+    "quo'te\".txt",
+    "semi;colon:at@comma,.txt",
+    "tilde~(brackets)[x]{y}!$*=.txt",
+    "<tag>.txt",
+    ".hidden",
+    "deep/er/and/deeper.txt",
+]
+
+
+def read(storage: Any, name: str, mode: str = "rb") -> Any:
+    with storage.open(name, mode) as file:
+        return file.read()
+
+
+def write_and_fail(file: Any, content: str | bytes) -> None:
+    file.write(content)
+    raise AttributeError
+
+
+def status(url: str, **headers: str) -> int:
+    """The HTTP status of a GET, whatever it is."""
+    try:
+        with urlopen(Request(url, headers=headers)) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        error.close()
+        return error.code
+
+
+def files(root: Path) -> dict[str, bytes]:
+    """All files below a folder, by their paths in it."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file()
+    }

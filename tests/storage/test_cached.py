@@ -1,0 +1,237 @@
+import os
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+from django.core.files.base import ContentFile
+from pytest_django import Settings
+
+from herokuify.storage import (
+    CachedS3BotoStorage,
+    CachedS3ManifestStaticStorage,
+    CachedS3StaticStorage,
+)
+from tests.replay import ACCESS_DENIED, Proxy
+from tests.servers import S3Server
+from tests.storage.helpers import NAMES, files, read, write_and_fail
+
+CLASSES = [CachedS3BotoStorage, CachedS3StaticStorage, CachedS3ManifestStaticStorage]
+
+
+@pytest.fixture(params=CLASSES)
+def storage(request: pytest.FixtureRequest, aws: S3Server, local_root: Path) -> Any:
+    return request.param()
+
+
+class TestSaving:
+    def test_the_same_bytes(self, storage: Any, local_root: Path) -> None:
+        """The location is no part of the local path: compressor joins root and name."""
+        for name in ["a.css", "deep/er/b.css", *NAMES]:
+            body = name.encode()
+            assert storage.save(name, ContentFile(body)) == name
+            assert (local_root / name).read_bytes() == body
+            assert read(storage, name) == body
+        assert len(files(local_root)) == 2 + len(NAMES)
+
+    def test_text_and_streams(self, storage: Any, local_root: Path) -> None:
+        storage.save("a.txt", ContentFile("Grüße"))
+        assert (local_root / "a.txt").read_bytes() == read(storage, "a.txt") == "Grüße".encode()
+        with storage.open("b.txt", "w") as file:
+            file.write("Grüße")
+        assert (local_root / "b.txt").read_bytes() == read(storage, "b.txt") == "Grüße".encode()
+
+    def test_gzip_is_for_s3_alone(
+        self, aws: S3Server, settings: Settings, local_root: Path
+    ) -> None:
+        settings.AWS_IS_GZIPPED = True
+        storage = CachedS3StaticStorage()
+        body = b"a {}\n" * 1000
+        storage.save("a.css", ContentFile(body))
+        assert (local_root / "a.css").read_bytes() == body
+        assert storage.size("a.css") < len(body)
+
+    def test_the_callers_file_stays_as_it_is(self, storage: Any, local_root: Path) -> None:
+        content = ContentFile(b"0123456789")
+        content.seek(3)
+        storage.save("a.txt", content)
+        assert not content.closed
+        assert content.tell() == 3
+
+    def test_large(self, aws: S3Server, local_root: Path) -> None:
+        storage = CachedS3StaticStorage()
+        body = os.urandom(9 * 2**20)
+        storage.save("a.bin", ContentFile(body))
+        assert (local_root / "a.bin").read_bytes() == body
+        assert storage.size("a.bin") == len(body)
+
+    def test_permissions(self, aws: S3Server, settings: Settings, local_root: Path) -> None:
+        settings.FILE_UPLOAD_PERMISSIONS = 0o640
+        CachedS3StaticStorage().save("a.css", ContentFile(b""))
+        assert stat.S_IMODE((local_root / "a.css").stat().st_mode) == 0o640
+
+
+class TestBothOrAnError:
+    @pytest.mark.parametrize("before", [None, b"old"])
+    def test_s3_refuses(self, proxied: Proxy, local_root: Path, before: bytes | None) -> None:
+        storage = CachedS3StaticStorage()
+        if before is not None:
+            storage.save("a.css", ContentFile(before))
+        proxied.on("PutObject", ACCESS_DENIED)
+        with pytest.raises(OSError, match="s3:PutObject"):
+            storage.save("a.css", ContentFile(b"new"))
+        assert files(local_root) == ({} if before is None else {"a.css": before})
+
+    def test_s3_refuses_the_second_half(self, proxied: Proxy, local_root: Path) -> None:
+        proxied.on("UploadPart", None, ACCESS_DENIED)
+        with pytest.raises(OSError, match="s3:PutObject"):
+            CachedS3StaticStorage().save("a.css", ContentFile(bytes(20 * 2**20)))
+        assert not files(local_root)
+
+    def test_the_disk_refuses(self, proxied: Proxy, local_root: Path) -> None:
+        local_root.parent.mkdir(exist_ok=True)
+        local_root.write_text("a file where the folder should be")
+        with pytest.raises(OSError, match="staticfiles"):
+            CachedS3StaticStorage().save("a.css", ContentFile(b"new"))
+        assert not proxied.requests
+
+    def test_a_block_that_raises(self, aws: S3Server, local_root: Path) -> None:
+        storage = CachedS3StaticStorage()
+        with pytest.raises(AttributeError), storage.open("a.css", "w") as file:
+            write_and_fail(file, "half")
+        assert not files(local_root)
+        assert not storage.exists("a.css")
+
+    def test_readers_never_see_half_a_file(self, aws: S3Server, local_root: Path) -> None:
+        storage = CachedS3StaticStorage()
+        bodies = {bytes([letter]) * 300_000 for letter in b"ab"}
+        storage.save("a.css", ContentFile(b"a" * 300_000))
+        done = threading.Event()
+
+        def write() -> None:
+            for _ in range(10):
+                for body in bodies:
+                    storage.save("a.css", ContentFile(body))
+            done.set()
+
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(write)
+            while not done.is_set():
+                assert (local_root / "a.css").read_bytes() in bodies
+            writing.result()
+        assert files(local_root).keys() == {"a.css"}
+
+    def test_writers_of_one_name(self, aws: S3Server, local_root: Path) -> None:
+        storage = CachedS3StaticStorage()
+        bodies = [str(number).encode() * 10_000 for number in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda body: storage.save("a.css", ContentFile(body)), bodies))
+        assert files(local_root).keys() == {"a.css"}
+        assert files(local_root)["a.css"] in bodies
+        assert read(storage, "a.css") in bodies
+
+
+class TestLife:
+    def test_exists_means_both(self, storage: Any, local_root: Path) -> None:
+        """A slug without the file, or a new bucket: it must be saved again."""
+        assert not storage.exists("a.css")
+        storage.save("a.css", ContentFile(b"x"))
+        assert storage.exists("a.css")
+        (local_root / "a.css").unlink()
+        assert not storage.exists("a.css")
+        storage.save("a.css", ContentFile(b"x"))
+        storage.client.delete_object(
+            Bucket=storage.bucket_name, Key=f"{storage.location}/a.css".lstrip("/")
+        )
+        assert not storage.exists("a.css")
+        (local_root / "folder").mkdir()
+        assert not storage.exists("folder")
+
+    def test_delete(self, storage: Any, local_root: Path) -> None:
+        storage.save("a.css", ContentFile(b"x"))
+        storage.delete("a.css")
+        assert not files(local_root)
+        assert storage.listdir("")[1] == []
+        storage.delete("a.css")
+
+    def test_path_traversal(self, storage: Any, local_root: Path) -> None:
+        for name in ("../x", "a/../../x"):
+            for action in (storage.exists, storage.delete):
+                with pytest.raises(SuspiciousOperation):
+                    action(name)
+            with pytest.raises(SuspiciousOperation):
+                storage.save(name, ContentFile(b""))
+        assert not (local_root.parent / "x").exists()
+
+    def test_names_that_are_cleaned(self, storage: Any, local_root: Path) -> None:
+        """Both copies lie under the name that save() returns."""
+        for given, kept in [("a/./b.css", "a/b.css"), ("c\\d.css", "c/d.css")]:
+            with storage.open(given, "w") as file:
+                file.write("x")
+            assert (local_root / kept).read_bytes() == b"x"
+            assert storage.exists(given)
+            storage.delete(given)
+            assert not (local_root / kept).exists()
+
+    @pytest.mark.parametrize("storage_class", CLASSES)
+    @pytest.mark.usefixtures("no_sockets", "local_root")
+    def test_no_path(self, storage_class: Any) -> None:
+        """With one, collectstatic would believe the storage is local."""
+        with pytest.raises(NotImplementedError):
+            storage_class().path("a.css")
+
+
+@pytest.mark.usefixtures("no_sockets")
+class TestRoot:
+    @pytest.fixture(autouse=True)
+    def bucket_settings(self, settings: Settings) -> None:
+        settings.AWS_STORAGE_BUCKET_NAME = "my-bucket"
+        settings.STATIC_URL = "https://cdn.example.com/"
+
+    @pytest.mark.parametrize(
+        ("static", "compress", "expected"),
+        [
+            ("/a/b", None, "/a/b"),
+            (None, "/a/b", "/a/b"),
+            ("/a/b", "/a/b/", "/a/b"),
+            ("/a/./b", "/a/c/../b", "/a/b"),
+            (Path("/a/b"), "/a/b", "/a/b"),
+        ],
+    )
+    def test_found(
+        self, settings: Settings, static: Any, compress: str | None, expected: str
+    ) -> None:
+        settings.STATIC_ROOT = static
+        settings.COMPRESS_ROOT = compress
+        assert CachedS3StaticStorage().local_root == Path(expected)
+
+    def test_relative(self, settings: Settings) -> None:
+        settings.STATIC_ROOT = settings.COMPRESS_ROOT = "staticfiles"
+        settings.COMPRESS_ROOT = str(Path.cwd() / "staticfiles")
+        assert CachedS3StaticStorage().local_root == Path.cwd() / "staticfiles"
+
+    @pytest.mark.parametrize("storage_class", CLASSES[:2])
+    def test_neither(self, settings: Settings, storage_class: Any) -> None:
+        settings.STATIC_ROOT = None
+        settings.COMPRESS_ROOT = None
+        self.refused(storage_class(), "STATIC_ROOT is not set", 'STATIC_ROOT = BASE_DIR / "')
+
+    @pytest.mark.parametrize("storage_class", CLASSES)
+    def test_different(self, settings: Settings, storage_class: Any) -> None:
+        settings.STATIC_ROOT = "/a/static"
+        settings.COMPRESS_ROOT = "/a/compress"
+        self.refused(storage_class(), "/a/static", "/a/compress", "Delete COMPRESS_ROOT")
+
+    def refused(self, storage: Any, *parts: str) -> None:
+        for action in (
+            storage.check_configuration,
+            lambda: storage.save("a.css", ContentFile(b"")),
+            lambda: storage.exists("a.css"),
+        ):
+            with pytest.raises(ImproperlyConfigured) as caught:
+                action()
+            for part in parts:
+                assert part in str(caught.value)

@@ -1,0 +1,143 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage
+from pytest_django import Settings
+
+from herokuify.storage import S3BotoStorage, S3StaticStorage
+from tests.replay import ACCESS_DENIED, Fault, Proxy
+from tests.servers import S3Server
+from tests.storage.helpers import read, write_and_fail
+
+MEGABYTE = 2**20
+
+
+class TestWriting:
+    def test_text_and_bytes(self, default_storage: Storage) -> None:
+        with default_storage.open("a.txt", "w") as file:
+            assert file.write("Grüße\n") == 8
+            assert file.write(b"bytes\n") == 6
+            assert file.size == 14
+        assert read(default_storage, "a.txt") == "Grüße\nbytes\n".encode()
+
+    def test_nothing_written(self, default_storage: Storage) -> None:
+        default_storage.open("empty.txt", "wb").close()
+        assert read(default_storage, "empty.txt") == b""
+
+    def test_replaces_what_was_there(self, default_storage: Storage) -> None:
+        """open() names a file, save() finds a name for one: as with Django's own storage."""
+        for text in ("a longer first text", "second", ""):
+            with default_storage.open("a.txt", "w") as file:
+                file.write(text)
+            assert read(default_storage, "a.txt", "r") == text
+
+    def test_seeking(self, default_storage: Storage) -> None:
+        with default_storage.open("a.txt", "wb") as file:
+            file.write(b"0123456789")
+            file.seek(2)
+            file.write(b"xx")
+            assert file.tell() == 4
+            assert file.size == 10
+            assert file.tell() == 4
+        assert read(default_storage, "a.txt") == b"01xx456789"
+
+    def test_second_close_does_nothing(self, proxied: Proxy) -> None:
+        file = S3BotoStorage().open("a.txt", "w")
+        file.write("x")
+        assert not file.closed
+        file.close()
+        file.close()
+        assert file.closed
+        assert proxied.operations == ["PutObject"]
+
+    def test_a_block_that_raises_leaves_no_object(self, default_storage: Storage) -> None:
+        with pytest.raises(AttributeError), default_storage.open("a.txt", "w") as file:
+            write_and_fail(file, "half")
+        assert file.closed
+        assert not default_storage.exists("a.txt")
+
+    def test_a_block_that_raises_leaves_the_old_object(self, default_storage: Storage) -> None:
+        default_storage.save("a.txt", ContentFile(b"old"))
+        with pytest.raises(AttributeError), default_storage.open("a.txt", "wb") as file:
+            write_and_fail(file, b"x" * 9 * MEGABYTE)
+        assert read(default_storage, "a.txt") == b"old"
+
+    def test_large(self, default_storage: Any) -> None:
+        """Beyond memory, beyond the multipart threshold."""
+        with default_storage.open("a.bin", "wb") as file:
+            for number in range(9):
+                file.write(bytes([number]) * MEGABYTE)
+        assert default_storage.size("a.bin") == 9 * MEGABYTE
+        with default_storage.open("a.bin") as file:
+            for number in range(9):
+                assert file.read(MEGABYTE) == bytes([number]) * MEGABYTE
+
+    def test_type_and_headers(self, aws: S3Server, settings: Settings) -> None:
+        settings.AWS_EXTRA_HEADERS = [(r"a\.css$", {"Cache-Control": "max-age=7"})]
+        storage = S3StaticStorage()
+        with storage.open("a.css", "w") as file:
+            file.write("a {}")
+        head = storage.client.head_object(Bucket=storage.bucket_name, Key="static/a.css")
+        assert (head["ContentType"], head["CacheControl"]) == ("text/css", "max-age=7")
+
+    def test_a_failed_close_is_an_error_and_closes(self, proxied: Proxy) -> None:
+        proxied.on("PutObject", ACCESS_DENIED)
+        file = S3BotoStorage().open("a.txt", "w")
+        file.write("x")
+        with pytest.raises(OSError, match="s3:PutObject"):
+            file.close()
+        assert file.closed
+
+
+class TestReading:
+    def test_cannot_be_written(self, default_storage: Storage) -> None:
+        name = default_storage.save("a.txt", ContentFile(b"x"))
+        with default_storage.open(name) as file, pytest.raises((OSError, AttributeError)):
+            file.write(b"y")
+        assert read(default_storage, name) == b"x"
+
+    def test_size_needs_no_download(self, proxied: Proxy) -> None:
+        storage = S3BotoStorage()
+        storage.save("a.txt", ContentFile(b"content"))
+        proxied.requests.clear()
+        assert storage.open("a.txt").size == 7
+        assert set(proxied.operations) == {"HeadObject"}
+
+    def test_large_downloads_go_to_disk(self, aws: S3Server, tmp_path: Path) -> None:
+        storage = S3BotoStorage(max_memory_size=1000)
+        storage.save("a.bin", ContentFile(bytes(2000)))
+        with storage.open("a.bin") as file:
+            assert file.read() == bytes(2000)
+            assert file.file._rolled
+
+    def test_a_download_that_failed_is_not_taken_for_the_content(self, proxied: Proxy) -> None:
+        storage = S3BotoStorage()
+        storage.save("a.txt", ContentFile(b"content"))
+        file = storage.open("a.txt")
+        proxied.on("GetObject", ACCESS_DENIED, None)
+        with pytest.raises(OSError, match="s3:GetObject"):
+            file.read()
+        assert file.read() == b"content"
+        file.close()
+
+    @pytest.mark.parametrize("mode", ["r", "rb"])
+    def test_reopen_after_close(self, default_storage: Storage, mode: str) -> None:
+        name = default_storage.save("a.txt", ContentFile(b"content"))
+        file = default_storage.open(name, mode)
+        for _ in range(2):
+            file.open()
+            assert file.read() == ("content" if mode == "r" else b"content")
+            file.close()
+        with pytest.raises(ValueError, match="mode"):
+            file.open("rb" if mode == "r" else "r")
+
+    def test_a_connection_that_breaks_is_retried(
+        self, proxied: Proxy, no_pauses: list[float]
+    ) -> None:
+        storage = S3BotoStorage()
+        storage.save("a.txt", ContentFile(b"content"))
+        proxied.on("HeadObject", Fault.DROPPED, None)
+        proxied.on("GetObject", Fault.DROPPED, Fault.LOST, None)
+        assert read(storage, "a.txt") == b"content"

@@ -1,0 +1,157 @@
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from pytest_django import Settings
+
+from herokuify.storage import S3MediaStorage, S3StaticStorage
+from herokuify.storage.locations import located
+
+
+@pytest.mark.parametrize(
+    ("prefix", "location"),
+    [
+        (None, "static"),
+        ("", "static"),
+        ("/", "static"),
+        ("cube", "cube/static"),
+        ("/cube/", "cube/static"),
+        ("a/b", "a/b/static"),
+    ],
+)
+def test_located(prefix: str | None, location: str) -> None:
+    assert located(prefix, "static") == location
+
+
+AWS: dict[str, Any] = {"bucket_name": "my-bucket", "region_name": "eu-west-1"}
+OTHER: dict[str, Any] = {"bucket_name": "my-bucket", "endpoint_url": "https://s3.example.com"}
+CUBE: dict[str, Any] = {**AWS, "location": "cube/public/static"}
+
+
+@pytest.mark.usefixtures("no_sockets")
+class TestStaticUrl:
+    @pytest.mark.parametrize(
+        ("options", "url"),
+        [
+            (AWS, "https://my-bucket.s3.amazonaws.com/static/"),
+            (AWS, "https://my-bucket.s3.eu-west-1.amazonaws.com/static/"),
+            (AWS, "https://my-bucket.s3-eu-west-1.amazonaws.com/static/"),
+            (AWS, "https://s3.eu-west-1.amazonaws.com/my-bucket/static/"),
+            (AWS, "https://s3.amazonaws.com/my-bucket/static/"),
+            (AWS, "https://my-bucket.s3.dualstack.eu-west-1.amazonaws.com/static/"),
+            (AWS, "//my-bucket.s3.amazonaws.com/static/"),
+            (AWS, "http://my-bucket.s3.amazonaws.com/static/"),
+            (CUBE, "https://my-bucket.s3.amazonaws.com/cube/public/static/"),
+            (OTHER, "https://s3.example.com/my-bucket/static/"),
+            (OTHER, "https://my-bucket.s3.example.com/static/"),
+            # A host that is not S3's is a CDN's, and is believed.
+            (AWS, "https://d111111abcdef8.cloudfront.net/"),
+            (AWS, "https://cdn.example.com/assets/v2/"),
+            (OTHER, "https://cdn.example.com/"),
+            (AWS, "https://cdn.example.com:8443/static/"),
+            (AWS, "https://nonesuch.example.com/static/"),
+            ({**AWS, "location": "stätic"}, "https://my-bucket.s3.amazonaws.com/st%C3%A4tic/"),
+            ({**AWS, "location": ""}, "https://my-bucket.s3.amazonaws.com/"),
+        ],
+    )
+    def test_accepted(self, settings: Settings, options: dict[str, Any], url: str) -> None:
+        settings.STATIC_URL = url
+        storage = S3StaticStorage(**options)
+        storage.check_configuration()
+        assert storage.url("a.css") == f"{url}a.css"
+
+    @pytest.mark.parametrize(
+        ("options", "url", "parts"),
+        [
+            (AWS, "/static/", ["'/static/'", "a path on this site"]),
+            (AWS, "static/", ["a path on this site"]),
+            (AWS, None, ["a path on this site"]),
+            (AWS, "", ["a path on this site"]),
+            (
+                AWS,
+                "https://None.s3.amazonaws.com/static/",
+                ["AWS_STORAGE_BUCKET_NAME", "heroku config:set"],
+            ),
+            (AWS, "https://none.s3.eu-west-1.amazonaws.com/static/", ["AWS_STORAGE_BUCKET_NAME"]),
+            (AWS, "https://s3.amazonaws.com/None/static/", ["AWS_STORAGE_BUCKET_NAME"]),
+            (OTHER, "https://s3.example.com/None/static/", ["AWS_STORAGE_BUCKET_NAME"]),
+            (AWS, "https://my-bucket.s3.amazonaws.com/static", ["must end with a slash"]),
+            (AWS, "https://cdn.example.com/static", ["must end with a slash"]),
+            (AWS, "https://cdn.example.com", ["must end with a slash"]),
+            (
+                AWS,
+                "https://other.s3.amazonaws.com/static/",
+                ["'other/static'", "'my-bucket/static'"],
+            ),
+            (
+                AWS,
+                "https://my-bucket.s3.amazonaws.com/assets/",
+                ["'my-bucket/assets'", "'my-bucket/static'"],
+            ),
+            (AWS, "https://my-bucket.s3.amazonaws.com/", ["'my-bucket/static'"]),
+            (AWS, "https://s3.amazonaws.com/other/static/", ["'other/static'"]),
+            (
+                CUBE,
+                "https://my-bucket.s3.amazonaws.com/static/",
+                ["'my-bucket/cube/public/static'"],
+            ),
+            (OTHER, "https://s3.example.com/other/static/", ["'other/static'"]),
+            (OTHER, "https://other.s3.example.com/static/", ["'other/static'"]),
+            (
+                OTHER,
+                "https://my-bucket.s3.amazonaws.com/assets/",
+                ["'my-bucket/assets'", "'my-bucket/static'"],
+            ),
+        ],
+    )
+    def test_refused(
+        self, settings: Settings, options: dict[str, Any], url: str | None, parts: list[str]
+    ) -> None:
+        settings.STATIC_URL = url
+        storage = S3StaticStorage(**options)
+        for action in (storage.check_configuration, lambda: storage.url("a.css")):
+            with pytest.raises(ImproperlyConfigured) as caught:
+                action()
+            message = str(caught.value)
+            mend = "from herokuify.aws import *; STATIC_URL = get_static_url()"
+            for part in [*parts, "STATIC_URL is", mend]:
+                assert part in message
+
+    @pytest.mark.parametrize(
+        "url", ["/static/", "https://None.s3.amazonaws.com/static/", "https://cdn.example.com/"]
+    )
+    def test_no_bucket_at_all(self, settings: Settings, url: str) -> None:
+        """A laptop's settings with S3's storage: the bucket is what is missing."""
+        settings.STATIC_URL = url
+        storage = S3StaticStorage()
+        with pytest.raises(ImproperlyConfigured, match="AWS_STORAGE_BUCKET_NAME") as caught:
+            storage.check_configuration()
+        assert "heroku config:set AWS_STORAGE_BUCKET_NAME=…" in str(caught.value)
+        if url == "https://cdn.example.com/":
+            assert storage.url("a.css") == f"{url}a.css"
+            return
+        with pytest.raises(ImproperlyConfigured, match="AWS_STORAGE_BUCKET_NAME") as caught:
+            storage.url("a.css")
+        assert "heroku config:set AWS_STORAGE_BUCKET_NAME=…" in str(caught.value)
+
+    def test_another_region_in_the_host(self, settings: Settings) -> None:
+        """S3 would answer each page's requests with a redirect."""
+        settings.STATIC_URL = "https://my-bucket.s3.us-west-2.amazonaws.com/static/"
+        with pytest.raises(ImproperlyConfigured, match="us-west-2"):
+            S3StaticStorage(**AWS).check_configuration()
+
+
+@pytest.mark.usefixtures("no_sockets")
+class TestMediaUrl:
+    def test_refused(self, settings: Settings) -> None:
+        settings.MEDIA_URL = "/media/"
+        storage = S3MediaStorage(**AWS, querystring_auth=False)
+        with pytest.raises(ImproperlyConfigured, match="MEDIA_URL = get_media_url()") as caught:
+            storage.url("a.txt")
+        assert "S3MediaStorage" in str(caught.value)
+
+    def test_not_needed_for_signed_urls(self, settings: Settings) -> None:
+        settings.MEDIA_URL = "/media/"
+        storage = S3MediaStorage(**AWS, access_key="x", secret_key="x")
+        storage.check_configuration()
+        assert "X-Amz-Signature" in storage.url("a.txt")

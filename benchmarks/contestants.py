@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,7 +127,7 @@ def _s5cmd(deployment: Deployment, target: str) -> list[str]:
     options = ["--log", "error", "--endpoint-url", endpoint]
     # The command in the bin folder is Python, and would charge its own start to s5cmd.
     places = deployment.scripts.parent.rglob("site-packages/s5cmd/bin/s5cmd*")
-    program = next((str(place) for place in places), "s5cmd")
+    program = next((str(one) for one in places if os.access(one, os.X_OK)), "s5cmd")
     return [program, *options, "sync", f"{deployment.source}/", f"s3://{target}"]
 
 

@@ -16,7 +16,6 @@ release = version = herokuify.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
-nitpicky = False
 
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"

@@ -103,7 +103,7 @@ def _at_endpoint(parts: SplitResult, endpoint_url: str) -> S3Address | None:
     host, own_host = parts.hostname or "", endpoint.hostname or ""
     path = parts.path or "/"
     in_path = path.startswith(f"{endpoint.path}/")
-    if not own_host or not in_path or port != (endpoint.port or _PORTS.get(endpoint.scheme)):
+    if not in_path or port != (endpoint.port or _PORTS.get(endpoint.scheme)):
         return None
     path = path.removeprefix(endpoint.path)
     if host == own_host:

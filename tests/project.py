@@ -35,7 +35,7 @@ class Project:
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
-    timeout: float = 120  # seconds, far beyond what any of these commands needs
+    timeout: float = 300  # seconds, far beyond what any of these commands needs
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write files by their paths relative to the project."""

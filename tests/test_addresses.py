@@ -110,14 +110,28 @@ class TestBaseUrl:
         assert url == f"https://s3.eu-west-1.amazonaws.com/{bucket}/static/"
         assert requested_url(bucket, "static/x", region="eu-west-1") == f"{url}x"
 
-    def test_has_a_bucket_with_dots_in_the_host_without_tls(self) -> None:
+    @pytest.mark.parametrize(
+        ("bucket", "url"),
+        [
+            ("my.bucket", "http://my.bucket.objects.example.com/a/"),
+            ("b" * 63, f"http://{'b' * 63}.objects.example.com/a/"),
+            ("b" * 64, f"http://objects.example.com/{'b' * 64}/a/"),
+            ("my-.bucket", "http://objects.example.com/my-.bucket/a/"),
+            ("my.-bucket", "http://objects.example.com/my.-bucket/a/"),
+            ("192.168.0.1", "http://objects.example.com/192.168.0.1/a/"),
+        ],
+    )
+    def test_allows_dots_in_the_host_without_tls(self, bucket: str, url: str) -> None:
         endpoint_url = "http://objects.example.com"
-        url = s3_base_url("my.bucket", "a", endpoint_url=endpoint_url, addressing_style="virtual")
-        assert url == "http://my.bucket.objects.example.com/a/"
-        asked = requested_url(
-            "my.bucket", "a/x", endpoint_url=endpoint_url, addressing_style="virtual"
-        )
-        assert asked == f"{url}x"
+        virtual = {"endpoint_url": endpoint_url, "addressing_style": "virtual"}
+        base = s3_base_url(bucket, "a", endpoint_url=endpoint_url, addressing_style="virtual")
+        assert base == url
+        assert requested_url(bucket, "a/x", **virtual) == f"{url}x"
+
+    def test_quotes_what_no_bucket_is_called(self) -> None:
+        url = s3_base_url("my bucket?", "a")
+        assert url == "https://s3.amazonaws.com/my%20bucket%3F/a/"
+        assert parse_s3_url(url) == S3Address("my bucket?", "a")
 
     @unhurried
     @given(

@@ -275,7 +275,7 @@ class TestOverrides:
 class TestOldDjango:
     def test_django_reads_them_itself(self) -> None:
         override = override_settings(DEFAULT_FILE_STORAGE=MEMORY)
-        with pytest.warns(DeprecationWarning, match="DEFAULT_FILE_STORAGE"):
+        with pytest.warns(PendingDeprecationWarning, match="DEFAULT_FILE_STORAGE"):
             override.enable()
         try:
             compat.apply_classic_settings()

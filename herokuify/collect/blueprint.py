@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies
 
-from botocore.awsrequest import AWSResponse, HeadersDict
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
@@ -111,11 +112,11 @@ def _unsent(client: S3Client, bucket: str) -> AWSPreparedRequest | None:
     """The PUT of an empty object, signed; None if boto3 doesn't come as far as that."""
     caught: list[AWSPreparedRequest] = []
 
-    def catch(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+    def catch(request: AWSPreparedRequest, **_: Any) -> Any:
         if not request.url.endswith(_KEY):
             return None  # another thread's
         caught.append(request)
-        return AWSResponse(request.url, 200, HeadersDict(), _NoBody())
+        return AWSResponse(request.url, 200, HTTPHeaders(), _NoBody())
 
     event = f"before-send.s3.{OPERATION}"
     client.meta.events.register_first(event, catch)

@@ -112,7 +112,8 @@ class CrtTransport:
         except (BotoCoreError, CancelledError) as error:
             done.set_exception(error)
         except RuntimeError as error:  # awscrt's, before it has sent anything
-            done.set_exception(LeftToBotoError(error=error))
+            # Its text alone: its traceback would keep the client alive after ``close``.
+            done.set_exception(LeftToBotoError(error=str(error)))
         return done
 
     def close(self) -> None:

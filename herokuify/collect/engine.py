@@ -5,20 +5,25 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence, Sized
-from concurrent.futures import Future, TimeoutError  # noqa: A004  (not the built-in before 3.11)
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from herokuify.collect import plan, remote
 from herokuify.collect.local import LocalFile, Stage
 from herokuify.collect.plan import Action
 from herokuify.collect.remote import Entry, Remote
 from herokuify.collect.report import Progress
+from herokuify.collect.silence import Silence, SilentError
 from herokuify.collect.transport import Threads, Transport
-from herokuify.collect.upload import SILENCE, Uploader
+from herokuify.collect.upload import Uploader
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import DeleteTypeDef
+
+ResultT = TypeVar("ResultT")
 
 DELETE_AT_ONCE = 1000  # keys that one DeleteObjects request takes
 
@@ -106,9 +111,15 @@ class Collection:
         self._wishes = wishes
         self._progress = progress
         self._reader = Threads(1)
-        self._remote: Future[Remote] = self._reader.submit(
+        self._silence = Silence()
+        self._reading: Future[Remote] = self._reader.submit(
             lambda: remote.read(
-                place.client, place.bucket, place.prefix, place.index_key, place.create_bucket
+                place.client,
+                place.bucket,
+                place.prefix,
+                place.index_key,
+                place.create_bucket,
+                self._silence,
             )
         )
         self._uploader = Uploader(
@@ -132,7 +143,7 @@ class Collection:
             return
         self._files[file.key] = _Known(file.name, file.content.digest, file.fingerprint)
         self._progress.collected += 1
-        action = plan.decide(file, self._remote.result())
+        action = plan.decide(file, self._remote)
         if action is Action.KEEP:
             self.outcome.unchanged.append(file.name)
             self._progress.unchanged += 1
@@ -145,10 +156,14 @@ class Collection:
             waiting = replace(file, content=file.content.put_away())
             self._waiting[file.stage].append((waiting, action))
 
+    @property
+    def _remote(self) -> Remote:
+        return self._silence.wait(self._reading)
+
     def _stage(self, file: LocalFile) -> Stage:
         # Without a manifest every name is a lasting one. New files disturb nobody, and must
         # be there before a changed file refers to them.
-        is_new = file.key not in self._remote.result().objects
+        is_new = file.key not in self._remote.objects
         if is_new and file.stage is Stage.PLAIN and not self._place.has_manifest:
             return Stage.CONTENT_NAMED
         return file.stage
@@ -173,11 +188,11 @@ class Collection:
             kept_or_sent = self.outcome.unchanged if sent.is_kept else self.outcome.sent
             kept_or_sent.append(self._files[key].name)
             self.outcome.sent_bytes += sent.size
-        self.outcome.requests = self._uploader.requests + self._remote.result().requests
+        self.outcome.requests = self._uploader.requests + self._remote.requests
 
     def settle(self) -> None:
         """Remove what the wishes name, then remember the release in the index."""
-        found = self._remote.result()
+        found = self._remote
         now = int(time.time())
         removable = self._removable(found, now)
         self.outcome.removed = [key[len(self._place.prefix) :] for key in removable]
@@ -189,13 +204,16 @@ class Collection:
         if entries != found.entries:
             self.outcome.requests += 1
             place = self._place
-            saving = self._reader.submit(
-                lambda: remote.save_index(place.client, place.bucket, place.index_key, entries)
-            )
             try:
-                saving.result(timeout=SILENCE)
-            except TimeoutError:  # in a network that has gone silent meanwhile
-                remote.warn(place.bucket, place.index_key, "no answer")
+                self._ask(
+                    lambda: remote.save_index(place.client, place.bucket, place.index_key, entries)
+                )
+            except SilentError as error:  # raised here: the thread is still waiting
+                remote.warn(place.bucket, place.index_key, str(error))
+
+    def _ask(self, request: Callable[[], ResultT]) -> ResultT:
+        self._silence.end()
+        return self._silence.wait(self._reader.submit(request))
 
     def _entry(self, key: str, known: _Known, found: Remote) -> Entry:
         sent = self._uploader.sent.get(key)
@@ -213,9 +231,11 @@ class Collection:
     def _remove(self, keys: Sequence[str]) -> None:
         for start in range(0, len(keys), DELETE_AT_ONCE):
             some = keys[start : start + DELETE_AT_ONCE]
-            answer = self._place.client.delete_objects(
-                Bucket=self._place.bucket,
-                Delete={"Objects": [{"Key": key} for key in some], "Quiet": True},
+            removal: DeleteTypeDef = {"Objects": [{"Key": key} for key in some], "Quiet": True}
+            answer = self._ask(
+                partial(
+                    self._place.client.delete_objects, Bucket=self._place.bucket, Delete=removal
+                )
             )
             self.outcome.requests += 1
             if answer.get("Errors"):

@@ -7,13 +7,15 @@ import json
 import logging
 import zlib
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.utils import parse_timestamp
+
+from herokuify.collect.silence import Silence
+from herokuify.collect.transport import Threads
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -71,32 +73,40 @@ def read(
     prefix: str,
     index_key: str,
     create_bucket: Callable[[], None] | None,
+    silence: Silence,
 ) -> Remote:
     """List the objects below a prefix and load the index, both at once.
 
     ``create_bucket`` is called when the bucket is missing. A missing, damaged or foreign
     index is empty: it costs time, never correctness.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="herokuify-index") as pool:
-        index: Future[Mapping[str, Entry]] = pool.submit(_load_index, client, bucket, index_key)
+    threads = Threads(1)
+    try:
+        index = threads.submit(lambda: _load_index(client, bucket, index_key))
         try:
-            objects, pages = _list(client, bucket, prefix)
+            objects, pages = _list(client, bucket, prefix, silence)
         except ClientError as error:
             is_missing = error.response.get("Error", {}).get("Code") == "NoSuchBucket"
             if create_bucket is None or not is_missing:
                 raise
             create_bucket()
+            silence.end()
             objects, pages = {}, 1
         return Remote(objects, index.result(), requests=pages + 1)
+    finally:
+        threads.close()
 
 
-def _list(client: S3Client, bucket: str, prefix: str) -> tuple[dict[str, Listed], int]:
+def _list(
+    client: S3Client, bucket: str, prefix: str, silence: Silence
+) -> tuple[dict[str, Listed], int]:
     client.meta.events.register(
         "before-parse.s3.ListObjectsV2", _read_contents, unique_id="herokuify-listing"
     )
     objects: dict[str, Listed] = {}
     pages = 0
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        silence.end()
         pages += 1
         for item in page.get("Contents", ()):
             objects[item["Key"]] = item[_LISTED]  # type: ignore[literal-required]

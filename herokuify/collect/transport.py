@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -66,6 +67,16 @@ class Threads:
             self._jobs.put(None)
 
 
+def put_object(
+    client: S3Client, bucket: str, key: str, body: bytes, parameters: Mapping[str, Any]
+) -> str:
+    """PUT an object; returns its ETag without quotes."""
+    # Bytes would be sent in one call, which must end within the time-out for connecting.
+    stream = io.BytesIO(body)
+    answer = client.put_object(Bucket=bucket, Key=key, Body=stream, **parameters)
+    return answer["ETag"].strip('"')
+
+
 class BotoTransport:
     """boto3's put_object in threads."""
 
@@ -76,12 +87,9 @@ class BotoTransport:
 
     def put(self, key: str, body: bytes, parameters: Mapping[str, Any]) -> Future[str]:
         """Start a PUT in a thread."""
-
-        def send() -> str:
-            answer = self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **parameters)
-            return answer["ETag"].strip('"')
-
-        return self._threads.submit(send)
+        return self._threads.submit(
+            lambda: put_object(self._client, self._bucket, key, body, parameters)
+        )
 
     def close(self) -> None:
         """Nothing: the threads are the uploader's."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import random
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -18,7 +17,8 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from herokuify.collect.local import LARGE, LocalFile, compressed
 from herokuify.collect.plan import is_as_asked
-from herokuify.collect.transport import BotoTransport, Threads, Transport
+from herokuify.collect.silence import Silence
+from herokuify.collect.transport import BotoTransport, Threads, Transport, put_object
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 PAUSE = 0.25  # seconds before the second attempt at the most, doubled for each further one
 LONGEST_PAUSE = 8.0  # seconds
-SILENCE = 30.0  # seconds without any answer from S3 after which nothing more is tried
-BYTES_IN_FLIGHT = 32 * 1024 * 1024
+#: Not more: they all arrive at once, and on a line of 300 kB a second before SILENCE is over.
+BYTES_IN_FLIGHT = 8 * 1024 * 1024
 FAILURES = 100  # after so many, what is left would only fail the same way
 _TRANSIENT_STATUSES = {429, 500, 502, 503, 504}
 _TRANSIENT_CODES = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable"}
@@ -58,7 +58,7 @@ class Sent:
 
 
 class Uploader:
-    """Sends files, at most ``concurrency`` and 32 MB at a time, or one file of any size.
+    """Sends files, at most ``concurrency`` and 8 MB at a time, or one file of any size.
 
     ``submit`` blocks while that much is under way, so that memory stays bounded however
     fast files arrive. Use it from one thread.
@@ -75,7 +75,7 @@ class Uploader:
         self._transport = transport or self._boto
         self._change = threading.Condition()
         self._active: dict[str, int] = {}  # bytes by key
-        self._last_answer = time.monotonic()
+        self._silence = Silence()
         self._is_abandoned = False
         self.sent: dict[str, Sent] = {}
         self.failures: dict[str, BaseException] = {}
@@ -97,7 +97,7 @@ class Uploader:
                 self.failures[file.key] = GaveUpError("not tried: too much had failed before")
                 return
             if not self._active:
-                self._last_answer = time.monotonic()
+                self._silence.end()
             self._active[file.key] = size
         self._start(file, ask=ask, attempt=0)
 
@@ -113,16 +113,15 @@ class Uploader:
 
     def _wait(self, is_ready: Callable[[], bool]) -> None:
         while not is_ready():
-            if time.monotonic() - self._last_answer > SILENCE:
+            if self._silence.is_too_long:
                 self._abandon()
             else:
                 self._change.wait(timeout=1.0)
 
     def _abandon(self) -> None:
         """Count all that is under way as failed; its threads are left to their time-outs."""
-        silence = GaveUpError(f"S3 has not answered for {SILENCE:.0f} s")
         self._is_abandoned = True
-        self.failures.update(dict.fromkeys(self._active, silence))
+        self.failures.update(dict.fromkeys(self._active, self._silence.error()))
         self._active.clear()
 
     # What the transports' threads do
@@ -166,8 +165,8 @@ class Uploader:
                 with self._change:
                     self.requests -= 1
                 return Sent(head["ETag"].strip('"'), 0, is_kept=True)
-        answer = self._client.put_object(Bucket=self._bucket, Key=file.key, Body=body, **parameters)
-        return Sent(answer["ETag"].strip('"'), len(body))
+        etag = put_object(self._client, self._bucket, file.key, body, parameters)
+        return Sent(etag, len(body))
 
     def _head(self, key: str) -> Any:
         try:
@@ -197,20 +196,17 @@ class Uploader:
                     use_threads=False,
                     preferred_transfer_client="classic",
                 ),
-                Callback=self._hear,
+                Callback=lambda _bytes: self._silence.end(),
             )
         head = self._client.head_object(Bucket=self._bucket, Key=file.key)
         with self._change:
             self.requests += 3 + -(-size // LARGE)
         return Sent(head["ETag"].strip('"'), size)
 
-    def _hear(self, _bytes: int = 0) -> None:
-        self._last_answer = time.monotonic()
-
     def _finish(self, done: Future[Sent], file: LocalFile, *, ask: bool, attempt: int) -> None:
         error = done.exception()
         if error is None or isinstance(error, ClientError):
-            self._hear()
+            self._silence.end()
         is_wanted = file.key in self._active  # and not given up on meanwhile
         if is_wanted and error is not None and is_transient(error) and attempt + 1 < ATTEMPTS:
             pause = random.uniform(0, min(LONGEST_PAUSE, PAUSE * 2**attempt))  # noqa: S311

@@ -25,12 +25,9 @@ POOL_SIZE = 64
 #: Stands for "no AWS_S3_CLIENT_CONFIG": one object, so that equal storages share a client.
 NO_CONFIG = Config()
 
-#: For a caller that tries again by itself, and must not wait a minute for a dead network.
-_HURRIED = Config(
-    connect_timeout=3,
-    read_timeout=15,
-    retries={"mode": "standard", "total_max_attempts": 5},
-)
+#: For a caller that tries again by itself. The time-outs stay: on a slow line, a body of 8 MB
+#: takes as long to arrive, and botocore waits for the answer from when the kernel has it.
+_HURRIED = Config(retries={"mode": "standard", "total_max_attempts": 5})
 
 
 class _Pool:

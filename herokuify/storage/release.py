@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.core.files.storage import Storage
@@ -30,6 +30,7 @@ class Release:
         self._collection = collection
         self._wishes = wishes
         self._added: set[str] = set()
+        self._shared: dict[str, dict[str, Any]] = {}
         self._publish_manifest: Callable[[], None] | None = None
 
     def add_plain(self, found: Found) -> None:
@@ -103,6 +104,8 @@ class Release:
     ) -> None:
         name = name.replace("\\", "/")
         parameters = self._storage.parameters_for(name, is_content_named=is_content_named)
+        # A few sets of headers serve thousands of files.
+        parameters = self._shared.setdefault(repr(sorted(parameters.items())), parameters)
         self._collection.add(
             LocalFile(
                 name=name,

@@ -276,7 +276,9 @@ def make_site(
     def make(server: S3Server, files: Files = SMALL, *, proxy: Proxy | None = None) -> Site:
         bucket = f"test-{os.urandom(8).hex()}"
         client_of(server).create_bucket(Bucket=bucket)
-        site = Site(tmp_path / "site", settings, server, proxy or proxies(server), bucket, transport)
+        site = Site(
+            tmp_path / "site", settings, server, proxy or proxies(server), bucket, transport
+        )
         made.append(site)
         site.write(files)
         return site

@@ -1,12 +1,13 @@
 """A server that takes any PUT at any path and remembers it as it came."""
 
-import datetime
+import datetime as dt
 import hashlib
 import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 60
     recorder: "Recorder"
 
-    def do_PUT(self) -> None:  # noqa: N802 (the base class's name)
+    def do_PUT(self) -> None:
         """Read the request, and say yes."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -61,40 +62,44 @@ class _Server(ThreadingHTTPServer):
 
 
 class Recorder:
-    """The server; ``before_answer`` runs in the thread of each request."""
+    """What has come; ``before_answer`` runs in the thread of each request."""
 
-    def __init__(self, host: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, host: str, context: ssl.SSLContext | None) -> None:
         self.puts: list[Put] = []
         self.before_answer: Callable[[], object] = lambda: None
         is_v6 = ":" in host
         family = socket.AF_INET6 if is_v6 else socket.AF_INET
         server = type("Server", (_Server,), {"address_family": family})
-        self._server = server((host, 0), type("Handler", (_Handler,), {"recorder": self}))
+        self.server = server((host, 0), type("Handler", (_Handler,), {"recorder": self}))
         if context is not None:
-            self._server.socket = context.wrap_socket(
-                self._server.socket,
+            self.server.socket = context.wrap_socket(
+                self.server.socket,
                 server_side=True,
                 do_handshake_on_connect=False,  # but in the connection's own thread
             )
-        self.netloc = f"{f'[{host}]' if is_v6 else host}:{self._server.server_port}"
+        self.netloc = f"{f'[{host}]' if is_v6 else host}:{self.server.server_port}"
         self.url = f"{'https' if context else 'http'}://{self.netloc}"
 
-    def __enter__(self) -> "Recorder":
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        ).start()
-        return self
 
-    def __exit__(self, *exc_info: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+@contextmanager
+def recording(host: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> Iterator[Recorder]:
+    """Run a recorder on a free port, with TLS where there is a context."""
+    recorder = Recorder(host, context)
+    thread = threading.Thread(target=recorder.server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield recorder
+    finally:
+        recorder.server.shutdown()
+        thread.join()
+        recorder.server.server_close()
 
 
 def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
     """A new certificate for 127.0.0.1 that signs itself, and a server's context with it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = dt.datetime.now(dt.timezone.utc)
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     signed = (
         x509.CertificateBuilder()
@@ -102,8 +107,8 @@ def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([address]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

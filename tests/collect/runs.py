@@ -51,7 +51,7 @@ def collectstatic(
     from django.core.management import execute_from_command_line
 
     prepare()
-    from herokuify.collect import engine, upload
+    from herokuify.collect import silence
     from herokuify.storage import wire
 
     sys.stdout = sys.stderr = output.open("w", encoding="utf-8", buffering=1)
@@ -60,7 +60,7 @@ def collectstatic(
     if limits["transport"] == "threads":
         wire.CrtTransport = NoCrt  # type: ignore[assignment,misc]
     if "silence" in limits:
-        upload.SILENCE = engine.SILENCE = limits["silence"]
+        silence.SILENCE = limits["silence"]
     if "file_size" in limits:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_size"],) * 2)
     execute_from_command_line(["manage.py", "collectstatic", "--noinput", *arguments])

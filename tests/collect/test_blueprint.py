@@ -1,5 +1,4 @@
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,7 @@ import pytest
 from botocore.config import Config
 
 from herokuify.collect.blueprint import Blueprint
-from tests.collect.recorder import Recorder
+from tests.collect.recorder import recording
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -35,11 +34,10 @@ VIRTUAL: Any = {"addressing_style": "virtual"}
 
 
 @pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's own must not matter."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    yield
 
 
 @pytest.mark.usefixtures("no_sockets")
@@ -150,7 +148,7 @@ class TestOf:
 
 
 def test_sends_nothing_of_its_own_and_lets_others_through() -> None:
-    with Recorder() as recorder:
+    with recording() as recorder:
         client = make_client(recorder.url)
         etags: list[str] = []
 

@@ -25,7 +25,7 @@ from botocore.exceptions import (
 from herokuify.collect import crt
 from herokuify.collect.crt import CrtTransport, LeftToBotoError
 from herokuify.collect.upload import is_transient
-from tests.collect.recorder import Recorder, certificate, md5
+from tests.collect.recorder import Recorder, certificate, md5, recording
 from tests.collect.test_blueprint import make_client, no_proxies  # noqa: F401 (a fixture)
 from tests.fault_proxy import Silence, for_keys, shaky
 from tests.replay import (
@@ -93,7 +93,7 @@ def make_transport() -> Iterator[Making]:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    with Recorder() as recorder:
+    with recording() as recorder:
         yield recorder
 
 
@@ -160,10 +160,9 @@ class TestPut:
         futures = [transport.put(f"{number}", b"body", {}) for number in range(64)]
         assert {future.result(TIMEOUT) for future in futures} == {md5(b"body")}
 
+    @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
     def test_goes_to_ipv6(self, make_transport: Making) -> None:
-        if not socket.has_ipv6:
-            return
-        with Recorder("::1") as recorder:
+        with recording("::1") as recorder:
             make_transport(make_client(recorder.url)).put("name", b"", {}).result(TIMEOUT)
             assert recorder.puts[0].headers["host"] == recorder.netloc
 
@@ -173,11 +172,36 @@ class TestPut:
             transport = make_transport(make_client(proxy.url))
             assert transport.put("name", b"", {}).result(TIMEOUT) == ""
 
+    @pytest.mark.parametrize("name", ["", "AWS_ERROR_S3_SLOW_DOWN"])
+    def test_answers_may_come_at_once(
+        self, recorder: Recorder, make_transport: Making, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        """Before awscrt has returned from the call that sends."""
+
+        def make_request(_: Any, *, on_headers: Any, on_done: Any, **__: Any) -> object:
+            if name:
+                error = awscrt.exceptions.AwsCrtError(code=0, name=name, message="")
+                on_done(error=error, error_headers=None, error_body=None, status_code=None)
+            else:
+                on_headers(status_code=200, headers=[("Date", "today"), ("Etag", '"value"')])
+                on_done(error=None, status_code=200)
+            return object()
+
+        transport = make_transport(make_client(recorder.url))
+        monkeypatch.setattr(awscrt.s3.S3Client, "make_request", make_request)
+        future = transport.put("name", b"body", {})
+        assert future.done()
+        if name:
+            assert isinstance(future.exception(), ClientError)
+        else:
+            assert future.result() == "value"
+        transport.close()  # has nothing to cancel
+
 
 class TestTls:
     def test_trusts_what_boto3_is_told_to(self, tmp_path: Path, make_transport: Making) -> None:
         path, context = certificate(tmp_path)
-        with Recorder(context=context) as recorder:
+        with recording(context=context) as recorder:
             for verify in (str(path), False):
                 transport = make_transport(make_client(recorder.url, verify=verify))
                 assert transport.put("name", b"body", {}).result(TIMEOUT) == md5(b"body")
@@ -189,7 +213,7 @@ class TestTls:
         # After a certificate that it doesn't trust, awscrt rests for 10 to 30 s on purpose.
         monkeypatch.setattr(crt, "CLOSING", 0.1)
         _, context = certificate(tmp_path)
-        with Recorder(context=context) as recorder:
+        with recording(context=context) as recorder:
             transport = make_transport(make_client(recorder.url))
             done = transport.put("name", b"body", {})
             time.sleep(1)
@@ -284,30 +308,22 @@ class TestCredentials:
 
 @pytest.fixture
 def proxy(s3: S3Server) -> Iterator[Proxy]:
+    """Stands between the transport and each server."""
     with replay(s3.endpoint_url) as proxy:
         yield proxy
 
 
-def client_at(proxy: Proxy, server: S3Server) -> "S3Client":
-    return server.client(endpoint_url=proxy.url)
-
-
 class TestFaults:
-    """Between the transport and each server, ``proxy`` answers or drops connections."""
-
     @pytest.fixture
     def sender(
         self, s3: S3Server, bucket: str, proxy: Proxy, make_transport: Making
     ) -> CrtTransport:
-        return make_transport(client_at(proxy, s3), bucket)
+        return make_transport(s3.client(endpoint_url=proxy.url), bucket)
 
-    @pytest.mark.parametrize(
-        "fault", [SLOW_DOWN, INTERNAL_ERROR, Fault.DROPPED, Fault.LOST], ids=str
-    )
-    def test_that_pass(self, sender: CrtTransport, proxy: Proxy, fault: Any) -> None:
-        proxy.on("PutObject", fault, fault, None)
+    def test_that_pass(self, sender: CrtTransport, proxy: Proxy) -> None:
+        proxy.on("PutObject", SLOW_DOWN, Fault.DROPPED, Fault.LOST, INTERNAL_ERROR, None)
         assert sender.put("name", b"body", {}).result(TIMEOUT) == md5(b"body")
-        assert proxy.operations == ["PutObject"] * 3
+        assert proxy.operations == ["PutObject"] * 5
 
     def test_in_numbers(
         self, s3: S3Server, bucket: str, sender: CrtTransport, proxy: Proxy
@@ -321,6 +337,30 @@ class TestFaults:
         assert {item["Key"]: item["ETag"].strip('"') for item in listed} == etags
         assert len(proxy.requests) > len(bodies)
 
+
+def test_missing_bucket(s3: S3Server, bucket_name: str, make_transport: Making) -> None:
+    transport = make_transport(s3.client(), bucket_name)
+    with pytest.raises(ClientError, match="NoSuchBucket") as caught:
+        transport.put("name", b"", {}).result(TIMEOUT)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+
+
+class TestAnswers:
+    """What a server that only ever refuses is made to say."""
+
+    @pytest.fixture
+    def proxy(self, moto: S3Server) -> Iterator[Proxy]:
+        with replay(moto.endpoint_url) as proxy:
+            yield proxy
+
+    @pytest.fixture
+    def boto(self, proxy: Proxy) -> "S3Client":
+        return make_client(proxy.url)
+
+    @pytest.fixture
+    def sender(self, boto: "S3Client", make_transport: Making) -> CrtTransport:
+        return make_transport(boto)
+
     @pytest.mark.parametrize(
         "answer",
         [
@@ -332,33 +372,22 @@ class TestFaults:
         ids=lambda answer: answer.code,
     )
     def test_refusals_are_boto3s(
-        self,
-        s3: S3Server,
-        bucket: str,
-        sender: CrtTransport,
-        proxy: Proxy,
-        answer: Answer,
+        self, boto: "S3Client", sender: CrtTransport, proxy: Proxy, answer: Answer
     ) -> None:
         proxy.on("PutObject", answer)
-        with pytest.raises(ClientError) as boto:
-            client_at(proxy, s3).put_object(Bucket=bucket, Key="name", Body=b"")
+        with pytest.raises(ClientError) as expected:
+            boto.put_object(Bucket="example", Key="name", Body=b"")
         proxy.requests.clear()
-        with pytest.raises(ClientError) as own:
+        with pytest.raises(ClientError) as found:
             sender.put("name", b"", {}).result(TIMEOUT)
-        assert str(own.value) == str(boto.value)
-        assert own.value.operation_name == boto.value.operation_name
-        assert own.value.response["Error"] == boto.value.response["Error"]
-        metadata = own.value.response["ResponseMetadata"]
+        assert str(found.value) == str(expected.value)
+        assert found.value.operation_name == expected.value.operation_name
+        assert found.value.response["Error"] == expected.value.response["Error"]
+        metadata = found.value.response["ResponseMetadata"]
         assert metadata["HTTPStatusCode"] == answer.status
         assert metadata["HTTPHeaders"]["content-type"] == "application/xml"
         assert len(proxy.requests) == 1
-        assert not is_transient(own.value)
-
-    def test_missing_bucket(self, s3: S3Server, bucket_name: str, make_transport: Making) -> None:
-        sender = make_transport(s3.client(), bucket_name)
-        with pytest.raises(ClientError, match="NoSuchBucket") as caught:
-            sender.put("name", b"", {}).result(TIMEOUT)
-        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+        assert not is_transient(found.value)
 
     def test_success_that_turns_out_an_error(self, sender: CrtTransport, proxy: Proxy) -> None:
         proxy.on("PutObject", Answer(ERRORS, 200, "Whatever", "It went wrong."))
@@ -368,7 +397,9 @@ class TestFaults:
         assert is_transient(caught.value)
 
     @pytest.mark.parametrize(
-        "answer", [moved("eu-west-1"), wrong_region("us-east-1", "eu-west-1")], ids=str
+        "answer",
+        [moved("eu-west-1"), wrong_region("us-east-1", "eu-west-1")],
+        ids=lambda answer: answer.code,
     )
     def test_redirects_are_left_to_boto3(
         self, sender: CrtTransport, proxy: Proxy, answer: Answer
@@ -399,7 +430,11 @@ class TestFaults:
 
 def test_faults_that_last(moto: S3Server, make_transport: Making) -> None:
     """All at once, because awscrt takes its time to give up."""
-    answers = {"slow": SLOW_DOWN, "broken": INTERNAL_ERROR, "dropped": Fault.DROPPED}
+    answers: dict[str, Any] = {
+        "slow": SLOW_DOWN,
+        "broken": INTERNAL_ERROR,
+        "dropped": Fault.DROPPED,
+    }
     rules = [for_keys([key], answer) for key, answer in answers.items()]
 
     def rule(request: Request) -> Any:
@@ -443,6 +478,24 @@ def test_names_of_errors(name: str, kind: type[Exception]) -> None:
     assert type(crt._boto_error(error, "https://s3.test/")) is kind
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (403, b"<Error><Code>AccessDenied</Code></Error>", ClientError),
+        (502, b"<html>Bad gateway</html>", ClientError),
+        (403, b"", ClientError),
+        (307, b"", LeftToBotoError),
+        (400, b"<Error><Code>AuthorizationHeaderMalformed</Code></Error>", LeftToBotoError),
+    ],
+)
+def test_answers(status: int, body: bytes, kind: type[Exception]) -> None:
+    error = awscrt.exceptions.AwsCrtError(code=0, name="AWS_ERROR_S3_ANY", message="")
+    found = crt._boto_error(
+        error, "https://s3.test/", status_code=status, error_headers=[], error_body=body
+    )
+    assert type(found) is kind
+
+
 def test_exceptions_of_pythons_own() -> None:
     error = crt._boto_error(MemoryError("no more"), "https://s3.test/")
     assert isinstance(error, HTTPClientError)
@@ -450,12 +503,11 @@ def test_exceptions_of_pythons_own() -> None:
 
 
 class TestClose:
+    @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
     def test_ends_the_threads(self, recorder: Recorder) -> None:
         def threads() -> int:
             return len(list(Path("/proc/self/task").iterdir()))
 
-        if not Path("/proc/self/task").exists():
-            return
         client = make_client(recorder.url)
         before = threads()
         transport = CrtTransport.create(client, "example", concurrency=64)
@@ -494,7 +546,7 @@ class TestClose:
 
 
 SCRIPT = """
-import resource, sys, threading
+import re, sys, threading
 import django.conf, django.core.management, compressor, storages.backends.s3
 import boto3
 from herokuify.collect.crt import CrtTransport
@@ -514,11 +566,13 @@ if ending != "at once":
         slots.acquire()
 if ending == "close":
     transport.close()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Not getrusage's: that counts the process that started this one.
+with open("/proc/self/status") as status:
+    print(re.search(r"VmHWM:\\s+(\\d+) kB", status.read())[1])
 """
 
 
-def run(url: str, *arguments: str) -> int:
+def run(url: str, *arguments: str) -> float:
     """Run the script in a process of its own; returns its peak memory in MB."""
     process = subprocess.run(
         [sys.executable, "-W", "error", "-c", SCRIPT, url, *arguments],
@@ -530,14 +584,17 @@ def run(url: str, *arguments: str) -> int:
     )
     assert process.stderr == ""
     assert process.returncode == 0
-    return int(process.stdout)
+    return int(process.stdout) / 1024
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 class TestProcess:
-    @pytest.mark.parametrize(("count", "size"), [(2000, 8000), (300, 1024 * 1024)])
+    @pytest.mark.parametrize(("count", "size"), [(2000, 8000), (200, 512 * 1024)])
     def test_is_small(self, recorder: Recorder, count: int, size: int) -> None:
         recorder.before_answer = recorder.puts.clear
-        assert run(recorder.url, str(count), str(size), "close") < 150 + 2 * size * 64 / 1024**2
+        under_way = 64 * size / 1024**2
+        # 68 MB are Django and boto3; a body is there twice.
+        assert run(recorder.url, str(count), str(size), "close") < 100 + 2 * under_way
 
     @pytest.mark.parametrize("ending", ["close", "drained", "at once"])
     def test_ends(self, recorder: Recorder, ending: str) -> None:

@@ -15,7 +15,6 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 
-from herokuify.collect import upload
 from tests.collect import sites
 from tests.collect.conftest import (
     MANIFEST_CLASS,
@@ -30,12 +29,10 @@ from tests.collect.sites import SMALL, Files
 from tests.fault_proxy import (
     Silence,
     after,
-    always,
     delayed,
     first_of,
     for_keys,
     is_put,
-    key_of,
     recorded,
     shaky,
 )
@@ -84,14 +81,14 @@ class TestBadNetwork:
     @each_transport
     def test_one_key_refused_for_ever(self, each_site: Site) -> None:
         site = each_site
-        site.proxy.rule = first_of(
-            for_keys(["static/img/dot.png"], ACCESS_DENIED), shaky(seed=2)
-        )
+        site.proxy.rule = first_of(for_keys(["static/img/dot.png"], ACCESS_DENIED), shaky(seed=2))
         with pytest.raises(CommandError) as caught:
             site.collect()
-        assert str(caught.value).endswith("s3:PutObject is missing, or the bucket belongs to "
+        assert str(caught.value).endswith(
+            "s3:PutObject is missing, or the bucket belongs to "
             "somebody else. Grant it to the IAM user of AWS_ACCESS_KEY_ID, and check "
-            "AWS_STORAGE_BUCKET_NAME.\n  static/img/dot.png")
+            "AWS_STORAGE_BUCKET_NAME.\n  static/img/dot.png"
+        )
         site.proxy.rule = None
         assert site.manifests() == set()
         assert not (site.root / "staticfiles.json").exists()
@@ -122,7 +119,7 @@ class TestBadNetwork:
                 assert not (site.root / "staticfiles.json").exists()
             else:  # all is published, and the index costs only time
                 assert code == 0
-                assert "no answer" in run.text
+                assert "index.json.gz can't be read or written (S3 has not" in run.text
             assert len(site.names()) == writes
             site.assert_whole()
             proxy.rule = None
@@ -135,9 +132,7 @@ class TestBadNetwork:
 
     @each_transport
     @pytest.mark.parametrize("fault", [Fault.DROPPED, Fault.LOST])
-    def test_network_is_cut(
-        self, make_site: MakeSite, moto: S3Server, fault: Fault
-    ) -> None:
+    def test_network_is_cut(self, make_site: MakeSite, moto: S3Server, fault: Fault) -> None:
         with replay(moto.endpoint_url) as proxy:
             site = make_site(moto, FILES, proxy=proxy)
             proxy.rule = after(30, fault)
@@ -147,7 +142,7 @@ class TestBadNetwork:
             assert "could not be sent" in run.text
             assert site.manifests() == set()
             there = len(site.names())
-            assert 30 <= there if fault is Fault.LOST else there == 30
+            assert there >= 30 if fault is Fault.LOST else there == 30
             with recorded(proxy) as traffic:
                 site.collect()
             assert len(traffic.writes) == TOTAL - there + 1
@@ -203,11 +198,15 @@ class TestKilledRuns:
                 os.kill(run.process.pid or 0, number_of_signal)
             codes.append(run.wait())
             site.assert_whole()
-        assert {-signal.SIGTERM, -signal.SIGKILL} <= set(codes) <= {
-            0,
-            -signal.SIGTERM,
-            -signal.SIGKILL,
-        }
+        assert (
+            {-signal.SIGTERM, -signal.SIGKILL}
+            <= set(codes)
+            <= {
+                0,
+                -signal.SIGTERM,
+                -signal.SIGKILL,
+            }
+        )
         site.proxy.rule = None
         site.assert_whole()
         # The next run completes.

@@ -98,6 +98,8 @@ def name_storages(settings: Settings) -> Callable[..., None]:
             alias: {"BACKEND": value} if isinstance(value, str) else value
             for alias, value in chosen.items()
         }
+        # Django 4.2 drops the OPTIONS of a setting that is overridden.
+        storages.backends = settings.STORAGES
 
     return name
 

@@ -1,0 +1,251 @@
+import gzip
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from herokuify.collect.remote import (
+    Entry,
+    Listed,
+    Remote,
+    dump_index,
+    parse_index,
+    read,
+    save_index,
+)
+from herokuify.collect.silence import Silence
+from tests.collect.conftest import client_of
+from tests.replay import ACCESS_DENIED, Answer, Document, Fault, Proxy, Request
+from tests.servers import S3Server
+
+LISTING = "Amazon S3 API Reference, 'ListObjectsV2'"
+ENTRIES = {
+    "static/a.css": Entry("e1", "d1", "f1"),
+    "static/ü \"b\".css": Entry("e2-3", "d2", "f2", 1_800_000_000),
+}
+
+
+class TestIndex:
+    def test_round_trip(self) -> None:
+        assert parse_index(dump_index(ENTRIES)) == ENTRIES
+        assert parse_index(dump_index({})) == {}
+
+    def test_is_the_same_for_the_same_entries(self) -> None:
+        backwards = dict(reversed(ENTRIES.items()))
+        assert dump_index(backwards) == dump_index(ENTRIES)
+
+    def test_is_small(self) -> None:
+        entries = {
+            f"static/some/folder/file-{n}.0123456789ab.css": Entry("0" * 32, "1" * 32, "2" * 16)
+            for n in range(1000)
+        }
+        assert len(dump_index(entries)) < 20_000
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            None,
+            1,
+            "index",
+            [],
+            {},
+            {"version": 1},
+            {"version": 2, "objects": {"a": ["e", "d", "f"]}},
+            {"version": "1", "objects": {"a": ["e", "d", "f"]}},
+            {"objects": {"a": ["e", "d", "f"]}},
+            {"version": 1, "objects": ["a"]},
+            {"version": 1, "objects": {"a": None}},
+            {"version": 1, "objects": {"a": []}},
+            {"version": 1, "objects": {"a": ["e", "d"]}},
+            {"version": 1, "objects": {"a": ["e", "d", "f", 1, 2]}},
+            {"version": 1, "objects": {"a": ["e", "d", "f", "yesterday"]}},
+            {"version": 1, "objects": {"a": ["e", "d", "f", 1.5]}},
+        ],
+    )
+    def test_of_any_other_form_is_empty(self, document: Any) -> None:
+        assert parse_index(gzip.compress(json.dumps(document).encode())) == {}
+
+    @pytest.mark.parametrize("cut", range(0, 120, 7))
+    def test_cut_short_is_empty(self, cut: int) -> None:
+        stored = dump_index(ENTRIES)
+        assert cut < len(stored)
+        assert parse_index(stored[:cut]) == {}
+
+    @pytest.mark.parametrize("position", range(0, 120, 7))
+    def test_with_a_wrong_byte_is_empty_or_right(self, position: int) -> None:
+        stored = bytearray(dump_index(ENTRIES))
+        stored[position] ^= 0xFF
+        assert parse_index(bytes(stored)) in ({}, ENTRIES)  # gzip's own header may vary
+
+
+class TestRemote:
+    def test_entry_counts_under_its_etag_alone(self) -> None:
+        listed = {
+            "same": Listed("e", 1, "2026-11-21T13:36:57Z"),
+            "other": Listed("f", 1, "2026-11-21T13:36:57Z"),
+        }
+        entry = Entry("e", "d", "f")
+        remote = Remote(listed, {"same": entry, "other": entry, "gone": entry})
+        assert remote.entry("same") == entry
+        assert [remote.entry(key) for key in ("other", "gone", "unknown")] == [None, None, None]
+
+    def test_time_of_change(self) -> None:
+        assert Listed("e", 1, "2027-01-15T08:00:00.000Z").modified == 1_800_000_000
+
+
+@contextmanager
+def answering(proxy: Proxy, rule: Callable[[Request], Any]) -> Iterator[None]:
+    proxy.rule = rule
+    try:
+        yield
+    finally:
+        proxy.rule = None
+
+
+@pytest.fixture
+def client(moto: S3Server, proxies: Callable[[S3Server], Proxy]) -> Any:
+    return client_of(S3Server("moto", proxies(moto).url, "test-key", "test-secret"))
+
+
+@pytest.fixture
+def proxy(moto: S3Server, proxies: Callable[[S3Server], Proxy]) -> Iterator[Proxy]:
+    proxy = proxies(moto)
+    proxy.requests.clear()
+    yield proxy
+    proxy.requests.clear()
+
+
+def page(names: list[str], token: str | None = None) -> Document:
+    items = "".join(
+        f"<Contents><Key>{name}</Key><LastModified>2027-01-15T08:00:00.000Z</LastModified>"
+        f"<ETag>&quot;{name[-1] * 32}&quot;</ETag><Size>{len(name)}</Size></Contents>"
+        for name in names
+    )
+    more = f"<NextContinuationToken>{token}</NextContinuationToken>" if token else ""
+    truncated = "true" if token else "false"
+    return Document(
+        LISTING,
+        '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        f"<EncodingType>url</EncodingType><IsTruncated>{truncated}</IsTruncated>{more}{items}"
+        "</ListBucketResult>".encode(),
+    )
+
+
+class TestRead:
+    def test_all_pages(self, client: Any, proxy: Proxy) -> None:
+        pages = {
+            None: page(["static/a", "static/b+%C3%BC"], "t/2="),
+            "t/2=": page(["static/c"], "t3"),
+            "t3": page([]),
+        }
+
+        def rule(request: Request) -> Document | Answer:
+            if request.operation == "ListObjects":
+                assert request.query["prefix"] == "static/"
+                return pages[request.query.get("continuation-token")]
+            return Answer(LISTING, 404, "NoSuchKey", "")
+
+        with answering(proxy, rule):
+            remote = read(client, "bucket", "static/", "index", None, Silence())
+        assert remote.objects == {
+            "static/a": Listed("a" * 32, 8, "2027-01-15T08:00:00.000Z"),
+            "static/b ü": Listed("C" * 32, 15, "2027-01-15T08:00:00.000Z"),
+            "static/c": Listed("c" * 32, 8, "2027-01-15T08:00:00.000Z"),
+        }
+        assert (remote.entries, remote.requests) == ({}, 4)
+
+    def test_many_objects(self, client: Any, proxy: Proxy, moto: S3Server) -> None:
+        names = {f"static/{number:04}" for number in range(1001)}
+        plain = client_of(moto)
+        plain.create_bucket(Bucket="many-objects")
+        for name in names:
+            plain.put_object(Bucket="many-objects", Key=name, Body=b"")
+        plain.put_object(Bucket="many-objects", Key="other/file", Body=b"")
+        remote = read(client, "many-objects", "static/", "index", None, Silence())
+        assert remote.objects.keys() == names
+        assert remote.requests == 3
+        assert proxy.operations.count("ListObjects") == 2
+
+    def test_strange_names(self, client: Any, moto: S3Server) -> None:
+        names = {f"static/{name}" for name in ["a b", "ü", "%41", "a+b", "<&>", "日本", "a//b"]}
+        plain = client_of(moto)
+        plain.create_bucket(Bucket="strange-names")
+        for name in names:
+            plain.put_object(Bucket="strange-names", Key=name, Body=b"")
+        remote = read(client, "strange-names", "static/", "index", None, Silence())
+        assert remote.objects.keys() == names
+
+    def test_missing_bucket_is_created_when_asked(self, client: Any) -> None:
+        created: list[str] = []
+        remote = read(client, "no-such", "static/", "index", lambda: created.append("!"), Silence())
+        assert remote == Remote({}, {}, 2)
+        assert created == ["!"]
+        with pytest.raises(ClientError, match="NoSuchBucket"):
+            read(client, "no-such", "static/", "index", None, Silence())
+
+    def test_refusal_is_no_missing_bucket(self, client: Any, proxy: Proxy) -> None:
+        with (
+            answering(proxy, lambda request: ACCESS_DENIED),
+            pytest.raises(ClientError, match="AccessDenied"),
+        ):
+            read(client, "bucket", "static/", "index", pytest.fail, Silence())
+
+    @pytest.mark.parametrize(
+        ("answer", "warning"),
+        [
+            (Answer(LISTING, 404, "NoSuchKey", ""), None),
+            (ACCESS_DENIED, "AccessDenied"),
+            (Document(LISTING, b"cut", headers={"Content-Length": "1000"}), "broken|length"),
+        ],
+    )
+    def test_index_that_is_not_to_be_had(
+        self,
+        client: Any,
+        proxy: Proxy,
+        caplog: pytest.LogCaptureFixture,
+        answer: Answer | Document,
+        warning: str | None,
+    ) -> None:
+        caplog.set_level(logging.WARNING, "herokuify.collect")
+
+        def rule(request: Request) -> Answer | Document:
+            return page(["static/a"]) if request.operation == "ListObjects" else answer
+
+        with answering(proxy, rule):
+            remote = read(client, "bucket", "static/", "the/index", None, Silence())
+        assert remote.entries == {}
+        assert remote.objects.keys() == {"static/a"}
+        if warning is None:
+            assert caplog.text == ""
+        else:
+            assert "s3://bucket/the/index" in caplog.text
+            assert any(word in caplog.text.lower() for word in warning.lower().split("|"))
+
+
+class TestSaveIndex:
+    def test_stores_what_is_read_back(self, client: Any, moto: S3Server) -> None:
+        client_of(moto).create_bucket(Bucket="save-index")
+        save_index(client, "save-index", "index", ENTRIES)
+        remote = read(client, "save-index", "static/", "index", None, Silence())
+        assert remote.entries == ENTRIES
+        head = client.head_object(Bucket="save-index", Key="index")
+        assert head["ContentType"] == "application/gzip"
+        assert "ContentEncoding" not in head
+
+    @pytest.mark.parametrize("fault", [ACCESS_DENIED, Fault.DROPPED])
+    def test_failure_is_a_warning(
+        self,
+        client: Any,
+        proxy: Proxy,
+        caplog: pytest.LogCaptureFixture,
+        fault: Answer | Fault,
+        no_pauses: None,
+    ) -> None:
+        with answering(proxy, lambda request: fault):
+            save_index(client, "bucket", "index", ENTRIES)
+        assert "s3://bucket/index" in caplog.text
+        assert "every file is compared anew" in caplog.text

@@ -4,6 +4,7 @@ import os
 import subprocess
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 
 import django
@@ -11,6 +12,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 import herokuify
+from herokuify.collect import crt
 from tests import project, servers
 from tests.sandbox import loopback_only
 
@@ -52,8 +54,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _runs_here(item: pytest.Item) -> bool:
     if item.get_closest_marker("source_tree") and os.environ.get(INSTALLED):
         return False
+    if item.get_closest_marker("crt") and not _has_crt():
+        return False
     marks = item.iter_markers("django_versions")
     return all(SpecifierSet(mark.args[0]).contains(django.get_version()) for mark in marks)
+
+
+def _has_crt() -> bool:
+    try:
+        found = metadata.version("awscrt")
+    except metadata.PackageNotFoundError:
+        return False
+    return tuple(map(int, found.split(".")[:2])) >= crt.OLDEST
 
 
 @pytest.hookimpl(wrapper=True)

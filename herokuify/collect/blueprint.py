@@ -44,8 +44,8 @@ class Blueprint(NamedTuple):
     def of(cls, client: S3Client, bucket: str) -> Blueprint | None:
         """The blueprint of ``client``'s PUTs; None where they are not simple enough.
 
-        Simple is signature version 4 or none of: proxies, client certificates, directory
-        buckets, checksums other than CRC32. May refresh the client's credentials.
+        Simple are a signature of version 4, the checksum CRC32 or none, no proxy, no client
+        certificate, no directory bucket. Credentials that are due are refreshed.
         """
         config: Any = client.meta.config
         # Signing for a directory bucket asks S3 for a session first.

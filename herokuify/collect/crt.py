@@ -51,7 +51,7 @@ class LeftToBotoError(HTTPClientError):
 
 
 class CrtTransport:
-    """PUTs through awscrt's S3 client, for a tenth of the CPU time that boto3 takes.
+    """PUTs through awscrt's S3 client, for a sixth of the CPU time that boto3 takes.
 
     A body is in memory twice while it is sent. awscrt itself tries five times more after an
     answer of 500 or 503 or none at all, with pauses of 15 s at the most in all. It doesn't

@@ -123,7 +123,11 @@ class Collection:
             )
         )
         self._uploader = Uploader(
-            place.client, place.bucket, concurrency=concurrency, transport=transport
+            place.client,
+            place.bucket,
+            concurrency=concurrency,
+            transport=transport,
+            tick=self._show,
         )
         # Without the contents, which would add up to the whole release.
         self._files: dict[str, _Known] = {}
@@ -171,6 +175,9 @@ class Collection:
     def _send(self, file: LocalFile, action: Action) -> None:
         self._expected += 1
         self._uploader.submit(file, ask=action is Action.ASK)
+        self._show()
+
+    def _show(self) -> None:
         self._progress.show(len(self._uploader.sent), self._expected)
 
     def publish(self) -> None:

@@ -61,15 +61,22 @@ class Uploader:
     """Sends files, at most ``concurrency`` and 8 MB at a time, or one file of any size.
 
     ``submit`` blocks while that much is under way, so that memory stays bounded however
-    fast files arrive. Use it from one thread.
+    fast files arrive. Use it from one thread; while that waits, it calls ``tick`` at times.
     """
 
     def __init__(
-        self, client: S3Client, bucket: str, *, concurrency: int, transport: Transport | None = None
+        self,
+        client: S3Client,
+        bucket: str,
+        *,
+        concurrency: int,
+        transport: Transport | None = None,
+        tick: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._bucket = bucket
         self._concurrency = concurrency
+        self._tick = tick
         self._threads = Threads(concurrency)
         self._boto = BotoTransport(client, bucket, self._threads)
         self._transport = transport or self._boto
@@ -113,6 +120,7 @@ class Uploader:
 
     def _wait(self, is_ready: Callable[[], bool]) -> None:
         while not is_ready():
+            self._tick()
             if self._silence.is_too_long:
                 self._abandon()
             else:

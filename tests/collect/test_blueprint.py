@@ -112,7 +112,7 @@ class TestOf:
             {"proxies": {"https": "http://127.0.0.1:3128"}},
             {"client_cert": "client.pem"},
         ],
-        ids=str,
+        ids=["unsigned", "version 2", "proxy", "client certificate"],
     )
     def test_is_none_for_settings_out_of_the_ordinary(self, options: dict[str, Any]) -> None:
         assert Blueprint.of(make_client(**options), "example") is None

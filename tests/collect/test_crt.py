@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 awscrt = pytest.importorskip("awscrt")
+pytestmark = pytest.mark.crt
 
 TIMEOUT = 60  # seconds; nothing here needs as much
 NAMES = [
@@ -68,6 +69,14 @@ HEADERS = {
     "content-encoding": "gzip",
     "x-amz-meta-note": "two  spaces",
 }
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
 
 
 class Making:
@@ -97,10 +106,6 @@ def recorder() -> Iterator[Recorder]:
         yield recorder
 
 
-def required(**options: Any) -> Any:
-    return {"request_checksum_calculation": "when_required", **options}
-
-
 class TestPut:
     @pytest.mark.parametrize("checksums", ["when_required", "when_supported"])
     def test_objects_are_what_boto3_makes_of_them(
@@ -124,7 +129,7 @@ class TestPut:
             assert stored["Metadata"] == {"note": "two  spaces"}
 
     def test_targets_are_boto3s(self, recorder: Recorder, make_transport: Making) -> None:
-        client = make_client(f"{recorder.url}/below", **required())
+        client = make_client(f"{recorder.url}/below", request_checksum_calculation="when_required")
         transport = make_transport(client)
         for name in NAMES:
             client.put_object(Bucket="example", Key=name, Body=b"")
@@ -134,7 +139,9 @@ class TestPut:
             assert own.headers["host"] == boto.headers["host"]
 
     def test_sends_the_body_as_it_is(self, recorder: Recorder, make_transport: Making) -> None:
-        transport = make_transport(make_client(recorder.url, **required()))
+        transport = make_transport(
+            make_client(recorder.url, request_checksum_calculation="when_required")
+        )
         transport.put("name", b"body", HEADERS).result(TIMEOUT)
         (put,) = recorder.puts
         assert put.body == b"body"
@@ -160,7 +167,7 @@ class TestPut:
         futures = [transport.put(f"{number}", b"body", {}) for number in range(64)]
         assert {future.result(TIMEOUT) for future in futures} == {md5(b"body")}
 
-    @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+    @pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
     def test_goes_to_ipv6(self, make_transport: Making) -> None:
         with recording("::1") as recorder:
             make_transport(make_client(recorder.url)).put("name", b"", {}).result(TIMEOUT)

@@ -98,9 +98,7 @@ MULTIPART = f"{MD5}-2"
         (EXPIRES, listed(), None, Action.SEND),
     ],
 )
-def test_decide(
-    file: LocalFile, there: Listed | None, known: Entry | None, action: Action
-) -> None:
+def test_decide(file: LocalFile, there: Listed | None, known: Entry | None, action: Action) -> None:
     objects = {KEY: there} if there else {}
     entries = {KEY: known} if known else {}
     assert decide(file, Remote(objects, entries)) is action
@@ -240,7 +238,9 @@ class TestPrunable:
         ],
     )
     def test_age(self, superseded: int | None, days: float, goes: bool) -> None:
-        remote = Remote({"a": Listed("a", 1, "2020-01-01T00:00:00Z")}, {"a": known("a", superseded)})
+        remote = Remote(
+            {"a": Listed("a", 1, "2020-01-01T00:00:00Z")}, {"a": known("a", superseded)}
+        )
         assert prunable(remote, [], NOW, days) == (["a"] if goes else [])
 
     def test_never_what_the_release_has(self) -> None:

@@ -1,0 +1,321 @@
+"""The pipeline on plain data: no Django, no settings."""
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from herokuify.collect import silence
+from herokuify.collect.engine import (
+    DELETE_AT_ONCE,
+    Collection,
+    Place,
+    PublishError,
+    RemoveError,
+    Wishes,
+)
+from herokuify.collect.local import Content, LocalFile, Stage
+from herokuify.collect.remote import Entry, dump_index, parse_index
+from herokuify.collect.report import Progress
+from herokuify.collect.silence import SilentError
+from tests.collect.conftest import client_of
+from tests.fault_proxy import Silence, key_of, recorded
+from tests.replay import ACCESS_DENIED, Answer, Document, Proxy, Request, replay
+from tests.servers import S3Server
+
+API = "Amazon S3 API Reference"
+ETAG = "0" * 32
+LONG_AGO = 1_000_000_000
+
+
+def local_file(name: str, content: bytes = b"", stage: Stage = Stage.CONTENT_NAMED) -> LocalFile:
+    return LocalFile(name, f"static/{name}", stage, Content.of_bytes(content), {})
+
+
+class Bucket:
+    """A bucket as a rule of the proxy: what it lists, and what it is asked."""
+
+    def __init__(self, listed: dict[str, Entry] | None = None) -> None:
+        self.entries = listed or {}
+        self.stored: dict[str, bytes] = {}
+        self.removed: list[list[str]] = []
+        self.refuses: Callable[[Request], Any] = lambda request: None
+
+    def __call__(self, request: Request) -> Any:
+        answer = self.refuses(request)
+        if answer is not None:
+            return answer
+        if request.operation == "ListObjects":
+            return Document(f"{API}, 'ListObjectsV2'", self._listing())
+        if request.operation == "GetObject":
+            if not self.entries:
+                return Answer(f"{API}, 'Error responses'", 404, "NoSuchKey", "")
+            return Document(f"{API}, 'GetObject'", dump_index(self.entries))
+        if "delete" in request.query:
+            keys = [part.split(b"<")[0].decode() for part in request.body.split(b"<Key>")[1:]]
+            self.removed.append(keys)
+            return Document(f"{API}, 'DeleteObjects'", b"<DeleteResult></DeleteResult>")
+        self.stored[key_of(request)] = request.body
+        return Document(f"{API}, 'PutObject'", b"", headers={"ETag": f'"{ETAG}"'})
+
+    def _listing(self) -> bytes:
+        items = "".join(
+            f"<Contents><Key>{key}</Key><LastModified>2001-01-01T00:00:00.000Z</LastModified>"
+            f"<ETag>&quot;{entry.etag}&quot;</ETag><Size>0</Size></Contents>"
+            for key, entry in self.entries.items()
+        )
+        return (
+            f"<ListBucketResult><IsTruncated>false</IsTruncated>{items}</ListBucketResult>".encode()
+        )
+
+
+@pytest.fixture
+def proxy(moto: S3Server, proxies: Callable[[S3Server], Proxy]) -> Iterator[Proxy]:
+    proxy = proxies(moto)
+    yield proxy
+    proxy.rule = None
+    proxy.requests.clear()
+
+
+Collect = Callable[..., Collection]
+
+
+@pytest.fixture
+def collect(moto: S3Server, proxy: Proxy) -> Iterator[Collect]:
+    made: list[Collection] = []
+
+    def collect(bucket: Bucket, wishes: Wishes | None = None, **options: Any) -> Collection:
+        via = options.pop("via", proxy)
+        via.rule = bucket
+        place = Place(
+            client=client_of(S3Server("moto", via.url, moto.access_key, moto.secret_key)),
+            bucket="bucket",
+            prefix="static/",
+            index_key="the/index",
+            has_manifest=options.pop("has_manifest", True),
+            in_scope=lambda key: True,
+        )
+        progress = Progress(io.StringIO(), is_quiet=True)
+        collection = Collection(place, wishes or Wishes(), progress, concurrency=8, **options)
+        made.append(collection)
+        return collection
+
+    yield collect
+    for collection in made:
+        collection.close()
+
+
+def entries(count: int, superseded: int | None = None) -> dict[str, Entry]:
+    return {f"static/{n:04}": Entry(ETAG, "d", "f", superseded) for n in range(count)}
+
+
+def test_whole_run(collect: Collect, proxy: Proxy) -> None:
+    bucket = Bucket()
+    with recorded(proxy) as traffic:
+        collection = collect(bucket)
+        collection.add(local_file("manifest", b"4", Stage.MANIFEST))
+        collection.add(local_file("copy", b"3", Stage.MANIFEST_COPY))
+        collection.add(local_file("plain", b"2", Stage.PLAIN))
+        collection.add(local_file("hashed", b"1"))
+        collection.publish()
+        collection.settle()
+    assert traffic.writes == [
+        "static/hashed",
+        "static/plain",
+        "static/copy",
+        "static/manifest",
+        "the/index",
+    ]
+    assert collection.outcome.sent == ["hashed", "plain", "copy", "manifest"]
+    assert (collection.outcome.sent_bytes, collection.outcome.requests) == (4, 7)
+    index = parse_index(bucket.stored["the/index"])
+    assert {key: entry.digest for key, entry in index.items()} == {
+        f"static/{name}": Content.of_bytes(data).digest
+        for name, data in zip(collection.outcome.sent, [b"1", b"2", b"3", b"4"], strict=True)
+    }
+
+
+def test_uploads_start_while_files_are_added(collect: Collect) -> None:
+    bucket = Bucket()
+    collection = collect(bucket)
+    collection.add(local_file("hashed"))
+    deadline = time.monotonic() + 5
+    while "static/hashed" not in bucket.stored:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_first_file_of_a_key_counts(collect: Collect) -> None:
+    bucket = Bucket()
+    collection = collect(bucket)
+    collection.add(local_file("a", b"first"))
+    collection.add(local_file("a", b"second", Stage.PLAIN))
+    collection.publish()
+    assert bucket.stored["static/a"] == b"first"
+    assert collection.outcome.sent == ["a"]
+
+
+def test_dry_run_reads_alone(collect: Collect, proxy: Proxy) -> None:
+    bucket = Bucket(entries(3, LONG_AGO))
+    with recorded(proxy) as traffic:
+        collection = collect(bucket, Wishes(is_dry_run=True, clear=True, prune_days=1))
+        collection.add(local_file("new"))
+        collection.publish()
+        collection.settle()
+    assert traffic.operations == {"ListObjects": 1, "GetObject": 1}
+    assert collection.outcome.sent == ["new"]
+    assert collection.outcome.removed == ["0000", "0001", "0002"]
+
+
+def test_a_given_transport_sends(collect: Collect) -> None:
+    class Transport:
+        def __init__(self) -> None:
+            self.keys: list[str] = []
+
+        def put(self, key: str, body: bytes, parameters: Any) -> Future[str]:
+            self.keys.append(key)
+            future: Future[str] = Future()
+            future.set_result(ETAG)
+            return future
+
+        def close(self) -> None:
+            self.keys.append("closed")
+
+    transport = Transport()
+    collection = collect(Bucket(), transport=transport)
+    collection.add(local_file("a"))
+    collection.publish()
+    collection.close()
+    assert transport.keys == ["static/a", "closed"]
+
+
+class TestFailures:
+    def test_stop_before_the_next_stage(self, collect: Collect) -> None:
+        bucket = Bucket()
+        bucket.refuses = lambda request: ACCESS_DENIED if "bad" in request.path else None
+        collection = collect(bucket)
+        for name in ("good", "bad1", "bad2"):
+            collection.add(local_file(name))
+        collection.add(local_file("later", stage=Stage.PLAIN))
+        with pytest.raises(PublishError, match="2 files could not be sent") as caught:
+            collection.publish()
+        assert caught.value.failures.keys() == {"static/bad1", "static/bad2"}
+        assert bucket.stored.keys() == {"static/good"}
+
+    def test_of_the_listing(self, collect: Collect) -> None:
+        bucket = Bucket()
+        bucket.refuses = lambda request: ACCESS_DENIED
+        with pytest.raises(ClientError, match="AccessDenied"):
+            collect(bucket).add(local_file("a"))
+
+    def test_new_files_of_a_plain_class_do_not_wait(self, collect: Collect) -> None:
+        bucket = Bucket({"static/old": Entry(ETAG, "d", "f")})
+        bucket.refuses = lambda request: ACCESS_DENIED if "new" in request.path else None
+        collection = collect(bucket, has_manifest=False)
+        collection.add(local_file("old", b"2", Stage.PLAIN))
+        collection.add(local_file("new", b"1", Stage.PLAIN))
+        with pytest.raises(PublishError, match="1 file could not be sent"):
+            collection.publish()
+        assert bucket.stored == {}
+
+
+class TestRemoval:
+    def test_in_portions(self, collect: Collect) -> None:
+        known = entries(2 * DELETE_AT_ONCE + 1, LONG_AGO)
+        bucket = Bucket(known)
+        collection = collect(bucket, Wishes(prune_days=1))
+        collection.publish()
+        collection.settle()
+        assert [len(keys) for keys in bucket.removed] == [DELETE_AT_ONCE, DELETE_AT_ONCE, 1]
+        assert [key for keys in bucket.removed for key in keys] == sorted(known)
+        assert collection.outcome.removed == [key.removeprefix("static/") for key in sorted(known)]
+        assert parse_index(bucket.stored["the/index"]) == {}
+        assert collection.outcome.requests == 2 + 3 + 1
+
+    def test_clear_and_prune_remove_once(self, collect: Collect) -> None:
+        bucket = Bucket(entries(3, LONG_AGO))
+        collection = collect(bucket, Wishes(clear=True, prune_days=1))
+        collection.publish()
+        collection.settle()
+        assert [len(keys) for keys in bucket.removed] == [3]
+
+    def test_refusal_of_some(self, collect: Collect) -> None:
+        body = b"<DeleteResult><Error><Key>static/0001</Key></Error></DeleteResult>"
+
+        def refuse(request: Request) -> Document | None:
+            return Document(API, body) if "delete" in request.query else None
+
+        bucket = Bucket(entries(3, LONG_AGO))
+        bucket.refuses = refuse
+        collection = collect(bucket, Wishes(prune_days=1))
+        collection.publish()
+        with pytest.raises(RemoveError, match="1 object could not be removed") as caught:
+            collection.settle()
+        assert caught.value.codes == {"static/0001": "?"}
+        assert "the/index" not in bucket.stored
+
+
+class TestSilence:
+    """Connections stay, no answers come; the client's own time-outs are longer."""
+
+    @pytest.fixture(autouse=True)
+    def short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(silence, "SILENCE", 0.3)
+
+    @pytest.fixture
+    def quiet(self, moto: S3Server) -> Iterator[tuple[Proxy, Silence]]:
+        # A proxy of its own: its connections are of no use afterwards.
+        silence = Silence(0)
+        with replay(moto.endpoint_url) as proxy:
+            yield proxy, silence
+            silence.end()
+
+    def test_from_the_start(self, collect: Collect, quiet: tuple[Proxy, Silence]) -> None:
+        proxy, silent = quiet
+        bucket = Bucket()
+        bucket.refuses = silent
+        started = time.monotonic()
+        with pytest.raises(SilentError, match="has not answered"):
+            collect(bucket, via=proxy).add(local_file("a"))
+        assert time.monotonic() - started < 3
+
+    def test_during_the_removal(self, collect: Collect, quiet: tuple[Proxy, Silence]) -> None:
+        proxy, silent = quiet
+        bucket = Bucket(entries(1, LONG_AGO))
+        bucket.refuses = lambda request: silent(request) if request.method == "POST" else None
+        collection = collect(bucket, Wishes(prune_days=1), via=proxy)
+        collection.publish()
+        with pytest.raises(SilentError):
+            collection.settle()
+
+    def test_at_the_index(
+        self,
+        collect: Collect,
+        quiet: tuple[Proxy, Silence],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """All is published; what is lost costs the next run time."""
+        proxy, silent = quiet
+        bucket = Bucket(entries(1))
+        bucket.refuses = lambda request: (
+            silent(request) if "index" in request.path and (request.method == "PUT") else None
+        )
+        collection = collect(bucket, via=proxy)
+        collection.publish()
+        collection.settle()  # which supersedes 0000
+        assert "s3://bucket/the/index can't be read or written (S3 has not" in caplog.text
+
+
+def test_progress_while_waiting(collect: Collect) -> None:
+    shown: list[tuple[int, int]] = []
+    collection = collect(Bucket())
+    collection._progress.show = lambda *counts: shown.append(counts)  # type: ignore[method-assign]
+    for number in range(20):
+        collection.add(local_file(f"{number}"))
+    collection.publish()
+    assert shown[-1][1] == 20
+    assert len(shown) > 20

@@ -18,7 +18,12 @@ def check_storages(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     from herokuify.storage.configured import configured_storages
 
     errors: list[CheckMessage] = []
-    for make in configured_storages(S3BotoStorage):
+    try:
+        makers = list(configured_storages(S3BotoStorage))
+    except ImportError as error:
+        message = f"ImproperlyConfigured: STORAGES or COMPRESS_STORAGE: {error}"
+        return [Error(message, hint=_HINT, id="herokuify.E002")]
+    for make in makers:
         try:
             make().check_configuration()
         except ImproperlyConfigured as error:

@@ -28,7 +28,7 @@ OUTSIDE = {
     "awscrt": {"collect"},
     "boto3": {"collect", "storage"},
     "botocore": {"collect", "storage"},
-    "compressor": {"storage"},
+    "compressor": {"management", "storage"},
     "dj_database_url": {"db"},
     "s3transfer": {"storage"},
     "storages": {"storage"},

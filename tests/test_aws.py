@@ -218,6 +218,11 @@ class TestAddons:
                 PLAIN_KEYS | without(BUCKETEER, "BUCKETEER_AWS_ACCESS_KEY_ID"),
                 OF_BUCKETEER | PLAIN_KEYS,
             ),
+            (
+                {"AWS_STORAGE_BUCKET_NAME": "mine"} | without(BUCKETEER, "BUCKETEER_AWS_REGION"),
+                {name: OF_BUCKETEER[name] for name in aws.KEYS}
+                | {"AWS_STORAGE_BUCKET_NAME": "mine"},
+            ),
         ],
     )
     def test_yield_to_plain_names(self, environ: dict[str, str], expected: dict[str, str]) -> None:

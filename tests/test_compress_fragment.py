@@ -71,6 +71,7 @@ def test_builds_are_alike_on_every_host_and_after_every_deploy(tmp_path: Path) -
     # compressor writes to CACHE/css; the hash is that of the image.
     digest = sha256(b"image").hexdigest()[:12]
     assert f"url('../../site/img/a.png?v=1&{digest}#x')" in bundles[".css"]
+    assert bundles[".css"].startswith("body{")
     assert "var answer=42;" in bundles[".js"]
 
 

@@ -19,7 +19,7 @@ from herokuify.storage.client import NO_CONFIG
 from herokuify.storage.configured import configured_storages
 from herokuify.storage.connected import ConnectedStorage
 from herokuify.storage.content import MEMORY, from_start
-from herokuify.storage.errors import code_of, explained
+from herokuify.storage.errors import code_of, explained, status_of, translate
 from herokuify.storage.files import S3ReadFile, S3WriteFile
 from herokuify.storage.headers import HeaderRules, merged
 
@@ -93,11 +93,18 @@ class S3BotoStorage(ConnectedStorage):
 
     def _head(self, name: Any) -> Any:
         key = self.key_of(name)
-        return self._present(
-            name,
-            "s3:GetObject",
-            lambda: self.client.head_object(Bucket=self.bucket_name, Key=key),
-        )
+        return self._present(name, "s3:GetObject", lambda: self._head_or_reason(key))
+
+    def _head_or_reason(self, key: str) -> Any:
+        try:
+            return self.client.head_object(Bucket=self.bucket_name, Key=key)
+        except ClientError as error:
+            if status_of(error) not in {301, 400, 403}:
+                raise
+            # The answer to a HEAD has no body; that to a GET says what is wrong.
+            answer = self.client.get_object(Bucket=self.bucket_name, Key=key, Range="bytes=0-0")
+            answer["Body"].close()
+            raise
 
     def exists(self, name: Any) -> bool:
         """Whether the object is there."""
@@ -184,14 +191,17 @@ class S3BotoStorage(ConnectedStorage):
                     source, self.bucket_name, key, ExtraArgs=parameters, Config=self.transfer_config
                 )
 
-        with explained(self.target, "s3:PutObject", key):
-            try:
-                put()
-            except ClientError as error:
-                if not (self.auto_create_bucket and code_of(error) == "NoSuchBucket"):
-                    raise
-                self.create_bucket()
-                put()
+        try:
+            with explained(self.target, "s3:PutObject", key):
+                try:
+                    put()
+                except ClientError as error:
+                    if not (self.auto_create_bucket and code_of(error) == "NoSuchBucket"):
+                        raise
+                    self.create_bucket()
+                    put()
+        except ClientError as error:  # a 404 that is no bucket's: whatever answers is not S3
+            raise translate(error, self.target, "s3:PutObject", key) from error
 
     def create_bucket(self) -> None:
         """Create the bucket, ready for all configured storages that share it."""

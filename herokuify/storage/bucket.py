@@ -178,7 +178,10 @@ def policy(target: Target, public: Sequence[str]) -> dict[str, Any]:
                 "Effect": "Allow",
                 "Principal": "*",
                 "Action": "s3:GetObject",
-                "Resource": [f"arn:{arn}:s3:::{target.bucket}/{location}/*" for location in public],
+                "Resource": [
+                    f"arn:{arn}:s3:::" + "/".join(filter(None, (target.bucket, location, "*")))
+                    for location in public
+                ],
             }
         ],
     }

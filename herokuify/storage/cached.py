@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.utils._os import safe_join
+from storages.utils import clean_name
 
 from herokuify.collect.local import Content
 from herokuify.exceptions import ConfigurationError
@@ -72,7 +73,7 @@ class CachedS3BotoStorage(S3BotoStorage):
         self.local_root  # noqa: B018
 
     def _local_path(self, name: Any) -> Path:
-        return Path(safe_join(self.local_root, str(name).lstrip("/")))
+        return Path(safe_join(self.local_root, clean_name(str(name)).lstrip("/")))
 
     def exists(self, name: Any) -> bool:
         """Whether both copies are there: with one of them lost, the file must be saved again."""

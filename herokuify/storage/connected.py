@@ -86,13 +86,18 @@ class ConnectedStorage(S3Storage):
             endpoint_url=self.endpoint_url,
             use_ssl=self.use_ssl,
             verify=self.verify,
-            addressing_style=self.addressing_style,
+            addressing_style=self.addressing_style or self._usual_addressing_style(),
             signature_version=self.signature_version,
             proxies=tuple(sorted((self.proxies or {}).items())),
             client_config=self.client_config,
             signed=signed,
             is_hurried=is_hurried,
         )
+
+    def _usual_addressing_style(self) -> str | None:
+        # botocore's "auto" signs URLs for the host without a region, which redirects
+        # browsers away from the signature. TLS certificates don't cover buckets with dots.
+        return None if self.endpoint_url or "." in self.bucket_name else "virtual"
 
     @cached_property
     def target(self) -> Target:

@@ -8,15 +8,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from django.conf import settings
-from django.core.files.base import File
-from storages.utils import is_seekable
 
 #: Bytes that may stay in memory; what is larger goes to a temporary file.
 MEMORY = 8 * 1024 * 1024
+CHUNK = 64 * 1024
 
 
 def spool() -> BinaryIO:
@@ -59,27 +59,39 @@ def from_start(content: Any) -> Iterator[BinaryIO]:
     The caller's file is neither closed nor moved. Text is encoded as UTF-8; what
     can't seek, or yields text, is copied to a temporary file first.
     """
-    if not is_seekable(content) or not hasattr(content, "seek"):
-        with spool() as copy:
-            _copy(content, copy)
-            yield cast(BinaryIO, _Unclosable(copy))
-        return
-    position = content.tell()
-    content.seek(0)
-    try:
-        if isinstance(content.read(0), bytes):
+    position = _rewound(content)
+    if position is not None and isinstance(content.read(0), bytes):
+        try:
             yield cast(BinaryIO, _Unclosable(content))
-        else:
-            with spool() as copy:
-                _copy(content, copy)
-                yield cast(BinaryIO, _Unclosable(copy))
-    finally:
-        content.seek(position)
+        finally:
+            content.seek(position)
+        return
+    with spool() as copy:
+        _copy(content, copy)
+        if position is not None:
+            content.seek(position)
+        yield cast(BinaryIO, _Unclosable(copy))
+
+
+def _rewound(content: Any) -> Any:
+    """The position of a file that is now at its start; None of one that can't seek."""
+    try:
+        position = content.tell()
+        content.seek(0)
+    except (AttributeError, OSError):
+        return None
+    return position
 
 
 def _copy(content: Any, target: BinaryIO) -> None:
-    chunks = content.chunks() if hasattr(content, "chunks") else File(content).chunks()
-    target.writelines(chunk.encode() if isinstance(chunk, str) else chunk for chunk in chunks)
+    if hasattr(content, "read"):
+        chunks = iter(partial(content.read, CHUNK), None)
+    else:
+        chunks = iter(content.chunks())
+    for chunk in chunks:
+        if not chunk:
+            break
+        target.write(chunk.encode() if isinstance(chunk, str) else chunk)
     target.seek(0)
 
 

@@ -10,9 +10,12 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     HTTPClientError,
+    InvalidRegionError,
+    InvalidS3AddressingStyleError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    ProfileNotFound,
     SSLError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
@@ -179,6 +182,14 @@ def _denied(permission: str, where: str) -> str:
     )
 
 
+#: Settings that botocore itself refuses.
+_UNUSABLE = {
+    InvalidRegionError: "AWS_S3_REGION_NAME",
+    InvalidS3AddressingStyleError: "AWS_S3_ADDRESSING_STYLE",
+    ProfileNotFound: "AWS_S3_SESSION_PROFILE",
+}
+
+
 def _unsent(error: BotoCoreError, target: Target, permission: str, key: str) -> S3Error:
     """The error for a request that S3 has not answered."""
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
@@ -191,6 +202,9 @@ def _unsent(error: BotoCoreError, target: Target, permission: str, key: str) -> 
             f"{target.storage}: the settings (AWS_STORAGE_BUCKET_NAME, AWS_S3_OBJECT_PARAMETERS, "
             f"AWS_HEADERS) ask for something that {permission} does not take: {error}"
         )
+    for kind, setting in _UNUSABLE.items():
+        if isinstance(error, kind):
+            return S3ConfigurationError(f"{target.storage}: {setting} can't be used: {error}")
     if isinstance(error, SSLError):
         return S3ConfigurationError(
             f"{target.storage}: the TLS certificate of {target.endpoint} is not trusted: {error}. "

@@ -6,6 +6,7 @@ import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
 from django.core.files.base import File
 from storages.backends.s3 import S3File
 
@@ -19,13 +20,41 @@ if TYPE_CHECKING:
 class S3ReadFile(S3File):
     """An object opened for reading, downloaded at the first read."""
 
+    _file: Any
+    _download: Any = None
+
     def _get_file(self) -> Any:
         if self._file is not None:
             return self._file
-        with explained(self._storage.target, "s3:GetObject", self.obj.key):
-            return super()._get_file()
+        try:
+            with explained(self._storage.target, "s3:GetObject", self.obj.key):
+                return super()._get_file()
+        except ClientError as error:
+            self._forget()
+            raise FileNotFoundError(f"File does not exist: {self.obj.key}") from error
+        except BaseException:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        """Take what has arrived of a failed download not for the content."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     file = property(_get_file, S3File._set_file)  # noqa: SLF001  (S3File sets it at every rewind)
+
+    def _decompress_file(self, mode: str, file: Any, mtime: float = 0.0) -> Any:
+        # A GzipFile leaves the file that it reads open when it is closed.
+        self._download = file
+        return super()._decompress_file(mode=mode, file=file, mtime=mtime)
+
+    def close(self) -> None:
+        """Drop the download."""
+        super().close()
+        if self._download is not None:
+            self._download.close()
+            self._download = None
 
 
 class S3WriteFile(File):  # type: ignore[type-arg]  # not generic at run time

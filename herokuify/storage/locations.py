@@ -46,6 +46,16 @@ def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: st
     address = parse_s3_url(url, endpoint_url=storage.endpoint_url)
     if address is None:
         return
+    if not storage.bucket_name:
+        raise ConfigurationError(
+            f"AWS_STORAGE_BUCKET_NAME is not set, and {name} needs it. "
+            "heroku config:set AWS_STORAGE_BUCKET_NAME=…"
+        )
+    if None not in {address.region, storage.region_name} and address.region != storage.region_name:
+        raise ConfigurationError(
+            f"{setting} is {url!r}, in the region {address.region}, but {name} keeps its files in "
+            f"{storage.region_name}. {mend}"
+        )
     found = (address.bucket, address.prefix.strip("/"))
     kept = (storage.bucket_name, storage.location.strip("/"))
     if found != kept:

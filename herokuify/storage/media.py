@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.utils.encoding import filepath_to_uri
 from storages.utils import setting
 
 from herokuify.storage.base import S3BotoStorage
 from herokuify.storage.locations import check_base_url, located
+from herokuify.storage.static import joined
 
 
 class S3MediaStorage(S3BotoStorage):
@@ -22,6 +22,11 @@ class S3MediaStorage(S3BotoStorage):
     ``default_acl`` does), and AWS_S3_CUSTOM_DOMAIN only with a CloudFront signer, without
     which its URLs would go unsigned (the option ``custom_domain`` asks for just that).
     """
+
+    def __init__(self, **options: Any) -> None:
+        if options.get("cloudfront_key_id") and setting("AWS_S3_CUSTOM_DOMAIN"):
+            options.setdefault("custom_domain", setting("AWS_S3_CUSTOM_DOMAIN"))
+        super().__init__(**options)
 
     def get_default_settings(self) -> dict[str, Any]:
         """The backend's defaults, private and without overwriting."""
@@ -54,5 +59,5 @@ class S3MediaStorage(S3BotoStorage):
         """A signed URL; MEDIA_URL and the quoted name when signing is off."""
         if self.querystring_auth:
             return super().url(name, parameters, expire, http_method)
-        url = self.base_url + (filepath_to_uri(name) or "").lstrip("/")
+        url = joined(self.base_url, name)
         return f"{url}?{urlencode(parameters)}" if parameters else url

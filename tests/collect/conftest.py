@@ -103,12 +103,12 @@ class Site:
             setattr(self.settings, name, value)
         self._renew()
 
-    def use(self, backend: str, **options: Any) -> None:
+    def use(self, backend: str) -> None:
         """Choose the class for static files."""
         self.configure(
             STORAGES={
                 "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
-                "staticfiles": {"BACKEND": backend, "OPTIONS": options},
+                "staticfiles": {"BACKEND": backend},
             }
         )
 

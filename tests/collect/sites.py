@@ -50,10 +50,10 @@ NASTY: Files = {
     "js/app.js": """\
 import { a } from "./lib/a.js";
 import * as b from './lib/b.mjs.js';
-import "./side-effect.js";
 export { a } from "./lib/a.js";
 const lazy = () => import("./lib/lazy.js");
 // import { c } from "./lib/a.js";
+import "./side-effect.js";
 """,
     "js/lib/a.js": 'import { deep } from "../lib/deep/deep.js";\nexport const a = deep;\n',
     "js/lib/deep/deep.js": "export const deep = 1;\n",

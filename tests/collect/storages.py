@@ -1,4 +1,4 @@
-"""Storages with Django's rewriting of JavaScript modules switched on, for both sides."""
+"""Storages as projects derive them, and what Django makes of the same."""
 
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 
@@ -11,3 +11,11 @@ class ModulesStorage(CachedS3ManifestStaticStorage):
 
 class LocalModulesStorage(ManifestStaticFilesStorage):
     support_js_module_import_aggregation = True
+
+
+class NamedStorage(CachedS3ManifestStaticStorage):
+    manifest_name = "assets.json"
+
+
+class RootStorage(CachedS3ManifestStaticStorage):
+    location = ""

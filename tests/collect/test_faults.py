@@ -9,7 +9,6 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -285,14 +284,14 @@ class TestDisk:
         site.collect()
         before = (site.root / "staticfiles.json").read_bytes()
         site.write({"robots.txt": "changed"})
-        replace = os.replace
+        replace = Path.replace
 
-        def refuse(source: Any, target: Any) -> None:
-            if Path(target).name == name:
+        def refuse(self: Path, target: Path) -> Path:
+            if target.name == name:
                 raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(target))
-            replace(source, target)
+            return replace(self, target)
 
-        monkeypatch.setattr(os, "replace", refuse)
+        monkeypatch.setattr(Path, "replace", refuse)
         with pytest.raises(CommandError, match="Read-only file system") as caught:
             site.collect()
         assert str(site.root) in str(caught.value)

@@ -252,7 +252,7 @@ class TestClear:
 
     @pytest.mark.parametrize("arguments", [[], ["--clear"], ["--dry-run"]])
     def test_root_location_is_refused(self, site: Site, arguments: list[str]) -> None:
-        site.use("herokuify.storage.CachedS3ManifestStaticStorage", location="")
+        site.use("tests.collect.storages.RootStorage")
         site.configure(STATIC_URL=f"{site.proxy.url}/{site.bucket}/")
         site.client.put_object(Bucket=site.bucket, Key="media/photo.jpg", Body=b"")
         refused = pytest.raises(ImproperlyConfigured, match="empty location")

@@ -99,14 +99,12 @@ class FakeClient:
             raise self.head
         return self.head
 
-    def upload_fileobj(
-        self, body: Any, bucket: str, key: str, *, ExtraArgs: Any, Config: Any, Callback: Any
-    ) -> None:
+    def upload_fileobj(self, body: Any, bucket: str, key: str, **options: Any) -> None:
         if self.failures:
             raise self.failures.pop(0)
         data = body.read()
-        Callback(len(data))
-        self.puts.append({"Bucket": bucket, "Key": key, "Body": data, **ExtraArgs})
+        options["Callback"](len(data))
+        self.puts.append({"Bucket": bucket, "Key": key, "Body": data, **options["ExtraArgs"]})
         self.head = {"ETag": f'"{etag(data)}-2"'}
 
 

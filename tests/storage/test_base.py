@@ -24,7 +24,7 @@ from herokuify.storage import (
     S3MediaStorage,
     S3StaticStorage,
 )
-from tests.replay import Proxy
+from tests.replay import ERRORS, Answer, Proxy
 from tests.servers import S3Server
 from tests.storage.helpers import NAMES, on_ceph, read
 from tests.testapp.models import Document
@@ -131,6 +131,17 @@ class TestWalkThrough:
     def test_deleting_what_is_not_there(self, each_storage: Storage) -> None:
         each_storage.delete("nothing")
         each_storage.delete("no/folder/nothing.txt")
+
+    def test_services_that_answer_404_to_it(self, proxied: Proxy) -> None:
+        """S3 answers 204; others say what is so."""
+        proxied.on("DeleteObject", Answer(ERRORS, 404, "NoSuchKey", "The key does not exist."))
+        S3BotoStorage().delete("nothing")
+
+    @pytest.mark.usefixtures("no_sockets")
+    def test_deleting_no_name(self) -> None:
+        """A mistake that must not reach the location itself."""
+        with pytest.raises(ValueError, match="name"):
+            S3MediaStorage().delete("")
 
     def test_field_file_deletes_its_file(self, default_storage: Storage) -> None:
         document = Document()

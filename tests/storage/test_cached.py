@@ -1,3 +1,4 @@
+import io
 import os
 import stat
 import threading
@@ -10,10 +11,12 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.core.files.base import ContentFile
 from pytest_django import Settings
 
+from herokuify.collect.local import Content
 from herokuify.storage import (
     CachedS3BotoStorage,
     CachedS3ManifestStaticStorage,
     CachedS3StaticStorage,
+    S3StaticStorage,
 )
 from tests.replay import ACCESS_DENIED, Proxy
 from tests.servers import S3Server
@@ -182,6 +185,42 @@ class TestLife:
         """With one, collectstatic would believe the storage is local."""
         with pytest.raises(NotImplementedError):
             storage_class().path("a.css")
+
+
+class TestLocalOnly:
+    """For commands that publish the local copies by themselves."""
+
+    @pytest.fixture
+    def storage(self, settings: Settings, local_root: Path) -> CachedS3StaticStorage:
+        settings.STATIC_URL = "https://cdn.example.com/"
+        return CachedS3StaticStorage(bucket_name="b", access_key="x", secret_key="x")
+
+    @pytest.mark.usefixtures("no_sockets")
+    def test_saves_touch_no_network(self, storage: CachedS3StaticStorage, local_root: Path) -> None:
+        other = CachedS3BotoStorage(bucket_name="b", access_key="x", secret_key="x")
+        with storage.local_only():
+            storage.save("a.css", ContentFile(b"a"))
+            other.save("b.css", ContentFile(b"b"))
+        assert files(local_root) == {"a.css": b"a", "b.css": b"b"}
+
+    def test_ends_with_the_block(self, proxied: Proxy, local_root: Path) -> None:
+        storage = CachedS3StaticStorage()
+        with pytest.raises(AttributeError), storage.local_only():
+            write_and_fail(io.BytesIO(), b"")
+        storage.save("a.css", ContentFile(b"a"))
+        assert proxied.operations == ["PutObject"]
+
+    @pytest.mark.usefixtures("no_sockets")
+    def test_keep_copy(self, storage: CachedS3StaticStorage, local_root: Path) -> None:
+        path = local_root / "css" / "a.css"
+        for data in (b"first", b"second", b"other!"):
+            storage.keep_copy("css/a.css", Content.of_bytes(data))
+            assert path.read_bytes() == data
+        before = path.stat().st_mtime_ns, path.stat().st_ino
+        storage.keep_copy("css/a.css", Content.of_bytes(b"other!"))
+        assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
+        S3StaticStorage(bucket_name="b").keep_copy("b.css", Content.of_bytes(b""))
+        assert files(local_root).keys() == {"css/a.css"}
 
 
 @pytest.mark.usefixtures("no_sockets")

@@ -9,9 +9,11 @@ from typing import Any
 
 import boto3.session
 import pytest
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage as lazy_storage
+from pytest_django import Settings
 
 from herokuify.storage import S3BotoStorage, S3MediaStorage, S3StaticStorage, client
 from herokuify.storage.client import ATTEMPTS, Connection
@@ -157,6 +159,11 @@ class TestConfiguration:
         assert config.request_checksum_calculation == "when_supported"
         assert config.response_checksum_validation == "when_required"
         assert config.s3["addressing_style"] == "virtual"
+
+    def test_session_token(self, proxied: Proxy, settings: Settings) -> None:
+        settings.AWS_SESSION_TOKEN = "the-token"
+        S3BotoStorage().exists("a.txt")
+        assert proxied.requests[0].headers["x-amz-security-token"] == "the-token"
 
     def test_secrets_stay_out_of_reprs(self) -> None:
         secret = connection(access_key="key", secret_key=SECRETS[0], security_token=SECRETS[1])
@@ -328,20 +335,35 @@ class TestRetries:
             assert file.read() == content
 
 
-def test_no_hidden_threads(proxied: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestThreads:
     """s3transfer's outlive the interpreter: "cannot schedule new futures after shutdown"."""
-    started: list[str] = []
-    start = threading.Thread.start
 
-    def note(thread: threading.Thread) -> None:
-        started.append(thread.name)
-        start(thread)
+    @pytest.fixture
+    def started(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+        """The names of the threads that the test has started, without the proxy's."""
+        names: list[str] = []
+        start = threading.Thread.start
 
-    monkeypatch.setattr(threading.Thread, "start", note)
-    storage = S3BotoStorage()
-    for size in (10, 17 * 2**20):
-        storage.save("a.bin", ContentFile(bytes(size)))
-        with storage.open("a.bin") as file:
-            assert len(file.read()) == size
-    # The proxy has one for each connection.
-    assert not [name for name in started if "process_request_thread" not in name]
+        def note(thread: threading.Thread) -> None:
+            names.append(thread.name)
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", note)
+        return lambda: [name for name in names if "process_request_thread" not in name]
+
+    def test_none_by_default(self, proxied: Proxy, started: Callable[[], list[str]]) -> None:
+        storage = S3BotoStorage()
+        for size in (10, 17 * 2**20):
+            storage.save("a.bin", ContentFile(bytes(size)))
+            with storage.open("a.bin") as file:
+                assert len(file.read()) == size
+        assert not started()
+
+    def test_none_for_a_small_file_even_if_asked_for(
+        self, proxied: Proxy, started: Callable[[], list[str]]
+    ) -> None:
+        storage = S3BotoStorage(transfer_config=TransferConfig())
+        storage.save("a.bin", ContentFile(b"small"))
+        assert not started()
+        storage.save("a.bin", ContentFile(bytes(9 * 2**20)))
+        assert started()

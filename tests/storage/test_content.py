@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import (
     TemporaryUploadedFile,
 )
 
-from herokuify.storage.content import MEMORY, from_start, spool, staged
+from herokuify.storage.content import MEMORY, from_start, spool, staged, write_new
 
 TEXT = "Grüße, 世界\n" * 100
 BYTES = TEXT.encode()
@@ -91,16 +91,18 @@ UNSEEKABLE = {
 
 class TestFromStart:
     @pytest.mark.parametrize("make", (SEEKABLE | UNSEEKABLE).values(), ids=SEEKABLE | UNSEEKABLE)
-    def test_all_bytes_again_and_again(self, make: Any) -> None:
+    def test_all_bytes_again_and_again(self, request: pytest.FixtureRequest, make: Any) -> None:
         content = make()
+        if hasattr(content, "close"):
+            request.addfinalizer(content.close)
         with from_start(content) as source:
             assert source.read() == BYTES
             assert source.seek(0) == 0
             assert source.read(3) == BYTES[:3]
             assert source.tell() == 3
             assert source.seek(0, os.SEEK_END) == len(BYTES)
-        if hasattr(content, "close"):
-            content.close()
+            source.seek(3)
+            assert cast(Any, source).readall() == BYTES[3:]
 
     @pytest.mark.parametrize("make", SEEKABLE.values(), ids=SEEKABLE)
     @pytest.mark.parametrize("position", [0, 5, "end"])
@@ -188,6 +190,31 @@ class TestStaged:
         with staged(path, io.BytesIO(b"")):
             pass
         assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+class TestWriteNew:
+    def test_writes(self, tmp_path: Path, settings: Any) -> None:
+        settings.FILE_UPLOAD_PERMISSIONS = 0o640
+        for path in (tmp_path / "new" / "folder" / "a.txt", tmp_path / "new" / "b.txt"):
+            write_new(path, io.BytesIO(BYTES))
+            assert path.read_bytes() == BYTES
+            assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+    def test_replaces_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.txt"
+        path.write_bytes(b"old")
+        with pytest.raises(FileExistsError):
+            write_new(path, io.BytesIO(b"new"))
+        assert path.read_bytes() == b"old"
+
+    def test_a_source_that_fails_leaves_nothing(self, tmp_path: Path) -> None:
+        class Broken(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                raise OSError("disk")
+
+        with pytest.raises(OSError, match="disk"):
+            write_new(tmp_path / "a.txt", Broken())
+        assert not list(tmp_path.iterdir())
 
 
 def test_spool_rolls_over_where_the_settings_say(tmp_path: Path, settings: Any) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from pytest_django import Settings
 
 from herokuify.exceptions import S3Error
 from herokuify.storage import S3BotoStorage, S3MediaStorage, S3StaticStorage
+from herokuify.storage.errors import Target, explain
 from tests import replay
 from tests.replay import Answer, Proxy
 from tests.servers import S3Server
@@ -430,6 +431,39 @@ class TestUnreachable:
             *(proxied.url, "could not be reached", "s3:PutObject"),
             kind=OSError,
         )
+
+
+class TestExplain:
+    """For callers that have an error at hand, such as the collect engine."""
+
+    TARGET = Target("S3StaticStorage", "my-bucket", "Amazon S3", "eu-west-1")
+
+    @pytest.mark.parametrize(
+        ("operation", "permission"),
+        [
+            ("PutObject", "s3:PutObject"),
+            ("UploadPart", "s3:PutObject"),
+            ("CompleteMultipartUpload", "s3:PutObject"),
+            ("HeadObject", "s3:GetObject"),
+            ("ListObjectsV2", "s3:ListBucket"),
+            ("DeleteObjects", "s3:DeleteObject"),
+        ],
+    )
+    def test_the_permission_of_an_operation(self, operation: str, permission: str) -> None:
+        answer: Any = {
+            "Error": {"Code": "AccessDenied", "Message": "Access Denied"},
+            "ResponseMetadata": {"HTTPStatusCode": 403},
+        }
+        error = explain(ClientError(answer, operation), self.TARGET, "static/a.css")
+        assert isinstance(error, ImproperlyConfigured)
+        assert permission in str(error)
+        assert "s3://my-bucket/static/a.css" in str(error)
+
+    def test_a_request_that_was_not_answered(self) -> None:
+        error = explain(EndpointConnectionError(endpoint_url="https://s3.example.com"), self.TARGET)
+        assert isinstance(error, S3Error)
+        assert not isinstance(error, ImproperlyConfigured)
+        assert "could not be reached" in str(error)
 
 
 def test_etags_that_are_no_md5(proxied: Proxy) -> None:

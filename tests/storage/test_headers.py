@@ -7,7 +7,14 @@ import pytest
 from botocore.config import Config
 from django.core.exceptions import ImproperlyConfigured
 
-from herokuify.storage.headers import METADATA_PREFIX, PARAMETERS, HeaderRules, merged, parameters
+from herokuify.storage.headers import (
+    METADATA_PREFIX,
+    PARAMETERS,
+    HeaderRules,
+    http_headers,
+    merged,
+    parameters,
+)
 
 # What the client computes itself, what would bring customers' keys into settings, what
 # belongs to one request and not to an object, and what the oldest boto3 doesn't know.
@@ -83,6 +90,8 @@ class TestParameters:
             "x-amz-server-side-encryption-bucket-key-enabled": "true",
         }
         assert {name: sent.get(name) for name in expected} == expected
+        # A client without botocore is to send the same.
+        assert http_headers(parameters(values, setting="AWS_HEADERS")) == expected
 
 
 class TestReading:

@@ -306,6 +306,17 @@ class TestManifest:
         write(local_root, {"staticfiles.json": manifest_of({"a.css": "a.1.css"})})
         assert S3ManifestStaticStorage().url("a.css") == "https://cdn.example.com/a.1.css"
 
+    @pytest.mark.usefixtures("no_sockets")
+    def test_put_in_force_by_another_command(self, settings: Settings, local_root: Path) -> None:
+        """In STATIC_ROOT and in every instance; the command sends S3's copies by itself."""
+        settings.STATIC_URL = "https://cdn.example.com/"
+        reader, writer = S3ManifestStaticStorage(), S3ManifestStaticStorage()
+        for number in range(2):
+            manifest = manifest_of({"a.css": f"a.{number}.css"}).encode()
+            writer.publish_manifest(manifest)
+            assert files(local_root) == {"staticfiles.json": manifest}
+            assert reader.url("a.css") == f"https://cdn.example.com/a.{number}.css"
+
     @pytest.mark.parametrize("storage_class", BASES)
     @pytest.mark.usefixtures("no_sockets")
     def test_needs_static_root(self, settings: Settings, storage_class: Any) -> None:

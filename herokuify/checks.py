@@ -21,16 +21,19 @@ def check_storages(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     try:
         makers = list(configured_storages(S3BotoStorage))
     except ImportError as error:
-        message = f"ImproperlyConfigured: STORAGES or COMPRESS_STORAGE: {error}"
-        return [Error(message, hint=_HINT, id="herokuify.E002")]
+        return [_error(f"ImproperlyConfigured: STORAGES or COMPRESS_STORAGE: {error}")]
     for make in makers:
         try:
             make().check_configuration()
         except ImproperlyConfigured as error:
             # Several storages often share one fault.
             if str(error) not in {known.msg for known in errors}:
-                errors.append(Error(str(error), hint=_HINT, id="herokuify.E002"))
+                errors.append(_error(str(error)))
     return errors
+
+
+def _error(message: str) -> CheckMessage:
+    return Error(message, hint=_HINT, id="herokuify.E002")
 
 
 def check_order(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:

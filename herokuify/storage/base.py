@@ -87,24 +87,27 @@ class S3BotoStorage(ConnectedStorage):
         """What ``request`` answers about an object; FileNotFoundError when it is absent."""
         try:
             with explained(self.target, permission, self.key_of(name)):
-                return request()
+                try:
+                    return request()
+                except ClientError as error:
+                    if status_of(error) in {301, 400, 403}:
+                        self._ask_for_reason(self.key_of(name))
+                    raise
         except ClientError as error:
             raise FileNotFoundError(f"File does not exist: {self.key_of(name)}") from error
 
     def _head(self, name: Any) -> Any:
         key = self.key_of(name)
-        return self._present(name, "s3:GetObject", lambda: self._head_or_reason(key))
+        return self._present(
+            name,
+            "s3:GetObject",
+            lambda: self.client.head_object(Bucket=self.bucket_name, Key=key),
+        )
 
-    def _head_or_reason(self, key: str) -> Any:
-        try:
-            return self.client.head_object(Bucket=self.bucket_name, Key=key)
-        except ClientError as error:
-            if status_of(error) not in {301, 400, 403}:
-                raise
-            # The answer to a HEAD has no body; that to a GET says what is wrong.
-            answer = self.client.get_object(Bucket=self.bucket_name, Key=key, Range="bytes=0-0")
-            answer["Body"].close()
-            raise
+    def _ask_for_reason(self, key: str) -> None:
+        """Raise what S3 says to a GET: the answer to a HEAD has no body, and so no reason."""
+        answer = self.client.get_object(Bucket=self.bucket_name, Key=key, Range="bytes=0-0")
+        answer["Body"].close()
 
     def exists(self, name: Any) -> bool:
         """Whether the object is there."""

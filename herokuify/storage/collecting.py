@@ -116,7 +116,7 @@ def _collection(
     location = storage.location.strip("/")
     if not location:
         raise ConfigurationError(
-            f"{type(storage).__name__} has an empty location: its files would be all of the "
+            f"{storage.target.storage} has an empty location: its files would be all of the "
             f"bucket {storage.bucket_name!r}. Give it a folder, such as 'static'."
         )
     parent, _, folder = location.rpartition("/")

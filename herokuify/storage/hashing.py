@@ -154,5 +154,5 @@ class HashingTree:
 def _opened(storage: Storage, path: str) -> Any:
     try:
         return Path(storage.path(path)).open("rb")
-    except NotImplementedError:
+    except (NotImplementedError, FileNotFoundError):  # of a storage that has no disk
         return storage.open(path)

@@ -55,7 +55,7 @@ class Release:
             self._add(name, tree.read(name), Stage.PLAIN)
         manifest = tree.manifest
         if manifest is None:
-            raise CommandError(f"{type(storage).__name__}.post_process() has saved no manifest.")
+            raise CommandError(f"{storage.target.storage}.post_process() has saved no manifest.")
         self._publish_manifest = partial(storage.publish_manifest, manifest)
         content = Content.of_bytes(manifest)
         copy, usual = storage.manifest_names(json.loads(manifest)["hash"])

@@ -239,6 +239,17 @@ class TestSetting:
         site.collect()
         assert bundles_on_s3(site) == bundles(site) != set()
 
+    def test_with_a_local_storage_for_bundles(self, compressed: Site) -> None:
+        """As the project has asked for: nothing for the engine to do."""
+        site = compressed
+        site.configure(
+            HEROKUIFY_COMPRESS=True, COMPRESS_STORAGE="compressor.storage.CompressorFileStorage"
+        )
+        site.collect()
+        assert bundles_on_s3(site) == set()
+        for name in bundles(site):
+            assert (site.root / "CACHE" / name).is_file()
+
     def test_off_by_default_and_in_a_dry_run(self, compressed: Site) -> None:
         site = compressed
         site.collect()

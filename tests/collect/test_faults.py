@@ -49,6 +49,8 @@ from tests.replay import (
 )
 from tests.servers import S3Server
 
+pytestmark = pytest.mark.once
+
 #: Enough to be in the middle of something, at any moment.
 FILES: Files = {**sites.NASTY, **SMALL}
 TOTAL = 2 * len(FILES) + 2  # objects of a release

@@ -53,6 +53,24 @@ class TestOnS3:
         assert_as_django(site, django)
         assert b'"./side-effect.' in site.read(site.hashed("js/app.js"))
 
+    def test_a_file_in_a_hashed_ones_place(self, site: Site) -> None:
+        site.write({"a.css": "one", "a.f97c5d29941b.css": "another"})
+        site.collect()
+        assert site.read("a.f97c5d29941b.css") == b"one"
+        assert_as_django(site, site.as_django())
+
+    def test_files_of_a_finder_without_a_disk(self, site: Site) -> None:
+        site.configure(STATICFILES_FINDERS=["tests.collect.storages.MemoryFinder"])
+        site.collect()
+        assert site.read("deep/memory.css") == b"a { b: url(dot.png) }"
+        assert_as_django(site, site.as_django())
+
+    def test_post_process_without_a_manifest(self, site: Site) -> None:
+        site.use("tests.collect.storages.ForgetfulStorage")
+        with pytest.raises(CommandError, match=r"ForgetfulStorage\.post_process\(\) has saved no"):
+            site.collect()
+        assert site.manifests() == set()
+
     def test_no_files_at_all(self, make_site: MakeSite, moto: S3Server) -> None:
         site = make_site(moto, {})
         site.collect()
@@ -154,3 +172,5 @@ class TestReferences:
         compare({"a.txt": "one", "a.f97c5d29941b.txt": "another"})
         compare({"a.css": "one", "a.f97c5d29941b.css": "another"})
         compare({"a.css": "a{}", "a.a8a8d9dfa4a5.css": "b{}", "c.css": '@import "a.css";'})
+        # Django takes names for URLs: both have one hashed name.
+        compare({"a b.css": "same", "a%20b.css": "same", "a b.gif": "1", "a%20b.gif": "1"})

@@ -34,6 +34,8 @@ STORAGES = {{
 RUN = """
 from pathlib import Path
 from django.core.management import call_command
+
+pytestmark = pytest.mark.once
 call_command("collectstatic", interactive=False)
 # getrusage() would tell of the process that has started this one, too.
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])

@@ -255,7 +255,7 @@ class TestClear:
         site.use("tests.collect.storages.RootStorage")
         site.configure(STATIC_URL=f"{site.proxy.url}/{site.bucket}/")
         site.client.put_object(Bucket=site.bucket, Key="media/photo.jpg", Body=b"")
-        refused = pytest.raises(ImproperlyConfigured, match="empty location")
+        refused = pytest.raises(ImproperlyConfigured, match="RootStorage has an empty location")
         with recorded(site.proxy) as traffic, refused:
             site.collect(*arguments)
         assert traffic.requests == []

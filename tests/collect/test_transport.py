@@ -34,7 +34,7 @@ class TestThreads:
     def test_as_many_as_said_and_no_more_than_needed(self) -> None:
         before = alive()
         threads = Threads(3)
-        assert alive() == before
+        assert not alive() - before
         release = threading.Event()
         futures = [threads.submit(release.wait) for _ in range(2)]
         assert len(alive() - before) == 2
@@ -44,7 +44,7 @@ class TestThreads:
         release.set()
         assert all(future.result(5) for future in futures)
         threads.close()
-        wait_for(lambda: alive() == before)
+        wait_for(lambda: not alive() - before)
 
     def test_end_with_the_interpreter(self) -> None:
         """A thread that waits for a silent network must not keep the command from ending."""
@@ -74,7 +74,7 @@ class TestThreads:
         wait_for(lambda: len(done) == 400)
         assert len(alive() - before) <= 4
         threads.close()
-        wait_for(lambda: alive() == before)
+        wait_for(lambda: not alive() - before)
 
 
 class FakeClient:

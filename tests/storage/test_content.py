@@ -1,3 +1,4 @@
+import contextlib
 import io
 import os
 import stat
@@ -66,6 +67,12 @@ def uploaded_to_disk() -> TemporaryUploadedFile:
     return file
 
 
+def close(content: Any) -> None:
+    """Close what can be closed."""
+    with contextlib.suppress(AttributeError):
+        content.close()
+
+
 SEEKABLE = {
     "BytesIO": lambda: io.BytesIO(BYTES),
     "StringIO": lambda: io.StringIO(TEXT),
@@ -93,8 +100,7 @@ class TestFromStart:
     @pytest.mark.parametrize("make", (SEEKABLE | UNSEEKABLE).values(), ids=SEEKABLE | UNSEEKABLE)
     def test_all_bytes_again_and_again(self, request: pytest.FixtureRequest, make: Any) -> None:
         content = make()
-        if hasattr(content, "close"):
-            request.addfinalizer(content.close)
+        request.addfinalizer(lambda: close(content))
         with from_start(content) as source:
             assert source.read() == BYTES
             assert source.seek(0) == 0

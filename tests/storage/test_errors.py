@@ -148,13 +148,7 @@ class TestCredentials:
         """A 403 without a body may mean wrong keys as well as a missing permission."""
         setattr(settings, wrong, SECRET)
         storage = S3BotoStorage()
-        refusal(
-            lambda: ACTIONS[action](storage),
-            "s3:GetObject",
-            "s3:ListBucket",
-            "AWS_ACCESS_KEY_ID",
-            "AWS_SECRET_ACCESS_KEY",
-        )
+        refusal(lambda: ACTIONS[action](storage), *KEYS)
 
     @on_ceph
     def test_presigned_urls_hide_the_secret(self, aws: S3Server, settings: Settings) -> None:
@@ -318,12 +312,13 @@ class TestAnswers:
         [
             (replay.moved("eu-west-1"), [f"{REGION}eu-west-1"]),
             (replay.wrong_region("us-east-1", "eu-west-1"), [f"{REGION}eu-west-1"]),
-            (replay.EXPIRED_TOKEN, ["AWS_SESSION_TOKEN"]),
-            (replay.UNKNOWN_KEY, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
-            (replay.WRONG_SECRET, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]),
+            (replay.EXPIRED_TOKEN, ["expired", "AWS_SESSION_TOKEN", *KEYS]),
+            (replay.CLOCK_SKEW, ["clock"]),
+            (replay.UNKNOWN_KEY, KEYS),
+            (replay.WRONG_SECRET, KEYS),
             (replay.ACCESS_DENIED, ["s3:GetObject", "s3:ListBucket"]),
         ],
-        ids=["moved", "wrong region", "expired", "unknown key", "wrong secret", "denied"],
+        ids=["moved", "region", "expired", "clock", "unknown key", "wrong secret", "denied"],
     )
     @pytest.mark.parametrize("action", ["exists", "open"])
     def test_head(

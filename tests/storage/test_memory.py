@@ -22,6 +22,8 @@ import hashlib, io, resource, sys
 from django.core.files.base import ContentFile, File
 import herokuify.storage
 
+pytestmark = pytest.mark.once
+
 MEGABYTE = 2**20
 SIZE = {size} * MEGABYTE
 

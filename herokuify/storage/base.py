@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, BinaryIO, TypeVar
 
-from boto3.s3.transfer import TransferConfig
+from boto3.s3.transfer import S3Transfer, TransferConfig
 from botocore.exceptions import ClientError
 from django.conf import settings
 from django.core.files.base import File
@@ -101,8 +101,15 @@ class S3BotoStorage(ConnectedStorage):
         return self._present(
             name,
             "s3:GetObject",
-            lambda: self.client.head_object(Bucket=self.bucket_name, Key=key),
+            lambda: self.client.head_object(
+                Bucket=self.bucket_name, Key=key, **self._reading_parameters(key)
+            ),
         )
+
+    def _reading_parameters(self, key: str) -> dict[str, Any]:
+        """What of AWS_S3_OBJECT_PARAMETERS a request to read takes, such as RequestPayer."""
+        parameters = self.get_object_parameters(key).items()
+        return {name: v for name, v in parameters if name in S3Transfer.ALLOWED_DOWNLOAD_ARGS}
 
     def _ask_for_reason(self, key: str) -> None:
         """Raise what S3 says to a GET: the answer to a HEAD has no body, and so no reason."""

@@ -61,10 +61,18 @@ def create(client: S3Client, target: Target, public: Sequence[str]) -> None:
         if public:
             _allow_public_policy(client, target)
             _publish(client, target, public)
-    except (S3Error, BotoCoreError) as error:
+    except S3Error:
         # Left behind, it would never be made public: an existing bucket is not altered.
         _remove(client, target)
-        raise error if isinstance(error, S3Error) else explain(error, target) from error
+        raise
+    except WaiterError as error:
+        _remove(client, target)
+        raise S3Error(
+            f"{target.storage}: bucket {target.bucket!r} is being created: {error}"
+        ) from error
+    except BotoCoreError as error:
+        _remove(client, target)
+        raise explain(error, target) from error
 
 
 def _create(client: S3Client, target: Target) -> bool:

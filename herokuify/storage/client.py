@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import boto3.session
 import botocore
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
 from herokuify.exceptions import ConfigurationError
 
@@ -107,6 +108,8 @@ class Connection(NamedTuple):
                 verify=self.verify,
                 config=self._config(),
             )
+        except BotoCoreError:  # some are ValueErrors, too
+            raise
         except ValueError as error:
             raise ConfigurationError(
                 f"AWS_S3_ENDPOINT_URL can't be used: {error}. It must be like "

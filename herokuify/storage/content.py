@@ -89,14 +89,15 @@ def _rewound(content: Any) -> Any:
     return position
 
 
+def _read(content: Any) -> Any:
+    return content.read(CHUNK) or None
+
+
 def _copy(content: Any, target: BinaryIO) -> None:
-    # Django's own chunks() begins with a seek, and ends in that of a pipe.
+    # Django's own chunks() begins with a seek, which a pipe refuses.
     is_djangos = getattr(type(content), "chunks", File.chunks) is File.chunks
-    chunks = iter(partial(content.read, CHUNK), None) if is_djangos else content.chunks()
-    for chunk in chunks:
-        if not chunk:
-            break
-        target.write(chunk.encode() if isinstance(chunk, str) else chunk)
+    chunks = iter(partial(_read, content), None) if is_djangos else content.chunks()
+    target.writelines(chunk.encode() if isinstance(chunk, str) else chunk for chunk in chunks)
     target.seek(0)
 
 

@@ -243,9 +243,9 @@ class TestReading:
         storage = S3BotoStorage()
         storage.save("a.txt", ContentFile(b"content"))
         proxied.requests.clear()
-        file = storage.open("a.txt")
-        assert proxied.operations == ["HeadObject"]
-        assert file.read() == b"content"
+        with storage.open("a.txt") as file:
+            assert proxied.operations == ["HeadObject"]
+            assert file.read() == b"content"
         assert proxied.operations == ["HeadObject", "GetObject"]
 
     def test_absent(self, each_storage: Any) -> None:

@@ -8,6 +8,8 @@ import pytest
 from tests.project import Project
 from tests.servers import S3Server
 
+pytestmark = pytest.mark.once
+
 SETTINGS = """
 from herokuify.aws import *
 SECRET_KEY = "x"
@@ -21,8 +23,6 @@ SOURCE = """
 import hashlib, io, resource, sys
 from django.core.files.base import ContentFile, File
 import herokuify.storage
-
-pytestmark = pytest.mark.once
 
 MEGABYTE = 2**20
 SIZE = {size} * MEGABYTE

@@ -223,6 +223,7 @@ class TestSetting:
         assert "12 static files: 12 sent" in output
         # compressor's storage asks for each bundle, and sends it, on its own.
         assert "HeadObject" not in traffic.operations
+        assert traffic.operations["ListObjects"] == 2
         assert traffic.writes.count(INDEX) == 2
         assert len(traffic.writes) == len(set(traffic.writes)) + 1
         with recorded(site.proxy) as traffic:

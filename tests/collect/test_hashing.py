@@ -17,6 +17,7 @@ from tests.collect import sites
 from tests.collect.conftest import FINDER, MakeSite, Site, tree, write
 from tests.collect.sites import Files
 from tests.collect.storages import LocalModulesStorage
+from tests.fault_proxy import recorded
 from tests.servers import S3Server
 
 ADMIN = "django.contrib.staticfiles.finders.AppDirectoriesFinder"
@@ -37,6 +38,10 @@ class TestOnS3:
         site = make_site(s3, sites.NASTY)
         site.collect()
         assert_as_django(site, site.as_django())
+        # Every one of the names is recognized in the listing.
+        with recorded(site.proxy) as traffic:
+            site.collect()
+        assert traffic.operations == {"ListObjects": 1, "GetObject": 1}
 
     def test_with_the_admin(self, site: Site) -> None:
         site.configure(STATICFILES_FINDERS=[FINDER, ADMIN])

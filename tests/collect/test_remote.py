@@ -37,6 +37,7 @@ class TestIndex:
     def test_is_the_same_for_the_same_entries(self) -> None:
         backwards = dict(reversed(ENTRIES.items()))
         assert dump_index(backwards) == dump_index(ENTRIES)
+        assert dump_index(ENTRIES)[4:8] == b"\0\0\0\0"  # no time
 
     def test_is_small(self) -> None:
         entries = {

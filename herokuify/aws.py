@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, register
-from django.core.checks.registry import registry
+from django.core.checks import Tags, register
 
 from herokuify import env
 from herokuify.addons import bucket_name, find_addon, region_name
 from herokuify.addresses import s3_base_url, url_path
+from herokuify.classic import OFFLINE_MANIFEST_STORAGE, check_classic_settings
 from herokuify.exceptions import ConfigurationError
 
 # For type checkers. The names after the third exist only where something sets them.
@@ -37,6 +36,10 @@ KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105 (a variable's name)
 BUCKET = "AWS_STORAGE_BUCKET_NAME"
 ALWAYS = (*KEYS, BUCKET)
+
+# Where Django's order of apps makes `compress` compressor's own, which runs no checks and
+# loses errors, the manifest that it writes last is what can still stop the build.
+COMPRESS_OFFLINE_MANIFEST_STORAGE = OFFLINE_MANIFEST_STORAGE
 
 
 def bare_host(value: str) -> str:
@@ -169,53 +172,19 @@ def _confined(given: Mapping[str, str], plain: Mapping[str, str]) -> dict[str, s
     return placement
 
 
-def check_classic_settings(**_: Any) -> list[CheckMessage]:
-    """Report, as herokuify.E001, storage settings that Django would ignore.
-
-    Django 5.1 removed STATICFILES_STORAGE and DEFAULT_FILE_STORAGE (its release notes,
-    "Features removed in 5.1"); the app "herokuify" puts them into effect again.
-    """
-    from django.apps import apps
-    from django.conf import global_settings, settings
-
-    ignored = [
-        name
-        for name in ("STATICFILES_STORAGE", "DEFAULT_FILE_STORAGE")
-        if not hasattr(global_settings, name) and getattr(settings, name, None)
-    ]
-    if not ignored or apps.is_installed("herokuify"):
-        return []
-    names = env.listed(ignored)
-    message = (
-        f"ImproperlyConfigured: the settings define {names}, which Django has ignored since 5.1"
-    )
-    if settings.is_overridden("STORAGES"):  # type: ignore[misc]
-        message += " and which contradict STORAGES."
-        hint = f"Delete {names} from the settings: STORAGES is what Django reads."
-    else:
-        message += ": it would keep the files on the local disk, without a word."
-        hint = (
-            'Add the line that puts them into effect: INSTALLED_APPS = ["herokuify", …], above '
-            '"django.contrib.staticfiles".'
-        )
-    return [Error(message, hint=hint, id="herokuify.E001")]
-
-
-def _register_check() -> None:
-    # A module that is imported anew has a new function, and Django keeps a set of functions.
-    name = f"{__name__}.{check_classic_settings.__qualname__}"
-    known = {
-        f"{check.__module__}.{getattr(check, '__qualname__', '')}"
-        for check in registry.registered_checks
-    }
-    if name not in known:
-        register(check_classic_settings, Tags.staticfiles)
-
-
 # A reload must not keep a name whose variable is gone.
 for _name in [name for name in globals() if name.startswith("AWS_")]:
     del globals()[_name]
 _settings = read_aws(os.environ)
 # Type checkers don't see this __all__, and go by the annotations above.
-globals().update(_settings, __all__=[*_settings, "get_media_url", "get_static_url"])
-_register_check()
+globals().update(
+    _settings,
+    __all__=[
+        *_settings,
+        "COMPRESS_OFFLINE_MANIFEST_STORAGE",
+        "get_media_url",
+        "get_static_url",
+    ],
+)
+# A set of functions: a second import changes nothing.
+register(check_classic_settings, Tags.staticfiles)

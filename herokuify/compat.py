@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import django
-from django.conf import DEFAULT_STORAGE_ALIAS, STATICFILES_STORAGE_ALIAS, global_settings, settings
+from django.conf import global_settings, settings
 
+from herokuify.classic import CLASSIC_SETTINGS
 from herokuify.exceptions import ConfigurationError
 
 #: Django 5.1 removed STATICFILES_STORAGE and DEFAULT_FILE_STORAGE (its release notes,
 #: "Features removed in 5.1"); it ignores them without a word.
 DJANGO_READS_CLASSIC_SETTINGS = django.VERSION < (5, 1)
-CLASSIC_SETTINGS = {
-    "DEFAULT_FILE_STORAGE": DEFAULT_STORAGE_ALIAS,
-    "STATICFILES_STORAGE": STATICFILES_STORAGE_ALIAS,
-}
 
 
 class ClassicStorages(dict[str, Any]):

@@ -5,6 +5,8 @@ manifest, on every host and under every STATIC_URL. COMPRESS_STORAGE and COMPRES
 stay with the project.
 """
 
+from herokuify import classic
+
 __all__ = [
     "COMPRESS_CSS_HASHING_METHOD",
     "COMPRESS_FILTERS",
@@ -23,4 +25,4 @@ COMPRESS_FILTERS = {
     "js": ["compressor.filters.jsmin.rJSMinFilter"],
 }
 
-COMPRESS_OFFLINE_MANIFEST_STORAGE = "herokuify.storage.offline.OfflineManifestStorage"
+COMPRESS_OFFLINE_MANIFEST_STORAGE = classic.OFFLINE_MANIFEST_STORAGE

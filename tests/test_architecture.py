@@ -14,6 +14,7 @@ FRAGMENTS = {"aws", "compress", "db"}
 LAYERS = [
     {"exceptions"},
     {"env"},
+    {"classic"},
     {"addresses"},
     {"addons"},
     FRAGMENTS,

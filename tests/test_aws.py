@@ -455,6 +455,9 @@ def fresh_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     importlib.reload(aws)
 
 
+OFFLINE = {"COMPRESS_OFFLINE_MANIFEST_STORAGE": "herokuify.storage.offline.OfflineManifestStorage"}
+
+
 class TestModule:
     def names(self) -> dict[str, object]:
         namespace: dict[str, object] = {}
@@ -465,10 +468,10 @@ class TestModule:
         for name, value in (PLAIN | {"AWS_LOCATION": "app"}).items():
             fresh_aws.setenv(name, value)
         importlib.reload(aws)
-        assert self.names() == PLAIN | {"AWS_LOCATION": "app"}
+        assert self.names() == PLAIN | {"AWS_LOCATION": "app"} | OFFLINE
         fresh_aws.delenv("AWS_LOCATION")
         importlib.reload(aws)
-        assert self.names() == PLAIN
+        assert self.names() == PLAIN | OFFLINE
         assert not hasattr(aws, "AWS_LOCATION")
 
     def test_exports_none_and_the_helpers_when_nothing_is_set(
@@ -477,8 +480,8 @@ class TestModule:
         for name in VARIABLES:
             fresh_aws.delenv(name, raising=False)
         importlib.reload(aws)
-        assert self.names() == NOTHING
-        assert set(vars(aws)["__all__"]) == {*NOTHING, "get_media_url", "get_static_url"}
+        assert self.names() == NOTHING | OFFLINE
+        assert set(vars(aws)["__all__"]) == {*NOTHING, *OFFLINE, "get_media_url", "get_static_url"}
 
     def test_declares_all_that_it_may_export(self) -> None:
         may = {*aws.ALWAYS, *aws.PLACEMENT, aws.TOKEN}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
@@ -23,6 +24,7 @@ logger = logging.getLogger("herokuify.storage")
 #: Regions whose buckets are made without a LocationConstraint (Amazon S3 API
 #: Reference, "CreateBucket": us-east-1 must not be named).
 _DEFAULT_REGIONS = {None, "", "us-east-1", "aws-global"}
+_creating = Lock()  # held by the thread that creates a bucket
 _READY: WaiterConfigTypeDef = {"Delay": 1, "MaxAttempts": 30}  # seconds, tries
 
 
@@ -53,11 +55,30 @@ def create(client: S3Client, target: Target, public: Sequence[str]) -> None:
     already is left exactly as it is; one that can't be made ready is removed again.
     Raises S3ConfigurationError with the permission that is missing.
     """
+    # One at a time: us-east-1 tells each of two creators that it was the first, and one that
+    # fails would take the other's bucket away.
+    with _creating:
+        if not _exists(client, target):
+            _make_ready(client, target, public)
+
+
+def _exists(client: S3Client, target: Target) -> bool:
+    try:
+        client.head_bucket(Bucket=target.bucket)
+    except ClientError:
+        return False  # what a HEAD refuses is told better by the attempt to create
+    except BotoCoreError as error:
+        raise explain(error, target) from error
+    return True
+
+
+def _make_ready(client: S3Client, target: Target, public: Sequence[str]) -> None:
     if not _create(client, target):
+        _wait(client, target)
         return
     logger.warning("AWS_AUTO_CREATE_BUCKET: created the bucket %s.", target.bucket)
     try:
-        client.get_waiter("bucket_exists").wait(Bucket=target.bucket, WaiterConfig=_READY)
+        _wait(client, target)
         if public:
             _allow_public_policy(client, target)
             _publish(client, target, public)
@@ -65,11 +86,6 @@ def create(client: S3Client, target: Target, public: Sequence[str]) -> None:
         # Left behind, it would never be made public: an existing bucket is not altered.
         _remove(client, target)
         raise
-    except WaiterError as error:
-        _remove(client, target)
-        raise S3Error(
-            f"{target.storage}: bucket {target.bucket!r} is being created: {error}"
-        ) from error
     except BotoCoreError as error:
         _remove(client, target)
         raise explain(error, target) from error
@@ -81,29 +97,30 @@ def _create(client: S3Client, target: Target) -> bool:
     options: dict[str, Any] = {}
     if region not in _DEFAULT_REGIONS:
         options["CreateBucketConfiguration"] = {"LocationConstraint": region}
+    with explained(target, "s3:CreateBucket"):
+        try:
+            client.create_bucket(Bucket=target.bucket, **options)
+        except ClientError as error:
+            # Two dynos start at once: the other one's bucket is as good as ours.
+            if code_of(error) in {"BucketAlreadyOwnedByYou", "OperationAborted"}:
+                return False
+            if code_of(error) == "BucketAlreadyExists":
+                raise S3ConfigurationError(
+                    f"{target.storage}: the bucket {target.bucket!r} belongs to somebody else; "
+                    "bucket names are shared by all of AWS. Choose another: "
+                    "heroku config:set AWS_STORAGE_BUCKET_NAME=…"
+                ) from error
+            raise
+    return True
+
+
+def _wait(client: S3Client, target: Target) -> None:
     try:
-        with explained(target, "s3:CreateBucket"):
-            try:
-                client.create_bucket(Bucket=target.bucket, **options)
-            except ClientError as error:
-                # Two dynos start at once: the other one's bucket is as good as ours.
-                if code_of(error) in {"BucketAlreadyOwnedByYou", "OperationAborted"}:
-                    client.get_waiter("bucket_exists").wait(
-                        Bucket=target.bucket, WaiterConfig=_READY
-                    )
-                    return False
-                if code_of(error) == "BucketAlreadyExists":
-                    raise S3ConfigurationError(
-                        f"{target.storage}: the bucket {target.bucket!r} belongs to somebody else; "
-                        "bucket names are shared by all of AWS. Choose another: "
-                        "heroku config:set AWS_STORAGE_BUCKET_NAME=…"
-                    ) from error
-                raise
+        client.get_waiter("bucket_exists").wait(Bucket=target.bucket, WaiterConfig=_READY)
     except WaiterError as error:
         raise S3Error(
             f"{target.storage}: bucket {target.bucket!r} is being created: {error}"
         ) from error
-    return True
 
 
 def _allow_public_policy(client: S3Client, target: Target) -> None:

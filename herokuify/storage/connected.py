@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.functional import cached_property
 from storages.backends.s3 import S3Storage
 
+from herokuify.classic import complaint, ignored_settings
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.client import NO_CONFIG, Connection
 from herokuify.storage.errors import Target
@@ -55,6 +56,9 @@ class ConnectedStorage(S3Storage):
         `compress` runs no system checks.
         """
         name = type(self).__name__
+        if ignored := ignored_settings():
+            message, hint = complaint(ignored)
+            raise ConfigurationError(f"{message} {hint}")
         if not self.bucket_name:
             raise ConfigurationError(
                 f"AWS_STORAGE_BUCKET_NAME is not set, and {name} needs it to reach S3. "

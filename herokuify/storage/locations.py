@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -51,6 +52,11 @@ def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: st
             f"AWS_STORAGE_BUCKET_NAME is not set, and {name} needs it. "
             "heroku config:set AWS_STORAGE_BUCKET_NAME=…"
         )
+    if address.is_aws and not _is_aws(storage.endpoint_url):
+        raise ConfigurationError(
+            f"{setting} is {url!r}, at Amazon, but {name} keeps its files at AWS_S3_ENDPOINT_URL, "
+            f"{storage.endpoint_url!r}. {mend}"
+        )
     if None not in {address.region, storage.region_name} and address.region != storage.region_name:
         raise ConfigurationError(
             f"{setting} is {url!r}, in the region {address.region}, but {name} keeps its files in "
@@ -63,3 +69,8 @@ def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: st
             f"{setting} is {url!r}, which is {'/'.join(found)!r} on S3, but {name} keeps its "
             f"files in {'/'.join(map(str, kept))!r}. {mend}"
         )
+
+
+def _is_aws(endpoint_url: str | None) -> bool:
+    host = urlsplit(endpoint_url).hostname if endpoint_url else None
+    return host is None or re.search(r"\.amazonaws\.(com|com\.cn|eu)$", host) is not None

@@ -17,6 +17,7 @@ from django.core.management import call_command
 
 from herokuify.collect.engine import Outcome
 from herokuify.collect.report import Progress
+from herokuify.storage.base import S3BotoStorage
 from herokuify.storage.cached import CachedS3StaticStorage
 from herokuify.storage.collecting import publish_bundles
 from herokuify.storage.content import from_start, staged
@@ -31,12 +32,18 @@ class OfflineManifestStorage(OfflineManifestFileStorage):
     """
 
     def save(self, name: str, content: Any, max_length: int | None = None) -> str:
-        """Replace the manifest; returns its name."""
+        """Replace the manifest; returns its name.
+
+        Raises ConfigurationError when COMPRESS_STORAGE can't work: compressor loses the
+        errors of its threads, and would write an empty manifest with success.
+        """
+        storage = get_storage()
+        if isinstance(storage, S3BotoStorage):
+            storage.check_configuration()
         with from_start(content) as source:
             ordered = json.dumps(json.loads(source.read()), indent=2, sort_keys=True)
         with staged(Path(self.path(name)), io.BytesIO(ordered.encode())):
             pass
-        storage = get_storage()
         if isinstance(storage, CachedS3StaticStorage) and not storage.is_local_only:
             publish_bundles(storage, Progress(sys.stdout, is_quiet=True))
         return name

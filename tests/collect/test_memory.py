@@ -11,6 +11,8 @@ from tests.fault_proxy import sink
 from tests.project import Project
 from tests.replay import Document, Request, replay
 
+pytestmark = pytest.mark.once
+
 MEGABYTE = 1024 * 1024
 LIMIT_KB = 150 * 1024
 SMALL_FILES = 3000
@@ -35,7 +37,6 @@ RUN = """
 from pathlib import Path
 from django.core.management import call_command
 
-pytestmark = pytest.mark.once
 call_command("collectstatic", interactive=False)
 # getrusage() would tell of the process that has started this one, too.
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])

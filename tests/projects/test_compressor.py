@@ -93,3 +93,23 @@ def test_pages_without_compress(storages: str, make_site: MakeSite, moto: S3Serv
     )
     assert result.returncode == 1
     assert "python manage.py compress" in result.stderr
+
+
+def test_before_collectstatic(make_site: MakeSite, moto: S3Server) -> None:
+    site = make_site(moto, BASE + HASHED)
+    result = site.compress()
+    assert result.returncode != 0
+    assert "shop/css/base.css" in result.stderr
+    assert not (site.static_root / "CACHE/manifest.json").exists()
+
+
+def test_a_name_that_is_not_there(make_site: MakeSite, moto: S3Server) -> None:
+    """compressor alone loses this in a thread, and reports success."""
+    site = make_site(moto, BASE + HASHED)
+    template = site.project.folder / "shop/templates/shop/about.html"
+    template.write_text(template.read_text().replace("css/about.css", "css/abuot.css"))
+    succeeded(site.collectstatic())
+    result = site.compress()
+    assert result.returncode != 0
+    assert "CommandError: shop/about.html: " in result.stderr
+    assert "shop/css/abuot.css" in result.stderr

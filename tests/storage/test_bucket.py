@@ -2,6 +2,7 @@ import json
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -155,7 +156,7 @@ class TestProvisioning:
     ) -> None:
         name_storages(staticfiles="herokuify.storage.S3StaticStorage")
         storages["staticfiles"].save("a.txt", ContentFile(b""))
-        assert proxy.operations == ["PutObject", *PROVISION, "PutObject"]
+        assert proxy.operations == ["PutObject", "HeadBucket", *PROVISION, "PutObject"]
         for request in proxy.requests:
             assert not [name for name in request.headers if "acl" in name or "grant" in name]
 
@@ -194,7 +195,8 @@ class TestProvisioning:
     def test_media_keeps_its_block(self, missing_behind_proxy: str, proxy: Proxy) -> None:
         proxy.on("GetPublicAccessBlock", replay.new_bucket_block())
         S3MediaStorage().save("a.txt", ContentFile(b""))
-        assert proxy.operations[-4:] == ["PutObject", "CreateBucket", "HeadBucket", "PutObject"]
+        creation = ["PutObject", "HeadBucket", "CreateBucket", "HeadBucket", "PutObject"]
+        assert proxy.operations[-5:] == creation
 
     def test_only_what_shares_the_bucket(
         self, s3: S3Server, missing: str, name_storages: NameStorages
@@ -307,6 +309,28 @@ class TestWhen:
         storage.save("a.txt", ContentFile(b"content"))
         assert read(storage, "a.txt") == b"content"
         assert not {"PutBucketPolicy", "PutBucketCors", "DeleteBucket"} & set(proxied.operations)
+
+    def test_another_thread_was_faster(
+        self, missing_behind_proxy: str, proxy: Proxy, moto: S3Server
+    ) -> None:
+        """Only one is the creator, so that none removes another's bucket when it fails."""
+        proxy.on("PutBucketPolicy", replay.ACCESS_DENIED, None)
+        together = Barrier(4)
+
+        def save(number: int) -> str | None:
+            storage = S3StaticStorage()
+            together.wait(10)
+            try:
+                return storage.save(f"{number}.txt", ContentFile(b"content"))
+            except S3Error:
+                return None
+
+        with ThreadPoolExecutor(4) as pool:
+            saved = [name for name in pool.map(save, range(4)) if name]
+        assert len(saved) == 3
+        assert proxy.operations.count("CreateBucket") == 2
+        assert allowed(moto, missing_behind_proxy)
+        assert all(S3StaticStorage().exists(name) for name in saved)
 
 
 class TestRegion:

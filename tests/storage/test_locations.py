@@ -99,8 +99,8 @@ class TestStaticUrl:
             (OTHER, "https://other.s3.example.com/static/", ["'other/static'"]),
             (
                 OTHER,
-                "https://my-bucket.s3.amazonaws.com/assets/",
-                ["'my-bucket/assets'", "'my-bucket/static'"],
+                "https://my-bucket.s3.amazonaws.com/static/",
+                ["at Amazon", "AWS_S3_ENDPOINT_URL", "'https://s3.example.com'"],
             ),
         ],
     )

@@ -246,7 +246,8 @@ class TestReading:
         with storage.open("a.txt") as file:
             assert proxied.operations == ["HeadObject"]
             assert file.read() == b"content"
-        assert proxied.operations == ["HeadObject", "GetObject"]
+        # The oldest s3transfer asks for the size by itself.
+        assert set(proxied.operations) == {"HeadObject", "GetObject"}
 
     def test_absent(self, each_storage: Any) -> None:
         for action in (

@@ -133,9 +133,9 @@ class TestBadNetwork:
 
     @each_transport
     @pytest.mark.parametrize("fault", [Fault.DROPPED, Fault.LOST])
-    def test_network_is_cut(self, make_site: MakeSite, moto: S3Server, fault: Fault) -> None:
-        with replay(moto.endpoint_url) as proxy:
-            site = make_site(moto, FILES, proxy=proxy)
+    def test_network_is_cut(self, make_site: MakeSite, s3: S3Server, fault: Fault) -> None:
+        with replay(s3.endpoint_url) as proxy:
+            site = make_site(s3, FILES, proxy=proxy)
             proxy.rule = after(30, fault)
             run = site.start(silence=2.0)
             assert run.wait(30) == 1
@@ -251,9 +251,9 @@ class TestTwoRuns:
 
 
 class TestDisk:
-    def test_full(self, make_site: MakeSite, moto: S3Server) -> None:
+    def test_full(self, make_site: MakeSite, s3: S3Server) -> None:
         """Of a limit to a file's length; a full disk answers at the same places."""
-        site = make_site(moto)
+        site = make_site(s3)
         site.collect()
         before = tree(site.root), site.read("staticfiles.json")
         site.write({"large.bin": bytes(100_000), "robots.txt": "changed"})

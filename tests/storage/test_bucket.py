@@ -321,7 +321,7 @@ class TestWhen:
             storage = S3StaticStorage()
             together.wait(10)
             try:
-                return storage.save(f"{number}.txt", ContentFile(b"content"))
+                return str(storage.save(f"{number}.txt", ContentFile(b"content")))
             except S3Error:
                 return None
 

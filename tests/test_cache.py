@@ -1,5 +1,5 @@
+import sys
 import traceback
-from importlib import util
 from typing import Any
 
 import pytest
@@ -254,10 +254,7 @@ class TestSeveral:
 def test_missing_client_is_named_with_its_extra(
     environ: dict[str, str], module: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find = util.find_spec
-    monkeypatch.setattr(
-        "herokuify.extras.find_spec", lambda name: None if name == module else find(name)
-    )
+    monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     message = error_of(environ)
     assert f"The cache at {next(iter(environ))} needs the Python module {module}" in message
     assert f'pip install "herokuify[{extra}]"' in message

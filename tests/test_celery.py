@@ -1,4 +1,5 @@
 import ssl
+import sys
 import traceback
 
 import pytest
@@ -80,5 +81,5 @@ def test_malformed_url_is_one_error(url: str) -> None:
 
 
 def test_missing_client_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("herokuify.extras.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "redis", None)  # as if it were not installed
     assert 'pip install "herokuify[redis]"' in error_of({"REDIS_URL": TLS_URL})

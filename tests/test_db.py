@@ -1,6 +1,6 @@
+import sys
 import traceback
 from collections.abc import Callable
-from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -244,18 +244,10 @@ class TestPsycopgPool:
         assert "OPTIONS" not in default_of(url, pool=True)
 
     def test_missing_package_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        without(monkeypatch, "psycopg_pool")
+        monkeypatch.setitem(sys.modules, "psycopg_pool", None)  # as if it were not installed
         with pytest.raises(ConfigurationError, match="psycopg_pool, which is not installed") as e:
             default_of(POSTGRES, pool=True)
         assert 'pip install "psycopg[binary,pool]"' in str(e.value)
-
-
-def without(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    """Let a module look as if it were not installed."""
-    find = util.find_spec
-    monkeypatch.setattr(
-        "herokuify.extras.find_spec", lambda name: None if name == module else find(name)
-    )
 
 
 class TestFollowers:

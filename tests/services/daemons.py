@@ -126,13 +126,13 @@ def run(*command: str | Path, **options: Any) -> str:
     return done.stdout
 
 
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Make a self-signed certificate for this machine; return its path and its key's."""
-    certificate, key = folder / "server.crt", folder / "server.key"
+def make_certificate(folder: Path, name: str = "server") -> tuple[Path, Path]:
+    """Make a self-signed certificate for 127.0.0.1; return its path and its key's."""
+    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
     run(
         *(program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt"),
-        *("ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650", "-subj", "/CN=localhost"),
-        *("-addext", f"subjectAltName=IP:{HOST},DNS:localhost"),
+        *("ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650", "-subj", "/CN=herokuify"),
+        *("-addext", f"subjectAltName=IP:{HOST}"),
         *("-keyout", key, "-out", certificate),
         cwd=folder,
     )
@@ -275,6 +275,7 @@ class Redis:
     port: int
     tls_port: int
     certificate: Path
+    other_certificate: Path
 
     @property
     def url(self) -> str:
@@ -290,6 +291,7 @@ def redis(folder: Path) -> Iterator[Redis]:
     """Run Redis with a password and a self-signed certificate, nothing on disk."""
     server = program("redis-server")
     certificate, key = make_certificate(folder)
+    other, _ = make_certificate(folder, "other")
 
     def command(ports: list[int]) -> Sequence[str | Path]:
         return [
@@ -300,7 +302,7 @@ def redis(folder: Path) -> Iterator[Redis]:
         ]
 
     with running(folder, command, ports=2) as (port, tls_port):
-        yield Redis(port, tls_port, certificate)
+        yield Redis(port, tls_port, certificate, other)
 
 
 @dataclass(frozen=True)

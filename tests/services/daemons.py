@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 HOST = "127.0.0.1"
+#: This machine as well, under an address that nobody takes for it.
+ELSEWHERE = "127.0.0.2"
 START_SECONDS = 60
 #: PostgreSQL and pgbouncer refuse to run as root.
 UNPRIVILEGED = ("postgres", "nobody")
@@ -153,8 +155,13 @@ class Postgres:
     follower_port: int
     pooler_port: int
 
-    def url(self, name: str, user: str = "app", port: int | None = None, query: str = "") -> str:
-        return f"postgres://{user}:{QUOTED}@{HOST}:{port or self.port}/{name}{query}"
+    @property
+    def certificate(self) -> Path:
+        """The server's own, which is its own CA."""
+        return self.folder / "server.crt"
+
+    def url(self, name: str, user: str = "app", port: int | None = None, host: str = HOST) -> str:
+        return f"postgres://{user}:{QUOTED}@{host}:{port or self.port}/{name}"
 
     def sql(self, statement: str, database: str = "postgres", port: int | None = None) -> str:
         """Run a statement as the superuser; return its values, one row a line."""
@@ -165,13 +172,13 @@ class Postgres:
 
 USERS = {"app": "CREATEDB", "ci": "NOCREATEDB", "tls": "CREATEDB"}
 HBA = f"""\
-hostssl all tls {HOST}/32 scram-sha-256
-host all tls {HOST}/32 reject
-host all,replication postgres {HOST}/32 trust
-host all all {HOST}/32 scram-sha-256
+hostssl all tls {HOST}/8 scram-sha-256
+host all tls {HOST}/8 reject
+host all,replication postgres {HOST}/8 trust
+host all all {HOST}/8 scram-sha-256
 """
 POSTGRES_OPTIONS = {
-    "listen_addresses": HOST,
+    "listen_addresses": f"{HOST},{ELSEWHERE}",
     "unix_socket_directories": "",
     "fsync": "off",
     "synchronous_commit": "off",
@@ -184,7 +191,7 @@ POOLER = """\
 [databases]
 * = host={host} port={upstream}
 [pgbouncer]
-listen_addr = {host}
+listen_addr = {host},{elsewhere}
 listen_port = {port}
 unix_socket_dir =
 auth_type = scram-sha-256
@@ -260,7 +267,9 @@ def _pooler(folder: Path, upstream: int) -> Iterator[int]:
     config = place / "pgbouncer.ini"
 
     def command(ports: list[int]) -> Sequence[str | Path]:
-        text = POOLER.format(host=HOST, upstream=upstream, port=ports[0], folder=folder)
+        text = POOLER.format(
+            host=HOST, elsewhere=ELSEWHERE, upstream=upstream, port=ports[0], folder=folder
+        )
         config.write_text(text)
         return [program("pgbouncer"), config]
 

@@ -112,12 +112,11 @@ def redis_url(value: str) -> str:
     return value
 
 
-VARIABLES = (
-    env.Variable((HEROKU, HEROKU_TLS), "Redis: Heroku Key-Value Store", secret=True),
-    env.Variable((REDIS_CLOUD,), "Redis: the add-on Redis Cloud", secret=True),
-    env.Variable(
-        ("HEROKU_REDIS_<COLOR>_URL",),
-        "Redis: further instances, where variable= names one",
-        secret=True,
-    ),
+VARIABLES = tuple(
+    env.Variable(names, purpose, secret=True, settings=("CACHES",))
+    for names, purpose in (
+        ((HEROKU, HEROKU_TLS), "the cache, and Celery: Heroku Key-Value Store"),
+        ((REDIS_CLOUD,), "the cache, and Celery: the add-on Redis Cloud"),
+        (("HEROKU_REDIS_<COLOR>_URL",), "further instances of Key-Value Store, by variable="),
+    )
 )

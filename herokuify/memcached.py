@@ -31,6 +31,11 @@ class BinaryMemcachedCache(BaseMemcachedCache):
     InvalidCredentials.
     """
 
+    # The base class's, which the type stubs leave out.
+    _cache: Any
+    _options: dict[str, Any]
+    LibraryValueNotFoundException: Any
+
     def __init__(self, server: str | list[str], params: dict[str, Any]) -> None:
         name = type(self).__name__
         require_package("bmemcached", install="herokuify[memcached]", needed_by=name)
@@ -43,9 +48,9 @@ class BinaryMemcachedCache(BaseMemcachedCache):
 
     def get_backend_timeout(self, timeout: float | None = DEFAULT_TIMEOUT) -> int:
         """Return an expiry as memcached counts it, in seconds or as a date."""
-        seconds = int(super().get_backend_timeout(timeout))
+        seconds: Any = super().get_backend_timeout(timeout)
         # Django expires by a negative one, which the client would take for the end of time.
-        return seconds if seconds >= 0 else PAST
+        return int(seconds) if seconds >= 0 else PAST
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
         """Return the value, which may be None, or the default."""

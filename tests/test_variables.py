@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from herokuify import addons, aws, env
+from herokuify import addons, aws, cache, celery, db, env, key_value
 from herokuify.env import Variable
 from herokuify.exceptions import ConfigurationError
 
@@ -17,10 +17,20 @@ BUILDERS: dict[ModuleType, list[Callable[[Mapping[str, str]], object]]] = {
     env: [env.get_stage],
     addons: [addons.find_addon],
     aws: [aws.read_aws, lambda environ: aws.get_static_url(environ=environ)],
+    cache: [cache.get_cache_config],
+    db: [lambda environ: db.get_db_config(environ, connection_pool_url=True, followers=True)],
+    key_value: [
+        celery.get_celery_config,
+        lambda environ: key_value.read_store(environ, key_value.HEROKU),
+        lambda environ: key_value.read_store(environ, "HEROKU_REDIS_PINK_URL"),
+    ],
 }
 #: Readers on whose variables those of a module rest: their lists count, too.
-SHARED = (env, addons)
-VALUES = ("", "nonsense", "true", "587", "https://b.s3.amazonaws.com/c", "a.example.com")
+SHARED = (env, addons, key_value)
+VALUES = (
+    *("", "nonsense", "true", "587", "https://b.s3.amazonaws.com/c", "a.example.com"),
+    *("postgres://me@db.example.com/name", "rediss://redis.example.com"),
+)
 STAGES: tuple[dict[str, str], ...] = (
     {},
     {"DYNO": "web.1", "PORT": "5000"},

@@ -115,7 +115,7 @@ def _listens(process: "subprocess.Popen[bytes]", ports: list[int]) -> bool:
 
 def run(*command: str | Path, **options: Any) -> str:
     """Run a command to its end, as the servers' user, and return what it prints."""
-    done = subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         [str(part) for part in command],
         check=False,
         capture_output=True,

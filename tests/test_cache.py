@@ -1,10 +1,12 @@
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import herokuify
+from herokuify import cache, key_value
 from herokuify.cache import get_cache_config
 from herokuify.exceptions import ConfigurationError
 
@@ -259,3 +261,12 @@ def test_missing_client_is_named_with_its_extra(
     assert f"The cache at {next(iter(environ))} needs the Python module {module}" in message
     assert f'pip install "herokuify[{extra}]"' in message
     assert default_of({})["BACKEND"] == LOCMEM
+
+
+@pytest.mark.source_tree
+def test_docs_name_every_variable() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "cache.md").read_text(encoding="utf-8")
+    rows = "".join(row for row in page.splitlines() if row.startswith("|"))
+    listed = {name for one in (*cache.VARIABLES, *key_value.VARIABLES) for name in one.names}
+    assert all(f"`{name}`" in rows for name in listed - {"HEROKU_REDIS_<COLOR>_URL"})
+    assert "HEROKU_REDIS_AMBER_URL" in page

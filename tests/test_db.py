@@ -1,3 +1,4 @@
+import inspect
 import sys
 import traceback
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 import herokuify
+from herokuify import db
 from herokuify.db import get_db_config
 from herokuify.exceptions import ConfigurationError
 from tests.project import Project
@@ -371,3 +373,12 @@ def test_import_opens_no_connection(make_project: Callable[..., Project]) -> Non
     environ = TestFollowers.ENVIRON | {"REDIS_URL": "rediss://:x@redis.example.com:6379"}
     result = make_project(settings).manage("check", env=environ, sockets=False)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.source_tree
+def test_docs_name_every_argument_and_variable() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "db.md").read_text(encoding="utf-8")
+    rows = "".join(row for row in page.splitlines() if row.startswith("|"))
+    arguments = set(inspect.signature(get_db_config).parameters) - {"environ"}
+    assert all(f"| `{name}` |" in rows for name in arguments)
+    assert all(f"`{name}`" in page for one in db.VARIABLES for name in one.names)

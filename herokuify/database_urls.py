@@ -27,7 +27,7 @@ def parse(name: str, url: str) -> dict[str, Any]:
     options = config["OPTIONS"]
     if not config["NAME"] and "service" not in options:
         raise _malformed(name, "it names no database")
-    if is_postgresql(config) and options.get("sslmode", "prefer") not in SSL_MODES:
+    if options.get("sslmode", "prefer") not in SSL_MODES:
         raise _malformed(name, f"its sslmode is none of {', '.join(SSL_MODES)}")
     return config
 

@@ -145,7 +145,7 @@ def _followers(
 
 def _identity(config: Mapping[str, Any]) -> tuple[str, str, str]:
     """What tells databases apart: one may be attached under several names and users."""
-    return str(config["HOST"]).lower(), str(config["PORT"] or 5432), str(config["NAME"])
+    return str(config["HOST"]), str(config["PORT"] or 5432), str(config["NAME"])
 
 
 def _is_here(host: str) -> bool:

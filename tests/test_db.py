@@ -118,6 +118,8 @@ def test_malformed_url_is_one_error_without_password(url: str, fault: str) -> No
     assert fault in str(caught.value)
     assert "heroku config:set DATABASE_URL=…" in str(caught.value)
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+    # The library's error may repeat the URL.
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
 
 
 @pytest.mark.parametrize("stage", ["release", "dyno"])
@@ -171,10 +173,16 @@ class TestTls:
             "postgres://%2Fvar%2Frun/name",
             "postgres:///name",
             "postgres://?service=main",
+            "postgres://me@db.example.com/?service=main",
         ],
     )
     def test_is_not_required_of_a_pooler_on_the_dyno_nor_of_a_service(self, url: str) -> None:
         assert "sslmode" not in default_of(url, "dyno").get("OPTIONS", {})
+
+    def test_of_a_service_is_libpqs_affair(self) -> None:
+        assert default_of("postgres://?service=main", ssl_require=True)["OPTIONS"] == {
+            "service": "main"
+        }
 
     def test_is_required_of_this_machine_by_argument(self) -> None:
         default = default_of("postgres://me@127.0.0.1:6000/name", ssl_require=True)

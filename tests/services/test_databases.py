@@ -140,6 +140,20 @@ class TestConnections:
         assert value(connection, PROCESS) != process  # the pool checks, too
 
 
+@pytest.mark.django_versions(">=5.1")
+def test_settings_can_ask_for_a_pool(postgres: Postgres, make_site: Callable[..., Project]) -> None:
+    source = (
+        "from django.db import connection\n"
+        "with connection.cursor() as cursor:\n"
+        "    cursor.execute('SELECT 42')\n"
+        "    print(cursor.fetchone()[0], type(connection.pool).__name__)\n"
+        "connection.close_pool()\n"
+    )
+    environ = DYNO | {"DATABASE_URL": postgres.url("postgres", host=ELSEWHERE)}
+    result = make_site("pool=True").snippet(source, env=environ)
+    assert answered(result) == ["42 ConnectionPool"]
+
+
 SITE = """\
 import herokuify
 from django.core.management import call_command

@@ -27,8 +27,8 @@ class BinaryMemcachedCache(BaseMemcachedCache):
     """Cache on memcached servers, keys spread over them, by python-binary-memcached.
 
     OPTIONS are those of its client: ``username``, ``password``, ``socket_timeout`` (seconds).
-    A server that is down counts as an empty cache; wrong credentials raise its
-    InvalidCredentials.
+    A server that is down counts as an empty cache; wrong credentials raise the client's
+    MemcachedException.
     """
 
     # The base class's, which the type stubs leave out.

@@ -196,7 +196,7 @@ class TestTls:
         default = default_of(POSTGRES.replace("postgres:", "postgis:"), "dyno")
         assert default["OPTIONS"] == {"sslmode": "require"}
 
-    @pytest.mark.parametrize("mode", ["maybe", "1", "true", "Require", "require&sslmode=require"])
+    @pytest.mark.parametrize("mode", ["maybe", "1", "true", "Require"])
     def test_unknown_mode_is_an_error(self, mode: str) -> None:
         with pytest.raises(ConfigurationError, match="DATABASE_URL is malformed: its sslmode"):
             default_of(f"{POSTGRES}?sslmode={mode}")

@@ -181,7 +181,6 @@ POSTGRES_OPTIONS = {
     "listen_addresses": f"{HOST},{ELSEWHERE}",
     "unix_socket_directories": "",
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "40",
     "max_wal_senders": "3",

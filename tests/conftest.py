@@ -21,7 +21,10 @@ IN_CI = os.environ.get("CI") == "true"
 INSTALLED = "HEROKUIFY_TEST_INSTALLED"
 
 # The machine's own configuration must not reach the code under test, nor botocore.
-CONFIG_VARS = ("AWS_", "BUCKETEER_", "CLOUDCUBE_", "DATABASE_", "HEROKU_", "STACKHERO_")
+CONFIG_VARS = (
+    *("AWS_", "BUCKETEER_", "CLOUDCUBE_", "DATABASE_", "HEROKU_", "MEMCACHEDCLOUD_"),
+    *("MEMCACHIER_", "PG", "REDISCLOUD_", "REDIS_", "STACKHERO_"),
+)
 for _name in list(os.environ):
     if _name.startswith(CONFIG_VARS) or _name in {"DYNO", "PORT", "SOURCE_VERSION", "STACK"}:
         del os.environ[_name]

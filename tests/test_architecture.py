@@ -8,17 +8,16 @@ import herokuify
 
 PACKAGE = Path(herokuify.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-FRAGMENTS = {"aws", "compress", "db"}
+FRAGMENTS = {"aws", "cache", "celery", "compress", "db"}
 # Low to high: a module imports only from layers below its own, and within its own layer
 # only inside one sub-package.
 LAYERS = [
     {"exceptions"},
-    {"env"},
-    {"classic"},
-    {"addresses"},
+    {"env", "extras"},
+    {"addresses", "classic", "database_urls", "key_value"},
     {"addons"},
     FRAGMENTS,
-    {"compat"},
+    {"compat", "memcached", "routers"},
     {"collect"},
     {"storage"},
     {"checks", "management"},
@@ -27,10 +26,11 @@ LAYERS = [
 # Third-party packages, and the only parts of herokuify that may import them.
 OUTSIDE = {
     "awscrt": {"collect"},
+    "bmemcached": {"memcached"},
     "boto3": {"collect", "storage"},
     "botocore": {"collect", "storage"},
     "compressor": {"management", "storage"},
-    "dj_database_url": {"db"},
+    "dj_database_url": {"database_urls"},
     "s3transfer": {"storage"},
     "storages": {"storage"},
 }
@@ -100,7 +100,7 @@ def modules_of(parts: set[str]) -> list[Path]:
 
 def test_settings_files_can_import_the_fragments() -> None:
     allowed = ("django.core.checks", "django.core.exceptions")
-    for module in modules_of({"exceptions", "env", "addresses", "addons", *FRAGMENTS}):
+    for module in modules_of(set().union(*LAYERS[: LAYERS.index(FRAGMENTS) + 1])):
         names = set(imported(module, at_import=True))
         django = {name for name in names if name.split(".")[0] == "django"}
         assert all(name.startswith(allowed) for name in django), f"{module.name}: {django}"

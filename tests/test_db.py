@@ -1,13 +1,33 @@
+import inspect
+import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import herokuify
+from herokuify import db
 from herokuify.db import get_db_config
 from herokuify.exceptions import ConfigurationError
+from tests.project import Project
 
 POSTGRES = "postgres://me:pass%23word@db.example.com:5433/name"
+POOLED = "postgres://me:pass%23word@db.example.com:5434/pooled"
+DYNO = {"DYNO": "web.1", "PORT": "5000"}
+HEROKU_CI = {"CI": "true", "DYNO": "run.1", "HEROKU_TEST_RUN_ID": "8f14e45f"}
+STAGES = {
+    "build": {"DYNO": "run.1", "SOURCE_VERSION": "abc"},
+    "ci": HEROKU_CI,
+    "release": {"DYNO": "release.1"},
+    "dyno": DYNO,
+    "laptop": {},
+}
+
+
+def default_of(url: str, stage: str = "laptop", **arguments: Any) -> dict[str, Any]:
+    return get_db_config(STAGES[stage] | {"DATABASE_URL": url}, **arguments)["default"]
 
 
 def test_is_exported_by_the_package() -> None:
@@ -98,3 +118,275 @@ def test_malformed_url_is_one_error_without_password(url: str, fault: str) -> No
     assert fault in str(caught.value)
     assert "heroku config:set DATABASE_URL=…" in str(caught.value)
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+    # The library's error may repeat the URL.
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("stage", ["release", "dyno"])
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_no_url_on_a_dyno_is_an_error(stage: str, value: str | None) -> None:
+    environ = STAGES[stage] | ({} if value is None else {"DATABASE_URL": value})
+    with pytest.raises(ConfigurationError, match="DATABASE_URL is not set") as caught:
+        get_db_config(environ)
+    assert "heroku addons:create heroku-postgresql" in str(caught.value)
+    assert "heroku config:set DATABASE_URL=…" in str(caught.value)
+
+
+@pytest.mark.parametrize("stage", ["build", "ci", "laptop"])
+def test_no_url_elsewhere_is_sqlite(stage: str) -> None:
+    assert get_db_config(STAGES[stage])["default"]["ENGINE"] == "django.db.backends.sqlite3"
+
+
+def test_a_file_that_is_named_serves_on_a_dyno_as_well() -> None:
+    assert default_of("sqlite:////data/site.db", "dyno")["NAME"] == "/data/site.db"
+
+
+class TestTls:
+    @pytest.mark.parametrize(
+        ("stage", "sslmode"),
+        [("build", None), ("ci", None), ("laptop", None), ("release", "require")],
+    )
+    def test_is_required_on_a_dyno(self, stage: str, sslmode: str | None) -> None:
+        assert default_of(POSTGRES, stage).get("OPTIONS", {}).get("sslmode") == sslmode
+        assert default_of(POSTGRES, "dyno")["OPTIONS"] == {"sslmode": "require"}
+
+    def test_is_required_or_not_by_argument(self) -> None:
+        assert default_of(POSTGRES, ssl_require=True)["OPTIONS"] == {"sslmode": "require"}
+        assert "OPTIONS" not in default_of(POSTGRES, "dyno", ssl_require=False)
+
+    @pytest.mark.parametrize("mode", ["disable", "prefer", "verify-full"])
+    @pytest.mark.parametrize("argument", [None, True])
+    def test_the_urls_mode_wins(self, mode: str, argument: bool | None) -> None:
+        default = default_of(f"{POSTGRES}?sslmode={mode}", "dyno", ssl_require=argument)
+        assert default["OPTIONS"] == {"sslmode": mode}
+
+    def test_keeps_the_urls_other_options(self) -> None:
+        default = default_of(f"{POSTGRES}?connect_timeout=5&sslmode=", "dyno")
+        assert default["OPTIONS"] == {"connect_timeout": 5, "sslmode": "require"}
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgres://me@127.0.0.1:6000/name",
+            "postgres://me@[::1]/name",
+            "postgres://me@localhost/name",
+            "postgres://%2Fvar%2Frun/name",
+            "postgres:///name",
+            "postgres://?service=main",
+            "postgres://me@db.example.com/?service=main",
+        ],
+    )
+    def test_is_not_required_of_a_pooler_on_the_dyno_nor_of_a_service(self, url: str) -> None:
+        assert "sslmode" not in default_of(url, "dyno").get("OPTIONS", {})
+
+    def test_of_a_service_is_libpqs_affair(self) -> None:
+        assert default_of("postgres://?service=main", ssl_require=True)["OPTIONS"] == {
+            "service": "main"
+        }
+
+    def test_is_required_of_this_machine_by_argument(self) -> None:
+        default = default_of("postgres://me@127.0.0.1:6000/name", ssl_require=True)
+        assert default["OPTIONS"] == {"sslmode": "require"}
+
+    @pytest.mark.parametrize("url", ["sqlite:///a.db", "sqlite://", "mysql://me@db.example.com/n"])
+    def test_never_reaches_other_engines(self, url: str) -> None:
+        assert "OPTIONS" not in default_of(url, "dyno", ssl_require=True)
+
+    def test_reaches_postgis(self) -> None:
+        default = default_of(POSTGRES.replace("postgres:", "postgis:"), "dyno")
+        assert default["OPTIONS"] == {"sslmode": "require"}
+
+    @pytest.mark.parametrize("mode", ["maybe", "1", "true", "Require"])
+    def test_unknown_mode_is_an_error(self, mode: str) -> None:
+        with pytest.raises(ConfigurationError, match="DATABASE_URL is malformed: its sslmode"):
+            default_of(f"{POSTGRES}?sslmode={mode}")
+
+
+class TestServerSidePool:
+    ENVIRON = DYNO | {"DATABASE_URL": POSTGRES, "DATABASE_CONNECTION_POOL_URL": POOLED}
+
+    def test_is_left_alone_by_default(self) -> None:
+        assert get_db_config(self.ENVIRON)["default"]["NAME"] == "name"
+        assert not get_db_config(self.ENVIRON)["default"].get("DISABLE_SERVER_SIDE_CURSORS")
+
+    def test_takes_no_cursors_and_no_persistent_connections(self) -> None:
+        default = get_db_config(self.ENVIRON, connection_pool_url=True, conn_max_age=None)
+        assert default["default"]["NAME"] == "pooled"
+        assert default["default"]["DISABLE_SERVER_SIDE_CURSORS"] is True
+        assert default["default"]["CONN_MAX_AGE"] == 0
+        assert default["default"]["OPTIONS"] == {"sslmode": "require"}
+
+    @pytest.mark.parametrize("value", [None, " "])
+    def test_absent_means_the_database_itself(self, value: str | None) -> None:
+        environ = {**self.ENVIRON, "DATABASE_CONNECTION_POOL_URL": value or ""}
+        default = get_db_config(environ, connection_pool_url=True)["default"]
+        assert default == get_db_config(self.ENVIRON)["default"]
+
+    def test_malformed_url_is_named(self) -> None:
+        environ = {**self.ENVIRON, "DATABASE_CONNECTION_POOL_URL": "hunter2"}
+        with pytest.raises(ConfigurationError, match="DATABASE_CONNECTION_POOL_URL is mal") as e:
+            get_db_config(environ, connection_pool_url=True)
+        assert "hunter2" not in str(e.value)
+        assert "heroku config:set DATABASE_CONNECTION_POOL_URL=…" in str(e.value)
+
+    def test_excludes_psycopgs_own(self) -> None:
+        with pytest.raises(ConfigurationError, match="exclude each other"):
+            get_db_config({}, pool=True, connection_pool_url=True)
+
+
+class TestPsycopgPool:
+    @pytest.mark.django_versions(">=5.1")
+    @pytest.mark.parametrize("pool", [True, {"min_size": 2, "max_size": 4}])
+    def test_is_on_demand(self, pool: bool | dict[str, Any]) -> None:
+        default = default_of(POSTGRES, "dyno", pool=pool)
+        assert default["OPTIONS"] == {"sslmode": "require", "pool": pool}
+        assert default["CONN_MAX_AGE"] == 0
+        assert default["CONN_HEALTH_CHECKS"] is True
+        assert "pool" not in default_of(POSTGRES, "dyno", pool=False)["OPTIONS"]
+
+    @pytest.mark.django_versions("<5.1")
+    def test_is_an_error_where_django_has_none(self) -> None:
+        with pytest.raises(ConfigurationError, match="needs Django 5.1 or later"):
+            default_of(POSTGRES, pool=True)
+
+    @pytest.mark.parametrize("url", ["sqlite://", "mysql://me@db.example.com/name"])
+    def test_is_for_postgresql_alone(self, url: str) -> None:
+        assert "OPTIONS" not in default_of(url, pool=True)
+
+    def test_missing_package_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "psycopg_pool", None)  # as if it were not installed
+        with pytest.raises(ConfigurationError, match="psycopg_pool, which is not installed") as e:
+            default_of(POSTGRES, pool=True)
+        assert 'pip install "psycopg[binary,pool]"' in str(e.value)
+
+
+class TestFollowers:
+    AMBER = "postgres://me:hunter2@amber.example.com:5432/a"
+    PINK = "postgres://me:hunter2@pink.example.com/p"
+    ENVIRON = DYNO | {
+        "DATABASE_URL": POSTGRES,
+        "HEROKU_POSTGRESQL_ONYX_URL": POSTGRES,
+        "HEROKU_POSTGRESQL_AMBER_URL": AMBER,
+        "HEROKU_POSTGRESQL_PINK_URL": PINK,
+        "FOLLOWER_URL": AMBER,
+    }
+
+    def test_are_left_alone_by_default(self) -> None:
+        assert list(get_db_config(self.ENVIRON)) == ["default"]
+
+    def test_are_mirrored_aliases(self) -> None:
+        databases = get_db_config(self.ENVIRON, followers=True, conn_max_age=5)
+        assert list(databases) == ["default", "replica_amber", "replica_pink"]
+        assert "TEST" not in databases["default"]
+        amber = databases["replica_amber"]
+        assert amber["HOST"] == "amber.example.com"
+        assert amber["TEST"] == {"MIRROR": "default"}
+        assert amber["CONN_MAX_AGE"] == 5
+        assert amber["CONN_HEALTH_CHECKS"] is True
+        assert amber["OPTIONS"] == {"sslmode": "require"}
+
+    @pytest.mark.parametrize("names", [["FOLLOWER_URL"], ("FOLLOWER_URL",), "FOLLOWER_URL"])
+    def test_can_be_named(self, names: list[str]) -> None:
+        databases = get_db_config(self.ENVIRON, followers=names)
+        assert list(databases) == ["default", "replica_follower"]
+        assert databases["replica_follower"]["HOST"] == "amber.example.com"
+
+    def test_are_taken_once(self) -> None:
+        names = ["FOLLOWER_URL", "HEROKU_POSTGRESQL_AMBER_URL", "HEROKU_POSTGRESQL_ONYX_URL"]
+        assert list(get_db_config(self.ENVIRON, followers=names))[1:] == ["replica_follower"]
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            POSTGRES,
+            POSTGRES.replace("me:pass%23word", "reader:other"),  # another credential
+            POSTGRES.replace("db.example", "DB.Example"),
+            f"{POSTGRES}?sslmode=require",
+        ],
+    )
+    def test_are_not_the_primary_by_another_name(self, url: str) -> None:
+        environ = {"DATABASE_URL": POSTGRES, "HEROKU_POSTGRESQL_RED_URL": url}
+        assert list(get_db_config(environ, followers=True)) == ["default"]
+
+    def test_default_port_is_no_other_database(self) -> None:
+        environ = {
+            "DATABASE_URL": self.PINK,
+            "HEROKU_POSTGRESQL_RED_URL": self.PINK.replace(".com/", ".com:5432/"),
+        }
+        assert list(get_db_config(environ, followers=True)) == ["default"]
+
+    def test_are_not_the_primary_behind_the_servers_pool(self) -> None:
+        environ = {**self.ENVIRON, "DATABASE_CONNECTION_POOL_URL": POOLED}
+        databases = get_db_config(environ, followers=True, connection_pool_url=True)
+        assert list(databases) == ["default", "replica_amber", "replica_pink"]
+        assert databases["default"]["NAME"] == "pooled"
+        assert not databases["replica_amber"].get("DISABLE_SERVER_SIDE_CURSORS")
+
+    @pytest.mark.parametrize("followers", [True, ["GONE_URL", "HEROKU_POSTGRESQL_GONE_URL"]])
+    def test_that_are_detached_are_no_error(self, followers: bool | list[str]) -> None:
+        environ = DYNO | {"DATABASE_URL": POSTGRES, "GONE_URL": ""}
+        assert list(get_db_config(environ, followers=followers)) == ["default"]
+
+    @pytest.mark.parametrize("url", [None, "sqlite:///site.db", "mysql://me@db.example.com/n"])
+    def test_need_a_postgresql_to_follow(self, url: str | None) -> None:
+        environ = {"HEROKU_POSTGRESQL_AMBER_URL": self.AMBER}
+        if url is not None:
+            environ["DATABASE_URL"] = url
+        assert list(get_db_config(environ, followers=True)) == ["default"]
+
+    def test_are_of_the_primarys_engine(self) -> None:
+        environ = self.ENVIRON | {"DATABASE_URL": POSTGRES.replace("postgres:", "postgis:")}
+        databases = get_db_config(environ, followers=True)
+        assert databases["replica_amber"]["ENGINE"].endswith(".postgis")
+
+    def test_malformed_url_is_named(self) -> None:
+        environ = self.ENVIRON | {"HEROKU_POSTGRESQL_PINK_URL": "x://me:hunter2@host/name"}
+        with pytest.raises(ConfigurationError, match="HEROKU_POSTGRESQL_PINK_URL is mal") as e:
+            get_db_config(environ, followers=True)
+        assert "hunter2" not in str(e.value)
+        assert "addons:create" not in str(e.value)
+
+    @pytest.mark.parametrize("name", ["amber", "AMBER", "HEROKU_POSTGRESQL_AMBER", AMBER])
+    def test_other_names_are_an_error(self, name: str) -> None:
+        with pytest.raises(ConfigurationError, match="HEROKU_POSTGRESQL_AMBER_URL") as caught:
+            get_db_config(self.ENVIRON, followers=[name])
+        assert "hunter2" not in str(caught.value)
+
+
+class TestHerokuCi:
+    def test_tests_in_the_database_itself(self) -> None:
+        assert default_of(POSTGRES, "ci")["TEST"] == {"NAME": "name"}
+
+    @pytest.mark.parametrize(
+        "stage",
+        [
+            {"CI": "true"},
+            {"CI": "true", "DYNO": "worker.1"},  # a config var of the app's own
+            DYNO | {"CI": "true", "HEROKU_TEST_RUN_ID": "8f14e45f"},
+            {"HEROKU_TEST_RUN_ID": "8f14e45f"},
+        ],
+    )
+    def test_never_elsewhere(self, stage: dict[str, str]) -> None:
+        assert "TEST" not in get_db_config(stage | {"DATABASE_URL": POSTGRES})["default"]
+
+
+def test_import_opens_no_connection(make_project: Callable[..., Project]) -> None:
+    settings = (
+        "import herokuify\n"
+        "SECRET_KEY = 'x'\n"
+        "USE_TZ = True\n"
+        "DATABASES = herokuify.get_db_config(followers=True, pool=False)\n"
+        "CACHES = herokuify.get_cache_config()\n"
+    )
+    environ = TestFollowers.ENVIRON | {"REDIS_URL": "rediss://:x@redis.example.com:6379"}
+    result = make_project(settings).manage("check", env=environ, sockets=False)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.source_tree
+def test_docs_name_every_argument_and_variable() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "db.md").read_text(encoding="utf-8")
+    rows = "".join(row for row in page.splitlines() if row.startswith("|"))
+    arguments = set(inspect.signature(get_db_config).parameters) - {"environ"}
+    assert all(f"| `{name}` |" in rows for name in arguments)
+    assert all(f"`{name}`" in page for one in db.VARIABLES for name in one.names)

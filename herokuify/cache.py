@@ -1,0 +1,117 @@
+"""Settings fragment for the cache: ``CACHES = herokuify.get_cache_config()``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from herokuify import env, key_value
+from herokuify.extras import require_package
+
+CALL = "get_cache_config"
+#: Add-ons: the prefix of their variables → their title.
+MEMCACHED = {"MEMCACHIER": "MemCachier", "MEMCACHEDCLOUD": "Memcached Cloud"}
+
+
+def get_cache_config(
+    environ: Mapping[str, str] | None = None,
+    *,
+    variable: str | None = None,
+    ssl_ca_certs: str | os.PathLike[str] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """CACHES: ``default`` is the attached add-on or this process's memory, as ``locmem`` is.
+
+    ``variable`` chooses among several (``REDIS_URL``, ``MEMCACHIER_SERVERS``), or names
+    another that holds a Redis URL. With ``ssl_ca_certs``, a file, Redis' certificate is
+    verified. Raises ConfigurationError, without passwords, for malformed values, for half a
+    set, for two add-ons without a choice, and when the client library is not installed.
+    """
+    environ = os.environ if environ is None else environ
+    chosen = variable or _attached(environ)
+    default = None
+    if chosen is not None:
+        addon = re.fullmatch(r"([A-Z]+)_SERVERS", chosen)
+        default = (
+            _memcached(environ, addon[1])
+            if addon and addon[1] in MEMCACHED
+            else _redis(environ, chosen, ssl_ca_certs)
+        )
+        if default is None:
+            key_value.refuse_missing_choice(environ, chosen, CALL)
+    return {"default": default or _local_memory("default"), "locmem": _local_memory("locmem")}
+
+
+def host_and_port(value: str) -> list[str]:
+    """Convert servers, host and port each, separated by commas."""
+    servers = env.comma_list(value)
+    host = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+    for server in servers:
+        if not re.fullmatch(rf"{host}(?::[0-9]{{1,5}})?", server):
+            break
+        _, _, port = server.rpartition("]")[2].partition(":")
+        if port and not 0 < int(port) < 65536:
+            break
+    else:
+        if servers:
+            return servers
+    raise ValueError("servers separated by commas, such as a.example.com:11211,b.example.com:11211")
+
+
+def _attached(environ: Mapping[str, str]) -> str | None:
+    names = key_value.attached(environ)
+    names += [f"{addon}_SERVERS" for addon in MEMCACHED if env.is_set(environ, *_names(addon))]
+    if len(names) > 1:
+        raise key_value.ambiguous(names, "the cache", CALL)
+    return names[0] if names else None
+
+
+def _names(addon: str) -> tuple[str, str, str]:
+    return f"{addon}_SERVERS", f"{addon}_USERNAME", f"{addon}_PASSWORD"
+
+
+def _redis(
+    environ: Mapping[str, str], variable: str, ssl_ca_certs: str | os.PathLike[str] | None
+) -> dict[str, Any] | None:
+    store = key_value.read_store(environ, variable)
+    if store is None:
+        return None
+    require_package("redis", install="herokuify[redis]", needed_by=f"The cache at {store.variable}")
+    config: dict[str, Any] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": store.url,
+    }
+    options = store.tls_options(ssl_ca_certs)
+    return config | ({"OPTIONS": options} if options else {})
+
+
+def _memcached(environ: Mapping[str, str], addon: str) -> dict[str, Any] | None:
+    names = _names(addon)
+    found = env.require_all_or_none(environ, *names, needed_by=MEMCACHED[addon])
+    if found is None:
+        return None
+    needed_by = f"The cache at {names[0]}"
+    require_package("bmemcached", install="herokuify[memcached]", needed_by=needed_by)
+    return {
+        "BACKEND": "herokuify.memcached.BinaryMemcachedCache",
+        "LOCATION": env.read(environ, names[0], convert=host_and_port),
+        "OPTIONS": {"username": found[names[1]], "password": found[names[2]]},
+    }
+
+
+def _local_memory(name: str) -> dict[str, Any]:
+    # Two without a location would share what they hold.
+    return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": name}
+
+
+VARIABLES = tuple(
+    env.Variable(
+        (name,),
+        f"the cache: the add-on {title}",
+        secret=not name.endswith("_SERVERS"),
+        settings=("CACHES",),
+    )
+    for addon, title in MEMCACHED.items()
+    for name in _names(addon)
+)

@@ -1,0 +1,353 @@
+"""PostgreSQL, pgbouncer, Redis and memcached for the tests: real ones, on loopback.
+
+Each runs in the foreground in a process of its own, with its files in a folder of its own.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HOST = "127.0.0.1"
+#: This machine as well, under an address that nobody takes for it.
+ELSEWHERE = "127.0.0.2"
+START_SECONDS = 60
+#: PostgreSQL and pgbouncer refuse to run as root.
+UNPRIVILEGED = ("postgres", "nobody")
+#: With all that a URL must encode.
+PASSWORD = "p/a#s?s@w:o%rd"
+QUOTED = "p%2Fa%23s%3Fs%40w%3Ao%25rd"
+
+
+class MissingProgramError(Exception):
+    """A server program, or one that it needs, is not installed."""
+
+
+def program(name: str) -> str:
+    """Return a program's path; Debian keeps PostgreSQL's own ones out of PATH."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parts[-2])
+    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", *map(str, reversed(versions))])
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise MissingProgramError(f"{name} is not installed")
+    return found
+
+
+def identity() -> dict[str, Any]:
+    """Return arguments of Popen() that give up root's rights."""
+    if os.geteuid():
+        return {}
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    user = next(known[name] for name in UNPRIVILEGED if name in known)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def hand_over(*paths: Path) -> None:
+    """Give files to the user who runs the servers."""
+    who = identity()
+    for path in paths:
+        if who:
+            os.chown(path, who["user"], who["group"])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(
+    folder: Path,
+    command: Callable[[list[int]], Sequence[str | Path]],
+    ports: int = 1,
+    environment: dict[str, str] | None = None,
+    stop: signal.Signals = signal.SIGTERM,
+) -> Iterator[list[int]]:
+    """Run a server on free ports until the context ends, and wait until it listens on all."""
+    log = folder / "log"
+    for _ in range(3):  # somebody else may take a port before the server does
+        chosen = [free_port() for _ in range(ports)]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command(chosen),
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **(environment or {})},
+                **identity(),
+            )
+        try:
+            if _listens(process, chosen):
+                yield chosen
+                return
+        finally:
+            process.send_signal(stop)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    raise RuntimeError(f"the server did not start; it printed:\n{log.read_text(errors='replace')}")
+
+
+def _listens(process: "subprocess.Popen[bytes]", ports: list[int]) -> bool:
+    deadline = time.monotonic() + START_SECONDS
+    waiting = set(ports)
+    while waiting and time.monotonic() < deadline and process.poll() is None:
+        for port in list(waiting):
+            with socket.socket() as probe:
+                if probe.connect_ex((HOST, port)) == 0:
+                    waiting.remove(port)
+        if waiting:
+            time.sleep(0.02)
+    return not waiting and process.poll() is None
+
+
+def run(*command: str | Path, **options: Any) -> str:
+    """Run a command to its end, as the servers' user, and return what it prints."""
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        [str(part) for part in command],
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        **identity(),
+        **options,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def make_certificate(folder: Path, name: str = "server") -> tuple[Path, Path]:
+    """Make a self-signed certificate for 127.0.0.1; return its path and its key's."""
+    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
+    run(
+        *(program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt"),
+        *("ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650", "-subj", "/CN=herokuify"),
+        *("-addext", f"subjectAltName=IP:{HOST}"),
+        *("-keyout", key, "-out", certificate),
+        cwd=folder,
+    )
+    key.chmod(0o600)
+    return certificate, key
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL server, its follower, and a pooler before it.
+
+    The user ``app`` may make databases, ``ci`` may not, and from ``tls`` the server accepts
+    nothing without TLS.
+    """
+
+    folder: Path
+    port: int
+    follower_port: int
+    pooler_port: int
+
+    @property
+    def certificate(self) -> Path:
+        """The server's own, which is its own CA."""
+        return self.folder / "server.crt"
+
+    def url(self, name: str, user: str = "app", port: int | None = None, host: str = HOST) -> str:
+        return f"postgres://{user}:{QUOTED}@{host}:{port or self.port}/{name}"
+
+    def sql(self, statement: str, database: str = "postgres", port: int | None = None) -> str:
+        """Run a statement as the superuser; return its values, one row a line."""
+        where = f"host={HOST} port={port or self.port} user=postgres dbname={database}"
+        arguments = ("--no-psqlrc", "--quiet", "--tuples-only", "--no-align")
+        return run(program("psql"), *arguments, "-c", statement, where, cwd=self.folder).strip()
+
+
+USERS = {"app": "CREATEDB", "ci": "NOCREATEDB", "tls": "CREATEDB"}
+HBA = f"""\
+hostssl all tls {HOST}/8 scram-sha-256
+host all tls {HOST}/8 reject
+host all,replication postgres {HOST}/8 trust
+host all all {HOST}/8 scram-sha-256
+"""
+POSTGRES_OPTIONS = {
+    "listen_addresses": f"{HOST},{ELSEWHERE}",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "40",
+    "max_wal_senders": "3",
+    "shared_buffers": "16MB",
+}
+POOLER = """\
+[databases]
+* = host={host} port={upstream}
+[pgbouncer]
+listen_addr = {host},{elsewhere}
+listen_port = {port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {folder}/users
+pool_mode = transaction
+default_pool_size = 2
+client_tls_sslmode = allow
+client_tls_cert_file = {folder}/server.crt
+client_tls_key_file = {folder}/server.key
+"""
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[Postgres]:
+    """Run PostgreSQL with TLS, a streaming follower, and pgbouncer in transaction mode."""
+    server = program("postgres")
+    program("pgbouncer")  # told before anything is started
+    data, standby = folder / "data", folder / "standby"
+    initdb = (program("initdb"), "--pgdata", data, "--username", "postgres", "--no-sync")
+    run(*initdb, "--encoding", "UTF8", "--locale", "C.UTF-8", cwd=folder)
+    (data / "pg_hba.conf").write_text(HBA)
+    certificate, key = make_certificate(folder)
+    options = POSTGRES_OPTIONS | {
+        "ssl": "on",
+        "ssl_cert_file": str(certificate),
+        "ssl_key_file": str(key),
+    }
+    arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+
+    def serve(place: Path, path: Path) -> AbstractContextManager[list[int]]:
+        def command(ports: list[int]) -> Sequence[str | Path]:
+            return [server, "-D", path, "-p", str(ports[0]), *arguments]
+
+        return running(place, command, stop=signal.SIGQUIT)  # at once, whoever is connected
+
+    with ExitStack() as stack:
+        (port,) = stack.enter_context(serve(folder, data))
+        upstream = f"host={HOST} port={port} user=postgres"
+        _wait_for(program("pg_isready"), "-d", upstream)
+        primary = Postgres(folder, port, 0, 0)
+        for role, right in USERS.items():
+            primary.sql(f"CREATE ROLE {role} LOGIN {right} PASSWORD '{PASSWORD}'")
+        copy = (program("pg_basebackup"), "-d", upstream, "-D", standby, "-R", "-X", "stream")
+        run(*copy, "--checkpoint=fast", "--no-sync", cwd=folder)
+        behind = folder / "follower"
+        behind.mkdir()
+        hand_over(behind)
+        (follower_port,) = stack.enter_context(serve(behind, standby))
+        pooler_port = stack.enter_context(_pooler(folder, port))
+        yield Postgres(folder, port, follower_port, pooler_port)
+
+
+def _wait_for(*command: str | Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            run(*command)
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+@contextmanager
+def _pooler(folder: Path, upstream: int) -> Iterator[int]:
+    users = folder / "users"
+    users.write_text("".join(f'"{name}" "{PASSWORD}"\n' for name in USERS))
+    place = folder / "pooler"
+    place.mkdir()
+    hand_over(users, place)
+    config = place / "pgbouncer.ini"
+
+    def command(ports: list[int]) -> Sequence[str | Path]:
+        text = POOLER.format(
+            host=HOST, elsewhere=ELSEWHERE, upstream=upstream, port=ports[0], folder=folder
+        )
+        config.write_text(text)
+        return [program("pgbouncer"), config]
+
+    with running(place, command) as (port,):
+        yield port
+
+
+@dataclass(frozen=True)
+class Redis:
+    """A Redis server, without and with TLS; its certificate is its own CA."""
+
+    port: int
+    tls_port: int
+    certificate: Path
+    other_certificate: Path
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{QUOTED}@{HOST}:{self.port}"
+
+    @property
+    def tls_url(self) -> str:
+        return f"rediss://:{QUOTED}@{HOST}:{self.tls_port}"
+
+
+@contextmanager
+def redis(folder: Path) -> Iterator[Redis]:
+    """Run Redis with a password and a self-signed certificate, nothing on disk."""
+    server = program("redis-server")
+    certificate, key = make_certificate(folder)
+    other, _ = make_certificate(folder, "other")
+
+    def command(ports: list[int]) -> Sequence[str | Path]:
+        return [
+            *(server, "--bind", HOST, "--port", str(ports[0]), "--tls-port", str(ports[1])),
+            *("--tls-cert-file", certificate, "--tls-key-file", key),
+            *("--tls-ca-cert-file", certificate, "--tls-auth-clients", "no"),
+            *("--requirepass", PASSWORD, "--save", "", "--appendonly", "no"),
+        ]
+
+    with running(folder, command, ports=2) as (port, tls_port):
+        yield Redis(port, tls_port, certificate, other)
+
+
+@dataclass(frozen=True)
+class Memcached:
+    """Two memcached servers that want SASL, and the user they know."""
+
+    servers: tuple[str, ...]
+    username: str = "app@localhost"
+    password: str = PASSWORD
+
+    def variables(self, addon: str) -> dict[str, str]:
+        """Return the config vars of an add-on that provides these servers."""
+        return {
+            f"{addon}_SERVERS": ",".join(self.servers),
+            f"{addon}_USERNAME": self.username,
+            f"{addon}_PASSWORD": self.password,
+        }
+
+
+@contextmanager
+def memcached(folder: Path) -> Iterator[Memcached]:
+    """Run two memcached servers with SASL and one user."""
+    server = program("memcached")
+    database = folder / "users"
+    (folder / "memcached.conf").write_text(f"mech_list: plain\nsasldb_path: {database}\n")
+    create = (program("saslpasswd2"), "-p", "-c", "-a", "memcached", "-u", "localhost", "-f")
+    run(*create, database, "app", input=PASSWORD, cwd=folder)
+
+    def command(ports: list[int]) -> Sequence[str | Path]:
+        return [server, "-S", "-l", HOST, "-p", str(ports[0]), "-U", "0", "-m", "16"]
+
+    with ExitStack() as stack:
+        ports = []
+        for number in range(2):
+            place = folder / str(number)
+            place.mkdir()
+            hand_over(place)
+            running_there = running(place, command, environment={"SASL_CONF_PATH": str(folder)})
+            ports += stack.enter_context(running_there)
+        yield Memcached(tuple(f"{HOST}:{port}" for port in ports))

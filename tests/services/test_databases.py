@@ -1,0 +1,395 @@
+"""DATABASES as get_db_config() makes it, on PostgreSQL, with TLS, poolers and a follower."""
+
+import socket
+import subprocess
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import ConnectionHandler
+
+from herokuify.db import get_db_config
+from tests.project import Project
+from tests.services.daemons import ELSEWHERE, HOST, Postgres
+
+DYNO = {"DYNO": "web.1", "PORT": "5000"}
+Open = Callable[..., BaseDatabaseWrapper]
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """An empty database of the user ``app``."""
+    name = f"db_{uuid.uuid4().hex[:12]}"
+    postgres.sql(f"CREATE DATABASE {name} OWNER app")
+    yield name
+    postgres.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def connect(django_db_blocker: Any) -> Iterator[Open]:
+    """Open a connection as Django does, by config vars and arguments."""
+    opened = []
+
+    def open_it(environ: dict[str, str], **arguments: Any) -> BaseDatabaseWrapper:
+        connection = ConnectionHandler(get_db_config(environ, **arguments))["default"]
+        opened.append(connection)
+        connection.ensure_connection()
+        return connection
+
+    with django_db_blocker.unblock():
+        yield open_it
+        for connection in opened:
+            connection.close()
+            if hasattr(connection, "close_pool"):
+                connection.close_pool()
+
+
+def value(connection: BaseDatabaseWrapper, statement: str) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        (found,) = cursor.fetchone()
+        return found
+
+
+USES_TLS = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+PROCESS = "SELECT pg_backend_pid()"
+
+
+class TestTls:
+    def test_is_used_on_a_dyno(self, postgres: Postgres, connect: Open) -> None:
+        url = postgres.url("postgres", user="tls", host=ELSEWHERE)
+        connection = connect(DYNO | {"DATABASE_URL": url})
+        assert connection.settings_dict["OPTIONS"]["sslmode"] == "require"
+        assert value(connection, USES_TLS) is True
+
+    def test_is_refused_by_no_server_that_requires_it(
+        self, postgres: Postgres, connect: Open
+    ) -> None:
+        url = postgres.url("postgres", user="tls") + "?sslmode=disable"
+        with pytest.raises(OperationalError, match="pg_hba.conf rejects"):
+            connect(DYNO | {"DATABASE_URL": url}, ssl_require=True)
+
+    def test_server_without_it_gets_no_password(self, connect: Open) -> None:
+        with deaf_to_tls() as (port, heard):
+            url = f"postgres://me:hunter2@{ELSEWHERE}:{port}/name"
+            with pytest.raises(OperationalError, match="does not support SSL"):
+                connect(DYNO | {"DATABASE_URL": url})
+        assert heard == [b""]
+
+    def test_can_be_verified_by_the_url(self, postgres: Postgres, connect: Open) -> None:
+        url = postgres.url("postgres", user="tls", host=HOST)
+        url += f"?sslmode=verify-full&sslrootcert={postgres.certificate}"
+        assert value(connect(DYNO | {"DATABASE_URL": url}), USES_TLS) is True
+
+    def test_can_be_left_out(self, postgres: Postgres, connect: Open) -> None:
+        url = postgres.url("postgres") + "?sslmode=disable"
+        assert value(connect({"DATABASE_URL": url}), USES_TLS) is False
+
+
+class deaf_to_tls:  # noqa: N801 (used as a function)
+    """A server that declines TLS and notes what the client says then."""
+
+    def __enter__(self) -> tuple[int, list[bytes]]:
+        self.heard: list[bytes] = []
+        self.listener = socket.create_server((ELSEWHERE, 0))
+        self.thread = threading.Thread(target=self.answer)
+        self.thread.start()
+        return self.listener.getsockname()[1], self.heard
+
+    def answer(self) -> None:
+        client, _ = self.listener.accept()
+        with client:
+            client.recv(8)  # PostgreSQL's SSLRequest
+            client.sendall(b"N")
+            self.heard.append(client.recv(100))
+
+    def __exit__(self, *_: object) -> None:
+        self.thread.join(timeout=30)
+        self.listener.close()
+
+
+class TestConnections:
+    def test_are_kept_and_checked(self, postgres: Postgres, connect: Open) -> None:
+        connection = connect({"DATABASE_URL": postgres.url("postgres")})
+        process = value(connection, PROCESS)
+        connection.close_if_unusable_or_obsolete()  # a request ends
+        assert value(connection, PROCESS) == process
+        connection.close_if_unusable_or_obsolete()
+        postgres.sql(f"SELECT pg_terminate_backend({process})")
+        assert value(connection, PROCESS) != process  # and the next is served
+
+    def test_wrong_password_is_not_repeated(self, postgres: Postgres, connect: Open) -> None:
+        url = f"postgres://app:hunter2@{HOST}:{postgres.port}/postgres"
+        with pytest.raises(OperationalError, match="authentication failed") as caught:
+            connect({"DATABASE_URL": url})
+        assert "hunter2" not in str(caught.value)
+
+    @pytest.mark.django_versions(">=5.1")
+    def test_can_be_those_of_a_pool(self, postgres: Postgres, connect: Open) -> None:
+        environ = {"DATABASE_URL": postgres.url("postgres")}
+        connection = connect(environ, pool={"min_size": 1, "max_size": 1, "timeout": 20})
+        process = value(connection, PROCESS)
+        connection.close()
+        assert value(connection, PROCESS) == process
+        connection.close()
+        postgres.sql(f"SELECT pg_terminate_backend({process})")
+        assert value(connection, PROCESS) != process  # the pool checks, too
+
+
+@pytest.mark.django_versions(">=5.1")
+def test_settings_can_ask_for_a_pool(postgres: Postgres, make_site: Callable[..., Project]) -> None:
+    source = (
+        "from django.db import connection\n"
+        "with connection.cursor() as cursor:\n"
+        "    cursor.execute('SELECT 42')\n"
+        "    print(cursor.fetchone()[0], type(connection.pool).__name__)\n"
+        "connection.close_pool()\n"
+    )
+    environ = DYNO | {"DATABASE_URL": postgres.url("postgres", host=ELSEWHERE)}
+    result = make_site("pool=True").snippet(source, env=environ)
+    assert answered(result) == ["42 ConnectionPool"]
+
+
+SITE = """\
+import herokuify
+from django.core.management import call_command
+
+SECRET_KEY = "x"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = {apps}
+DATABASES = herokuify.get_db_config({arguments})
+DATABASE_ROUTERS = {routers}
+"""
+ROUTER = '["herokuify.routers.ReplicaRouter"]'
+BOOK = {
+    "book/__init__.py": "",
+    "book/models.py": (
+        "from django.db import models\n"
+        "class Page(models.Model):\n"
+        "    text = models.TextField()\n"
+        "    after = models.ForeignKey('self', models.CASCADE, null=True)\n"
+    ),
+    "book/migrations/__init__.py": "",
+    "book/migrations/0001_initial.py": (
+        "from django.db import migrations, models\n"
+        "class Migration(migrations.Migration):\n"
+        "    initial = True\n"
+        "    operations = [migrations.CreateModel('Page', [\n"
+        "        ('id', models.BigAutoField(primary_key=True)),\n"
+        "        ('text', models.TextField()),\n"
+        "        ('after', models.ForeignKey('book.Page', models.CASCADE, null=True)),\n"
+        "    ])]\n"
+    ),
+}
+
+
+@pytest.fixture
+def make_site(make_project: Callable[..., Project]) -> Callable[..., Project]:
+    """Write a project with one model: ``make_site("followers=True", ROUTER)``."""
+
+    def make(
+        arguments: str = "", routers: str = "[]", apps: tuple[str, ...] = (), **files: str
+    ) -> Project:
+        settings = SITE.format(arguments=arguments, routers=routers, apps=["book", *apps])
+        return make_project(settings, BOOK | files)
+
+    return make
+
+
+def answered(result: subprocess.CompletedProcess[str]) -> list[str]:
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+# While one client reads page by page, another takes the server's connection that it had.
+INTERLEAVED = """\
+from django.core.management import call_command
+from django.db import connections, transaction
+from book.models import Page
+
+call_command("migrate", verbosity=0)
+Page.objects.bulk_create(Page(text=str(number)) for number in range(10))
+connections["rival"] = connections["default"].copy("rival")
+
+def read():
+    pages = Page.objects.order_by("id").iterator(chunk_size=2)
+    texts = [next(pages).text]
+    with transaction.atomic("rival"):
+        Page.objects.using("rival").count()
+        texts += [page.text for page in pages]
+    return "".join(texts)
+
+print(read())
+connections["default"].settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = False
+try:
+    print(read())
+except Exception as error:
+    print("does not exist" in str(error))
+"""
+
+
+class TestServerSidePool:
+    def test_reads_in_transaction_mode(
+        self, postgres: Postgres, database: str, make_site: Callable[..., Project]
+    ) -> None:
+        environ = DYNO | {
+            "DATABASE_URL": postgres.url(database, host=ELSEWHERE),
+            "DATABASE_CONNECTION_POOL_URL": postgres.url(
+                database, port=postgres.pooler_port, host=ELSEWHERE
+            ),
+        }
+        site = make_site("connection_pool_url=True")
+        assert answered(site.snippet(INTERLEAVED, env=environ)) == ["0123456789", "True"]
+
+    def test_gives_its_connection_back(
+        self, postgres: Postgres, database: str, connect: Open
+    ) -> None:
+        url = postgres.url(database, port=postgres.pooler_port)
+        connection = connect(
+            {"DATABASE_CONNECTION_POOL_URL": url, "DATABASE_URL": postgres.url(database)},
+            connection_pool_url=True,
+        )
+        assert value(connection, "SELECT 1") == 1
+        connection.close_if_unusable_or_obsolete()  # a request ends
+        assert connection.connection is None
+
+
+LAGGING = """\
+import os, time
+from django.core.management import call_command
+from django.contrib.auth.models import User
+from django.db import connections, transaction
+import psycopg
+from book.models import Page
+
+def follower(statement):
+    with psycopg.connect(os.environ["FOLLOWER_ADMIN"], autocommit=True) as admin:
+        return admin.execute(statement).fetchone()[0]
+
+def caught_up():
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_current_wal_lsn()::text")
+        (position,) = cursor.fetchone()
+    while not follower(f"SELECT pg_last_wal_replay_lsn() >= '{position}'"):
+        time.sleep(0.02)
+
+call_command("migrate", verbosity=0)
+caught_up()
+follower("SELECT pg_wal_replay_pause()::text")
+try:
+    page = Page.objects.create(text="new")
+    User.objects.create(username="ada")
+    print("from the follower", Page.objects.count())
+    with transaction.atomic():
+        print("in a transaction", Page.objects.count())
+    page.refresh_from_db()
+    print("again", page.text, page.page_set.count())
+    print("who signed up", User.objects.count())
+finally:
+    follower("SELECT pg_wal_replay_resume()::text")
+caught_up()
+copy = Page.objects.get()
+print(copy._state.db, Page.objects.db, copy.page_set.all().db)
+copy.text = "changed"
+copy.save()
+print(copy._state.db, Page.objects.using("default").get().text)
+copy = Page.objects.get()
+print(Page.objects.create(text="next", after=copy).after_id == page.pk)
+"""
+
+
+MIRRORED = """\
+from django.test import TestCase, TransactionTestCase
+from book.models import Page
+
+class InTransaction(TestCase):
+    def test_reads_what_it_writes(self):
+        Page.objects.create(text="new")
+        self.assertEqual(Page.objects.get().text, "new")
+
+class Outside(TransactionTestCase):
+    databases = {"default", "replica_amber"}
+
+    def test_reads_the_mirror(self):
+        Page.objects.create(text="new")
+        page = Page.objects.get()
+        self.assertEqual((page.text, page._state.db), ("new", "replica_amber"))
+"""
+
+
+class TestFollowers:
+    @pytest.fixture
+    def environ(self, postgres: Postgres, database: str) -> dict[str, str]:
+        primary = postgres.url(database, host=ELSEWHERE)
+        return DYNO | {
+            "DATABASE_URL": primary,
+            "HEROKU_POSTGRESQL_ONYX_URL": primary,
+            "HEROKU_POSTGRESQL_AMBER_URL": postgres.url(database, port=postgres.follower_port),
+        }
+
+    def test_serve_reads_that_may_lag(
+        self, postgres: Postgres, environ: dict[str, str], make_site: Callable[..., Project]
+    ) -> None:
+        admin = f"host={HOST} port={postgres.follower_port} user=postgres"
+        apps = ("django.contrib.auth", "django.contrib.contenttypes")
+        site = make_site("followers=True", ROUTER, apps)
+        result = site.snippet(LAGGING, env=environ | {"FOLLOWER_ADMIN": admin})
+        assert answered(result) == [
+            "from the follower 0",
+            "in a transaction 1",
+            "again new 0",
+            "who signed up 1",
+            "replica_amber replica_amber replica_amber",
+            "default changed",
+            "True",
+        ]
+
+    def test_are_mirrors_in_tests(
+        self, postgres: Postgres, environ: dict[str, str], make_site: Callable[..., Project]
+    ) -> None:
+        # Of a mirror Django takes the name of the test database, and the server of the URL.
+        environ["HEROKU_POSTGRESQL_AMBER_URL"] = environ["DATABASE_URL"].replace(ELSEWHERE, HOST)
+        site = make_site("followers=True", ROUTER, (), **{"book/tests.py": MIRRORED})
+        result = site.manage("test", env=environ)
+        printed = result.stdout + result.stderr
+        assert result.returncode == 0, printed
+        assert "Ran 2 tests" in printed
+        assert "Creating test database for alias 'default'" in printed
+        assert "replica" not in printed
+        assert "test_" not in postgres.sql("SELECT datname FROM pg_database")
+
+
+class TestHerokuCi:
+    TESTS = (
+        "from django.db import connection\n"
+        "from django.test import TestCase\n"
+        "from book.models import Page\n"
+        "class Tests(TestCase):\n"
+        "    def test_database(self):\n"
+        "        Page.objects.create(text='new')\n"
+        "        with connection.cursor() as cursor:\n"
+        "            cursor.execute('SELECT current_database()')\n"
+        "            print('in', *cursor.fetchone())\n"
+    )
+
+    def test_tests_in_a_database_that_cannot_be_made_anew(
+        self, postgres: Postgres, database: str, make_site: Callable[..., Project]
+    ) -> None:
+        postgres.sql("GRANT ALL ON SCHEMA public TO ci", database)
+        site = make_site(**{"book/tests.py": self.TESTS})
+        environ = {
+            "CI": "true",
+            "DYNO": "run.1",
+            "DATABASE_URL": postgres.url(database, user="ci", host=ELSEWHERE),
+        }
+        command = ("test", "--noinput", "--keepdb", "--verbosity=0")
+        result = site.manage(*command, env=environ | {"HEROKU_TEST_RUN_ID": "8f14e45f"})
+        assert answered(result)[-1] == f"in {database}"
+        assert postgres.sql("SELECT count(*) FROM book_page", database) == "0"
+        result = site.manage(*command, env=environ)
+        assert "permission denied to create database" in result.stderr

@@ -1,0 +1,272 @@
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import herokuify
+from herokuify import cache, key_value
+from herokuify.cache import get_cache_config
+from herokuify.exceptions import ConfigurationError
+
+LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
+REDIS = "django.core.cache.backends.redis.RedisCache"
+MEMCACHED = "herokuify.memcached.BinaryMemcachedCache"
+TLS_URL = "rediss://:hunter2@redis.example.com:6380"
+PLAIN_URL = "redis://:hunter2@redis.example.com:6379"
+MEMCACHIER = {
+    "MEMCACHIER_SERVERS": "a.example.com:11211, b.example.com:11211",
+    "MEMCACHIER_USERNAME": "me",
+    "MEMCACHIER_PASSWORD": "hunter2",
+}
+CLOUD = {name.replace("MEMCACHIER", "MEMCACHEDCLOUD"): MEMCACHIER[name] for name in MEMCACHIER}
+DYNO = {"DYNO": "web.1", "PORT": "5000"}
+EVERYTHING = {
+    "REDIS_URL": TLS_URL,
+    "REDISCLOUD_URL": PLAIN_URL,
+    "HEROKU_REDIS_AMBER_URL": TLS_URL.replace("6380", "7000"),
+    **MEMCACHIER,
+    **CLOUD,
+}
+
+
+def default_of(environ: dict[str, str], **arguments: Any) -> dict[str, Any]:
+    return get_cache_config(environ, **arguments)["default"]
+
+
+def error_of(environ: dict[str, str], **arguments: Any) -> str:
+    """Return the one error's text, which holds no secret in any of its parts."""
+    with pytest.raises(ConfigurationError) as caught:
+        get_cache_config(environ, **arguments)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+    return str(caught.value)
+
+
+def test_is_exported_by_the_package() -> None:
+    assert herokuify.get_cache_config is get_cache_config
+
+
+@pytest.mark.parametrize("stage", [{}, DYNO, {"CI": "true"}])
+@pytest.mark.parametrize("values", [{}, {"REDIS_URL": " ", "MEMCACHIER_SERVERS": ""}])
+def test_absent_addons_are_memory(stage: dict[str, str], values: dict[str, str]) -> None:
+    assert get_cache_config(stage | values) == {
+        "default": {"BACKEND": LOCMEM, "LOCATION": "default"},
+        "locmem": {"BACKEND": LOCMEM, "LOCATION": "locmem"},
+    }
+
+
+def test_reads_the_environment_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", PLAIN_URL)
+    assert get_cache_config() == get_cache_config({"REDIS_URL": PLAIN_URL})
+    monkeypatch.delenv("REDIS_URL")
+    assert get_cache_config() == get_cache_config({})
+
+
+@pytest.mark.parametrize("environ", [{"REDIS_URL": TLS_URL}, MEMCACHIER, CLOUD])
+def test_local_memory_is_always_there(environ: dict[str, str]) -> None:
+    assert get_cache_config(environ)["locmem"] == {"BACKEND": LOCMEM, "LOCATION": "locmem"}
+
+
+class TestRedis:
+    @pytest.mark.parametrize("name", ["REDIS_URL", "REDIS_TLS_URL", "REDISCLOUD_URL"])
+    def test_self_signed_certificate_is_not_verified(self, name: str) -> None:
+        assert default_of({name: f" {TLS_URL}\n"}) == {
+            "BACKEND": REDIS,
+            "LOCATION": TLS_URL,
+            "OPTIONS": {"ssl_cert_reqs": None},
+        }
+
+    @pytest.mark.parametrize("name", ["REDIS_URL", "REDISCLOUD_URL"])
+    @pytest.mark.parametrize("authority", [None, "/app/ca.pem"])
+    def test_without_tls_has_no_options(self, name: str, authority: str | None) -> None:
+        default = default_of({name: PLAIN_URL}, ssl_ca_certs=authority)
+        assert default == {"BACKEND": REDIS, "LOCATION": PLAIN_URL}
+
+    def test_is_verified_with_a_ca(self) -> None:
+        assert default_of({"REDIS_URL": TLS_URL}, ssl_ca_certs="/app/ca.pem")["OPTIONS"] == {
+            "ssl_cert_reqs": "required",
+            "ssl_ca_certs": "/app/ca.pem",
+            "ssl_check_hostname": True,
+        }
+
+    @pytest.mark.parametrize("authority", [None, "/app/ca.pem"])
+    def test_the_urls_verification_wins(self, authority: str | None) -> None:
+        url = f"{TLS_URL}?ssl_cert_reqs=required&ssl_ca_certs=/own.pem"
+        default = default_of({"REDIS_URL": url}, ssl_ca_certs=authority)
+        assert default == {"BACKEND": REDIS, "LOCATION": url}
+
+    @pytest.mark.parametrize(
+        ("url", "tls_url", "expected"),
+        [
+            (PLAIN_URL, TLS_URL, TLS_URL),  # plans before 2024-12
+            (TLS_URL, TLS_URL.replace("6380", "1"), TLS_URL),
+            ("", TLS_URL, TLS_URL),
+            (PLAIN_URL, "", PLAIN_URL),
+        ],
+    )
+    def test_tls_is_preferred(self, url: str, tls_url: str, expected: str) -> None:
+        assert default_of({"REDIS_URL": url, "REDIS_TLS_URL": tls_url})["LOCATION"] == expected
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "rediss://redis.example.com",
+            "rediss://h:hunter2@redis.example.com:6380/3",
+            "redis://[::1]:6379/0",
+            "redis://localhost/?socket_timeout=3",
+            "rediss://:p%2Fw%23@redis.example.com:6380",
+        ],
+    )
+    def test_accepts(self, url: str) -> None:
+        assert default_of({"REDIS_URL": url})["LOCATION"] == url
+
+    @pytest.mark.parametrize("name", ["REDIS_URL", "REDIS_TLS_URL", "REDISCLOUD_URL"])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "hunter2",
+            "true",
+            "redis.example.com:6379",
+            "http://:hunter2@redis.example.com",
+            "REDISS://:hunter2@redis.example.com",
+            "hunter2://redis.example.com",
+            "rediss://",
+            "rediss://:hunter2@:6380",
+            "rediss://:hunter2@redis.example.com:port",
+            "rediss://:hunter2@redis.example.com:0",
+            "rediss://:hunter2@redis.example.com:65536",
+            "rediss://:hunter2/x@redis.example.com:6380",
+            "rediss://:hunter2#x@redis.example.com:6380",
+            "rediss://:hunter2?x@redis.example.com:6380",
+            "rediss://:hunter2[x@redis.example.com:6380",
+            "rediss://:hunter2@redis.example.com:6380/hunter2",
+            "rediss://:hunter2@redis.example.com:6380/1#x",
+            "rediss://:hunter2@redis.exa\nmple.com",
+            "redis://:hunter2@redis.example.com?ssl_cert_reqs=none",
+        ],
+    )
+    def test_malformed_url_is_one_error(self, name: str, url: str) -> None:
+        message = error_of({name: url})
+        assert message.startswith(f"ImproperlyConfigured: {name} is set to something else; it must")
+        assert "rediss://:password@host:6379" in message
+        assert f"heroku config:set {name}=…" in message
+
+
+class TestMemcached:
+    @pytest.mark.parametrize("environ", [MEMCACHIER, CLOUD])
+    def test_takes_servers_and_credentials(self, environ: dict[str, str]) -> None:
+        assert default_of(environ) == {
+            "BACKEND": MEMCACHED,
+            "LOCATION": ["a.example.com:11211", "b.example.com:11211"],
+            "OPTIONS": {"username": "me", "password": "hunter2"},
+        }
+
+    @pytest.mark.parametrize("environ", [MEMCACHIER, CLOUD])
+    @pytest.mark.parametrize("missing", range(3))
+    @pytest.mark.parametrize("blank", [False, True])
+    def test_half_a_set_is_one_error(
+        self, environ: dict[str, str], missing: int, blank: bool
+    ) -> None:
+        name = list(environ)[missing]
+        rest = {key: value for key, value in environ.items() if key != name}
+        message = error_of(rest | ({name: " "} if blank else {}))
+        assert f"but {name} is not set" in message
+        assert f"heroku config:set {name}=…" in message
+
+    @pytest.mark.parametrize(
+        "servers",
+        [
+            ",",
+            "http://a.example.com",
+            "a.example.com:port",
+            "a.example.com:",
+            "a.example.com:0",
+            "a.example.com:65536",
+            "a.example.com:11211;b.example.com:11211",
+            "a b",
+            "me@a.example.com",
+            "-a",
+        ],
+    )
+    def test_malformed_servers_are_one_error(self, servers: str) -> None:
+        message = error_of(MEMCACHIER | {"MEMCACHIER_SERVERS": servers})
+        assert "MEMCACHIER_SERVERS is " in message
+        assert "servers separated by commas" in message
+        assert "heroku config:set MEMCACHIER_SERVERS=…" in message
+
+    @pytest.mark.parametrize("server", ["localhost", "127.0.0.1:1", "[::1]:11211", "mc-1.ec2.x:9"])
+    def test_accepts(self, server: str) -> None:
+        assert default_of(MEMCACHIER | {"MEMCACHIER_SERVERS": server})["LOCATION"] == [server]
+
+
+class TestSeveral:
+    @pytest.mark.parametrize(
+        ("environ", "names"),
+        [
+            ({"REDIS_URL": TLS_URL, "REDISCLOUD_URL": TLS_URL}, "REDIS_URL and REDISCLOUD_URL are"),
+            (MEMCACHIER | CLOUD, "MEMCACHIER_SERVERS and MEMCACHEDCLOUD_SERVERS are"),
+            ({"REDIS_TLS_URL": TLS_URL} | MEMCACHIER, "REDIS_URL and MEMCACHIER_SERVERS are"),
+            ({"REDIS_URL": "x", "MEMCACHEDCLOUD_PASSWORD": "hunter2"}, "MEMCACHEDCLOUD_SERVERS"),
+        ],
+    )
+    def test_are_one_error_that_says_how_to_choose(
+        self, environ: dict[str, str], names: str
+    ) -> None:
+        message = error_of(environ)
+        assert names in message
+        assert 'get_cache_config(variable="' in message
+        assert "heroku addons:detach" in message
+
+    @pytest.mark.parametrize(
+        ("variable", "location"),
+        [
+            ("REDIS_URL", TLS_URL),
+            ("REDISCLOUD_URL", PLAIN_URL),
+            ("HEROKU_REDIS_AMBER_URL", TLS_URL.replace("6380", "7000")),
+            ("MEMCACHIER_SERVERS", ["a.example.com:11211", "b.example.com:11211"]),
+            ("MEMCACHEDCLOUD_SERVERS", ["a.example.com:11211", "b.example.com:11211"]),
+        ],
+    )
+    def test_are_told_apart_by_argument(self, variable: str, location: object) -> None:
+        assert default_of(EVERYTHING, variable=variable)["LOCATION"] == location
+
+    @pytest.mark.parametrize("variable", ["HEROKU_REDIS_PINK_URL", "MEMCACHIER_SERVERS"])
+    def test_a_choice_that_is_not_set(self, variable: str) -> None:
+        environ = {"REDIS_URL": TLS_URL}
+        assert default_of(environ, variable=variable)["BACKEND"] == LOCMEM
+        message = error_of(environ | DYNO, variable=variable)
+        assert f"{variable} is not set" in message
+        assert f"heroku config:set {variable}=…" in message
+
+    @pytest.mark.parametrize("variable", ["redis", "REDIS", TLS_URL, "OTHER_SERVERS"])
+    def test_a_choice_that_is_no_name(self, variable: str) -> None:
+        assert "must be the name of a config var" in error_of({}, variable=variable)
+
+
+@pytest.mark.parametrize(
+    ("environ", "module", "extra"),
+    [
+        ({"REDIS_URL": TLS_URL}, "redis", "redis"),
+        ({"REDISCLOUD_URL": PLAIN_URL}, "redis", "redis"),
+        (MEMCACHIER, "bmemcached", "memcached"),
+        (CLOUD, "bmemcached", "memcached"),
+    ],
+)
+def test_missing_client_is_named_with_its_extra(
+    environ: dict[str, str], module: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+    message = error_of(environ)
+    assert f"The cache at {next(iter(environ))} needs the Python module {module}" in message
+    assert f'pip install "herokuify[{extra}]"' in message
+    assert default_of({})["BACKEND"] == LOCMEM
+
+
+@pytest.mark.source_tree
+def test_docs_name_every_variable() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "cache.md").read_text(encoding="utf-8")
+    rows = "".join(row for row in page.splitlines() if row.startswith("|"))
+    listed = {name for one in (*cache.VARIABLES, *key_value.VARIABLES) for name in one.names}
+    assert all(f"`{name}`" in rows for name in listed - {"HEROKU_REDIS_<COLOR>_URL"})
+    assert "HEROKU_REDIS_AMBER_URL" in page

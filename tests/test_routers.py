@@ -1,0 +1,99 @@
+"""The router's choices; what they lead to is in tests/services/test_databases.py."""
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
+from django.db import connections, router
+
+from herokuify.db import get_db_config
+from herokuify.routers import ReplicaRouter
+from tests.testapp.models import Document
+
+PRIMARY = "postgres://me@db.example.com/name"
+REPLICAS = {"replica_amber", "replica_pink"}
+
+
+def use(monkeypatch: pytest.MonkeyPatch, *colors: str) -> None:
+    """Put a database with these followers, and another, in the tests' place; connect to none."""
+    environ = {f"HEROKU_POSTGRESQL_{color}_URL": f"postgres://{color}/name" for color in colors}
+    config = get_db_config({"DATABASE_URL": PRIMARY, **environ}, followers=True)
+    config["other"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    monkeypatch.setattr(connections, "settings", connections.configure_settings(config))
+    monkeypatch.setattr(router, "routers", [ReplicaRouter()])
+
+
+@pytest.fixture
+def followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, "AMBER", "PINK")
+
+
+def one_of(alias: str) -> Document:
+    document = Document()
+    document._state.db = alias
+    return document
+
+
+def test_without_followers_all_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch)
+    assert router.db_for_read(Document) == "default"
+    assert router.db_for_write(Document) == "default"
+    assert router.db_for_read(Document, instance=one_of("other")) == "other"
+    assert router.allow_migrate("default", "testapp")
+    assert not router.allow_relation(one_of("default"), one_of("other"))
+
+
+@pytest.mark.usefixtures("followed")
+class TestReads:
+    def test_are_spread_over_the_followers(self) -> None:
+        assert {router.db_for_read(Document) for _ in range(200)} == REPLICAS
+
+    @pytest.mark.parametrize("model", [User, Group, Session])
+    def test_of_who_is_signed_in_are_the_primarys(self, model: type[User]) -> None:
+        assert {router.db_for_read(model) for _ in range(20)} == {"default"}
+
+    def test_of_a_user_model_of_the_projects_are_the_primarys(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Not as a setting: Django would give up the users that it knows.
+        monkeypatch.setattr("herokuify.routers.settings.AUTH_USER_MODEL", "testapp.Document")
+        assert {router.db_for_read(Document) for _ in range(20)} == {"default"}
+
+    @pytest.mark.parametrize("alias", ["default", "other", *REPLICAS])
+    def test_stay_where_the_object_comes_from(self, alias: str) -> None:
+        found = {router.db_for_read(Document, instance=one_of(alias)) for _ in range(20)}
+        assert found == {alias}
+
+    def test_of_users_elsewhere_stay_there(self) -> None:
+        user = User()
+        user._state.db = "other"
+        assert router.db_for_read(User, instance=user) == "other"
+
+    def test_of_an_object_that_was_never_stored_are_anybodys(self) -> None:
+        assert router.db_for_read(Document, instance=Document()) in REPLICAS
+
+    def test_of_more_apps_can_be_the_primarys(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Router(ReplicaRouter):
+            primary_apps = ReplicaRouter.primary_apps | {"testapp"}
+
+        monkeypatch.setattr(router, "routers", [Router()])
+        assert {router.db_for_read(Document) for _ in range(20)} == {"default"}
+
+
+@pytest.mark.usefixtures("followed")
+class TestTheRest:
+    @pytest.mark.parametrize(
+        ("alias", "expected"),
+        [("default", "default"), ("replica_pink", "default"), ("other", "other")],
+    )
+    def test_writes_never_meet_a_follower(self, alias: str, expected: str) -> None:
+        assert router.db_for_write(Document, instance=one_of(alias)) == expected
+
+    @pytest.mark.parametrize("alias", ["default", *REPLICAS])
+    def test_objects_of_one_database_can_be_related(self, alias: str) -> None:
+        assert router.allow_relation(one_of(alias), one_of("default"))
+        assert router.allow_relation(one_of("replica_pink"), one_of(alias))
+        assert not router.allow_relation(one_of(alias), one_of("other"))
+
+    def test_migrations_leave_followers_alone(self) -> None:
+        allowed = [alias for alias in connections if router.allow_migrate(alias, "testapp")]
+        assert allowed == ["default", "other"]

@@ -89,6 +89,22 @@ ADDONS = (
     ),
 )
 
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_PLACES = {"BUCKETEER_AWS_REGION": "AWS_S3_REGION_NAME"}
+VARIABLES = tuple(
+    env.Variable((name,), f"{addon.title}: access to the bucket", secret=True, settings=(setting,))
+    for addon in ADDONS
+    for name, setting in zip(addon.keys, _KEYS, strict=True)
+) + tuple(
+    env.Variable(
+        (name,),
+        f"{addon.title}: where the bucket is",
+        settings=(_PLACES.get(name, "AWS_STORAGE_BUCKET_NAME"),),
+    )
+    for addon in ADDONS
+    for name in addon.placement
+)
+
 
 def find_addon(environ: Mapping[str, str]) -> Addon | None:
     """Return the add-on whose variables are set, or None; two are a ConfigurationError."""

@@ -36,6 +36,7 @@ AWS_AUTO_CREATE_BUCKET: bool
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105 (a variable's name)
 BUCKET = "AWS_STORAGE_BUCKET_NAME"
+AUTO_CREATE = "AWS_AUTO_CREATE_BUCKET"
 ALWAYS = (*KEYS, BUCKET)
 
 
@@ -71,6 +72,16 @@ PLACEMENT: Mapping[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
     "AWS_LOCATION": (("AWS_LOCATION",), key_prefix),
 }
 
+VARIABLES = (
+    *(env.Variable((name,), "access to S3", secret=True, settings=(name,)) for name in KEYS),
+    env.Variable((TOKEN,), "access to S3 for a while", secret=True, settings=(TOKEN,)),
+    *(
+        env.Variable(names, "S3: where the bucket is, and files in it", settings=(setting,))
+        for setting, (names, _) in PLACEMENT.items()
+    ),
+    env.Variable((AUTO_CREATE,), "S3: create a missing bucket", settings=(AUTO_CREATE,)),
+)
+
 
 def read_aws(environ: Mapping[str, str]) -> dict[str, str | bool | None]:
     """Read the AWS_* settings from an environment.
@@ -81,9 +92,9 @@ def read_aws(environ: Mapping[str, str]) -> dict[str, str | bool | None]:
     """
     settings: dict[str, str | bool | None] = dict.fromkeys(ALWAYS)
     settings.update(_read_text(environ))
-    auto_create = env.read(environ, "AWS_AUTO_CREATE_BUCKET", convert=env.boolean)
+    auto_create = env.read(environ, AUTO_CREATE, convert=env.boolean)
     if auto_create is not None:
-        settings["AWS_AUTO_CREATE_BUCKET"] = auto_create
+        settings[AUTO_CREATE] = auto_create
     return settings
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar, overload
 from urllib.parse import urlsplit
@@ -20,6 +21,40 @@ T = TypeVar("T")
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
 LONGEST_SHOWN = 80  # characters of a wrong value that a message repeats
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A config var that a module of herokuify reads; each such module lists its own, VARIABLES.
+
+    Of several ``names`` the first that is set wins; ``<COLOR>`` and the like in a name stand
+    for a word. ``purpose`` says who needs it, and what for. The value of a ``secret`` is never
+    shown. ``settings`` names the settings that show what it became, of which the first that
+    is there counts.
+    """
+
+    names: tuple[str, ...]
+    purpose: str
+    secret: bool = False
+    settings: tuple[str, ...] = ()
+
+    def names_set(self, environ: Mapping[str, str]) -> list[str]:
+        """Return the names that are set, the one that wins first."""
+        patterns = [re.sub(r"<\w+>", "[A-Z0-9_]+", name) for name in self.names]
+        return [
+            name
+            for pattern in patterns
+            for name in sorted(environ)
+            if re.fullmatch(pattern, name) and _text_of(environ, name)
+        ]
+
+
+VARIABLES = (
+    Variable(("DYNO",), "Heroku's name of the dyno: tells a build, a release and a dyno apart"),
+    Variable(("PORT",), "where the web dyno listens: tells it from a build"),
+    Variable(("SOURCE_VERSION",), "the commit that a build is made of: tells a build"),
+    Variable(("CI",), "true in Heroku CI and other CI services: tells a test run"),
+)
 
 
 class Stage(Enum):

@@ -1,7 +1,8 @@
 """Django on Heroku: settings from config vars, static and media files on S3."""
 
 from herokuify.db import get_db_config
+from herokuify.mail.config import get_email_config
 
-__all__ = ["__version__", "get_db_config"]
+__all__ = ["__version__", "get_db_config", "get_email_config"]
 
 __version__ = "2.0.0.dev0"

@@ -8,14 +8,16 @@ import herokuify
 
 PACKAGE = Path(herokuify.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-FRAGMENTS = {"aws", "compress", "db"}
+FRAGMENTS = {"aws", "common", "compress", "db", "mail", "server"}
+# What settings name by a dotted path, and nothing imports while settings are being made.
+NAMED = {"mail/backend.py", "middleware.py", "server/logger.py"}
 # Low to high: a module imports only from layers below its own, and within its own layer
 # only inside one sub-package.
 LAYERS = [
     {"exceptions"},
     {"env"},
-    {"addresses"},
-    {"addons"},
+    {"addresses", "hosts", "logs"},
+    {"addons", "middleware"},
     FRAGMENTS,
     {"compat"},
     {"collect"},
@@ -30,6 +32,7 @@ OUTSIDE = {
     "botocore": {"collect", "storage"},
     "compressor": {"management", "storage"},
     "dj_database_url": {"db"},
+    "gunicorn": {"server"},
     "s3transfer": {"storage"},
     "storages": {"storage"},
 }
@@ -99,10 +102,20 @@ def modules_of(parts: set[str]) -> list[Path]:
 
 def test_settings_files_can_import_the_fragments() -> None:
     allowed = ("django.core.checks", "django.core.exceptions")
-    for module in modules_of({"exceptions", "env", "addresses", "addons", *FRAGMENTS}):
+    fragments = LAYERS.index(FRAGMENTS)
+    for module in modules_of(set().union(*LAYERS[: fragments + 1])):
+        if module.relative_to(PACKAGE).as_posix() in NAMED:
+            continue
         names = set(imported(module, at_import=True))
         django = {name for name in names if name.split(".")[0] == "django"}
         assert all(name.startswith(allowed) for name in django), f"{module.name}: {django}"
+
+
+def test_nothing_imports_what_settings_name() -> None:
+    dotted = {f"herokuify.{name[:-3].replace('/', '.')}" for name in NAMED}
+    for module in MODULES:
+        found = {name for name in imported(module) if name.rpartition(".")[0] in dotted}
+        assert not found, module
 
 
 def test_the_collect_engine_knows_no_settings() -> None:

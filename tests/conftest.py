@@ -22,7 +22,12 @@ IN_CI = os.environ.get("CI") == "true"
 INSTALLED = "HEROKUIFY_TEST_INSTALLED"
 
 # The machine's own configuration must not reach the code under test, nor botocore.
-CONFIG_VARS = ("AWS_", "BUCKETEER_", "CLOUDCUBE_", "DATABASE_", "HEROKU_", "STACKHERO_")
+CONFIG_VARS = (
+    *("ALLOWED_HOSTS", "AWS_", "BUCKETEER_", "CLOUDCUBE_", "CSRF_", "DATABASE_", "DEBUG"),
+    *("DEFAULT_FROM_EMAIL", "EMAIL_", "FORWARDED_", "HEROKU_", "HEROKUIFY_FORCE_", "LOG_"),
+    *("MAILERTOGO_", "MAILGUN_", "POSTMARK_", "SECRET_KEY", "SECURE_", "SENDGRID_"),
+    *("SERVER_EMAIL", "SPARKPOST_", "STACKHERO_", "WEB_"),
+)
 for _name in list(os.environ):
     if _name.startswith(CONFIG_VARS) or _name in {"DYNO", "PORT", "SOURCE_VERSION", "STACK"}:
         del os.environ[_name]

@@ -290,7 +290,47 @@ INSTALLED_APPS = ["herokuify", "django.contrib.contenttypes"]
 """
 
 
+# The lines of the original package's documentation, as far as they stand in this module's reach.
+LITERAL = """
+import herokuify
+
+from herokuify.common import *
+from herokuify.aws import *
+from herokuify.mail.mailgun import *
+from herokuify.mail.sendgrid import *
+
+DATABASES = herokuify.get_db_config()
+USE_TZ = True
+"""
+ATTACHED = {
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_STORAGE_BUCKET_NAME": "my-bucket",
+    "DATABASE_URL": "sqlite://",
+    "MAILGUN_SMTP_LOGIN": "me",
+    "MAILGUN_SMTP_PASSWORD": "secret",
+    "SECRET_KEY": "key",
+}
+
+
 class TestProject:
+    # Warnings are errors in these processes.
+    @pytest.mark.parametrize("stage", [{}, DYNO, RELEASE, BUILD, CI])
+    @pytest.mark.parametrize("attached", [{}, ATTACHED], ids=["nothing", "attached"])
+    def test_original_settings_work(
+        self, stage: dict[str, str], attached: dict[str, str], make_project: MakeProject
+    ) -> None:
+        needed = {name: ATTACHED[name] for name in ("DATABASE_URL", "SECRET_KEY")}
+        project = make_project(LITERAL, env=stage | (needed if stage else {}) | attached)
+        result = project.snippet(
+            "from django.conf import settings\n"
+            "from django.core.management import call_command\n"
+            "call_command('check')\n"
+            "print(settings.SECURE_PROXY_SSL_HEADER, settings.SENDGRID_SMTP_PORT)\n"
+        )
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.splitlines()[-1] == "('HTTP_X_FORWARDED_PROTO', 'https') 587"
+
     @pytest.mark.parametrize("environ", [DYNO, RELEASE])
     def test_missing_key_stops_a_dyno(
         self, environ: dict[str, str], make_project: MakeProject

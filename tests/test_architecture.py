@@ -10,16 +10,16 @@ PACKAGE = Path(herokuify.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 FRAGMENTS = {"aws", "common", "compress", "db", "mail", "server"}
 # What settings name by a dotted path, and nothing imports while settings are being made.
-NAMED = {"mail/backend.py", "middleware.py", "server/logger.py"}
+NAMED = {"mail/backend.py", "server/logger.py"}
 # Low to high: a module imports only from layers below its own, and within its own layer
 # only inside one sub-package.
 LAYERS = [
     {"exceptions"},
     {"env"},
     {"addresses", "hosts", "logs"},
-    {"addons", "middleware"},
+    {"addons"},
     FRAGMENTS,
-    {"compat"},
+    {"compat", "middleware"},
     {"collect"},
     {"storage"},
     {"checks", "management"},

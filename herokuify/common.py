@@ -119,11 +119,11 @@ def get_csp(*urls: str) -> dict[str, list[str]]:
     files = ["'self'", *found]
     return {
         "default-src": ["'self'"],
-        "script-src": files,
-        "style-src": files,
-        "font-src": files,
+        "script-src": [*files],
+        "style-src": [*files],
+        "font-src": [*files],
         "img-src": [*files, "data:"],
-        "media-src": files,
+        "media-src": [*files],
         "object-src": ["'none'"],
         "base-uri": ["'self'"],
         "form-action": ["'self'"],

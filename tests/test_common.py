@@ -255,6 +255,8 @@ class TestCsp:
             assert policy[kind] == ["'self'", "https://b.s3.amazonaws.com"]
         assert policy["img-src"] == ["'self'", "https://b.s3.amazonaws.com", "data:"]
         assert policy["default-src"] == policy["form-action"] == ["'self'"]
+        policy["script-src"].append("https://js.example.com")
+        assert "https://js.example.com" not in policy["style-src"]
         assert common.get_csp("//cdn.example.com/s/")["font-src"][1] == "https://cdn.example.com"
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.signals import request_finished
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 
 from herokuify import logs
 
@@ -40,22 +40,15 @@ class RequestIdMiddleware:
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a request with its id set, under ASGI."""
-        identity = _begin(request)
-        response = await cast(Awaitable[HttpResponseBase], self.get_response(request))
-        if isinstance(response, StreamingHttpResponse):
-            # Django streams it in another context than this one.
-            wrap: Any = _streamed_async if response.is_async else _streamed
-            response.streaming_content = wrap(response.streaming_content, identity)
-        return response
+        _begin(request)
+        return await cast(Awaitable[HttpResponseBase], self.get_response(request))
 
 
-def _begin(request: HttpRequest) -> str:
+def _begin(request: HttpRequest) -> None:
     # Not taken back when the view returns: Django logs "Not Found" and the like after the
-    # last middleware, and WSGI servers take the parts of a streamed body after that.
-    # _forget() does it.
+    # last middleware, and the parts of a streamed body are made after that. _forget() does it.
     identity = logs.checked_request_id(request.headers.get("X-Request-ID")) or uuid.uuid4().hex
     logs.request_id.set(identity)
-    return identity
 
 
 def _forget(**kwargs: Any) -> None:
@@ -64,14 +57,3 @@ def _forget(**kwargs: Any) -> None:
 
 
 request_finished.connect(_forget, dispatch_uid="herokuify.middleware")
-
-
-def _streamed(content: Iterator[bytes], identity: str) -> Iterator[bytes]:
-    logs.request_id.set(identity)
-    yield from content
-
-
-async def _streamed_async(content: AsyncIterator[bytes], identity: str) -> AsyncIterator[bytes]:
-    logs.request_id.set(identity)
-    async for part in content:
-        yield part

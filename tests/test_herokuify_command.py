@@ -153,3 +153,8 @@ def test_no_value_shows_a_secret(value: object, is_secret: bool) -> None:
     masked = env._masked("OPAQUE", value, {f"{SECRET}.1"}, is_secret=is_secret)
     assert SECRET not in repr(masked)
     json.dumps(masked)
+
+
+def test_a_secret_is_masked_wherever_it_comes_from() -> None:
+    assert env._masked("SECRET_KEY", "random", set(), is_secret=True) == env.MASK
+    assert env._masked("EMAIL_HOST_PASSWORD", "", set(), is_secret=True) == ""

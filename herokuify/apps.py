@@ -3,14 +3,17 @@
 from types import ModuleType
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core.checks import Tags, register
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
 from herokuify import checks, compat
+from herokuify.exceptions import ConfigurationError
 
 
 class HerokuifyConfig(AppConfig):
-    """Applies the classic storage settings, and registers the system checks."""
+    """Applies the classic storage settings, asks for the key, and registers the checks."""
 
     name = "herokuify"
 
@@ -19,9 +22,21 @@ class HerokuifyConfig(AppConfig):
         # ready() is too late: a model's FileField(storage=default_storage) has resolved
         # the storages by then.
         compat.apply_classic_settings()
+        _require_secret_key()
 
     def ready(self) -> None:
         """Register the checks, and follow ``override_settings``."""
         register(checks.check_storages, Tags.staticfiles)
         register(checks.check_order, Tags.staticfiles)
+        register(checks.check_hosts, Tags.security)
         setting_changed.connect(compat.follow_overrides, dispatch_uid="herokuify.compat")
+
+
+def _require_secret_key() -> None:
+    """Fail at once, and not in the first request, when herokuify.common found no key."""
+    try:
+        _ = settings.SECRET_KEY
+    except ConfigurationError:
+        raise
+    except ImproperlyConfigured:
+        pass  # Django's own: the project may have no use for a key

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
+
+from herokuify.env import Stage, get_stage
 
 _HINT = "Run `python manage.py check --tag staticfiles` to see whether it is mended."
 
@@ -53,5 +57,25 @@ def check_order(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             "they are replaced.",
             hint='Move "herokuify" above "django.contrib.staticfiles".',
             id="herokuify.W001",
+        )
+    ]
+
+
+def check_hosts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W010: on a dyno, ALLOWED_HOSTS lets in nobody, or anybody."""
+    if settings.DEBUG or get_stage(os.environ) not in {Stage.RELEASE, Stage.DYNO}:
+        return []
+    if not settings.ALLOWED_HOSTS:
+        message = "ALLOWED_HOSTS is empty, so that every request is answered with 400."
+    elif "*" in settings.ALLOWED_HOSTS:
+        message = 'ALLOWED_HOSTS has "*": the links that the site makes can name any host.'
+    else:
+        return []
+    return [
+        CheckWarning(
+            message,
+            hint="heroku config:set ALLOWED_HOSTS=www.example.com, or, for the app's own domain: "
+            "heroku labs:enable runtime-dyno-metadata",
+            id="herokuify.W010",
         )
     ]

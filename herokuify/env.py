@@ -183,6 +183,13 @@ def integer(value: str) -> int:
     return int(value)
 
 
+def port(value: str) -> int:
+    """Convert the number of a TCP port."""
+    if not re.fullmatch("[0-9]{1,5}", value) or not 0 < int(value) < 65536:
+        raise ValueError("a port's number, such as 587")
+    return int(value)
+
+
 def url(value: str) -> str:
     """Check an absolute URL: it has a scheme and a host, and no blanks."""
     if not _is_url(value):

@@ -22,8 +22,11 @@ INSTALLED = "HEROKUIFY_TEST_INSTALLED"
 
 # The machine's own configuration must not reach the code under test, nor botocore.
 CONFIG_VARS = (
-    *("AWS_", "BUCKETEER_", "CLOUDCUBE_", "DATABASE_", "HEROKU_", "MEMCACHEDCLOUD_"),
-    *("MEMCACHIER_", "PG", "REDISCLOUD_", "REDIS_", "STACKHERO_"),
+    *("ALLOWED_HOSTS", "AWS_", "BUCKETEER_", "CLOUDCUBE_", "CSRF_", "DATABASE_", "DEBUG"),
+    *("DEFAULT_FROM_EMAIL", "EMAIL_", "FORWARDED_", "HEROKU_", "HEROKUIFY_FORCE_", "LOG_"),
+    *("MAILERTOGO_", "MAILGUN_", "MEMCACHEDCLOUD_", "MEMCACHIER_", "PG", "POSTMARK_"),
+    *("REDISCLOUD_", "REDIS_", "SECRET_KEY", "SECURE_", "SENDGRID_", "SERVER_EMAIL"),
+    *("SPARKPOST_", "STACKHERO_", "WEB_"),
 )
 for _name in list(os.environ):
     if _name.startswith(CONFIG_VARS) or _name in {"DYNO", "PORT", "SOURCE_VERSION", "STACK"}:

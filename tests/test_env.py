@@ -96,6 +96,7 @@ class TestConverters:
             (env.boolean, "0", False),
             (env.integer, "42", 42),
             (env.integer, "-1", -1),
+            (env.port, "587", 587),
             (env.url, "postgres://u:p@host:5432/name?a=b", "postgres://u:p@host:5432/name?a=b"),
             (env.http_url, "http://[::1]:9000/", "http://[::1]:9000/"),
             (env.http_url, "https://s3.example.com", "https://s3.example.com"),
@@ -119,6 +120,10 @@ class TestConverters:
             (env.integer, "1_000"),
             (env.integer, "٣"),
             (env.integer, "9" * 19),
+            (env.port, "0"),
+            (env.port, "65536"),
+            (env.port, "+1"),
+            (env.port, "smtp"),
             (env.url, "other.test/path"),
             (env.url, "//other.test"),
             (env.url, "https:///other"),
@@ -164,6 +169,6 @@ def test_docs_name_every_stage_and_converter() -> None:
     page = (Path(__file__).parent.parent / "docs" / "env.md").read_text(encoding="utf-8")
     rows = "".join(row for row in page.splitlines() if row.startswith("|"))
     assert all(f"`Stage.{stage.name}`" in rows for stage in Stage)
-    converters = (env.boolean, env.integer, env.url, env.http_url, env.comma_list, env.one_of)
-    assert all(f"`{convert.__name__}" in rows for convert in converters)
+    names = ("boolean", "integer", "port", "url", "http_url", "comma_list", "one_of")
+    assert all(hasattr(env, name) and f"`{name}" in rows for name in names)
     assert all(spelling in rows for spelling in env.TRUE + env.FALSE)

@@ -1,4 +1,5 @@
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,6 +13,21 @@ from tests import project
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "example_project"
 DEMO = ROOT / "tools" / "demo.py"
+# What a web dyno has, with dyno metadata and herokuify's own variables.
+DYNO = {
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_S3_REGION_NAME": "eu-west-1",
+    "AWS_STORAGE_BUCKET_NAME": "my-bucket",
+    "DATABASE_URL": "sqlite://",
+    "DYNO": "web.1",
+    "HEROKU_APP_DEFAULT_DOMAIN_NAME": "kestrel-12ab.herokuapp.com",
+    "HEROKU_APP_NAME": "kestrel",
+    "MAILGUN_SMTP_LOGIN": "postmaster@example.com",
+    "MAILGUN_SMTP_PASSWORD": "secret",
+    "PORT": "5000",
+    "SECRET_KEY": "".join(map(chr, range(33, 127))),
+}
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.sqlite3", "media", "staticfiles")
 
 # A guest's visit through Django's test client, on the settings as they stand.
@@ -156,7 +172,7 @@ class TestOnHeroku:
     def test_a_dyno_needs_a_secret_key(self, example: project.Project) -> None:
         result = example.manage("migrate", "--noinput", env={"DYNO": "release.1"})
         assert result.returncode != 0
-        assert "heroku config:set SECRET_KEY=…" in result.stderr
+        assert "heroku config:set SECRET_KEY=" in result.stderr
 
     def test_a_build_needs_no_variable(self, example: project.Project) -> None:
         build = {"DYNO": "run.1", "SOURCE_VERSION": "0" * 40, "STACK": "heroku-24"}
@@ -174,11 +190,50 @@ class TestOnHeroku:
 
     def test_procfile_is_the_one_to_copy(self) -> None:
         lines = (EXAMPLE / "Procfile").read_text(encoding="utf-8").splitlines()
-        commands = {line.split(":")[0]: shlex.split(line.split(":")[1]) for line in lines}
+        commands = {line.split(":")[0]: shlex.split(line.split(":", 1)[1]) for line in lines}
         assert commands == {
             "release": ["python", "manage.py", "migrate", "--noinput"],
-            "web": ["gunicorn", "config.wsgi", "--log-file", "-"],
+            "web": ["gunicorn", "-c", "python:herokuify.server", "config.wsgi"],
         }
+        assert (ROOT / "Procfile.example").read_text(encoding="utf-8").splitlines() == lines
+
+    def test_deployment_has_no_warning(self, example: project.Project) -> None:
+        # On any warning: check exits 1, and prints it.
+        succeed(example.manage("check", "--deploy", "--fail-level", "DEBUG", env=DYNO))
+
+    def test_what_is_silenced_is_all_that_is_warned_of(self, example: project.Project) -> None:
+        settings = example.folder / "config" / "settings.py"
+        lines = settings.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith("SILENCED_SYSTEM_CHECKS")]
+        assert len(kept) == len(lines) - 1
+        settings.write_text("".join(kept), encoding="utf-8")
+        result = example.manage("check", "--deploy", env=DYNO)
+        found = set(re.findall(r"\(((?:security|herokuify)\.\w+)\)", result.stderr))
+        assert found == {"security.W005", "security.W021"}
+
+    def test_dyno_sends_browsers_to_https(self, example: project.Project) -> None:
+        succeed(
+            example.snippet(
+                """
+from django.test import Client
+host = "kestrel-12ab.herokuapp.com"
+moved = Client(SERVER_NAME=host).get("/admin/")
+assert moved.status_code == 301 and moved["Location"] == f"https://{host}/admin/", moved
+page = Client(SERVER_NAME=host, HTTP_X_FORWARDED_PROTO="https").get("/admin/")
+assert page.status_code == 302 and page["Location"].startswith("/admin/login/"), page
+assert page["Strict-Transport-Security"] == "max-age=3600", page.headers
+from django.conf import settings
+assert settings.SESSION_COOKIE_SECURE and settings.CSRF_COOKIE_SECURE
+stranger = Client(SERVER_NAME="evil.example.com", HTTP_X_FORWARDED_PROTO="https")
+assert stranger.get("/admin/").status_code == 400
+import django.conf.global_settings
+if hasattr(django.conf.global_settings, "SECURE_CSP"):
+    policy = page["Content-Security-Policy"]
+    assert "script-src 'self' https://my-bucket.s3.eu-west-1.amazonaws.com;" in policy, policy
+""",
+                env=DYNO,
+            )
+        )
 
 
 def test_the_demo_passes_its_own_check(tmp_path: Path) -> None:

@@ -1,16 +1,29 @@
 """The lists of variables that fragments read: VARIABLES of each module."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from types import ModuleType
 
 import pytest
 
-from herokuify import addons, aws, cache, celery, db, env, key_value
+from herokuify import (
+    addons,
+    aws,
+    cache,
+    celery,
+    common,
+    db,
+    env,
+    hosts,
+    key_value,
+    logs,
+    server,
+)
 from herokuify.env import Variable
 from herokuify.exceptions import ConfigurationError
+from herokuify.mail import config, mailgun, postmark, sendgrid
 
 #: A module that reads variables → its functions that read them of a mapping.
 BUILDERS: dict[ModuleType, list[Callable[[Mapping[str, str]], object]]] = {
@@ -24,9 +37,15 @@ BUILDERS: dict[ModuleType, list[Callable[[Mapping[str, str]], object]]] = {
         lambda environ: key_value.read_store(environ, key_value.HEROKU),
         lambda environ: key_value.read_store(environ, "HEROKU_REDIS_PINK_URL"),
     ],
+    common: [common.read_common],
+    config: [config.get_email_config],
+    hosts: [lambda environ: hosts.read_hosts(environ, is_local=True)],
+    logs: [logs.read_level, logs.read_format],
+    mailgun: [mailgun.read_mailgun],
+    postmark: [postmark.read_postmark],
+    sendgrid: [sendgrid.read_sendgrid],
+    server: [server.read_server],
 }
-#: Readers on whose variables those of a module rest: their lists count, too.
-SHARED = (env, addons, key_value)
 VALUES = (
     *("", "nonsense", "true", "587", "https://b.s3.amazonaws.com/c", "a.example.com"),
     *("postgres://me@db.example.com/name", "rediss://redis.example.com"),
@@ -60,16 +79,13 @@ class Recorder(dict[str, str]):
         return super().get(name, default)
 
 
-def declared(module: ModuleType) -> list[Variable]:
-    return [variable for part in {module, *SHARED} for variable in part.VARIABLES]
-
-
-def is_declared(name: str, variables: list[Variable]) -> bool:
+def is_declared(name: str) -> bool:
+    variables = chain.from_iterable(module.VARIABLES for module in BUILDERS)
     names = chain.from_iterable(variable.names for variable in variables)
     return any(re.fullmatch(re.sub(r"<\w+>", "[A-Z0-9_]+", known), name) for known in names)
 
 
-def environments(variables: list[Variable]) -> Iterator[dict[str, str]]:
+def environments(variables: Iterable[Variable]) -> Iterator[dict[str, str]]:
     """Yield environments with one variable set, or all, to each value, in each stage."""
     names = [re.sub(r"<\w+>", "PINK", name) for variable in variables for name in variable.names]
     for stage in STAGES:
@@ -80,16 +96,15 @@ def environments(variables: list[Variable]) -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize("module", BUILDERS, ids=lambda module: module.__name__)
 def test_every_variable_that_is_read_is_listed(module: ModuleType) -> None:
-    variables = declared(module)
     asked: set[str] = set()
-    for environ in environments(variables):
+    for environ in environments(module.VARIABLES):
         for build in BUILDERS[module]:
             recorder = Recorder(environ)
             with suppress(ConfigurationError):
                 build(recorder)
             asked |= recorder.asked
     assert asked
-    assert {name for name in asked if not is_declared(name, variables)} == set()
+    assert {name for name in asked if not is_declared(name)} == set()
     # And none is listed that nothing reads.
     assert {
         name

@@ -110,11 +110,14 @@ def _s3(slug: Slug, url: str | None, log: Path) -> Iterator[dict[str, str]]:
 def _config_vars(s3: Mapping[str, str], folder: Path) -> dict[str, str]:
     """What ``heroku config`` would show."""
     return {
+        "ALLOWED_HOSTS": "127.0.0.1",
         "AWS_AUTO_CREATE_BUCKET": "true",
         "AWS_S3_REGION_NAME": "us-east-1",
         "AWS_STORAGE_BUCKET_NAME": f"herokuify-demo-{secrets.token_hex(4)}",
         "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
         "SECRET_KEY": secrets.token_urlsafe(50),
+        # There is no router here that speaks https.
+        "SECURE_SSL_REDIRECT": "false",
         **s3,
     }
 

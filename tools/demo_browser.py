@@ -5,7 +5,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from http.cookiejar import CookieJar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.error import HTTPError
 from urllib.parse import urljoin
 from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
@@ -70,7 +70,9 @@ class Browser:
     """Sends requests; with ``cookies`` it keeps what a site gives it, as a session needs."""
 
     def __init__(self, *, cookies: bool) -> None:
-        handlers = [HTTPCookieProcessor(CookieJar())] if cookies else []
+        # As browsers do on this machine: they take it for safe, and keep cookies for https.
+        policy = DefaultCookiePolicy(secure_protocols=("https", "http"))
+        handlers = [HTTPCookieProcessor(CookieJar(policy))] if cookies else []
         self._opener = build_opener(ProxyHandler({}), *handlers)
 
     def get(self, url: str, **headers: str) -> Answer:

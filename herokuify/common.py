@@ -1,0 +1,204 @@
+"""Settings fragment for security, hosts and logs: ``from herokuify.common import *``.
+
+On a dyno the names are what ``manage.py check --deploy`` wants; on a laptop what runserver
+needs. Each can be overridden below the import.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from herokuify import env, logs
+from herokuify.env import Stage
+from herokuify.exceptions import ConfigurationError
+from herokuify.hosts import read_hosts
+
+# For type checkers.
+ALLOWED_HOSTS: list[str]
+CSRF_COOKIE_SECURE: bool
+CSRF_TRUSTED_ORIGINS: list[str]
+DEBUG: bool
+LOGGING: dict[str, Any]
+SECRET_KEY: str
+SECURE_CSP: dict[str, list[str]]
+SECURE_HSTS_INCLUDE_SUBDOMAINS: bool
+SECURE_HSTS_PRELOAD: bool
+SECURE_HSTS_SECONDS: int
+SECURE_PROXY_SSL_HEADER: tuple[str, str]
+SECURE_SSL_REDIRECT: bool
+SESSION_COOKIE_SECURE: bool
+
+ON_HEROKU = frozenset({Stage.BUILD, Stage.RELEASE, Stage.DYNO})
+LIVE = frozenset({Stage.RELEASE, Stage.DYNO})
+FORCE_DEBUG = "HEROKUIFY_FORCE_DEBUG"
+HSTS_SECONDS = 3600
+PRELOAD_SECONDS = 31_536_000  # what browsers' lists ask for (hstspreload.org)
+#: Django's checks know an unsafe key by its beginning (security.W009).
+INSECURE_KEY = "django-insecure-herokuify-"
+
+
+def _variable(name: str, purpose: str, setting: str = "", *, secret: bool = False) -> env.Variable:
+    return env.Variable((name,), purpose, secret, (setting or name,))
+
+
+VARIABLES = (
+    _variable("SECRET_KEY", "Django signs sessions and forms with it", secret=True),
+    _variable("DEBUG", "true on a laptop only: error pages show the code"),
+    _variable(FORCE_DEBUG, "true permits DEBUG on Heroku", "DEBUG"),
+    _variable("SECURE_SSL_REDIRECT", "redirects http to https; true on a dyno"),
+    _variable("SECURE_HSTS_SECONDS", "how long browsers insist on https"),
+    _variable("SECURE_HSTS_INCLUDE_SUBDOMAINS", "they do so for all subdomains"),
+    _variable("SECURE_HSTS_PRELOAD", "and may be built with the domain in their lists"),
+)
+
+
+def seconds(value: str) -> int:
+    """Convert a number of seconds, 0 or more."""
+    try:
+        number = env.integer(value)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise ValueError("a number of seconds, such as 3600, or 0")
+    return number
+
+
+class MissingKey(str):
+    """A SECRET_KEY that is not there: Django asks whether it is empty, and learns how to set it.
+
+    The import can't fail for it, because the project may set its own below.
+    """
+
+    __slots__ = ()
+
+    def __bool__(self) -> NoReturn:
+        raise ConfigurationError(
+            "SECRET_KEY is not set, and a dyno needs one that is the same in all its processes. "
+            'heroku config:set SECRET_KEY="$(openssl rand -base64 48)", or assign SECRET_KEY '
+            "below `from herokuify.common import *`."
+        )
+
+
+def read_common(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Read the settings of security, hosts and logs from an environment.
+
+    Raises ConfigurationError for DEBUG on Heroku, unless HEROKUIFY_FORCE_DEBUG permits it, and
+    for a value that can't be right. A missing SECRET_KEY raises where Django first uses it.
+    """
+    stage = env.get_stage(environ)
+    is_live = stage in LIVE
+    debug = _read_debug(environ, stage)
+    redirect = env.read(environ, "SECURE_SSL_REDIRECT", convert=env.boolean)
+    return {
+        "DEBUG": debug,
+        "SECRET_KEY": _read_key(environ, stage, debug=debug),
+        **read_hosts(environ, is_local=stage not in ON_HEROKU),
+        # Heroku's router sets the header on every request (Heroku Dev Center, "HTTP Routing").
+        "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
+        "SECURE_SSL_REDIRECT": is_live if redirect is None else redirect,
+        **_read_hsts(environ, is_live=is_live),
+        "SESSION_COOKIE_SECURE": is_live,
+        "CSRF_COOKIE_SECURE": is_live,
+        "SECURE_CSP": get_csp(),
+        "LOGGING": _read_logging(environ),
+    }
+
+
+def get_csp(*urls: str) -> dict[str, list[str]]:
+    """Build SECURE_CSP: everything from the site itself, and files below these URLs, too.
+
+    ``get_csp(STATIC_URL, MEDIA_URL)``; a URL without a host adds nothing. Django 6.0 and later
+    send it with ``django.middleware.csp.ContentSecurityPolicyMiddleware``.
+    """
+    parts = [urlsplit(url) for url in urls]
+    found = {f"{part.scheme or 'https'}://{part.netloc}": None for part in parts if part.netloc}
+    files = ["'self'", *found]
+    return {
+        "default-src": ["'self'"],
+        "script-src": [*files],
+        "style-src": [*files],
+        "font-src": [*files],
+        "img-src": [*files, "data:"],
+        "media-src": [*files],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+
+
+def _read_debug(environ: Mapping[str, str], stage: Stage) -> bool:
+    debug = env.read(environ, "DEBUG", convert=env.boolean) or False
+    forced = env.read(environ, FORCE_DEBUG, convert=env.boolean) or False
+    if debug and stage in ON_HEROKU and not forced:
+        raise ConfigurationError(
+            "DEBUG is true on Heroku, where its error pages would show the code and the settings "
+            "to anyone. heroku config:unset DEBUG, or, to take that risk for a while: heroku "
+            f"config:set {FORCE_DEBUG}=true"
+        )
+    return debug
+
+
+def _read_key(environ: Mapping[str, str], stage: Stage, *, debug: bool) -> str:
+    key = env.read(environ, "SECRET_KEY", secret=True)
+    if key:
+        return key
+    if stage in LIVE:
+        return MissingKey()
+    # Only with DEBUG is it the same in every process: what looks like a laptop may be a
+    # server elsewhere, and must not sign with a key that anyone can read here.
+    return INSECURE_KEY + ("laptop" if debug else secrets.token_urlsafe(48))
+
+
+def _read_hsts(environ: Mapping[str, str], *, is_live: bool) -> dict[str, int | bool]:
+    age = env.read(environ, "SECURE_HSTS_SECONDS", convert=seconds)
+    if age is None:
+        age = HSTS_SECONDS if is_live else 0
+    subdomains = env.read(environ, "SECURE_HSTS_INCLUDE_SUBDOMAINS", convert=env.boolean) or False
+    preload = env.read(environ, "SECURE_HSTS_PRELOAD", convert=env.boolean) or False
+    if is_live and preload and not (subdomains and age >= PRELOAD_SECONDS):
+        raise ConfigurationError(
+            "SECURE_HSTS_PRELOAD is true, but browsers' lists take only domains that insist on "
+            f"https for {PRELOAD_SECONDS} seconds and with all subdomains. heroku config:unset "
+            "SECURE_HSTS_PRELOAD, or heroku config:set SECURE_HSTS_INCLUDE_SUBDOMAINS=true "
+            f"SECURE_HSTS_SECONDS={PRELOAD_SECONDS}"
+        )
+    return {
+        "SECURE_HSTS_SECONDS": age,
+        "SECURE_HSTS_INCLUDE_SUBDOMAINS": subdomains,
+        "SECURE_HSTS_PRELOAD": preload,
+    }
+
+
+def _read_logging(environ: Mapping[str, str]) -> dict[str, Any]:
+    level = logs.read_level(environ)
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"require_debug_false": {"()": "django.utils.log.RequireDebugFalse"}},
+        "formatters": {"herokuify": {"()": logs.formatter_path(environ)}},
+        "handlers": {
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stdout",
+                "formatter": "herokuify",
+            },
+            "mail_admins": {
+                "class": "django.utils.log.AdminEmailHandler",
+                "filters": ["require_debug_false"],
+                "level": "ERROR",
+            },
+        },
+        "root": {"handlers": ["stdout"], "level": level},
+        # Django's own configuration gives it a handler that is silent without DEBUG.
+        "loggers": {"django": {"handlers": ["mail_admins"], "level": level}},
+    }
+
+
+_settings = read_common(os.environ)
+# Type checkers don't see this __all__, and go by the annotations above.
+globals().update(_settings, __all__=[*_settings, "get_csp"])

@@ -1,0 +1,96 @@
+"""The domains that the site answers for: from config vars and from Heroku's dyno metadata."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from herokuify import env
+
+#: What runserver and a server of one's own are reached by.
+LOCAL_HOSTS = (".localhost", "127.0.0.1", "[::1]")
+
+VARIABLES = (
+    env.Variable(
+        ("ALLOWED_HOSTS",), "the site's domains, between commas", settings=("ALLOWED_HOSTS",)
+    ),
+    env.Variable(
+        ("CSRF_TRUSTED_ORIGINS",),
+        "other sites whose forms are accepted, between commas",
+        settings=("CSRF_TRUSTED_ORIGINS",),
+    ),
+    env.Variable(
+        ("HEROKU_APP_DEFAULT_DOMAIN_NAME",),
+        "dyno metadata: a domain of the site",
+        settings=("ALLOWED_HOSTS",),
+    ),
+    env.Variable(
+        ("HEROKU_APP_NAME",),
+        "dyno metadata, review apps: a domain of the site, when no other names one",
+        settings=("ALLOWED_HOSTS",),
+    ),
+)
+
+
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_NAME = rf"{_LABEL}(?:\.{_LABEL})*"
+_IPV6 = r"\[[0-9A-Fa-f:.]+\]"
+
+
+def host(value: str) -> str:
+    """Convert a domain (``.example.com`` with its subdomains), an IP address or ``*``."""
+    if not re.fullmatch(rf"\*|\.?{_NAME}|{_IPV6}", value):
+        raise ValueError("domains alone, such as www.example.com, without https:// and ports")
+    return value.lower()
+
+
+def hosts(value: str) -> list[str]:
+    """Convert domains between commas."""
+    return [host(item) for item in env.comma_list(value)]
+
+
+def origins(value: str) -> list[str]:
+    """Convert origins between commas: a scheme and a host, which may begin with ``*.``."""
+    items = env.comma_list(value)
+    origin = rf"https?://(?:(?:\*\.)?{_NAME}|{_IPV6})(?::[0-9]{{1,5}})?"
+    if not all(re.fullmatch(origin, item) for item in items):
+        raise ValueError("origins, such as https://www.example.com or https://*.example.com")
+    return items
+
+
+def domain(value: str) -> str:
+    """Convert a domain of Heroku's metadata."""
+    if value.startswith(("*", ".", "[")):
+        raise ValueError("a domain, such as example-1234567890ab.herokuapp.com")
+    return host(value)
+
+
+def app_name(value: str) -> str:
+    """Convert the name of a Heroku app."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,61}[a-z0-9]", value):
+        raise ValueError("the name of a Heroku app: letters, digits and dashes")
+    return value
+
+
+def read_hosts(environ: Mapping[str, str], *, is_local: bool) -> dict[str, list[str]]:
+    """Read ALLOWED_HOSTS and CSRF_TRUSTED_ORIGINS; ``is_local`` adds this machine's names.
+
+    Raises ConfigurationError for a value that can't be right.
+    """
+    given = env.read(environ, "ALLOWED_HOSTS", convert=hosts) or []
+    trusted = env.read(environ, "CSRF_TRUSTED_ORIGINS", convert=origins) or []
+    default = env.read(environ, "HEROKU_APP_DEFAULT_DOMAIN_NAME", convert=domain)
+    name = env.read(environ, "HEROKU_APP_NAME", convert=app_name)
+    if not default and name:
+        # So it is for apps made before June 2023; those made later have a random part in it
+        # (Heroku Dev Center, "App Names and Subdomains").
+        default = f"{name}.herokuapp.com"
+    of_app = [default] if default else []
+    return {
+        "ALLOWED_HOSTS": _unique(*given, *of_app, *(LOCAL_HOSTS if is_local else ())),
+        "CSRF_TRUSTED_ORIGINS": _unique(*trusted, *(f"https://{name}" for name in of_app)),
+    }
+
+
+def _unique(*items: str) -> list[str]:
+    return list(dict.fromkeys(items))

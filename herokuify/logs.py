@@ -1,0 +1,124 @@
+"""Log lines as Heroku wants them: stdout, one line each, no timestamp, with a request id.
+
+Heroku adds the time and the dyno's name to each line ("Logging"), and gives each request an
+id, which stands in its router's lines as well ("HTTP Request IDs").
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import traceback
+from collections.abc import Mapping
+from contextvars import ContextVar
+
+from herokuify import env
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+FORMATS = ("text", "json")
+VARIABLES = (
+    env.Variable(
+        ("LOG_LEVEL",),
+        f"logging: the lowest level that is written: {', '.join(LEVELS)}",
+        settings=("LOGGING",),
+    ),
+    env.Variable(("LOG_FORMAT",), f"logging: {' or '.join(FORMATS)} lines", settings=("LOGGING",)),
+)
+
+#: The id of the request that is being answered; None outside of requests.
+request_id: ContextVar[str | None] = ContextVar("herokuify_request_id", default=None)
+
+#: What Heroku's router lets through from a client, and the ids it makes itself (Heroku Dev
+#: Center, "HTTP Request IDs").
+_VALID_ID = re.compile(r"[A-Za-z0-9+/=-]{20,200}")
+#: Whatever a terminal or a log drain could take for a new line or a command.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+#: What every record has; the rest was given as ``extra``.
+_STANDARD = {*vars(logging.makeLogRecord({})), "asctime", "message", "taskName"}
+
+
+def read_level(environ: Mapping[str, str]) -> str:
+    """Return the level that LOG_LEVEL names, in upper case; INFO when it is not set."""
+    return (env.read(environ, "LOG_LEVEL", convert=env.one_of(*LEVELS)) or "info").upper()
+
+
+def read_format(environ: Mapping[str, str]) -> str:
+    """Return ``"text"`` or ``"json"``: LOG_FORMAT, or text when it is not set."""
+    return env.read(environ, "LOG_FORMAT", convert=env.one_of(*FORMATS)) or "text"
+
+
+def formatter_path(environ: Mapping[str, str]) -> str:
+    """Return the dotted path of the formatter that LOG_FORMAT asks for."""
+    formatter = JsonFormatter if read_format(environ) == "json" else TextFormatter
+    return f"{__name__}.{formatter.__name__}"
+
+
+def checked_request_id(header: str | None) -> str | None:
+    """Return the X-Request-ID header's value, or None when Heroku's router didn't write it."""
+    return header if header and _VALID_ID.fullmatch(header) else None
+
+
+class TextFormatter(logging.Formatter):
+    """``LEVEL logger [request id] message``; a traceback's lines begin alike.
+
+    Control characters of the message are escaped, so that nobody can forge a line.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record as one line, and one more for each line of its traceback."""
+        head = f"{record.levelname} {record.name} [{request_id.get() or '-'}]"
+        lines = [record.getMessage(), *_details(record).splitlines()]
+        return "\n".join(f"{head} {_escaped(line)}" for line in lines)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: level, logger, message, request_id, exception, and the extras."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record as one line of ASCII; what JSON doesn't know becomes its repr()."""
+        entry: dict[str, object] = {
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": request_id.get(),
+        }
+        if details := _details(record):
+            entry["exception"] = details
+        extras = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        for name, value in extras.items():
+            entry.setdefault(name, value)
+        try:
+            return json.dumps(entry, default=_represented, allow_nan=False)
+        except (TypeError, ValueError):  # a key that is no text, a NaN, or a circle
+            return json.dumps(
+                {
+                    name: value if value is None or isinstance(value, str) else _represented(value)
+                    for name, value in entry.items()
+                }
+            )
+
+
+def _details(record: logging.LogRecord) -> str:
+    """Return the traceback and the stack of a record, which may have neither."""
+    parts = []
+    if record.exc_info and record.exc_info[0]:
+        parts.append("".join(traceback.format_exception(*record.exc_info)).rstrip())
+    elif record.exc_text:  # of a record that came from another process
+        parts.append(record.exc_text)
+    if record.stack_info:
+        parts.append(record.stack_info)
+    return "\n".join(parts)
+
+
+def _escaped(text: str) -> str:
+    """Escape control characters, and surrogates that stdout can't encode."""
+    text = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _represented(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001  (a log line must not fail for what it describes)
+        return f"<{type(value).__name__}>"

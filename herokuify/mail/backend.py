@@ -1,0 +1,29 @@
+"""What stands in for a mail service that is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+
+from herokuify.exceptions import ConfigurationError
+
+
+class MissingBackend(BaseEmailBackend):
+    """Refuses to send, and says what is missing: lost mail would go unnoticed."""
+
+    def __init__(self, fail_silently: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fail_silently = fail_silently
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Raise ConfigurationError, unless the caller asked for silence."""
+        if email_messages and not self.fail_silently:
+            raise ConfigurationError(
+                "Mail can't be sent, because no mail service is attached. heroku addons:create "
+                "mailgun, or heroku config:set EMAIL_HOST=… EMAIL_HOST_USER=… "
+                "EMAIL_HOST_PASSWORD=…"
+            )
+        return 0

@@ -1,0 +1,137 @@
+"""Mail settings of a server and a login, in the form that the Django at hand reads."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from email.utils import parseaddr
+from typing import Any
+
+from herokuify import env
+from herokuify.env import Stage
+from herokuify.exceptions import ConfigurationError
+from herokuify.mail.providers import ADDONS, PLAIN, TLS_PORT, Provider, Smtp
+
+SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+CONSOLE_BACKEND = "django.core.mail.backends.console.EmailBackend"
+MISSING_BACKEND = "herokuify.mail.backend.MissingBackend"
+TIMEOUT = 10  # seconds; without one a silent server holds a request until the router cuts it
+SENDERS = ("DEFAULT_FROM_EMAIL", "SERVER_EMAIL")
+
+VARIABLES = (
+    *(variable for provider in (PLAIN, *ADDONS) for variable in provider.variables),
+    env.Variable(
+        ("DEFAULT_FROM_EMAIL",), "the sender of the site's mail", settings=("DEFAULT_FROM_EMAIL",)
+    ),
+    env.Variable(
+        ("SERVER_EMAIL",),
+        "the sender of mail to ADMINS; DEFAULT_FROM_EMAIL when not set",
+        settings=("SERVER_EMAIL",),
+    ),
+)
+
+
+def get_email_config(
+    environ: Mapping[str, str] | None = None, *, timeout: int = TIMEOUT
+) -> dict[str, Any]:
+    """Mail settings: ``globals().update(herokuify.get_email_config())``.
+
+    MAILERS where Django knows it (6.1), else EMAIL_*; of the plain variables EMAIL_HOST and so
+    on, or of the add-on that is attached. With neither, mail goes to the console on a
+    laptop, in CI and in a build, and is an error on a dyno. ``timeout`` is in seconds. Raises
+    ConfigurationError for two add-ons, half a login, and a value that can't be right.
+    """
+    environ = os.environ if environ is None else environ
+    smtp = PLAIN.smtp(environ)
+    if smtp is None:
+        addon = _find_addon(environ)
+        smtp = addon.smtp(environ) if addon else None
+    mailers = {"default": _mailer(smtp, environ, timeout)}
+    return read_senders(environ) | (
+        {"MAILERS": mailers} if knows_mailers() else _classic(mailers["default"])
+    )
+
+
+def read_provider(
+    provider: Provider, environ: Mapping[str, str]
+) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return all mail settings that a provider's module defines, and those its star exports.
+
+    Both forms are defined, because settings files import EMAIL_HOST by name. The star exports
+    the form that Django reads; and of a provider that is not attached only what doesn't undo
+    one that is.
+    """
+    smtp = provider.smtp(environ)
+    mailer = _mailer(smtp, environ, TIMEOUT)
+    classic = dict.fromkeys(_classic(_mailer(Smtp(""), environ, TIMEOUT))) | _classic(mailer)
+    senders = read_senders(environ)
+    form = {"MAILERS"} if knows_mailers() else set(classic)
+    is_undoing = smtp is None and any(other.is_attached(environ) for other in (PLAIN, *ADDONS))
+    exported = set() if is_undoing else form
+    return {**senders, **classic, "MAILERS": {"default": mailer}}, frozenset(exported | {*senders})
+
+
+def read_senders(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read the senders' addresses that are set."""
+    default, server = (env.read(environ, name, convert=address) for name in SENDERS)
+    pairs = zip(SENDERS, (default, server or default), strict=True)
+    return {name: value for name, value in pairs if value}
+
+
+def address(value: str) -> str:
+    """Check an address, alone or as ``Name <address>``."""
+    if not re.fullmatch(r"[^@\s<>,]+@[^@\s<>,]+", parseaddr(value)[1]) or not value.isprintable():
+        raise ValueError("an address: me@example.com, or My Site <me@example.com>")
+    return value
+
+
+def knows_mailers() -> bool:
+    """Tell whether this Django reads MAILERS; one that does refuses EMAIL_* beside it."""
+    # Not at import: most of what uses herokuify sends no mail.
+    from django.core import mail
+
+    return hasattr(mail, "mailers")
+
+
+def _find_addon(environ: Mapping[str, str]) -> Provider | None:
+    attached = [addon for addon in ADDONS if addon.is_attached(environ)]
+    if len(attached) > 1:
+        titles = env.listed(addon.title for addon in attached)
+        plain = ("EMAIL_HOST", "EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD")
+        raise ConfigurationError(
+            f"{titles} are attached at once, and herokuify can't tell which one is to send mail. "
+            "Detach the others (heroku addons:detach …), name one in the settings (from "
+            "herokuify.mail.mailgun import *), or set the plain variables, which win: "
+            f"{env.config_set(plain)}"
+        )
+    return attached[0] if attached else None
+
+
+def _mailer(smtp: Smtp | None, environ: Mapping[str, str], timeout: int) -> dict[str, Any]:
+    """Return the entry of MAILERS."""
+    if smtp is None:
+        is_live = env.get_stage(environ) in {Stage.RELEASE, Stage.DYNO}
+        return {"BACKEND": MISSING_BACKEND if is_live else CONSOLE_BACKEND}
+    with_tls = smtp.port == TLS_PORT
+    return {
+        "BACKEND": SMTP_BACKEND,
+        "OPTIONS": {
+            "host": smtp.host,
+            "port": smtp.port,
+            "username": smtp.username,
+            "password": smtp.password,
+            "use_tls": smtp.use_tls and not with_tls,
+            "use_ssl": smtp.use_tls and with_tls,
+            "timeout": timeout,
+        },
+    }
+
+
+def _classic(mailer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that an entry of MAILERS had before there was MAILERS."""
+    names = {"username": "HOST_USER", "password": "HOST_PASSWORD"}
+    options = mailer.get("OPTIONS", {})
+    return {"EMAIL_BACKEND": mailer["BACKEND"]} | {
+        f"EMAIL_{names.get(name, name.upper())}": value for name, value in options.items()
+    }

@@ -1,0 +1,35 @@
+"""`herokuify`: looks at what herokuify makes of the environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from herokuify.management.subcommands import Subcommand, env
+
+SUBCOMMANDS: tuple[Subcommand, ...] = (env.SUBCOMMAND,)
+
+
+class Command(BaseCommand):
+    """Runs one of the subcommands."""
+
+    help = "Look at what herokuify makes of the environment."
+    # It is for finding faults, and must run when there are some.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Give each subcommand a parser of its own."""
+        choices = parser.add_subparsers(dest="subcommand", required=True, metavar="subcommand")
+        for subcommand in SUBCOMMANDS:
+            subcommand.add_arguments(
+                choices.add_parser(
+                    subcommand.name, help=subcommand.help, description=subcommand.help
+                )
+            )
+
+    def handle(self, *args: Any, **options: Any) -> str:
+        """Run the subcommand, and return what it says."""
+        chosen = options["subcommand"]
+        [subcommand] = [known for known in SUBCOMMANDS if known.name == chosen]
+        return subcommand.run(options)

@@ -1,0 +1,170 @@
+"""`herokuify env`: every variable that herokuify knows, and what became of it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandParser
+from django.views.debug import SafeExceptionReporterFilter
+
+from herokuify.env import Variable
+from herokuify.management.subcommands import Subcommand
+
+#: The modules with a list of variables, in the order of the table.
+MODULES = (
+    "herokuify.common",
+    "herokuify.hosts",
+    "herokuify.logs",
+    "herokuify.db",
+    "herokuify.key_value",
+    "herokuify.cache",
+    "herokuify.aws",
+    "herokuify.addons",
+    "herokuify.mail.config",
+    "herokuify.mail.mailgun",
+    "herokuify.server",
+    "herokuify.env",
+)
+MASK = SafeExceptionReporterFilter.cleansed_substitute
+_SHORTEST_SECRET = 4  # characters; shorter ones would mask half of the table
+_WIDEST_VALUE = 60  # characters
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
+
+
+def run(options: Mapping[str, Any]) -> str:
+    """Return the table, or JSON: one entry a variable."""
+    rows = list(describe(os.environ))
+    if options["json"]:
+        return json.dumps(rows, indent=2, default=repr)
+    cells = [("VARIABLE", "STATE", "NEEDED BY", "BECAME"), *map(_cells, rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(3)]
+    return "\n".join(
+        "  ".join(
+            [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]
+        ).rstrip()
+        for row in cells
+    )
+
+
+def known_variables() -> list[Variable]:
+    """Return the variables of all modules; one that several read comes once, for all of them."""
+    known: dict[tuple[str, ...], Variable] = {}
+    for name in MODULES:
+        for variable in importlib.import_module(name).VARIABLES:
+            first = known.setdefault(variable.names, variable)
+            if first != variable:
+                known[variable.names] = Variable(
+                    variable.names,
+                    f"{first.purpose}; {variable.purpose}",
+                    first.secret or variable.secret,
+                    first.settings or variable.settings,
+                )
+    return list(known.values())
+
+
+def describe(environ: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield for each variable its names, the one that is set, its purpose and its setting.
+
+    What a secret became is masked, and so are secrets within other settings.
+    """
+    variables = known_variables()
+    secrets = set(_secrets(environ, variables))
+    for variable in variables:
+        found = variable.names_set(environ)
+        setting, value = _setting(variable, is_set=bool(found))
+        yield {
+            "names": list(variable.names),
+            "set": found[0] if found else None,
+            "secret": variable.secret,
+            "needed_by": variable.purpose,
+            "setting": setting,
+            "value": _masked(setting, value, secrets, is_secret=variable.secret),
+        }
+
+
+def _setting(variable: Variable, *, is_set: bool) -> tuple[str | None, object]:
+    """Return the name and value of the setting that shows what became of a variable.
+
+    One that is not set shows the setting of its own name only: others come from elsewhere.
+    """
+    for name in variable.settings:
+        is_ours = settings.is_overridden(name)  # type: ignore[misc]
+        if is_ours and (is_set or name in variable.names):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Django's, of settings that it will drop
+                try:
+                    return name, getattr(settings, name)
+                except ImproperlyConfigured:  # a SECRET_KEY that is missing
+                    return name, None
+    return None, None
+
+
+def _secrets(environ: Mapping[str, str], variables: list[Variable]) -> Iterator[str]:
+    """Yield the texts that must not be shown: secret values, and the passwords in URLs."""
+    for variable in variables:
+        for name in variable.names_set(environ) if variable.secret else ():
+            value = environ[name].strip()
+            yield value
+            try:
+                password = urlsplit(value).password or ""
+            except ValueError:
+                continue
+            yield from (password, unquote(password))
+
+
+def _masked(name: str | None, value: object, secrets: set[str], *, is_secret: bool) -> object:
+    if name is None or value is None:
+        return None
+    if is_secret:
+        return MASK if value else value
+    return _without(SafeExceptionReporterFilter().cleanse_setting(name, value), secrets)
+
+
+def _without(value: object, secrets: set[str]) -> object:
+    """Mask secrets in a value of settings: text, numbers, lists and dictionaries of such."""
+    if isinstance(value, Mapping):
+        return {str(key): _without(item, secrets) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_without(item, secrets) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = re.sub(r"(?<=://)[^/@\s]*@", f"{MASK}@", str(value))
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, MASK)
+    return text
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    names = ", ".join(row["names"])
+    state = "missing" if row["set"] is None else "set"
+    if row["set"] not in (None, *row["names"][:1]):
+        state = f"set ({row['set']})"
+    became = ""
+    if row["setting"] and row["value"] is not None:
+        shown = row["value"] if row["value"] == MASK else repr(row["value"])
+        cut = shown if len(shown) <= _WIDEST_VALUE else f"{shown[:_WIDEST_VALUE]}…"
+        became = f"{row['setting']} = {cut}"
+    return names, state, row["needed_by"], became
+
+
+SUBCOMMAND = Subcommand(
+    "env",
+    "Show every variable that herokuify knows: whether it is set, who needs it, and what it "
+    "became. Secrets are masked.",
+    add_arguments,
+    run,
+)

@@ -65,6 +65,7 @@ TEMPLATES = [
 ]
 
 DATABASES = herokuify.get_db_config(sqlite_path=BASE_DIR / "db.sqlite3")
+CACHES = herokuify.get_cache_config()
 
 STATIC_URL = get_static_url()
 STATIC_ROOT = BASE_DIR / "staticfiles"

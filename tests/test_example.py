@@ -170,9 +170,15 @@ assert "Something went wrong" in render_to_string("500.html")
 
 class TestOnHeroku:
     def test_a_dyno_needs_a_secret_key(self, example: project.Project) -> None:
-        result = example.manage("migrate", "--noinput", env={"DYNO": "release.1"})
+        release = {"DYNO": "release.1", "DATABASE_URL": "sqlite://"}
+        result = example.manage("migrate", "--noinput", env=release)
         assert result.returncode != 0
         assert "heroku config:set SECRET_KEY=" in result.stderr
+
+    def test_a_dyno_needs_a_database(self, example: project.Project) -> None:
+        result = example.manage("migrate", "--noinput", env={"DYNO": "release.1"})
+        assert result.returncode != 0
+        assert "heroku addons:create heroku-postgresql" in result.stderr
 
     def test_a_build_needs_no_variable(self, example: project.Project) -> None:
         build = {"DYNO": "run.1", "SOURCE_VERSION": "0" * 40, "STACK": "heroku-24"}

@@ -47,7 +47,8 @@ def tests(session: nox.Session, django: str) -> None:
     wheel, sdist = _distributions(session, work / "dist", "hatchling", "build", "-d")
     session.install("-c", str(constraints), str(wheel), f"Django=={django}.*")
     session.chdir(_tree_without_package(sdist, work))
-    variables = {"HEROKUIFY_TEST_INSTALLED": "1", "PYTHONSAFEPATH": "1"}
+    kind = "oldest" if django == OLDEST else "newest"
+    variables = {"HEROKUIFY_TEST_INSTALLED": kind, "PYTHONSAFEPATH": "1"}
     arguments = session.posargs or ["-n", "auto"]
     session.run("python", "-m", "pytest", *arguments, env=variables)
 

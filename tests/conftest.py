@@ -19,6 +19,7 @@ from tests.sandbox import loopback_only
 IN_CI = os.environ.get("CI") == "true"
 # Set where the tests must prove a built wheel and not the tree beside them.
 INSTALLED = "HEROKUIFY_TEST_INSTALLED"
+OLDEST = "oldest"  # its value where all dependencies are the oldest declared
 
 # The machine's own configuration must not reach the code under test, nor botocore.
 CONFIG_VARS = (
@@ -58,7 +59,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _runs_here(item: pytest.Item) -> bool:
-    if os.environ.get(INSTALLED) and any(map(item.get_closest_marker, ("once", "source_tree"))):
+    environment = os.environ.get(INSTALLED, "")
+    elsewhere = {"": (), OLDEST: ("once", "source_tree")}.get(
+        environment, ("no_django", "once", "source_tree")
+    )
+    if any(map(item.get_closest_marker, elsewhere)):
         return False
     if item.get_closest_marker("crt") and not _has_crt():
         return False

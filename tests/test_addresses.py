@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from herokuify.addresses import S3Address, parse_s3_url, s3_base_url, url_path
 
+pytestmark = pytest.mark.no_django
+
 ENDPOINT = "https://objects.example.com"
 # Making a client takes botocore a while; and nothing is to be left in the folder.
 unhurried = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])

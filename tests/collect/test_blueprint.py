@@ -13,6 +13,8 @@ from tests.collect.recorder import recording
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+pytestmark = pytest.mark.no_django
+
 #: Shared, because a new one reads botocore's models again for each client.
 _SESSION = boto3.session.Session()
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 awscrt = pytest.importorskip("awscrt")
-pytestmark = pytest.mark.crt
+pytestmark = [pytest.mark.crt, pytest.mark.no_django]
 
 TIMEOUT = 60  # seconds; nothing here needs as much
 NAMES = [

@@ -27,6 +27,8 @@ from tests.fault_proxy import Silence, key_of, recorded
 from tests.replay import ACCESS_DENIED, Answer, Document, Proxy, Request, replay
 from tests.servers import S3Server
 
+pytestmark = pytest.mark.no_django
+
 API = "Amazon S3 API Reference"
 ETAG = "0" * 32
 LONG_AGO = 1_000_000_000

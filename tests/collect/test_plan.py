@@ -18,6 +18,8 @@ from herokuify.collect.plan import (
 )
 from herokuify.collect.remote import Entry, Listed, Remote
 
+pytestmark = pytest.mark.no_django
+
 DAY = 24 * 60 * 60
 NOW = 1_800_000_000
 DATE = "2026-11-21T13:36:57.123Z"

@@ -34,6 +34,8 @@ from tests.replay import (
 )
 from tests.servers import S3Server
 
+pytestmark = pytest.mark.no_django
+
 GONE = Answer("Amazon S3 API Reference, 'Error responses'", 404, "NoSuchBucket", "No bucket")
 
 

@@ -13,6 +13,8 @@ from tests.collect.conftest import INDEX, PLAIN_CLASS, Site, tree
 from tests.fault_proxy import for_keys, is_put, key_of, recorded
 from tests.replay import ACCESS_DENIED, Document, Request
 
+pytestmark = pytest.mark.no_django
+
 DAY = 24 * 60 * 60
 DELETED = "Amazon S3 API Reference, 'DeleteObjects'"
 

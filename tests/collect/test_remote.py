@@ -22,6 +22,8 @@ from tests.collect.conftest import client_of
 from tests.replay import ACCESS_DENIED, Answer, Document, Fault, Proxy, Request
 from tests.servers import S3Server
 
+pytestmark = pytest.mark.no_django
+
 LISTING = "Amazon S3 API Reference, 'ListObjectsV2'"
 ENTRIES = {
     "static/a.css": Entry("e1", "d1", "f1"),

@@ -5,6 +5,8 @@ import pytest
 from herokuify.collect import report
 from herokuify.collect.report import Progress, megabytes
 
+pytestmark = pytest.mark.no_django
+
 
 class Terminal(io.StringIO):
     def isatty(self) -> bool:

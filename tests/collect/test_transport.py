@@ -6,6 +6,8 @@ import pytest
 
 from herokuify.collect.transport import BotoTransport, Threads
 
+pytestmark = pytest.mark.no_django
+
 
 def alive() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name == "herokuify-upload"}

@@ -23,6 +23,8 @@ from herokuify.collect.local import LARGE, Content, LocalFile, Stage
 from herokuify.collect.silence import SilentError
 from herokuify.collect.upload import GaveUpError, Sent, Uploader, is_transient
 
+pytestmark = pytest.mark.no_django
+
 
 def local_file(
     name: str, content: bytes | Content = b"content", *, is_gzipped: bool = False

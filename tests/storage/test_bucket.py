@@ -26,6 +26,8 @@ from tests.servers import S3Server
 from tests.storage.conftest import Connect, client_of
 from tests.storage.helpers import on_ceph, read, status
 
+pytestmark = pytest.mark.no_django
+
 NameStorages = Callable[..., None]
 PROVISION = [
     "CreateBucket",

@@ -24,6 +24,8 @@ from tests.servers import S3Server
 from tests.storage.conftest import Connect, client_of
 from tests.storage.helpers import on_ceph, read
 
+pytestmark = pytest.mark.no_django
+
 SECRET = "marked-secret"
 TOKEN = "marked-token"
 KEYS = ["heroku config:set", "AWS_ACCESS_KEY_ID=…", "AWS_SECRET_ACCESS_KEY=…"]

@@ -16,6 +16,8 @@ from herokuify.storage.headers import (
     parameters,
 )
 
+pytestmark = pytest.mark.no_django
+
 # What the client computes itself, what would bring customers' keys into settings, what
 # belongs to one request and not to an object, and what the oldest boto3 doesn't know.
 LEFT_OUT = {

@@ -6,6 +6,8 @@ import pytest
 
 from herokuify.storage import mime
 
+pytestmark = pytest.mark.no_django
+
 
 @pytest.mark.parametrize(
     ("name", "content_type"),

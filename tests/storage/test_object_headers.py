@@ -17,6 +17,8 @@ from tests.replay import Proxy
 from tests.servers import S3Server
 from tests.storage.helpers import read
 
+pytestmark = pytest.mark.no_django
+
 
 class Own(S3BotoStorage):
     location = "own"

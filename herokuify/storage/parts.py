@@ -118,10 +118,10 @@ class PartUpload:
             )
         pending = self._upload.pending
         while len(pending) >= self._concurrency:
-            done, rest = wait(pending, return_when=FIRST_COMPLETED)
-            pending.intersection_update(rest)
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                future.result()
+                future.result()  # one that has failed stays, and fails what follows as well
+                pending.discard(future)
         future = self._start(self._work(number, body))
         self._parts.append(future)
         pending.add(future)

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 from django.conf import settings
-from django.utils.timezone import make_naive
+from django.core.exceptions import SuspiciousFileOperation, SuspiciousOperation
+from django.utils.timezone import get_default_timezone, make_naive
 from storages.utils import clean_name
 
 from herokuify.exceptions import S3Error
@@ -28,8 +29,11 @@ class ObjectStorage(ConnectedStorage):
     """django-storages' backend with errors that tell an absent object from a refusal."""
 
     def key_of(self, name: Any) -> str:
-        """The object's key for a name; raises SuspiciousOperation outside the location."""
-        key: str = self._normalize_name(clean_name(name))
+        """The object's key for a name; raises SuspiciousFileOperation outside the location."""
+        try:
+            key: str = self._normalize_name(clean_name(name))
+        except SuspiciousOperation as error:
+            raise SuspiciousFileOperation(str(error)) from None
         return key
 
     def find(self, name: Any) -> StoredObject:
@@ -98,7 +102,8 @@ class ObjectStorage(ConnectedStorage):
     def get_modified_time(self, name: Any) -> datetime:
         """When the object was written: aware if USE_TZ, else naive in the local time zone."""
         modified: datetime = self._head(name)["LastModified"]
-        return modified if settings.USE_TZ else make_naive(modified)
+        # Not the visitor's zone, which timezone.activate() makes the current one.
+        return modified if settings.USE_TZ else make_naive(modified, get_default_timezone())
 
     def listdir(self, name: Any) -> tuple[list[str], list[str]]:
         """Names of the folders and of the files directly below a folder."""

@@ -20,7 +20,7 @@ LAYERS = [
     {"compat"},
     {"collect"},
     {"storage"},
-    {"checks", "management"},
+    {"checks", "cleanup", "management"},
     {"apps"},
 ]
 # Third-party packages, and the only parts of herokuify that may import them.
@@ -30,8 +30,10 @@ OUTSIDE = {
     "botocore": {"collect", "storage"},
     "compressor": {"management", "storage"},
     "dj_database_url": {"db"},
+    "django_cleanup": {"apps"},
     "s3transfer": {"storage"},
     "storages": {"storage"},
+    "urllib3": {"storage"},
 }
 MOST_LINES = 260
 

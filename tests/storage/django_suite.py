@@ -5,6 +5,7 @@ Django's source distribution, RESULT a file for the outcomes as JSON. The enviro
 server and an empty bucket, which is emptied after each test.
 """
 
+import importlib
 import os
 import runpy
 import sys
@@ -16,8 +17,7 @@ from typing import Any
 def configure(tests: Path) -> None:
     """Make a settings module of Django's own for its tests, with media on S3."""
     sys.path.insert(0, str(tests))
-    import test_sqlite
-
+    test_sqlite = importlib.import_module("test_sqlite")
     settings = types.ModuleType("s3_settings")
     vars(settings).update({name: v for name, v in vars(test_sqlite).items() if name.isupper()})
     vars(settings).update(

@@ -65,7 +65,7 @@ def test_a_writer_that_is_killed(
     variables = {**s3.variables, "AWS_STORAGE_BUCKET_NAME": bucket}
     project = make_project(SETTINGS, env=variables)
     chance = random.Random(11)
-    reported = set()
+    reported: set[str] = set()
     for number in range(KILLS):
         worker = subprocess.Popen(
             [sys.executable, "-c", SNIPPET + WRITER, str(number)],

@@ -82,7 +82,6 @@ def django_tests(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.
     assert pytestconfig.cache is not None
     kept = pytestconfig.cache.mkdir("django-sdist")
     if not list(kept.glob(f"[Dd]jango-{version}.tar.gz")):
-        # Without a build, for which pip would fetch setuptools: the names alone are wanted.
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         process = subprocess.run(
             [*command, "--no-binary=:all:", f"--dest={kept}", f"Django=={version}"],
@@ -121,9 +120,9 @@ def test_passes(
 ) -> None:
     access, bucket = server
     result = tmp_path / "result.json"
-    command = [sys.executable, "-m", "tests.storage.django_suite", django_tests, result]
+    program = [sys.executable, "-m", "tests.storage.django_suite"]
     process = subprocess.run(
-        [*command, *LABELS],
+        [*program, str(django_tests), str(result), *LABELS],
         cwd=tmp_path,
         env={
             **clean_environment(tmp_path),

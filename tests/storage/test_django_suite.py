@@ -1,24 +1,21 @@
 """Django's own tests of storages and of fields with files, on S3MediaStorage.
 
-They come from the source distribution of the Django that is installed, which pip downloads when
-the test runs: a process of its own, because the tests' own may talk to loopback only. Without
-the network the test is skipped with pip's reason; in CI that is a failure.
+They come from the source distribution of the Django that is installed: tests.storage.sdists.
 """
 
 import json
 import subprocess
 import sys
-import tarfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import django
 import pytest
 
 from tests.project import clean_environment
 from tests.servers import S3Server, remove_bucket
 from tests.storage.conftest import client_of
+from tests.storage.sdists import unpacked_tests
 
 LABELS = [
     "file_storage",
@@ -75,31 +72,6 @@ INAPPLICABLE = {
 ENDLESS = ".test_extended_length_storage"
 
 
-@pytest.fixture(scope="session")
-def django_tests(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
-    """The folder ``tests`` of the installed Django's source distribution."""
-    version = django.get_version()
-    assert pytestconfig.cache is not None
-    kept = pytestconfig.cache.mkdir("django-sdist")
-    if not list(kept.glob(f"[Dd]jango-{version}.tar.gz")):
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        process = subprocess.run(
-            [*command, "--no-binary=:all:", f"--dest={kept}", f"Django=={version}"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if process.returncode:
-            pytest.skip(f"Django's source distribution can't be had: {process.stderr[-500:]}")
-    (path,) = kept.glob(f"[Dd]jango-{version}.tar.gz")
-    folder = tmp_path_factory.mktemp("django")
-    with tarfile.open(path) as archive:
-        members = [one for one in archive if one.name.split("/")[1:2] == ["tests"]]
-        archive.extractall(folder, members, filter="data")
-    (root,) = folder.iterdir()
-    return root / "tests"
-
-
 @pytest.fixture
 def server(request: pytest.FixtureRequest, moto: S3Server) -> Iterator[tuple[S3Server, str]]:
     """The strictest server at hand, and a bucket there."""
@@ -113,16 +85,17 @@ def server(request: pytest.FixtureRequest, moto: S3Server) -> Iterator[tuple[S3S
 
 
 def test_passes(
-    django_tests: Path,
+    pytestconfig: pytest.Config,
     server: tuple[S3Server, str],
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
     access, bucket = server
+    root = unpacked_tests("Django", tmp_path / "unpacked", pytestconfig)
     result = tmp_path / "result.json"
     program = [sys.executable, "-m", "tests.storage.django_suite"]
     process = subprocess.run(
-        [*program, str(django_tests), str(result), *LABELS],
+        [*program, str(root / "tests"), str(result), *LABELS],
         cwd=tmp_path,
         env={
             **clean_environment(tmp_path),

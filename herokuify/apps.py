@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import Tags, register
 from django.core.exceptions import ImproperlyConfigured
@@ -13,7 +13,7 @@ from herokuify.exceptions import ConfigurationError
 
 
 class HerokuifyConfig(AppConfig):
-    """Applies the classic storage settings, asks for the key, and registers the checks."""
+    """Applies the classic storage settings, asks for the key, registers checks and a guard."""
 
     name = "herokuify"
 
@@ -25,11 +25,17 @@ class HerokuifyConfig(AppConfig):
         _require_secret_key()
 
     def ready(self) -> None:
-        """Register the checks, and follow ``override_settings``."""
+        """Register the checks, follow ``override_settings``, and listen to django-cleanup."""
         register(checks.check_storages, Tags.staticfiles)
         register(checks.check_order, Tags.staticfiles)
         register(checks.check_hosts, Tags.security)
         setting_changed.connect(compat.follow_overrides, dispatch_uid="herokuify.compat")
+        if apps.is_installed("django_cleanup"):
+            from django_cleanup.signals import cleanup_pre_delete
+
+            from herokuify.cleanup import keep_files_in_use
+
+            cleanup_pre_delete.connect(keep_files_in_use, dispatch_uid="herokuify.cleanup")
 
 
 def _require_secret_key() -> None:

@@ -101,6 +101,7 @@ class Fault(Enum):
 
     DROPPED = "before the server has seen the request"
     LOST = "after the server has done what was asked, before it answers"
+    CUT = "in the middle of the answer's body"
 
 
 Rule = Callable[[Request], "Answer | Document | Fault | None"]
@@ -140,6 +141,26 @@ CONFLICT = Answer(
     "OperationAborted",
     "A conflicting conditional operation is in progress against this resource. Try again.",
 )
+CONDITIONS = "Amazon S3 User Guide, 'How to prevent object overwrites with conditional writes'"
+TAKEN = Answer(
+    CONDITIONS,
+    412,
+    "PreconditionFailed",
+    "At least one of the pre-conditions you specified did not hold",
+)
+CONTESTED = Answer(
+    CONDITIONS,
+    409,
+    "ConditionalRequestConflict",
+    "The conditional request cannot succeed due to a conflicting operation against this resource.",
+)
+NOT_IMPLEMENTED = Answer(
+    ERRORS,
+    501,
+    "NotImplemented",
+    "A header you provided implies functionality that is not implemented.",
+)
+NO_UPLOAD = Answer(ERRORS, 404, "NoSuchUpload", "The specified upload does not exist.")
 INVALID_NAME = Answer(ERRORS, 400, "InvalidBucketName", "The specified bucket is not valid.")
 INVALID_LOCATION = Answer(
     ERRORS, 400, "InvalidLocationConstraint", "The location constraint is not valid."
@@ -295,16 +316,26 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is Fault.LOST:
             self.close_connection = True
             return
+        if answer is Fault.CUT:
+            self.close_connection = True
+            self._send(status, headers, body, stop=len(body) // 2)
+            return
         self._send(status, headers, body)
 
-    def _send(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    def _send(
+        self,
+        status: int,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        stop: int | None = None,
+    ) -> None:
         self.send_response_only(status)
         for name, value in headers:
             self.send_header(name, value)
         if self.command != "HEAD":
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[:stop])
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815 (the base class's names)
 

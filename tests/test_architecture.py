@@ -22,7 +22,7 @@ LAYERS = [
     {"compat", "memcached", "middleware", "routers"},
     {"collect"},
     {"storage"},
-    {"checks", "management"},
+    {"checks", "cleanup", "management"},
     {"apps"},
 ]
 # Third-party packages, and the only parts of herokuify that may import them.
@@ -34,8 +34,10 @@ OUTSIDE = {
     "compressor": {"management", "storage"},
     "dj_database_url": {"database_urls"},
     "gunicorn": {"server"},
+    "django_cleanup": {"apps"},
     "s3transfer": {"storage"},
     "storages": {"storage"},
+    "urllib3": {"storage"},
 }
 MOST_LINES = 260
 

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any, BinaryIO, TypeVar
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, BinaryIO
 
-from boto3.s3.transfer import S3Transfer, TransferConfig
-from botocore.exceptions import ClientError
-from django.conf import settings
+from boto3.s3.transfer import TransferConfig
 from django.core.files.base import File
-from django.utils.timezone import make_naive
+from django.utils.deconstruct import deconstructible
 from storages.utils import clean_name, setting
 
 from herokuify.collect.local import compressed
+from herokuify.exceptions import S3Error
 from herokuify.storage import bucket, mime
 from herokuify.storage.client import NO_CONFIG
 from herokuify.storage.configured import configured_storages
-from herokuify.storage.connected import ConnectedStorage
-from herokuify.storage.content import MEMORY, from_start
-from herokuify.storage.errors import code_of, explained, status_of, translate
-from herokuify.storage.files import S3ReadFile, S3WriteFile
+from herokuify.storage.content import MEMORY, as_file, from_start, rereadable
+from herokuify.storage.files import READING, WRITING, S3ReadFile, S3WriteFile
 from herokuify.storage.headers import HeaderRules, merged
+from herokuify.storage.parts import Transfer
+from herokuify.storage.reading import StoredObject
+from herokuify.storage.saving import NameTakenError, Saving, alternative_name
+from herokuify.storage.urls import SigningStorage
+from herokuify.storage.writing import Sink, Spool, Stream
 
-ResultT = TypeVar("ResultT")
+#: Names that a save tries; each is random, so one that is taken means a broken service.
+NAMES_TRIED = 10
+#: RFC 9110, "Media Type".
+CONTENT_TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+\s*(;[\x20-\x7e]*)?", re.ASCII)
+#: Large files: parts of 8 MB, four at a time, so 40 MB in memory with the one that is read.
+TRANSFER = TransferConfig(multipart_threshold=MEMORY, multipart_chunksize=MEMORY, max_concurrency=4)
 
 
-class S3BotoStorage(ConnectedStorage):
+@deconstructible(path="herokuify.storage.S3BotoStorage")
+class S3BotoStorage(SigningStorage):
     """django-storages' S3 backend with HTTP headers, bucket creation and clear errors.
 
     Takes every setting and option of ``storages.backends.s3.S3Storage``, and three more,
@@ -41,6 +50,24 @@ class S3BotoStorage(ConnectedStorage):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.header_rules = HeaderRules.parse(self.headers, self.extra_headers)
+        self.transfer = Transfer.of(self.transfer_config)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, S3BotoStorage) or type(self) is not type(other):
+            return NotImplemented
+        return self.configuration() == other.configuration()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.bucket_name, self.location))
+
+    def configuration(self) -> dict[str, Any]:
+        """Every option and its value; storages are equal when these are."""
+        values = {name: getattr(self, name) for name in self.get_default_settings()}
+        # These two have no equality of their own.
+        return values | {
+            "client_config": vars(self.client_config),
+            "transfer_config": self.transfer,
+        }
 
     def get_default_settings(self) -> dict[str, Any]:
         """django-storages' defaults, with those that are safer on a dyno."""
@@ -53,114 +80,56 @@ class S3BotoStorage(ConnectedStorage):
             "client_config": defaults["client_config"] or NO_CONFIG,
             # Version 2 is refused in every region since 2014, and with SSE-KMS.
             "signature_version": defaults["signature_version"] or "s3v4",
-            # No threads: they outlive the interpreter's end ("cannot schedule new futures").
-            "transfer_config": defaults["transfer_config"]
-            or TransferConfig(
-                multipart_threshold=MEMORY,
-                multipart_chunksize=MEMORY,
-                use_threads=False,
-                preferred_transfer_client="classic",
-            ),
-            # 0 would hold a whole download in memory.
-            "max_memory_size": setting("AWS_S3_MAX_MEMORY_SIZE", MEMORY),
+            "transfer_config": defaults["transfer_config"] or TRANSFER,
         }
 
-    # Reading
-
-    def key_of(self, name: Any) -> str:
-        """The object's key for a name; raises SuspiciousOperation outside the location."""
-        key: str = self._normalize_name(clean_name(name))
-        return key
+    # Files
 
     def _open(self, name: str, mode: str = "rb") -> File[Any]:
-        if mode not in {"r", "rb", "rt", "w", "wb", "wt"}:
+        if mode not in READING | WRITING:
             raise ValueError(
                 f"{type(self).__name__} can't open {name!r} in mode {mode!r}: objects on S3 are "
                 "read ('rb', 'r') or written anew ('wb', 'w'), never changed."
             )
-        key = self.key_of(name)
-        if "w" in mode:
-            return S3WriteFile(clean_name(name), mode, self)
-        return self._present(name, "s3:GetObject", lambda: S3ReadFile(key, mode, self))
+        cleaned: str = clean_name(name)
+        if mode in WRITING:
+            self.key_of(name)
+            return S3WriteFile(cleaned, mode, self.sink_for(cleaned))
+        return S3ReadFile(cleaned, mode, partial(self._find_to_read, cleaned))
 
-    def _present(self, name: Any, permission: str, request: Callable[[], ResultT]) -> ResultT:
-        """What ``request`` answers about an object; FileNotFoundError when it is absent."""
-        try:
-            with explained(self.target, permission, self.key_of(name)):
+    def _find_to_read(self, name: str) -> tuple[StoredObject, bool]:
+        stored = self.find(name)
+        # An encoding that the name or the headers' settings ask for came with the file.
+        is_ours = "ContentEncoding" not in self.parameters_for(name)
+        return stored, stored.encoding == "gzip" and is_ours
+
+    def sink_for(self, name: str) -> Sink:
+        """What ``open(name, "w")`` writes to."""
+        if self.can_be_gzipped(self.parameters_for(name)):
+            return Spool(self, name)
+        return Stream(self, name)
+
+    def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
+        """Store a file under the name, or another one if that is taken; returns the name.
+
+        ``content`` is a file, or an iterable of bytes. Unless ``file_overwrite`` is set,
+        nothing is ever replaced, also when two save one name in the same instant.
+        """
+        name = str(name if name is not None else content.name)
+        if self.file_overwrite:
+            return str(super().save(name, as_file(content, name), max_length))
+        wished = name
+        with rereadable(as_file(content, name)) as file:
+            for _ in range(NAMES_TRIED):
                 try:
-                    return request()
-                except ClientError as error:
-                    if status_of(error) in {301, 400, 403}:
-                        self._ask_for_reason(self.key_of(name))
-                    raise
-        except ClientError as error:
-            raise FileNotFoundError(f"File does not exist: {self.key_of(name)}") from error
-
-    def _head(self, name: Any) -> Any:
-        key = self.key_of(name)
-        return self._present(
-            name,
-            "s3:GetObject",
-            lambda: self.client.head_object(
-                Bucket=self.bucket_name, Key=key, **self._reading_parameters(key)
-            ),
-        )
-
-    def _reading_parameters(self, key: str) -> dict[str, Any]:
-        """What of AWS_S3_OBJECT_PARAMETERS a request to read takes, such as RequestPayer."""
-        parameters = self.get_object_parameters(key).items()
-        return {name: v for name, v in parameters if name in S3Transfer.ALLOWED_DOWNLOAD_ARGS}
-
-    def _ask_for_reason(self, key: str) -> None:
-        """Raise what S3 says to a GET: the answer to a HEAD has no body, and so no reason."""
-        answer = self.client.get_object(Bucket=self.bucket_name, Key=key, Range="bytes=0-0")
-        answer["Body"].close()
-
-    def exists(self, name: Any) -> bool:
-        """Whether the object is there."""
-        try:
-            self._head(name)
-        except FileNotFoundError:
-            return False
-        return True
-
-    def size(self, name: Any) -> int:
-        """The object's length in bytes, as stored; FileNotFoundError when it is absent."""
-        return int(self._head(name)["ContentLength"])
-
-    def get_modified_time(self, name: Any) -> datetime:
-        """When the object was written: aware if USE_TZ, else naive in the local time zone."""
-        modified: datetime = self._head(name)["LastModified"]
-        return modified if settings.USE_TZ else make_naive(modified)
-
-    def listdir(self, name: Any) -> tuple[list[str], list[str]]:
-        """Names of the folders and of the files directly below a folder."""
-        with explained(self.target, "s3:ListBucket", self.key_of(name)):
-            folders, files = super().listdir(name)
-            return folders, files
-
-    def url(
-        self,
-        name: Any,
-        parameters: dict[str, Any] | None = None,
-        expire: int | None = None,
-        http_method: str | None = None,
-    ) -> str:
-        """A signed URL, valid for ``expire`` seconds; django-storages' rules apply."""
-        with explained(self.target, "s3:GetObject"):
-            return str(super().url(name, parameters, expire, http_method))
-
-    # Writing
-
-    def delete(self, name: Any) -> None:
-        """Remove the object; its absence is no error."""
-        if not name:
-            raise ValueError("The name must be given to delete().")
-        try:
-            with explained(self.target, "s3:DeleteObject", self.key_of(name)):
-                self.client.delete_object(Bucket=self.bucket_name, Key=self.key_of(name))
-        except ClientError:
-            return
+                    return str(super().save(wished, file, max_length))
+                except NameTakenError as error:
+                    taken = error
+                    wished = alternative_name(self, name)
+        raise S3Error(
+            f"{taken} That was the {NAMES_TRIED}th name in a row for {name!r}, each a random one: "
+            f"{self.target.endpoint} can't be right."
+        ) from taken
 
     def _save(self, name: str, content: Any) -> str:
         cleaned: str = clean_name(name)
@@ -169,49 +138,36 @@ class S3BotoStorage(ConnectedStorage):
         return cleaned
 
     def store(self, name: str, source: BinaryIO, content_type: str | None) -> None:
-        """Store the bytes under a clean name, everywhere this storage keeps them."""
+        """Store the bytes under a clean name, everywhere this storage keeps them.
+
+        Raises NameTakenError when the name is taken and ``file_overwrite`` is not set.
+        """
         self.put(name, source, content_type)
 
-    def put(self, name: str, source: BinaryIO, content_type: str | None) -> None:
-        """Store the bytes as one object, which replaces what was there."""
-        key = self.key_of(name)
+    def put(
+        self,
+        name: str,
+        source: BinaryIO,
+        content_type: str | None,
+        *,
+        may_replace: bool | None = None,
+    ) -> None:
+        """Store the bytes as one object; ``file_overwrite`` decides unless ``may_replace`` does."""
+        if may_replace is None:
+            may_replace = bool(self.file_overwrite)
         parameters = self.parameters_for(
             name, content_type, is_content_named=self.is_content_named(name)
         )
+        saving = Saving(self, self.key_of(name), parameters, may_replace=may_replace)
         if self.can_be_gzipped(parameters):
             smaller = compressed(source)
             source.seek(0)
             if smaller is not None:
                 parameters["ContentEncoding"] = "gzip"
                 with smaller:
-                    self._send(key, smaller, parameters)
+                    saving.send(smaller)
                 return
-        self._send(key, source, parameters)
-
-    def _send(self, key: str, source: BinaryIO, parameters: dict[str, Any]) -> None:
-        start = source.read(self.transfer_config.multipart_threshold)
-        is_small = len(start) < self.transfer_config.multipart_threshold
-
-        def put() -> None:
-            if is_small:
-                self.client.put_object(Bucket=self.bucket_name, Key=key, Body=start, **parameters)
-            else:
-                source.seek(0)
-                self.client.upload_fileobj(
-                    source, self.bucket_name, key, ExtraArgs=parameters, Config=self.transfer_config
-                )
-
-        try:
-            with explained(self.target, "s3:PutObject", key):
-                try:
-                    put()
-                except ClientError as error:
-                    if not (self.auto_create_bucket and code_of(error) == "NoSuchBucket"):
-                        raise
-                    self.create_bucket()
-                    put()
-        except ClientError as error:  # a 404 that is no bucket's: whatever answers is not S3
-            raise translate(error, self.target, "s3:PutObject", key) from error
+        saving.send(source)
 
     def create_bucket(self) -> None:
         """Create the bucket, ready for all configured storages that share it."""
@@ -227,7 +183,9 @@ class S3BotoStorage(ConnectedStorage):
         The class's own headers < AWS_S3_OBJECT_PARAMETERS < AWS_HEADERS < AWS_EXTRA_HEADERS.
         """
         media = mime.guess(name)
-        defaults: dict[str, Any] = {"ContentType": content_type or media.type}
+        # What browsers send as an upload's type can be anything; what is none makes them guess.
+        is_type = content_type and CONTENT_TYPE.fullmatch(content_type)
+        defaults: dict[str, Any] = {"ContentType": content_type if is_type else media.type}
         if media.encoding:
             defaults["ContentEncoding"] = media.encoding
         if self.default_acl:

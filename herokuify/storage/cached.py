@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.utils._os import safe_join
+from django.utils.deconstruct import deconstructible
 from storages.utils import clean_name
 
 from herokuify.collect.local import Content
@@ -18,6 +19,7 @@ from herokuify.exceptions import ConfigurationError
 from herokuify.storage.base import S3BotoStorage
 from herokuify.storage.content import staged, write_new
 from herokuify.storage.static import S3StaticStorage
+from herokuify.storage.writing import Sink, Spool
 
 
 @lru_cache
@@ -36,6 +38,7 @@ def _local_root(compress_root: Any, static_root: Any, storage: str) -> Path:
     return roots[0]
 
 
+@deconstructible(path="herokuify.storage.CachedS3BotoStorage")
 class CachedS3BotoStorage(S3BotoStorage):
     """Writes the same bytes to S3 and below COMPRESS_ROOT (by default STATIC_ROOT).
 
@@ -84,6 +87,17 @@ class CachedS3BotoStorage(S3BotoStorage):
         super().delete(name)
         self._local_path(name).unlink(missing_ok=True)
 
+    def delete_many(self, names: Iterable[Any]) -> None:
+        """Remove both copies of many files; their absence is no error."""
+        names = list(names)
+        super().delete_many(names)
+        for name in names:
+            self._local_path(name).unlink(missing_ok=True)
+
+    def sink_for(self, name: str) -> Sink:
+        """What collects a file first: two copies are made of it."""
+        return Spool(self, name)
+
     def store(self, name: str, source: BinaryIO, content_type: str | None) -> None:
         """Write both copies; the local one last, when S3 has the file."""
         with staged(self._local_path(name), source) as copy:
@@ -91,6 +105,7 @@ class CachedS3BotoStorage(S3BotoStorage):
                 super().store(name, copy, content_type)
 
 
+@deconstructible(path="herokuify.storage.CachedS3StaticStorage")
 class CachedS3StaticStorage(CachedS3BotoStorage, S3StaticStorage):
     """Static files on S3 and on the disk: what django-compressor needs."""
 

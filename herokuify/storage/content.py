@@ -79,6 +79,49 @@ def from_start(content: Any) -> Iterator[BinaryIO]:
         yield cast(BinaryIO, _Unclosable(copy))
 
 
+class _Chunks(File):  # type: ignore[type-arg]  # not generic at run time
+    """An iterable of bytes or text, such as a generator, as a file that is read once."""
+
+    def __init__(self, pieces: Any, name: str) -> None:
+        super().__init__(None, name)
+        self._pieces = pieces
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[Any]:
+        """The pieces as they come."""
+        yield from self._pieces
+
+
+class _Copy(File):  # type: ignore[type-arg]
+    """The bytes of a file that can be read once; what else it knows is asked of the file."""
+
+    def __init__(self, file: Any, original: Any) -> None:
+        super().__init__(file, getattr(original, "name", None))
+        self._original = original
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_original"], name)
+
+
+def as_file(content: Any, name: str) -> Any:
+    """The content of a save as a file: what can't be read is taken for an iterable."""
+    if hasattr(content, "chunks") or hasattr(content, "read"):
+        return content
+    return _Chunks(content, name)
+
+
+@contextmanager
+def rereadable(content: Any) -> Iterator[Any]:
+    """The file itself if it can go back to its start, else a temporary copy."""
+    position = _rewound(content)
+    if position is not None:
+        content.seek(position)
+        yield content
+        return
+    with spool() as copy:
+        _copy(content, copy)
+        yield _Copy(copy, content)
+
+
 def _rewound(content: Any) -> Any:
     """The position of a file that is now at its start; None of one that can't seek."""
     try:

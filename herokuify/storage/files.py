@@ -2,100 +2,94 @@
 
 from __future__ import annotations
 
-import io
-import os
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
-from botocore.exceptions import ClientError
 from django.core.files.base import File
-from storages.backends.s3 import S3File
 
-from herokuify.storage.content import from_start, spool
-from herokuify.storage.errors import explained
+from herokuify.storage.reading import StoredObject, opened
+from herokuify.storage.writing import Sink
 
-if TYPE_CHECKING:
-    from herokuify.storage.base import S3BotoStorage
+READING = frozenset({"r", "rb", "rt"})
+WRITING = frozenset({"w", "wb", "wt"})
 
 
-class S3ReadFile(S3File):
-    """An object opened for reading, downloaded at the first read."""
+class S3ReadFile(File):  # type: ignore[type-arg]  # not generic at run time
+    """An object opened for reading: nothing is loaded but what is read, and a bit ahead."""
 
-    _file: Any
-    _download: Any = None
+    def __init__(self, name: str, mode: str, find: Callable[[], tuple[StoredObject, bool]]) -> None:
+        self._find = find
+        self._start(mode)
+        super().__init__(self.file, name)
+        self.mode = mode
 
-    def _get_file(self) -> Any:
-        if self._file is not None:
-            return self._file
-        try:
-            with explained(self._storage.target, "s3:GetObject", self.obj.key):
-                return super()._get_file()
-        except ClientError as error:
-            self._forget()
-            raise FileNotFoundError(f"File does not exist: {self.obj.key}") from error
-        except BaseException:
-            self._forget()
-            raise
+    def _start(self, mode: str) -> None:
+        self._stored, is_packed = self._find()
+        self.file, self._reader = opened(self._stored, mode, is_packed=is_packed)
 
-    def _forget(self) -> None:
-        """Take what has arrived of a failed download not for the content."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+    @property
+    def size(self) -> int:
+        """The object's length in bytes, as stored."""
+        return self._stored.size
 
-    file = property(_get_file, S3File._set_file)  # noqa: SLF001  (S3File sets it at every rewind)
-
-    def _decompress_file(self, mode: str, file: Any, mtime: float = 0.0) -> Any:
-        # A GzipFile leaves the file that it reads open when it is closed.
-        self._download = file
-        unpacked = super()._decompress_file(mode="rb", file=file, mtime=mtime)
-        return unpacked if "b" in mode else io.TextIOWrapper(unpacked, encoding="utf-8")
+    def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> S3ReadFile:
+        """Go to the start, or open the object anew when it was closed or for another mode."""
+        mode = mode or self.mode
+        if mode not in READING:
+            raise ValueError(
+                f"{self.name!r} was opened for reading and can't be opened in mode {mode!r}: "
+                "open it with the storage's open()."
+            )
+        is_text = "b" not in mode
+        if not self.closed and is_text == ("b" not in self.mode):
+            self.seek(0)
+        else:
+            self.close()
+            self._start(mode)
+        self.mode = mode
+        return self
 
     def close(self) -> None:
-        """Drop the download."""
+        """Let go of the connection."""
         super().close()
-        if self._download is not None:
-            self._download.close()
-            self._download = None
+        self._reader.close()
 
 
 class S3WriteFile(File):  # type: ignore[type-arg]  # not generic at run time
     """An object opened for writing: it appears, whole, when the file is closed.
 
-    Takes text (as UTF-8) and bytes. A ``with`` block that raises leaves no object.
+    Takes text (as UTF-8) and bytes. A ``with`` block that raises leaves no object, nor does
+    an interpreter that exits before.
     """
 
-    def __init__(self, name: str, mode: str, storage: S3BotoStorage) -> None:
-        self._spool = spool()
-        super().__init__(self._spool, name)
+    def __init__(self, name: str, mode: str, sink: Sink) -> None:
+        self._sink = sink
+        super().__init__(cast(Any, sink), name)
         self.mode = mode
-        self._storage = storage
 
     def write(self, content: str | bytes) -> int:  # type: ignore[override]  # takes both
         """Add to the file; returns the number of bytes."""
-        return self._spool.write(content.encode() if isinstance(content, str) else content)
+        return self._sink.write(content.encode() if isinstance(content, str) else content)
+
+    def writelines(self, lines: Any) -> None:
+        """Add all of them to the file."""
+        for line in lines:
+            self.write(line)
 
     @property
     def size(self) -> int:
         """Bytes written so far."""
-        position = self._spool.tell()
-        size = self._spool.seek(0, os.SEEK_END) or self._spool.tell()
-        self._spool.seek(position)
-        return size
+        return self._sink.length
 
     def close(self) -> None:
         """Store the object; a second close does nothing."""
-        if self.closed:
-            return
-        try:
-            with from_start(self._spool) as source:
-                self._storage.store(str(self.name), source, None)
-        finally:
-            self._spool.close()
+        if not self.closed:
+            self._sink.commit()
 
     def discard(self) -> None:
         """Close without storing anything."""
-        self._spool.close()
+        self._sink.discard()
 
     def __exit__(
         self,

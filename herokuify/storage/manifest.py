@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestFilesMixin
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, Storage
+from django.utils.deconstruct import deconstructible
 from django.utils.encoding import filepath_to_uri, iri_to_uri
 
 from herokuify.exceptions import ConfigurationError
@@ -21,7 +22,10 @@ from herokuify.storage.content import from_start, staged
 from herokuify.storage.hashing import HashingTree
 from herokuify.storage.static import S3StaticStorage, compressed_prefix
 
-_instances: weakref.WeakSet[S3ManifestStaticStorage] = weakref.WeakSet()
+#: By their ids: of two that are equal, each has its own manifest.
+_instances: weakref.WeakValueDictionary[int, S3ManifestStaticStorage] = (
+    weakref.WeakValueDictionary()
+)
 
 
 class _Deletions:
@@ -81,6 +85,7 @@ class SlugManifestStorage(FileSystemStorage):
             return name
 
 
+@deconstructible(path="herokuify.storage.S3ManifestStaticStorage")
 class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
     """Static files on S3 under content-hashed names, the manifest in STATIC_ROOT.
 
@@ -92,7 +97,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         self._tree: HashingTree | None = None
         self._deletions: _Deletions | None = None
         super().__init__(manifest_storage=manifest_storage or SlugManifestStorage(), **options)
-        _instances.add(self)
+        _instances[id(self)] = self
 
     # Hashing for the collect engine
 
@@ -178,7 +183,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
             return
         manifest = (self.read_manifest() or "").encode()
         for name in self.manifest_names(self.manifest_hash):
-            self.put(name, io.BytesIO(manifest), None)
+            self.put(name, io.BytesIO(manifest), None, may_replace=True)
         self.reload_manifests()
 
     def manifest_names(self, manifest_hash: str) -> tuple[str, str]:
@@ -196,7 +201,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
     def reload_manifests(self) -> None:
         """Have all instances in this process read the manifest anew."""
         storage: Any
-        for storage in list(_instances):
+        for storage in list(_instances.values()):
             storage.hashed_files, storage.manifest_hash = storage.load_manifest()
 
     # URLs
@@ -224,6 +229,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         return str(iri_to_uri(super().url(name, force)))
 
 
+@deconstructible(path="herokuify.storage.CachedS3ManifestStaticStorage")
 class CachedS3ManifestStaticStorage(S3ManifestStaticStorage, CachedS3StaticStorage):
     """Content-hashed static files on S3 and on the disk; the class to choose.
 

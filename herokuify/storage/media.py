@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.utils.deconstruct import deconstructible
 from storages.utils import setting
 
+from herokuify.exceptions import ConfigurationError
 from herokuify.storage.base import S3BotoStorage
 from herokuify.storage.locations import check_base_url, located
 from herokuify.storage.static import joined
 
+#: Types that can hold scripts, which a browser runs with the rights of the site that serves
+#: them, and those that make it look into the file for one (WHATWG, "MIME Sniffing", section 7).
+DANGEROUS = (
+    "text/html",
+    "*/xml",
+    "*+xml",
+    "text/xsl",
+    "*/javascript",
+    "*/x-javascript",
+    "*/ecmascript",
+    "application/unknown",
+    "unknown/unknown",
+    "[*]/[*]",
+)
 
+
+def _patterns(value: object) -> tuple[str, ...]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        found = type(value).__name__
+    else:
+        patterns = tuple(value)
+        wrong = [one for one in patterns if not isinstance(one, str) or not one.strip()]
+        if not wrong:
+            return tuple(pattern.lower() for pattern in patterns)
+        found = repr(wrong[0])
+    raise ConfigurationError(
+        "AWS_ATTACHMENT_TYPES must be a list of content types, such as "
+        f'["text/html", "*+xml"], or [] for none, not {found}.'
+    )
+
+
+@deconstructible(path="herokuify.storage.S3MediaStorage")
 class S3MediaStorage(S3BotoStorage):
     """Uploads below ``media/``: signed URLs, and another name where a name is taken.
 
@@ -21,12 +56,19 @@ class S3MediaStorage(S3BotoStorage):
     only what something else has made public. AWS_DEFAULT_ACL does not apply (the option
     ``default_acl`` does), and AWS_S3_CUSTOM_DOMAIN only with a CloudFront signer, without
     which its URLs would go unsigned (the option ``custom_domain`` asks for just that).
+    Types that browsers run as the site's own pages are downloads, unless AWS_HEADERS or
+    AWS_EXTRA_HEADERS give them a Content-Disposition; AWS_ATTACHMENT_TYPES
+    (``attachment_types``) names other types. Raises ConfigurationError when that is wrong.
     """
 
     def __init__(self, **options: Any) -> None:
         if options.get("cloudfront_key_id") and setting("AWS_S3_CUSTOM_DOMAIN"):
             options.setdefault("custom_domain", setting("AWS_S3_CUSTOM_DOMAIN"))
         super().__init__(**options)
+        types = self.attachment_types
+        if types is None:
+            types = DANGEROUS if self.querystring_auth else ()
+        self._attachment_types = _patterns(types)
 
     def get_default_settings(self) -> dict[str, Any]:
         """The backend's defaults, private and without overwriting."""
@@ -40,7 +82,18 @@ class S3MediaStorage(S3BotoStorage):
             "file_overwrite": setting("AWS_S3_FILE_OVERWRITE", False),
             "default_acl": None,
             "custom_domain": defaults["custom_domain"] if is_signed_by_cloudfront else None,
+            "attachment_types": setting("AWS_ATTACHMENT_TYPES"),
         }
+
+    def parameters_for(
+        self, name: str, content_type: str | None = None, *, is_content_named: bool = False
+    ) -> dict[str, Any]:
+        """What a PUT of this clean name sends along; dangerous types as downloads."""
+        parameters = super().parameters_for(name, content_type, is_content_named=is_content_named)
+        kind = str(parameters["ContentType"]).partition(";")[0].strip().lower()
+        if any(fnmatchcase(kind, pattern) for pattern in self._attachment_types):
+            parameters.setdefault("ContentDisposition", "attachment")
+        return parameters
 
     @property
     def base_url(self) -> str:

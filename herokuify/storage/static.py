@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode, urljoin
 
 from django.conf import settings
+from django.utils.deconstruct import deconstructible
 from django.utils.encoding import filepath_to_uri
 from storages.utils import setting
 
@@ -34,6 +35,7 @@ def joined(base_url: str, name: Any) -> str:
     return base_url + path
 
 
+@deconstructible(path="herokuify.storage.S3StaticStorage")
 class S3StaticStorage(S3BotoStorage):
     """Static files below ``static/``; a URL is STATIC_URL and the quoted name.
 
@@ -51,6 +53,10 @@ class S3StaticStorage(S3BotoStorage):
         self._given_base_url: str | None = options.pop("base_url", None)
         self._checked_base_url: str | None = None
         super().__init__(**options)
+
+    def configuration(self) -> dict[str, Any]:
+        """Every option and its value."""
+        return {**super().configuration(), "base_url": self._given_base_url}
 
     def get_default_settings(self) -> dict[str, Any]:
         """The backend's defaults with the location of public files."""

@@ -20,6 +20,7 @@ from herokuify.storage.client import ATTEMPTS, Connection
 from tests.project import Project
 from tests.replay import INTERNAL_ERROR, SLOW_DOWN, Fault, Proxy, Request
 from tests.servers import S3Server
+from tests.storage.helpers import read
 
 SECRETS = ("marked-secret-key", "marked-session-token")
 
@@ -336,7 +337,7 @@ class TestRetries:
 
 
 class TestThreads:
-    """s3transfer's outlive the interpreter: "cannot schedule new futures after shutdown"."""
+    """They end with the upload; s3transfer's "cannot schedule new futures after shutdown"."""
 
     @pytest.fixture
     def started(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
@@ -351,19 +352,43 @@ class TestThreads:
         monkeypatch.setattr(threading.Thread, "start", note)
         return lambda: [name for name in names if "process_request_thread" not in name]
 
-    def test_none_by_default(self, proxied: Proxy, started: Callable[[], list[str]]) -> None:
-        storage = S3BotoStorage()
-        for size in (10, 17 * 2**20):
-            storage.save("a.bin", ContentFile(bytes(size)))
-            with storage.open("a.bin") as file:
-                assert len(file.read()) == size
-        assert not started()
-
-    def test_none_for_a_small_file_even_if_asked_for(
+    def test_none_for_small_files_and_for_reading(
         self, proxied: Proxy, started: Callable[[], list[str]]
     ) -> None:
-        storage = S3BotoStorage(transfer_config=TransferConfig())
-        storage.save("a.bin", ContentFile(b"small"))
+        storage = S3BotoStorage()
+        storage.save("a.bin", ContentFile(bytes(7 * 2**20)))
+        assert len(read(storage, "a.bin")) == 7 * 2**20
         assert not started()
-        storage.save("a.bin", ContentFile(bytes(9 * 2**20)))
-        assert started()
+
+    @pytest.mark.parametrize(
+        ("config", "count"),
+        [
+            (None, 3),
+            (TransferConfig(multipart_chunksize=5 * 2**20, max_concurrency=2), 2),
+            (TransferConfig(multipart_chunksize=8 * 2**20, use_threads=False), 0),
+        ],
+    )
+    def test_of_a_large_file_end_with_it(
+        self, proxied: Proxy, started: Callable[[], list[str]], config: Any, count: int
+    ) -> None:
+        storage = S3BotoStorage(**({"transfer_config": config} if config else {}))
+        storage.save("a.bin", ContentFile(bytes(17 * 2**20)))
+        assert started() == ["herokuify-upload"] * count
+        deadline = time.monotonic() + 10
+        while any(thread.name == "herokuify-upload" for thread in threading.enumerate()):
+            assert time.monotonic() < deadline
+
+    def test_none_can_be_started(self, proxied: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+        """At the interpreter's end, and at a dyno's limit: the file is saved all the same."""
+        start = threading.Thread.start
+
+        def refuse(thread: threading.Thread) -> None:
+            if thread.name == "herokuify-upload":
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        content = os.urandom(20 * 2**20)
+        storage = S3BotoStorage()
+        storage.save("a.bin", ContentFile(content))
+        assert read(storage, "a.bin") == content

@@ -1,4 +1,9 @@
-from pathlib import Path
+import array
+import csv
+import gzip
+import io
+import os
+import zipfile
 from typing import Any
 
 import pytest
@@ -33,15 +38,40 @@ class TestWriting:
                 file.write(text)
             assert read(default_storage, "a.txt", "r") == text
 
-    def test_seeking(self, default_storage: Storage) -> None:
+    def test_forward_only(self, default_storage: Storage) -> None:
+        """What was written may be on S3 already."""
         with default_storage.open("a.txt", "wb") as file:
             file.write(b"0123456789")
-            file.seek(2)
-            file.write(b"xx")
-            assert file.tell() == 4
-            assert file.size == 10
-            assert file.tell() == 4
-        assert read(default_storage, "a.txt") == b"01xx456789"
+            assert not file.seekable()
+            with pytest.raises(io.UnsupportedOperation, match="'a.txt'.*temporary file"):
+                file.seek(2)
+            assert (file.tell(), file.size) == (10, 10)
+        assert read(default_storage, "a.txt") == b"0123456789"
+
+    def test_what_writes_elsewhere_without_seek(self, default_storage: Storage) -> None:
+        with default_storage.open("a.zip", "wb") as file, zipfile.ZipFile(file, "w") as archive:
+            for number in range(3):
+                archive.writestr(f"{number}.bin", os.urandom(4 * MEGABYTE))
+        with default_storage.open("a.zip") as file, zipfile.ZipFile(file) as archive:
+            assert archive.testzip() is None
+            assert archive.namelist() == ["0.bin", "1.bin", "2.bin"]
+        with default_storage.open("a.csv", "w") as file:
+            csv.writer(file).writerows([["ä", 1], ["b", 2]])
+        with default_storage.open("a.csv", "r") as file:
+            assert list(csv.reader(file)) == [["ä", "1"], ["b", "2"]]
+        with (
+            default_storage.open("a.gz", "wb") as file,
+            gzip.GzipFile(None, "wb", fileobj=file) as packed,
+        ):
+            packed.write(b"packed")
+        assert gzip.decompress(read(default_storage, "a.gz")) == b"packed"
+
+    @pytest.mark.parametrize("data", [bytearray(b"xy"), memoryview(b"xy"), array.array("H", b"xy")])
+    def test_anything_that_holds_bytes(self, default_storage: Storage, data: Any) -> None:
+        with default_storage.open("a.bin", "wb") as file:
+            assert file.write(data) == 2
+            file.writelines(["a", b"b"])
+        assert read(default_storage, "a.bin") == b"xyab"
 
     def test_second_close_does_nothing(self, proxied: Proxy) -> None:
         file = S3BotoStorage().open("a.txt", "w")
@@ -105,13 +135,6 @@ class TestReading:
         assert storage.open("a.txt").size == 7
         assert set(proxied.operations) == {"HeadObject"}
 
-    def test_large_downloads_go_to_disk(self, aws: S3Server, tmp_path: Path) -> None:
-        storage = S3BotoStorage(max_memory_size=1000)
-        storage.save("a.bin", ContentFile(bytes(2000)))
-        with storage.open("a.bin") as file:
-            assert file.read() == bytes(2000)
-            assert file.file._rolled
-
     def test_a_download_that_failed_is_not_taken_for_the_content(self, proxied: Proxy) -> None:
         storage = S3BotoStorage()
         storage.save("a.txt", ContentFile(b"content"))
@@ -130,8 +153,13 @@ class TestReading:
             file.open()
             assert file.read() == ("content" if mode == "r" else b"content")
             file.close()
-        with pytest.raises(ValueError, match="mode"):
-            file.open("rb" if mode == "r" else "r")
+        other = "rb" if mode == "r" else "r"
+        for _ in range(2):  # closed, and open
+            file.open(other)
+            assert file.read() == (b"content" if other == "rb" else "content")
+        with pytest.raises(ValueError, match="'w'"):
+            file.open("w")
+        file.close()
 
     def test_a_connection_that_breaks_is_retried(
         self, proxied: Proxy, no_pauses: list[float]

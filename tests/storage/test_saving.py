@@ -109,7 +109,6 @@ class TestSaving:
         assert storage.size("a.bin") == len(body)
         assert read(storage, "a.bin") == body
 
-    @pytest.mark.xfail(reason="s3transfer refuses x-amz-…-bucket-key-enabled", strict=True)
     def test_large_files_get_every_header(self, proxied: Proxy, settings: Settings) -> None:
         """s3transfer takes fewer parameters than put_object."""
         settings.AWS_HEADERS = {

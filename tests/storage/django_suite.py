@@ -1,0 +1,86 @@
+"""Runs Django's own tests with S3 in the place of its FileSystemStorage.
+
+``python -m tests.storage.django_suite TESTS RESULT LABEL…``: TESTS is the folder ``tests`` of
+Django's source distribution, RESULT a file for the outcomes as JSON. The environment names the
+server and an empty bucket, which is emptied after each test.
+"""
+
+import importlib
+import os
+import runpy
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+
+def configure(tests: Path) -> None:
+    """Make a settings module of Django's own for its tests, with media on S3."""
+    sys.path.insert(0, str(tests))
+    test_sqlite = importlib.import_module("test_sqlite")
+    settings = types.ModuleType("s3_settings")
+    vars(settings).update({name: v for name, v in vars(test_sqlite).items() if name.isupper()})
+    vars(settings).update(
+        AWS_STORAGE_BUCKET_NAME=os.environ["AWS_STORAGE_BUCKET_NAME"],
+        AWS_ACCESS_KEY_ID=os.environ["AWS_ACCESS_KEY_ID"],
+        AWS_SECRET_ACCESS_KEY=os.environ["AWS_SECRET_ACCESS_KEY"],
+        AWS_S3_ENDPOINT_URL=os.environ["AWS_S3_ENDPOINT_URL"],
+        AWS_S3_REGION_NAME=os.environ["AWS_S3_REGION_NAME"],
+        AWS_S3_ADDRESSING_STYLE="path",
+        STORAGES={
+            "default": {"BACKEND": "herokuify.storage.S3MediaStorage"},
+            "staticfiles": {
+                "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
+            },
+        },
+        TEST_RUNNER="tests.storage.django_suite_runner.Runner",
+    )
+    sys.modules["s3_settings"] = settings
+    os.environ["DJANGO_SETTINGS_MODULE"] = "s3_settings"
+
+
+def put_s3_in_place() -> None:
+    """Give the tests another FileSystemStorage before they import it."""
+    import django.core.files.storage as package
+
+    from herokuify.storage import S3MediaStorage
+
+    class FileSystemStorage(S3MediaStorage):
+        """What Django's tests construct: a folder on the disk becomes a prefix in the bucket."""
+
+        #: How Django's tests asked for overwriting before Django 5.1 had an option for it.
+        OS_OPEN_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+
+        def __init__(self, location: Any = None, base_url: Any = None, **options: Any) -> None:
+            self.given_base_url = base_url
+            is_exclusive = self.OS_OPEN_FLAGS & os.O_EXCL
+            options["file_overwrite"] = options.pop("allow_overwrite", not is_exclusive)
+            if location is not None:
+                options["location"] = str(location).strip("/")
+            super().__init__(querystring_auth=base_url is None, **options)
+
+        @property
+        def base_url(self) -> str:
+            return self.given_base_url or super().base_url
+
+        def path(self, name: Any) -> str:
+            """Where the file would lie: tests that look there are shown the bucket."""
+            return f"/{self.key_of(name)}"
+
+    package.FileSystemStorage = FileSystemStorage  # type: ignore[misc,assignment]
+
+
+def main() -> None:
+    """Hand over to Django's runtests.py."""
+    tests, result, *labels = sys.argv[1:]
+    os.environ["DJANGO_SUITE_RESULT"] = result
+    configure(Path(tests))
+    put_s3_in_place()
+    options = ["--settings=s3_settings", "--parallel=1", "--noinput", "--verbosity=0"]
+    sys.argv = [str(Path(tests) / "runtests.py"), *options, *labels]
+    os.chdir(tests)
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

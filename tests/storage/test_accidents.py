@@ -1,0 +1,151 @@
+"""Killed writers and cut cables: nothing truncated, and nothing lost that was reported saved."""
+
+import hashlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.files.base import ContentFile
+
+from herokuify.exceptions import S3Error
+from herokuify.storage import S3MediaStorage, reading
+from tests.cutting_proxy import Cutter, cutting
+from tests.project import SNIPPET, Project, clean_environment
+from tests.servers import S3Server
+from tests.storage.conftest import Connect, client_of
+from tests.storage.helpers import read
+
+MEGABYTE = 2**20
+KILLS = 6
+SETTINGS = """
+from herokuify.aws import *
+SECRET_KEY = "x"
+USE_TZ = True
+INSTALLED_APPS = ["herokuify"]
+"""
+WRITER = """
+import hashlib, random, sys
+from django.core.files.base import ContentFile
+from herokuify.storage import S3MediaStorage
+
+chance = random.Random(int(sys.argv[1]))
+storage = S3MediaStorage()
+storage.exists("warm-up.txt")
+print("ready", flush=True)
+while True:
+    body = chance.randbytes(chance.choice([100, 300_000, 9 * 2**20, 17 * 2**20]))
+    # Whoever finds it can tell whether it is whole.
+    body = hashlib.sha256(body).digest() + body
+    if chance.random() < 0.5:
+        name = storage.save("a.bin", ContentFile(body))
+    else:
+        name = f"b-{chance.randrange(10**9)}.bin"
+        with storage.open(name, "wb") as file:
+            for start in range(0, len(body), 1_000_000):
+                file.write(body[start : start + 1_000_000])
+    print(name, flush=True)
+"""
+
+
+def is_whole(body: bytes) -> bool:
+    return hashlib.sha256(body[32:]).digest() == body[:32]
+
+
+@pytest.mark.once
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+def test_a_writer_that_is_killed(
+    make_project: Callable[..., Project], s3: S3Server, bucket: str
+) -> None:
+    variables = {**s3.variables, "AWS_STORAGE_BUCKET_NAME": bucket}
+    project = make_project(SETTINGS, env=variables)
+    chance = random.Random(11)
+    reported: set[str] = set()
+    for number in range(KILLS):
+        worker = subprocess.Popen(
+            [sys.executable, "-c", SNIPPET + WRITER, str(number)],
+            cwd=project.folder,
+            env={**clean_environment(project.folder), **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n", worker.communicate()
+        time.sleep(chance.uniform(0.1, 1.5))
+        worker.send_signal(signal.SIGKILL)
+        output, errors = worker.communicate()
+        assert not errors
+        # A line that lacks its end was not yet reported.
+        reported.update(line.strip() for line in output.splitlines(keepends=True) if "\n" in line)
+    client = client_of(s3)
+    listing = client.list_objects_v2(Bucket=bucket, Prefix="media/").get("Contents", [])
+    keys = {entry["Key"] for entry in listing}
+    assert {f"media/{name}" for name in reported} <= keys
+    for key in keys:
+        assert is_whole(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
+class TestCutConnections:
+    @pytest.fixture
+    def cutter(self, s3: S3Server, bucket: str, connect: Connect) -> Iterator[Cutter]:
+        address = urlsplit(s3.endpoint_url)
+        assert address.hostname is not None
+        assert address.port is not None
+        with cutting(address.hostname, address.port) as cutter:
+            connect(s3, bucket, endpoint_url=cutter.url)
+            yield cutter
+
+    @pytest.mark.parametrize("size", [300_000, 20 * MEGABYTE])
+    @pytest.mark.parametrize("way", ["save", "open"])
+    def test_in_the_middle_of_a_body(
+        self, cutter: Cutter, no_pauses: list[float], size: int, way: str
+    ) -> None:
+        chance = random.Random(size)
+        content = chance.randbytes(size)
+
+        def rule(number: int) -> tuple[int | None, int | None]:
+            return (chance.randrange(1, min(size, 8 * MEGABYTE)) if number < 6 else None), None
+
+        storage = S3MediaStorage()
+        cutter.rule = rule
+        if way == "save":
+            name = storage.save("a.bin", ContentFile(content))
+        else:
+            name = "a.bin"
+            with storage.open(name, "wb") as file:
+                file.write(content)
+        assert cutter.cuts
+        cutter.rule = lambda number: (None, None)
+        assert read(storage, name) == content
+        for found in storage.listdir("")[1]:
+            assert read(storage, found) == content
+
+    def test_for_ever(self, cutter: Cutter, no_pauses: list[float], s3: S3Server) -> None:
+        storage: Any = S3MediaStorage()
+        cutter.rule = lambda number: (2 * MEGABYTE, None)
+        with pytest.raises(S3Error, match="s3:PutObject"):
+            storage.save("a.bin", ContentFile(bytes(20 * MEGABYTE)))
+        cutter.rule = lambda number: (None, None)
+        assert storage.listdir("") == ([], [])
+        answer = client_of(s3).list_multipart_uploads(Bucket=storage.bucket_name)
+        assert not answer.get("Uploads")
+
+    def test_while_reading(self, cutter: Cutter, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(reading, "PAUSE", 0)
+        content = random.Random(3).randbytes(20 * MEGABYTE)
+        storage = S3MediaStorage()
+        storage.save("a.bin", ContentFile(content))
+        chance = random.Random(4)
+        cutter.rule = lambda number: (None, chance.randrange(100_000, 4 * MEGABYTE))
+        storage.client.close()  # what is open already would not be cut
+        fresh = S3MediaStorage(use_ssl=False)
+        with fresh.open("a.bin") as file:
+            assert b"".join(file.chunks()) == content
+        assert cutter.cuts

@@ -1,0 +1,359 @@
+"""Saves under one name: another name, never another's object, and a success for one's own."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import pytest
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import Storage
+from pytest_django import Settings
+
+from herokuify.exceptions import S3Error
+from herokuify.storage import CachedS3BotoStorage, S3BotoStorage, S3MediaStorage, saving
+from tests.replay import (
+    ACCESS_DENIED,
+    CONTESTED,
+    INTERNAL_ERROR,
+    NO_UPLOAD,
+    NOT_IMPLEMENTED,
+    TAKEN,
+    Answer,
+    Fault,
+    Proxy,
+    Request,
+)
+from tests.servers import S3Server
+from tests.storage.conftest import Connect, client_of
+from tests.storage.helpers import read
+
+LARGE = 9 * 2**20
+
+
+@pytest.fixture(autouse=True)
+def forget_servers() -> Iterator[None]:
+    """What is known of a port must not outlive the proxy that listened there."""
+    saving._honouring.clear()
+    saving._without_conditions.clear()
+    yield
+    saving._honouring.clear()
+    saving._without_conditions.clear()
+
+
+def bodies(storage: Any) -> list[bytes]:
+    names = storage.listdir("")[1]
+    return sorted(read(storage, name) for name in names)
+
+
+class BlindStorage(S3MediaStorage):
+    """Believes that every name is free, as a save does that another one overtakes."""
+
+    def exists(self, name: Any) -> bool:
+        return False
+
+
+class TestTakenNames:
+    @pytest.mark.parametrize("size", [5, LARGE])
+    def test_overtaken(self, aws: S3Server, size: int) -> None:
+        storage = BlindStorage()
+        contents = [bytes([number]) * size for number in range(3)]
+        names = [storage.save("a.txt", ContentFile(content)) for content in contents]
+        assert names[0] == "a.txt"
+        assert len(set(names)) == 3
+        assert all(name.startswith("a") and name.endswith(".txt") for name in names)
+        assert [read(storage, name) for name in names] == contents
+
+    def test_at_once(self, aws: S3Server) -> None:
+        storage = S3MediaStorage()
+        contents = [b"%d" % number for number in range(40)]
+        with ThreadPoolExecutor(8) as pool:
+            names = list(pool.map(lambda one: storage.save("a.txt", ContentFile(one)), contents))
+        assert len(set(names)) == 40
+        assert [read(storage, name) for name in names] == contents
+
+    def test_large_ones_at_once(self, aws: S3Server) -> None:
+        """On Ceph, the look just before completing keeps all but those of one instant apart."""
+        storage = S3MediaStorage()
+        contents = [bytes([number]) * LARGE for number in range(2)]
+        with ThreadPoolExecutor(2) as pool:
+            names = list(pool.map(lambda one: storage.save("a.bin", ContentFile(one)), contents))
+        if aws.name == "moto":
+            assert len(set(names)) == 2
+            assert [read(storage, name) for name in names] == contents
+
+    @pytest.mark.parametrize("answer", [TAKEN, CONTESTED])
+    @pytest.mark.parametrize(
+        ("size", "operation"), [(5, "PutObject"), (LARGE, "CompleteMultipartUpload")]
+    )
+    def test_answers(self, proxied: Proxy, answer: Answer, size: int, operation: str) -> None:
+        storage = S3MediaStorage()
+        proxied.on(operation, answer, None)
+        name = storage.save("folder/a.tar.gz", ContentFile(bytes(size)))
+        assert name.startswith("folder/a_")
+        assert name.endswith(".tar.gz")
+        assert storage.size(name) == size
+        assert not storage.exists("folder/a.tar.gz")
+        uploads = storage.client.list_multipart_uploads(Bucket=storage.bucket_name)
+        assert not uploads.get("Uploads")
+
+    def test_max_length_reaches_the_retry(self, proxied: Proxy) -> None:
+        proxied.on("PutObject", TAKEN, None)
+        storage = S3MediaStorage()
+        name = storage.save("a" * 26 + ".txt", ContentFile(b"x"), max_length=30)
+        assert len(name) <= 30
+        assert name.endswith(".txt")
+        assert read(storage, name) == b"x"
+
+    @pytest.mark.parametrize("answer", [TAKEN, CONTESTED])
+    def test_a_service_that_says_so_for_ever(self, proxied: Proxy, answer: Answer) -> None:
+        proxied.on("PutObject", answer)
+        with pytest.raises(S3Error, match=rf"media/a_.*there already.*10th.*{proxied.url}"):
+            S3MediaStorage().save("a.txt", ContentFile(b"x"))
+        assert proxied.operations.count("PutObject") == 10
+
+    def test_a_subclass_that_likes_its_names(self, aws: S3Server) -> None:
+        """The recipe for overwriting that is passed around; ``file_overwrite`` is the way."""
+
+        class Own(S3MediaStorage):
+            def get_available_name(self, name: str, max_length: int | None = None) -> str:
+                return name
+
+        storage = Own()
+        names = [storage.save("a.txt", ContentFile(text)) for text in ("1", "2")]
+        assert [read(storage, name) for name in names] == [b"1", b"2"]
+        storage = Own(file_overwrite=True)
+        names = [storage.save("b.txt", ContentFile(text)) for text in ("1", "2")]
+        assert names == ["b.txt", "b.txt"]
+
+    def test_contents_that_can_be_read_once(self, proxied: Proxy) -> None:
+        class Pipe:
+            """As sys.stdin: no seek, no tell."""
+
+            name = "pipe"
+            content_type = "text/x-special"
+
+            def __init__(self, data: bytes) -> None:
+                self.left = data
+
+            def read(self, size: int = -1) -> bytes:
+                taken, self.left = self.left[:size], self.left[size:]
+                return taken
+
+        storage = S3MediaStorage()
+        for content in (
+            File(cast(Any, Pipe(b"some bytes"))),
+            (part for part in ["some ", b"bytes"]),
+        ):
+            proxied.on("PutObject", TAKEN, CONTESTED, None)
+            name = storage.save("a.txt", content)
+            assert read(storage, name) == b"some bytes"
+
+    def test_local_copies(self, aws: S3Server, local_root: Any) -> None:
+        storage = CachedS3BotoStorage(file_overwrite=False)
+        contents = [b"1", b"2", b"3"]
+        names = []
+        for content in contents:
+            names.append(storage.save("a.txt", ContentFile(content)))
+            (local_root / "a.txt").unlink(missing_ok=True)  # another dyno's disk
+        assert len(set(names)) == 3
+        assert [read(storage, name) for name in names] == contents
+
+
+class TestOwnObjects:
+    """A request whose answer was lost is sent again, and meets what it has done."""
+
+    def test_put(self, proxied: Proxy, no_pauses: list[float]) -> None:
+        storage = S3MediaStorage()
+        proxied.on("PutObject", Fault.LOST, None)
+        assert storage.save("a.txt", ContentFile(b"content")) == "a.txt"
+        assert proxied.operations == ["HeadObject", "PutObject", "PutObject", "HeadObject"]
+        assert bodies(storage) == [b"content"]
+
+    @pytest.mark.parametrize("again", [None, TAKEN, CONTESTED, NO_UPLOAD, ACCESS_DENIED])
+    @pytest.mark.parametrize("overwrite", [True, False])
+    def test_completion(
+        self, proxied: Proxy, no_pauses: list[float], again: Any, overwrite: bool
+    ) -> None:
+        storage = S3MediaStorage(file_overwrite=overwrite)
+        proxied.on("CompleteMultipartUpload", Fault.LOST, again)
+        assert storage.save("a.bin", ContentFile(bytes(LARGE))) == "a.bin"
+        assert bodies(storage) == [bytes(LARGE)]
+        assert "AbortMultipartUpload" not in proxied.operations
+
+    def test_completion_whose_answers_are_all_lost(
+        self, proxied: Proxy, no_pauses: list[float]
+    ) -> None:
+        proxied.on("CompleteMultipartUpload", Fault.LOST)
+        storage = S3MediaStorage()
+        assert storage.save("a.bin", ContentFile(bytes(LARGE))) == "a.bin"
+        assert bodies(storage) == [bytes(LARGE)]
+
+    def test_anothers(self, proxied: Proxy, no_pauses: list[float]) -> None:
+        """The first attempt never arrived, and another save was faster than the second."""
+        other = S3MediaStorage()
+
+        def overtake(request: Request) -> Any:
+            if request.operation == "PutObject" and request.body == b"mine":
+                proxied.rule = None
+                other.save("a.txt", ContentFile(b"another's"))
+                return Fault.DROPPED
+            return None
+
+        proxied.rule = overtake
+        storage = S3MediaStorage()
+        name = storage.save("a.txt", ContentFile(b"mine"))
+        assert name != "a.txt"
+        assert (read(storage, "a.txt"), read(storage, name)) == (b"another's", b"mine")
+
+    def test_not_to_be_known(self, proxied: Proxy, no_pauses: list[float]) -> None:
+        """A user who may write but not read: an object too many, and nothing lost."""
+        storage = BlindStorage()
+        proxied.on("PutObject", Fault.LOST, None)
+        proxied.on("HeadObject", ACCESS_DENIED)
+        name = storage.save("a.txt", ContentFile(b"content"))
+        assert name.startswith("a_")
+        client = client_of(S3Server("moto", proxied.url, "test-key", "test-secret"))
+        listing = client.list_objects_v2(Bucket=storage.bucket_name)["Contents"]
+        assert [entry["Size"] for entry in listing] == [7, 7]
+
+    def test_no_token_where_overwriting_is_wanted(self, proxied: Proxy) -> None:
+        S3MediaStorage(file_overwrite=True).save("a.txt", ContentFile(b"x"))
+        (request,) = proxied.requests
+        assert "if-none-match" not in request.headers
+        assert not [name for name in request.headers if name.startswith("x-amz-meta")]
+
+    def test_own_metadata_stays(self, proxied: Proxy) -> None:
+        storage = S3MediaStorage(headers={"x-amz-meta-kind": "photo"})
+        tokens = set()
+        for name in ("a.txt", "b.txt"):
+            storage.save(name, ContentFile(b"x"))
+            headers = proxied.requests[-1].headers
+            assert headers["x-amz-meta-kind"] == "photo"
+            tokens.add(headers["x-amz-meta-herokuify-save"])
+        assert len(tokens) == 2
+
+
+class TestServices:
+    def test_without_conditional_puts(self, proxied: Proxy, caplog: Any) -> None:
+        def rule(request: Request) -> Answer | None:
+            refused = request.operation == "PutObject" and "if-none-match" in request.headers
+            return NOT_IMPLEMENTED if refused else None
+
+        proxied.rule = rule
+        storage = S3MediaStorage()
+        contents = [b"1", b"2", b"3"]
+        names = [storage.save("a.txt", ContentFile(content)) for content in contents]
+        assert len(set(names)) == 3
+        assert bodies(storage) == contents
+        assert caplog.text.count("refuses conditional writes") == 1
+        blind = BlindStorage()
+        name = blind.save("a.txt", ContentFile(b"4"))
+        assert name != "a.txt"
+        assert bodies(storage) == [*contents, b"4"]
+
+    def test_completion_ignores_the_condition_in_silence(self, proxied: Proxy) -> None:
+        """As Ceph 16; a look just before completing is what can be done."""
+        storage = BlindStorage()
+        storage.save("a.bin", ContentFile(b"first"))
+        proxied.requests.clear()
+        name = storage.save("a.bin", ContentFile(bytes(LARGE)))
+        assert name != "a.bin"
+        assert read(storage, "a.bin") == b"first"
+        assert proxied.operations.count("CompleteMultipartUpload") == 1
+
+    def test_completion_that_honours_it_is_remembered(self, proxied: Proxy) -> None:
+        storage = S3MediaStorage()
+        proxied.on("CompleteMultipartUpload", TAKEN, None)
+        storage.save("a.bin", ContentFile(bytes(LARGE)))
+        assert saving._honouring == {proxied.url}
+        proxied.requests.clear()
+        storage.save("b.bin", ContentFile(bytes(LARGE)))
+        assert proxied.operations == [
+            "HeadObject",
+            "CreateMultipartUpload",
+            *["UploadPart"] * 2,
+            "CompleteMultipartUpload",
+        ]
+        assert proxied.requests[-1].headers["if-none-match"] == "*"
+
+    def test_refusals_of_the_bucket_are_no_taken_names(
+        self, moto: S3Server, connect: Connect, proxy: Proxy
+    ) -> None:
+        """409 is also what S3 says when somebody else has a bucket of this name."""
+        proxy.on("CreateBucket", Answer("", 409, "BucketAlreadyExists", "Not available."))
+        connect(moto, "missing-bucket", endpoint_url=proxy.url, AWS_AUTO_CREATE_BUCKET=True)
+        for size in (5, LARGE):
+            with pytest.raises(S3Error, match="belongs to somebody else"):
+                S3MediaStorage().save("a.txt", ContentFile(bytes(size)))
+
+    def test_checksums_of_parts(self, proxied: Proxy, settings: Settings) -> None:
+        """What boto3 sends to Amazon: parts and their list agree on the algorithm."""
+        from botocore.config import Config
+
+        settings.AWS_S3_CLIENT_CONFIG = Config(request_checksum_calculation="when_supported")
+        storage = S3MediaStorage()
+        content = os.urandom(LARGE)
+        storage.save("a.bin", ContentFile(content))
+        by_operation = {request.operation: request for request in proxied.requests}
+        start = by_operation["CreateMultipartUpload"]
+        assert start.headers["x-amz-checksum-algorithm"] == "CRC32"
+        assert "x-amz-checksum-crc32" in by_operation["UploadPart"].headers
+        assert b"<ChecksumCRC32>" in by_operation["CompleteMultipartUpload"].body
+        assert read(storage, "a.bin") == content
+
+
+class TestFailures:
+    @pytest.mark.parametrize("operation", ["UploadPart", "CompleteMultipartUpload"])
+    @pytest.mark.parametrize("fault", [ACCESS_DENIED, INTERNAL_ERROR, Fault.DROPPED])
+    def test_leave_nothing(
+        self, proxied: Proxy, no_pauses: list[float], operation: str, fault: Any
+    ) -> None:
+        storage = S3MediaStorage()
+        proxied.on(operation, *([None] if operation == "UploadPart" else []), fault)
+        with pytest.raises(OSError, match="s3:PutObject"):
+            storage.save("a.bin", ContentFile(bytes(40 * 2**20)))
+        assert not storage.exists("a.bin")
+        uploads = storage.client.list_multipart_uploads(Bucket=storage.bucket_name)
+        assert not uploads.get("Uploads")
+
+    def test_a_source_that_fails(self, default_storage: Any) -> None:
+        class Failing(File):  # type: ignore[type-arg]  # not generic at run time
+            def __init__(self) -> None:
+                super().__init__(None, "a.bin")
+
+            def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+                yield bytes(2 * LARGE)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            default_storage.save("a.bin", Failing())
+        assert not default_storage.exists("a.bin")
+
+    def test_an_abort_that_fails_hides_no_error(
+        self, proxied: Proxy, no_pauses: list[float], caplog: Any
+    ) -> None:
+        proxied.on("UploadPart", ACCESS_DENIED)
+        proxied.on("AbortMultipartUpload", ACCESS_DENIED)
+        with pytest.raises(OSError, match="s3:PutObject"):
+            S3MediaStorage().save("a.bin", ContentFile(bytes(LARGE)))
+        assert "lifecycle rule" in caplog.text
+
+
+class TestSize:
+    def test_parts_grow_with_the_object(self) -> None:
+        """10,000 parts are the most."""
+        storage = S3BotoStorage()
+        assert storage.transfer.for_size(2**30).part_size == 8 * 2**20
+        terabyte = storage.transfer.for_size(2**40)
+        assert terabyte.part_size * 10_000 >= 2**40
+
+    def test_the_end_of_a_source_is_unknown(self, default_storage: Storage, aws: S3Server) -> None:
+        """gzip can't seek from the end."""
+        import gzip
+        import io
+
+        body = os.urandom(LARGE)
+        packed = gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(body, 1)))
+        name = default_storage.save("a.bin", File(cast(Any, packed)))
+        assert read(default_storage, name) == body

@@ -244,9 +244,13 @@ class TestWebDyno:
 
     def test_log_has_the_routers_request_id(self, web: Web) -> None:
         web.ask("GET", "/nowhere")
-        log = web.log.read_text(encoding="utf-8")
+        # gunicorn writes its line after the answer.
+        access = f'INFO gunicorn.access [{REQUEST_ID}] method=GET path="/nowhere" status=404'
+        deadline = time.monotonic() + SECONDS
+        while access not in (log := web.log.read_text(encoding="utf-8")):
+            assert time.monotonic() < deadline, log
+            time.sleep(0.02)
         assert f"WARNING django.request [{REQUEST_ID}] Not Found: /nowhere" in log
-        assert f'INFO gunicorn.access [{REQUEST_ID}] method=GET path="/nowhere" status=404' in log
 
 
 def test_cache_is_redis_over_tls(app: App, redis: daemons.Redis) -> None:

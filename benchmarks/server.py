@@ -48,13 +48,17 @@ class Buckets:
         try:
             yield name
         finally:
-            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=name):
-                keys: list[ObjectIdentifierTypeDef] = [
-                    {"Key": entry["Key"]} for entry in page.get("Contents", [])
-                ]
-                if keys:
-                    self.client.delete_objects(Bucket=name, Delete={"Objects": keys, "Quiet": True})
+            self.clear(name)
             self.client.delete_bucket(Bucket=name)
+
+    def clear(self, name: str) -> None:
+        """Remove all that a bucket holds."""
+        for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=name):
+            keys: list[ObjectIdentifierTypeDef] = [
+                {"Key": entry["Key"]} for entry in page.get("Contents", [])
+            ]
+            if keys:
+                self.client.delete_objects(Bucket=name, Delete={"Objects": keys, "Quiet": True})
 
     def etags(self, name: str, location: str) -> dict[str, str]:
         """Return the ETag, without quotes, of each object by its name inside the location."""

@@ -30,8 +30,8 @@ from herokuify.storage.writing import Sink, Spool, Stream
 NAMES_TRIED = 10
 #: RFC 9110, "Media Type".
 CONTENT_TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+\s*(;[\x20-\x7e]*)?", re.ASCII)
-#: Large files: parts of 8 MB, four at a time, so 40 MB in memory with the one that is read.
-TRANSFER = TransferConfig(multipart_threshold=MEMORY, multipart_chunksize=MEMORY, max_concurrency=4)
+#: Large files: parts of 8 MB, three at a time, and one that is read meanwhile.
+TRANSFER = TransferConfig(multipart_threshold=MEMORY, multipart_chunksize=MEMORY, max_concurrency=3)
 
 
 @deconstructible(path="herokuify.storage.S3BotoStorage")

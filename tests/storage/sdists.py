@@ -16,8 +16,9 @@ import pytest
 def unpacked_tests(package: str, folder: Path, config: pytest.Config) -> Path:
     """Unpack a package's folder ``tests`` below ``folder``; returns the folder above it."""
     version = metadata.version(package)
-    assert config.cache is not None
-    kept = config.cache.mkdir(f"sdist-{package}-{version}")
+    cache: pytest.Cache | None = getattr(config, "cache", None)  # None with -p no:cacheprovider
+    name = f"sdist-{package}-{version}"
+    kept = cache.mkdir(name) if cache else folder.parent / name
     if not list(kept.glob("*.tar.gz")):
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         process = subprocess.run(

@@ -11,6 +11,8 @@ from pytest_django import Settings
 from herokuify.storage import S3BotoStorage, S3MediaStorage, S3StaticStorage
 from tests.servers import S3Server
 
+pytestmark = pytest.mark.no_django
+
 PAGE = b"<script>alert(1)</script>"
 
 

@@ -22,6 +22,8 @@ from tests.replay import INTERNAL_ERROR, SLOW_DOWN, Fault, Proxy, Request
 from tests.servers import S3Server
 from tests.storage.helpers import read
 
+pytestmark = pytest.mark.no_django
+
 SECRETS = ("marked-secret-key", "marked-session-token")
 
 

@@ -16,6 +16,8 @@ from django.core.files.uploadedfile import (
 
 from herokuify.storage.content import MEMORY, from_start, spool, staged, write_new
 
+pytestmark = pytest.mark.no_django
+
 TEXT = "Grüße, 世界\n" * 100
 BYTES = TEXT.encode()
 

@@ -7,6 +7,8 @@ from pytest_django import Settings
 from herokuify.storage import S3MediaStorage, S3StaticStorage
 from herokuify.storage.locations import located
 
+pytestmark = pytest.mark.no_django
+
 
 @pytest.mark.parametrize(
     ("prefix", "location"),

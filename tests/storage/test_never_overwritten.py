@@ -28,6 +28,8 @@ from tests.servers import S3Server
 from tests.storage.conftest import Connect, client_of
 from tests.storage.helpers import read
 
+pytestmark = pytest.mark.no_django
+
 LARGE = 9 * 2**20
 
 
@@ -71,16 +73,6 @@ class TestTakenNames:
             names = list(pool.map(lambda one: storage.save("a.txt", ContentFile(one)), contents))
         assert len(set(names)) == 40
         assert [read(storage, name) for name in names] == contents
-
-    def test_large_ones_at_once(self, aws: S3Server) -> None:
-        """On Ceph, the look just before completing keeps all but those of one instant apart."""
-        storage = S3MediaStorage()
-        contents = [bytes([number]) * LARGE for number in range(2)]
-        with ThreadPoolExecutor(2) as pool:
-            names = list(pool.map(lambda one: storage.save("a.bin", ContentFile(one)), contents))
-        if aws.name == "moto":
-            assert len(set(names)) == 2
-            assert [read(storage, name) for name in names] == contents
 
     @pytest.mark.parametrize("answer", [TAKEN, CONTESTED])
     @pytest.mark.parametrize(

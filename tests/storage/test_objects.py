@@ -14,6 +14,8 @@ from tests.servers import S3Server
 from tests.storage.conftest import client_of
 from tests.storage.helpers import on_ceph, read
 
+pytestmark = pytest.mark.no_django
+
 
 class TestDeletingMany:
     def test_all_but_the_others(self, default_storage: Any) -> None:

@@ -21,6 +21,8 @@ from tests.replay import ACCESS_DENIED, ERRORS, Answer, Document, Fault, Proxy, 
 from tests.servers import S3Server
 from tests.storage.helpers import read
 
+pytestmark = pytest.mark.no_django
+
 MEGABYTE = 2**20
 BODY = random.Random(5).randbytes(5 * MEGABYTE)
 

@@ -16,6 +16,8 @@ from tests.servers import S3Server
 from tests.storage.helpers import read
 from tests.testapp.models import Document
 
+pytestmark = pytest.mark.no_django
+
 
 class Source(io.BytesIO):
     """A file of the caller's that must stay as it is."""

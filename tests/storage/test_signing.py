@@ -23,6 +23,8 @@ from herokuify.storage.signing import Period, SignedUrls, query_name, signed_at
 from tests.servers import S3Server
 from tests.storage.helpers import NAMES, on_ceph, status
 
+pytestmark = pytest.mark.no_django
+
 KEYS: dict[str, Any] = {
     "access_key": "AKIDEXAMPLE",
     "secret_key": "marked-secret",

@@ -6,9 +6,9 @@ import io
 import logging
 import os
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
@@ -122,20 +122,24 @@ class PartUpload:
             for future in done:
                 future.result()  # one that has failed stays, and fails what follows as well
                 pending.discard(future)
-        future = self._start(self._work(number, body))
+        bodies = [body]
+        del body  # what was sent must not wait in memory for the next part to replace it
+        future = self._start(self._work(number, bodies))
         self._parts.append(future)
         pending.add(future)
 
-    def _work(self, number: int, body: bytes) -> Callable[[], CompletedPartTypeDef]:
+    def _work(self, number: int, bodies: list[bytes]) -> Callable[[], CompletedPartTypeDef]:
         upload, extra = self._upload, self._extra
 
         def work() -> CompletedPartTypeDef:
             if upload.is_over:
                 raise InterruptedError("the upload was given up")
+            body = io.BytesIO(bodies[0])
             # A stream: the time-out holds for each block that is sent, not for all of the part.
             answer = upload.client.upload_part(
-                **cast(Any, upload.address), PartNumber=number, Body=io.BytesIO(body), **extra
+                **cast(Any, upload.address), PartNumber=number, Body=body, **extra
             )
+            bodies.clear()
             checksums = {name: v for name, v in answer.items() if name.startswith("Checksum")}
             checksums.pop("ChecksumType", None)
             part: Any = {"PartNumber": number, "ETag": answer["ETag"], **checksums}
@@ -188,9 +192,3 @@ class PartUpload:
             self._upload.abort()
         finally:
             self._end_threads()
-
-
-def blocks(source: BinaryIO, size: int) -> Iterator[bytes]:
-    """A stream in blocks of ``size`` bytes; the last one may be shorter."""
-    while block := source.read(size):
-        yield block

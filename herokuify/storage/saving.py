@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from herokuify.exceptions import S3Error
 from herokuify.storage.errors import code_of, explained, status_of, translate
 from herokuify.storage.headers import merged
-from herokuify.storage.parts import PartUpload, Transfer, blocks
+from herokuify.storage.parts import PartUpload, Transfer
 
 if TYPE_CHECKING:
     from herokuify.storage.base import S3BotoStorage
@@ -68,8 +68,8 @@ class Saving:
         source.seek(0)
         upload = self.start(transfer)
         try:
-            for block in blocks(source, transfer.part_size):
-                self.send_part(upload, block)
+            while self._send_next(upload, source, transfer.part_size):
+                pass
             self.complete(upload)
         except BaseException:
             upload.abort()
@@ -131,6 +131,13 @@ class Saving:
         """Send the next part, in the background; raises what an earlier one has met."""
         with self._explained():
             upload.send(body)
+
+    def _send_next(self, upload: PartUpload, source: BinaryIO, size: int) -> bool:
+        """Send the next part of a stream; False at its end."""
+        body = source.read(size)
+        if body:
+            self.send_part(upload, body)
+        return bool(body)
 
     def complete(self, upload: PartUpload) -> None:
         """Let the object appear. The caller aborts the upload when this raises."""

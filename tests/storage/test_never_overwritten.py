@@ -1,5 +1,6 @@
 """Saves under one name: another name, never another's object, and a success for one's own."""
 
+import io
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +74,24 @@ class TestTakenNames:
             names = list(pool.map(lambda one: storage.save("a.txt", ContentFile(one)), contents))
         assert len(set(names)) == 40
         assert [read(storage, name) for name in names] == contents
+
+    def test_overtaken_while_it_is_sent(self, aws: S3Server) -> None:
+        """Its name was free when it began; both are large."""
+        storage = S3MediaStorage()
+        others = []
+
+        class Slow(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                data = super().read(size)
+                if not data and not others:
+                    others.append(storage.save("a.bin", ContentFile(b"2" * LARGE)))
+                return data
+
+        name = storage.save("a.bin", File(Slow(b"1" * LARGE)))
+        assert others == ["a.bin"]
+        assert name != "a.bin"
+        assert read(storage, "a.bin") == b"2" * LARGE
+        assert read(storage, name) == b"1" * LARGE
 
     @pytest.mark.parametrize("answer", [TAKEN, CONTESTED])
     @pytest.mark.parametrize(
@@ -343,7 +362,6 @@ class TestSize:
     def test_the_end_of_a_source_is_unknown(self, default_storage: Storage, aws: S3Server) -> None:
         """gzip can't seek from the end."""
         import gzip
-        import io
 
         body = os.urandom(LARGE)
         packed = gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(body, 1)))

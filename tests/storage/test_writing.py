@@ -250,6 +250,7 @@ class TestInterpretersEnd:
         variables = {**moto.variables, "AWS_STORAGE_BUCKET_NAME": moto_bucket}
         return make_project(SETTINGS, env=variables)
 
+    @pytest.mark.once
     @pytest.mark.parametrize("end", EXITS.values(), ids=EXITS)
     def test_aborts(self, project: Project, moto: S3Server, moto_bucket: str, end: str) -> None:
         result = project.snippet(EXIT.format(end=end))

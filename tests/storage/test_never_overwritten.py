@@ -78,7 +78,7 @@ class TestTakenNames:
     def test_overtaken_while_it_is_sent(self, aws: S3Server) -> None:
         """Its name was free when it began; both are large."""
         storage = S3MediaStorage()
-        others = []
+        others: list[str] = []
 
         class Slow(io.BytesIO):
             def read(self, size: int | None = -1, /) -> bytes:

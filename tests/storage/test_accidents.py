@@ -22,7 +22,7 @@ from tests.storage.conftest import Connect, client_of
 from tests.storage.helpers import read
 
 MEGABYTE = 2**20
-KILLS = 6
+KILLS = 5
 SETTINGS = """
 from herokuify.aws import *
 SECRET_KEY = "x"
@@ -31,15 +31,17 @@ INSTALLED_APPS = ["herokuify"]
 """
 WRITER = """
 import hashlib, random, sys
+from boto3.s3.transfer import TransferConfig
 from django.core.files.base import ContentFile
 from herokuify.storage import S3MediaStorage
 
 chance = random.Random(int(sys.argv[1]))
-storage = S3MediaStorage()
+config = TransferConfig(multipart_threshold=5 * 2**20, multipart_chunksize=5 * 2**20)
+storage = S3MediaStorage(transfer_config=config)
 storage.exists("warm-up.txt")
 print("ready", flush=True)
 while True:
-    body = chance.randbytes(chance.choice([100, 300_000, 9 * 2**20, 17 * 2**20]))
+    body = chance.randbytes(chance.choice([100, 100, 300_000, 6 * 2**20]))
     # Whoever finds it can tell whether it is whole.
     body = hashlib.sha256(body).digest() + body
     if chance.random() < 0.5:
@@ -78,7 +80,7 @@ def test_a_writer_that_is_killed(
         )
         assert worker.stdout is not None
         assert worker.stdout.readline() == "ready\n", worker.communicate()
-        time.sleep(chance.uniform(0.1, 1.5))
+        time.sleep(chance.uniform(0.1, 0.9))
         worker.send_signal(signal.SIGKILL)
         output, errors = worker.communicate()
         assert not errors
@@ -92,6 +94,7 @@ def test_a_writer_that_is_killed(
         assert is_whole(client.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
+@pytest.mark.once
 class TestCutConnections:
     @pytest.fixture
     def cutter(self, s3: S3Server, bucket: str, connect: Connect) -> Iterator[Cutter]:

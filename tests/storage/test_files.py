@@ -51,7 +51,7 @@ class TestWriting:
     def test_what_writes_elsewhere_without_seek(self, default_storage: Storage) -> None:
         with default_storage.open("a.zip", "wb") as file, zipfile.ZipFile(file, "w") as archive:
             for number in range(3):
-                archive.writestr(f"{number}.bin", os.urandom(4 * MEGABYTE))
+                archive.writestr(f"{number}.bin", os.urandom(3 * MEGABYTE))
         with default_storage.open("a.zip") as file, zipfile.ZipFile(file) as archive:
             assert archive.testzip() is None
             assert archive.namelist() == ["0.bin", "1.bin", "2.bin"]

@@ -97,9 +97,9 @@ class TestContents:
         assert read(storage, "b.txt") == b"alist"
 
     def test_a_large_generator(self, default_storage: Any) -> None:
-        name = default_storage.save("a.bin", (bytes([n]) * 2**20 for n in range(17)))
-        assert default_storage.size(name) == 17 * 2**20
-        assert read(default_storage, name)[-1] == 16
+        name = default_storage.save("a.bin", (bytes([n]) * 2**20 for n in range(9)))
+        assert default_storage.size(name) == 9 * 2**20
+        assert read(default_storage, name)[-1] == 8
 
     def test_no_content_at_all(self, default_storage: Any) -> None:
         with pytest.raises(TypeError):

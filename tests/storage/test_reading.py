@@ -19,7 +19,7 @@ from herokuify.storage import S3BotoStorage, S3MediaStorage, reading
 from tests.project import Project
 from tests.replay import ACCESS_DENIED, ERRORS, Answer, Document, Fault, Proxy, Request
 from tests.servers import S3Server
-from tests.storage.helpers import read
+from tests.storage.helpers import on_moto, read
 
 pytestmark = pytest.mark.no_django
 
@@ -128,6 +128,7 @@ class TestWhatMoves:
         with storage.open("a.png") as file:
             Image.open(file).verify()
 
+    @on_moto
     def test_memory(self, aws: S3Server) -> None:
         storage = S3MediaStorage()
         storage.save("a.bin", ContentFile(bytes(40 * MEGABYTE)))

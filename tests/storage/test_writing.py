@@ -17,7 +17,7 @@ from tests.project import Project
 from tests.replay import ACCESS_DENIED, SLOW_DOWN, Fault, Proxy
 from tests.servers import S3Server
 from tests.storage.conftest import Connect, client_of
-from tests.storage.helpers import read, status
+from tests.storage.helpers import on_moto, read, status
 
 pytestmark = pytest.mark.no_django
 
@@ -90,7 +90,7 @@ class TestAborting:
         storage = S3MediaStorage()
 
         def write_and_fail(file: Any) -> None:
-            file.write(bytes(20 * MEGABYTE))
+            file.write(bytes(9 * MEGABYTE))
             raise error
 
         with pytest.raises(error), storage.open("a.bin", "wb") as file:
@@ -172,6 +172,7 @@ class TestAborting:
         assert proxied.operations[-1] == "AbortMultipartUpload"
         let_go.set()
 
+    @on_moto
     def test_more_parts_than_s3_takes(self, aws: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(parts, "MOST_PARTS", 2)
         storage = S3MediaStorage()

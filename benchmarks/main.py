@@ -85,7 +85,8 @@ def measure(options: argparse.Namespace) -> list[Path]:
 
 
 def _run_set(options: argparse.Namespace, stage: Stage, trees: Trees, results: Results) -> None:
-    for number in range(1, max(options.rounds, options.slow_rounds) + 1):
+    last = max(options.rounds, options.slow_rounds)
+    for number in range(1, last + 1):
         # Another one begins each round: whatever drifts, it hits everybody.
         shift = (number - 1) % len(options.contestants)
         for name in options.contestants[shift:] + options.contestants[:shift]:
@@ -96,11 +97,12 @@ def _run_set(options: argparse.Namespace, stage: Stage, trees: Trees, results: R
                 rounds = options.slow_rounds if in_set else 0
                 wanted = [one for one in wanted if one in options.slow_scenarios]
             scenarios = [one for one in SCENARIOS if one in wanted and one in contestant.scenarios]
-            if number > rounds or not scenarios:
+            begin = last - rounds + 1  # the slow ones come last: a look at the others is soon had
+            if number < begin or not scenarios:
                 continue
             for variant in options.variants:
                 runner = Runner(stage, trees, contestant, variant)
-                if number == 1:
+                if number == begin:
                     runner.warm_up()
                 for record in runner.round(number, scenarios):
                     results.add(record)

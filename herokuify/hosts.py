@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from herokuify import env
 
@@ -90,6 +90,23 @@ def read_hosts(environ: Mapping[str, str], *, is_local: bool) -> dict[str, list[
         "ALLOWED_HOSTS": _unique(*given, *of_app, *(LOCAL_HOSTS if is_local else ())),
         "CSRF_TRUSTED_ORIGINS": _unique(*trusted, *(f"https://{name}" for name in of_app)),
     }
+
+
+def site_origins(allowed_hosts: Iterable[str], trusted_origins: Iterable[str]) -> list[str]:
+    """Return the origins of the site's pages, as CORS rules have them; ``["*"]`` for any.
+
+    Takes Django's ALLOWED_HOSTS and CSRF_TRUSTED_ORIGINS. The domains are taken to speak
+    HTTPS; this machine's own names are left out.
+    """
+    names = [name for name in allowed_hosts if name not in LOCAL_HOSTS]
+    if "*" in names:
+        return ["*"]
+    found = []
+    for name in names:
+        found.append(f"https://{name.removeprefix('.')}")
+        if name.startswith("."):  # with its subdomains
+            found.append(f"https://*{name}")
+    return _unique(*found, *trusted_origins)
 
 
 def _unique(*items: str) -> list[str]:

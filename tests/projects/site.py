@@ -2,20 +2,17 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from tests.project import Project
-from tests.projects import shop
+from tests.project import Project, Run
+from tests.projects import heroku, shop
 from tests.projects.aws import Aws
 from tests.projects.crawl import Answer, crawl, links, names
 from tests.servers import S3Server
-
-Run = subprocess.CompletedProcess[str]
 
 RENDER = """
 import json
@@ -81,11 +78,11 @@ class Site:
 
     def collectstatic(self) -> Run:
         """Run what Heroku's classic buildpack runs."""
-        return self.project.manage("collectstatic", "--noinput", "--traceback")
+        return heroku.collectstatic(self.project)
 
     def compress(self) -> Run:
         """Run what bin/post_compile runs."""
-        return self.project.manage("compress", "--traceback")
+        return heroku.manage(self.project, "compress", "--traceback")
 
     def build(self, *, compress: bool = True) -> None:
         """Run both steps, each in a process of its own; they must succeed."""

@@ -1,0 +1,213 @@
+"""Faults of config vars and settings, which are found before S3 is asked for anything."""
+
+from tests.faults.fault import CHECK, ON_A_DYNO, Fault, Means
+from tests.projects import shop
+from tests.projects.heroku import SECRETS
+
+UNSET = ""  # as good as absent, for herokuify as for a person
+NO_BUCKET = {"AWS_STORAGE_BUCKET_NAME": UNSET}
+NO_KEYS = {"AWS_ACCESS_KEY_ID": UNSET, "AWS_SECRET_ACCESS_KEY": UNSET}
+WITHOUT_COMPRESSOR = (
+    'INSTALLED_APPS.remove("compressor"); del STATICFILES_FINDERS, COMPRESS_STORAGE\n'
+)
+FILES = "django.contrib.staticfiles.storage.StaticFilesStorage"
+BUCKETEER = {
+    "BUCKETEER_AWS_ACCESS_KEY_ID": SECRETS["BUCKETEER_AWS_ACCESS_KEY_ID"],
+    "BUCKETEER_AWS_SECRET_ACCESS_KEY": SECRETS["BUCKETEER_AWS_SECRET_ACCESS_KEY"],
+    "BUCKETEER_AWS_REGION": "eu-west-1",
+    "BUCKETEER_BUCKET_NAME": "bucketeer-1234",
+}
+CLOUDCUBE = {
+    "CLOUDCUBE_ACCESS_KEY_ID": SECRETS["CLOUDCUBE_ACCESS_KEY_ID"],
+    "CLOUDCUBE_SECRET_ACCESS_KEY": SECRETS["CLOUDCUBE_SECRET_ACCESS_KEY"],
+    "CLOUDCUBE_URL": "https://cloud-cube-eu.s3.amazonaws.com/zfdj3v09gtrs",
+}
+
+VARIABLES = [
+    Fault(
+        "No bucket's name",
+        Means.CHECK,
+        ("AWS_STORAGE_BUCKET_NAME is not set", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"),
+        env=NO_BUCKET,
+    ),
+    Fault(
+        "No bucket's name, for media alone",
+        Means.CHECK,
+        ("AWS_STORAGE_BUCKET_NAME is not set", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"),
+        env=NO_BUCKET,
+        storages=shop.storages(FILES),
+    ),
+    Fault(
+        "No key",
+        Means.SETTINGS,
+        ("AWS_ACCESS_KEY_ID is not set", "heroku config:set AWS_ACCESS_KEY_ID=…"),
+        env={"AWS_ACCESS_KEY_ID": UNSET},
+    ),
+    Fault(
+        "No secret",
+        Means.SETTINGS,
+        ("AWS_SECRET_ACCESS_KEY is not set", "heroku config:set AWS_SECRET_ACCESS_KEY=…"),
+        env={"AWS_SECRET_ACCESS_KEY": UNSET},
+    ),
+    Fault(
+        "A token without a key",
+        Means.SETTINGS,
+        ("AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…",),
+        env=NO_KEYS | {"AWS_SESSION_TOKEN": SECRETS["AWS_SESSION_TOKEN"]},
+    ),
+    Fault(
+        "Half of Bucketeer",
+        Means.SETTINGS,
+        (
+            "BUCKETEER_AWS_REGION and BUCKETEER_BUCKET_NAME are not set",
+            "heroku config:set BUCKETEER_AWS_REGION=… BUCKETEER_BUCKET_NAME=…",
+        ),
+        env=NO_KEYS
+        | NO_BUCKET
+        | BUCKETEER
+        | {"BUCKETEER_AWS_REGION": UNSET, "BUCKETEER_BUCKET_NAME": UNSET},
+    ),
+    Fault(
+        "Half of Cloudcube",
+        Means.SETTINGS,
+        ("CLOUDCUBE_URL is not set", "heroku config:set CLOUDCUBE_URL=…"),
+        env=NO_KEYS | NO_BUCKET | CLOUDCUBE | {"CLOUDCUBE_URL": UNSET},
+    ),
+    Fault(
+        "Two providers at once",
+        Means.SETTINGS,
+        ("Bucketeer", "Cloudcube", "AWS_STORAGE_BUCKET_NAME"),
+        env=NO_KEYS | NO_BUCKET | BUCKETEER | CLOUDCUBE,
+    ),
+    Fault(
+        "A boolean that is none",
+        Means.SETTINGS,
+        ("AWS_AUTO_CREATE_BUCKET is 'maybe'", "heroku config:set AWS_AUTO_CREATE_BUCKET=…"),
+        env={"AWS_AUTO_CREATE_BUCKET": "maybe"},
+    ),
+    Fault(
+        "The secret key is missing",
+        Means.SETTINGS,
+        ("SECRET_KEY is not set", "heroku config:set SECRET_KEY="),
+        settings="from herokuify.common import *\n",
+        command=ON_A_DYNO,
+    ),
+    Fault(
+        "DEBUG on a dyno",
+        Means.SETTINGS,
+        ("DEBUG is true on Heroku", "heroku config:unset DEBUG"),
+        env={"DEBUG": "true"},
+        settings="from herokuify.common import *\n",
+    ),
+    Fault(
+        "No hosts on a dyno",
+        Means.CHECK,
+        ("herokuify.W010", "ALLOWED_HOSTS is empty", "heroku config:set ALLOWED_HOSTS="),
+        env={"SECRET_KEY": "marked-key-of-the-site"},
+        settings="from herokuify.common import *\n",
+        command=ON_A_DYNO,
+        status=0,
+    ),
+    Fault(
+        "DATABASE_URL can't be read",
+        Means.SETTINGS,
+        ("DATABASE_URL", "heroku config:set DATABASE_URL=…"),
+        env={"DATABASE_URL": "postgres//me:marked-password@db.example.com/app"},
+        settings="import herokuify; DATABASES = herokuify.get_db_config()\n",
+    ),
+]
+
+SETTINGS = [
+    Fault(
+        "STATIC_URL is relative",
+        Means.CHECK,
+        ("STATIC_URL is '/static/'", "STATIC_URL = get_static_url()"),
+        settings='STATIC_URL = "/static/"\n',
+    ),
+    Fault(
+        "STATIC_URL is not set",
+        Means.CHECK,
+        ("STATIC_URL",),
+        settings=WITHOUT_COMPRESSOR + "STATIC_URL = None\n",
+    ),
+    Fault(
+        "STATIC_URL without a slash at its end",
+        Means.CHECK,
+        ("STATIC_URL", "slash"),
+        settings=WITHOUT_COMPRESSOR + 'STATIC_URL = STATIC_URL.rstrip("/")\n',
+    ),
+    Fault(
+        # compressor is the first to say so.
+        "STATIC_URL without a slash at its end, with django-compressor",
+        Means.SETTINGS,
+        ("URL", "trailing slash"),
+        settings='STATIC_URL = STATIC_URL.rstrip("/")\n',
+    ),
+    Fault(
+        "STATIC_URL with `None` in it",
+        Means.CHECK,
+        (
+            "STATIC_URL is 'https://None.s3.amazonaws.com/static/'",
+            "heroku config:set AWS_STORAGE_BUCKET_NAME=…",
+        ),
+        env=NO_BUCKET,
+        settings='STATIC_URL = f"https://{AWS_STORAGE_BUCKET_NAME}.s3.amazonaws.com/static/"\n',
+    ),
+    Fault(
+        "STATIC_URL names another host than the storage",
+        Means.CHECK,
+        ("STATIC_URL is 'https://elsewhere.s3", "STATIC_URL = get_static_url()"),
+        settings='STATIC_URL = "https://elsewhere.s3.amazonaws.com/static/"\n',
+    ),
+    Fault(
+        "STATIC_URL names another folder than the storage",
+        Means.CHECK,
+        ("/assets/'", "STATIC_URL = get_static_url()"),
+        settings='STATIC_URL = STATIC_URL.replace("/static/", "/assets/")\n',
+    ),
+    Fault(
+        "STATIC_ROOT is not set",
+        Means.CHECK,
+        ("STATIC_ROOT is not set", "STATIC_ROOT = BASE_DIR"),
+        settings="STATIC_ROOT = None\n",
+    ),
+    Fault(
+        "COMPRESS_ROOT is elsewhere",
+        Means.CHECK,
+        ("COMPRESS_ROOT", "STATIC_ROOT"),
+        settings='COMPRESS_ROOT = BASE_DIR / "elsewhere"\n',
+    ),
+    Fault(
+        "herokuify stands below staticfiles",
+        Means.CHECK,
+        ("herokuify.W001", 'Move "herokuify" above "django.contrib.staticfiles"'),
+        app='INSTALLED_APPS.append("herokuify")\n',
+        command=CHECK,
+        status=0,
+    ),
+    Fault(
+        "herokuify is not installed, and the classic names are set",
+        Means.CHECK,
+        ("STATICFILES_STORAGE", 'INSTALLED_APPS = ["herokuify", …]'),
+        app="",
+        storages=shop.classic(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST),
+    ),
+    Fault(
+        "Old and new storage settings together",
+        Means.SETTINGS,
+        ("STATICFILES_STORAGE", "STORAGES"),
+        settings=shop.QUIET + f"STATICFILES_STORAGE = {shop.CACHED_MANIFEST!r}\n",
+    ),
+    Fault(
+        "A header that S3 does not know",
+        Means.CHECK,
+        ("AWS_HEADERS", "Cash-Control"),
+        settings='AWS_HEADERS = {"Cash-Control": "none"}\n',
+    ),
+    Fault(
+        "A regular expression that is none",
+        Means.CHECK,
+        ("AWS_EXTRA_HEADERS[0]", "'*.js'"),
+        settings='AWS_EXTRA_HEADERS = [("*.js", {})]\n',
+    ),
+]

@@ -1,0 +1,25 @@
+"""Fixtures of the fault bench."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.faults.servers import Servers
+
+
+@pytest.fixture
+def servers(request: pytest.FixtureRequest) -> Servers:
+    return Servers(request)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for loopback that nobody has signed, and its key."""
+    folder = tmp_path_factory.mktemp("certificate")
+    path, key = folder / "server.crt", folder / "server.key"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+    names = ["-subj", "/CN=s3.example.com", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(path)]
+    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
+    return path, key

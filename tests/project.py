@@ -62,9 +62,7 @@ class Project:
         """Run Python source after ``django.setup()``."""
         return self._python("-c", SNIPPET + source, env=env, sockets=sockets)
 
-    def _python(
-        self, *arguments: str, env: Mapping[str, str] | None, sockets: bool
-    ) -> Run:
+    def _python(self, *arguments: str, env: Mapping[str, str] | None, sockets: bool) -> Run:
         variables = clean_environment(self.folder) | dict(self.environment) | dict(env or {})
         if not sockets:
             variables[loopback_only.FORBID_ALL] = "1"

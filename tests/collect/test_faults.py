@@ -294,9 +294,10 @@ class TestDisk:
             return replace(self, target)
 
         monkeypatch.setattr(Path, "replace", refuse)
-        with pytest.raises(CommandError, match="Read-only file system") as caught:
+        with pytest.raises(ImproperlyConfigured, match="Read-only file system") as caught:
             site.collect()
         assert str(site.root) in str(caught.value)
+        assert 'STATIC_ROOT = BASE_DIR / "staticfiles"' in str(caught.value)
         assert (site.root / "staticfiles.json").read_bytes() == before
         site.assert_whole()
         monkeypatch.undo()

@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 from tests.faults.fault import Fault
 from tests.faults.servers import NAME, Servers
 from tests.project import make_project
-from tests.projects import shop
 from tests.projects.heroku import SECRETS, last_error
-from tests.projects.site import lay_out
+from tests.projects.site import lay_out, tree
 
 BUCKET = "my-bucket"
 MARKED = (*SECRETS.values(), "marked-", "secretsecret")
+# As systems say it of a folder where nobody can write.
+UNWRITABLE = r"\[Errno \d+\] (Operation not permitted|Permission denied|Read-only file system)"
 # What one system check says, with its hint.
 CHECK = re.compile(r"^\S+: \([\w.]+\) .*\n(?:[\t ]+.*\n|\n(?=[\t ]))*", re.MULTILINE)
 
@@ -31,6 +32,7 @@ class Finding:
     status: int
     log: str
     message: str
+    files: set[str]  # below STATIC_ROOT, afterwards
 
 
 def find(fault: Fault, folder: Path, servers: Servers) -> Finding:
@@ -43,7 +45,7 @@ def find(fault: Fault, folder: Path, servers: Servers) -> Finding:
         result = fault.command.run(project, sockets=not fault.means.is_offline)
     log = result.stdout + result.stderr
     message = _normalised(_message(fault, log), folder, bucket, variables)
-    return Finding(fault, result.returncode, log, message)
+    return Finding(fault, result.returncode, log, message, set(tree(folder / "staticfiles")))
 
 
 def _message(fault: Fault, log: str) -> str:
@@ -68,4 +70,4 @@ def _normalised(text: str, folder: Path, bucket: str, variables: Mapping[str, st
             }
     for found, shown in names.items():
         text = text.replace(found, shown)
-    return text
+    return re.sub(UNWRITABLE, "[Errno 30] Read-only file system", text)

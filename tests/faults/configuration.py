@@ -59,8 +59,8 @@ VARIABLES = [
         "Half of Bucketeer",
         Means.SETTINGS,
         (
-            "BUCKETEER_AWS_REGION and BUCKETEER_BUCKET_NAME are not set",
-            "heroku config:set BUCKETEER_AWS_REGION=… BUCKETEER_BUCKET_NAME=…",
+            "BUCKETEER_BUCKET_NAME and BUCKETEER_AWS_REGION are not set",
+            "heroku config:set BUCKETEER_BUCKET_NAME=… BUCKETEER_AWS_REGION=…",
         ),
         env=NO_KEYS
         | NO_BUCKET
@@ -84,6 +84,18 @@ VARIABLES = [
         Means.SETTINGS,
         ("AWS_AUTO_CREATE_BUCKET is 'maybe'", "heroku config:set AWS_AUTO_CREATE_BUCKET=…"),
         env={"AWS_AUTO_CREATE_BUCKET": "maybe"},
+    ),
+    Fault(
+        "The endpoint's path names the bucket",
+        Means.SETTINGS,
+        ("AWS_S3_ENDPOINT_URL is", "heroku config:set AWS_S3_ENDPOINT_URL=…"),
+        env={"AWS_S3_ENDPOINT_URL": "https://s3.example.com/my-bucket"},
+    ),
+    Fault(
+        "The endpoint has a query",
+        Means.SETTINGS,
+        ("AWS_S3_ENDPOINT_URL is", "heroku config:set AWS_S3_ENDPOINT_URL=…"),
+        env={"AWS_S3_ENDPOINT_URL": "https://s3.example.com/?marked-secret"},
     ),
     Fault(
         "The secret key is missing",
@@ -169,7 +181,20 @@ SETTINGS = [
         "STATIC_ROOT is not set",
         Means.CHECK,
         ("STATIC_ROOT is not set", "STATIC_ROOT = BASE_DIR"),
+        settings=WITHOUT_COMPRESSOR + "STATIC_ROOT = None\n",
+    ),
+    Fault(
+        "STATIC_ROOT is not set, with django-compressor",
+        Means.SETTINGS,
+        ("STATIC_ROOT", "define either"),
         settings="STATIC_ROOT = None\n",
+    ),
+    Fault(
+        # Where not even root may write.
+        "STATIC_ROOT is read-only",
+        Means.COMMAND,
+        ("can't be written to STATIC_ROOT", 'STATIC_ROOT = BASE_DIR / "staticfiles"'),
+        settings='STATIC_ROOT = "/sys/staticfiles"\n',
     ),
     Fault(
         "COMPRESS_ROOT is elsewhere",

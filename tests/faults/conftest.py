@@ -1,16 +1,32 @@
 """Fixtures of the fault bench."""
 
+import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.faults import page
 from tests.faults.servers import Servers
+
+WRITE = "HEROKUIFY_TEST_WRITE_DOCS"
 
 
 @pytest.fixture
 def servers(request: pytest.FixtureRequest) -> Servers:
     return Servers(request)
+
+
+@pytest.fixture(scope="session")
+def written() -> Iterator[dict[str, str] | None]:
+    """Where messages go, by the faults' titles, when they are to be published; else None."""
+    if os.environ.get(WRITE) != "1":
+        yield None
+        return
+    messages = page.entries(page.current())  # what this run skips stays
+    yield messages
+    page.PATH.write_text(page.render(messages), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,12 @@ class Command:
         """Whether Heroku's buildpack runs it, and judges its log."""
         return self.dyno is heroku.BUILD
 
+    @property
+    def shown(self) -> str:
+        """What a user types; Heroku adds ``--traceback``."""
+        name = self.line.partition(" ")[0]
+        return f"python manage.py {name if name == 'shell' else self.line}"
+
     def run(self, project: Project, *, sockets: bool = True) -> Run:
         """Run it in a process of its own."""
         arguments = shlex.split(self.line)
@@ -51,7 +57,6 @@ class Command:
 BUILD = Command("collectstatic --noinput", heroku.BUILD)
 COMPRESS = Command("compress", heroku.BUILD)
 CHECK = Command("check")
-RELEASE = Command("collectstatic --noinput", {"DYNO": "release.12"})
 ON_A_DYNO = Command("check", {"DYNO": "web.1", "PORT": "5000"})
 
 STORAGES = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST)
@@ -63,7 +68,8 @@ class Fault:
 
     ``words`` is what the message must hold: the variable or setting, and the mend. The settings
     are those of a shop that has everything right; ``settings`` comes after them, and ``storages``
-    in place of its own. With ``alone``, the fault is found without the app "herokuify", too.
+    in place of its own. With ``alone``, the fault is found without the app "herokuify", too. What
+    may as well be the network's, is no fault of ``is_configuration``.
     """
 
     title: str
@@ -77,6 +83,7 @@ class Fault:
     command: Command = BUILD
     status: int = 1
     alone: bool = False
+    is_configuration: bool = True
 
     @property
     def place(self) -> servers.State:

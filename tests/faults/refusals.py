@@ -3,7 +3,6 @@
 from tests.faults import servers
 from tests.faults.configuration import NO_KEYS
 from tests.faults.fault import Command, Fault, Means
-from tests.projects import heroku
 from tests.projects.heroku import SECRETS
 from tests.replay import (
     CLOCK_SKEW,
@@ -11,13 +10,15 @@ from tests.replay import (
     NO_ACLS,
     OTHERS_BUCKET,
     POLICY_BLOCKED,
-    SLOW_DOWN,
     wrong_region,
 )
 
 AUTO_CREATE = {"AWS_AUTO_CREATE_BUCKET": "true"}
 KEYS = "heroku config:set AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…"
-CLEAR = Command("collectstatic --noinput --clear", heroku.BUILD)
+# What a view does with an upload.
+MEDIA = "from django.core.files.storage import default_storage as media; media."
+READ = Command(f"shell -c '{MEDIA}open(\"a.txt\").read()'")
+DELETE = Command(f"shell -c '{MEDIA}delete(\"a.txt\")'")
 
 ACCESS = [
     Fault(
@@ -61,18 +62,13 @@ ACCESS = [
         Means.COMMAND,
         ("could not be reached", "AWS_S3_ENDPOINT_URL"),
         state=servers.nobody,
+        is_configuration=False,
     ),
     Fault(
         "The endpoint's TLS certificate is not trusted",
         Means.COMMAND,
         ("certificate", "AWS_S3_VERIFY"),
         state=servers.untrusted,
-    ),
-    Fault(
-        "S3 asks to slow down, to the end",
-        Means.COMMAND,
-        ("SlowDown", "HEROKUIFY_UPLOAD_CONCURRENCY"),
-        state=servers.answering("PutObject", answer=SLOW_DOWN),
     ),
 ]
 
@@ -133,13 +129,14 @@ PERMISSIONS = [
         Means.COMMAND,
         ("s3:GetObject", "IAM user of AWS_ACCESS_KEY_ID"),
         state=servers.forbidding("s3:GetObject"),
+        command=READ,
     ),
     Fault(
         "Deleting is denied",
         Means.COMMAND,
         ("s3:DeleteObject", "IAM user of AWS_ACCESS_KEY_ID"),
         state=servers.forbidding("s3:DeleteObject"),
-        command=CLEAR,
+        command=DELETE,
     ),
     Fault(
         "An ACL is refused",

@@ -1,4 +1,4 @@
-"""The states in which a fault finds S3: each makes one, and yields the config vars that lead there."""
+"""The states in which a fault finds S3: each yields the config vars that lead there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,7 @@ class Servers:
         """A certificate that nobody trusts, and its key."""
         pair: tuple[Path, Path] = self.request.getfixturevalue("certificate")
         return pair
+
 
 State = Callable[[Servers, str], AbstractContextManager[Mapping[str, str]]]
 """From a bucket's name to the config vars that lead to it; what it does is undone at the end."""
@@ -88,12 +89,16 @@ def ceph(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
 
 
 def forbidding(*actions: str) -> State:
-    """A bucket whose policy denies everybody these actions, as a permission that is missing does."""
+    """A bucket whose policy denies these actions, as a permission that is missing does.
+
+    It holds an upload, ``a.txt``.
+    """
 
     @contextmanager
     def state(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
         with ceph(servers, bucket) as found:
             client = servers.ceph.client()
+            client.put_object(Bucket=bucket, Key="media/a.txt", Body=b"an upload")
             arn = f"arn:aws:s3:::{bucket}"
             statement = {
                 "Effect": "Deny",
@@ -150,7 +155,7 @@ def untrusted(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
                     connection, _ = server.accept()
                 except OSError:  # closed: the test is over
                     return
-                with connection, _ignoring_errors():
+                with connection, suppress(OSError):  # the client hangs up
                     context.wrap_socket(connection, server_side=True).close()
 
         thread = threading.Thread(target=serve)
@@ -161,11 +166,3 @@ def untrusted(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
         finally:
             server.shutdown(socket.SHUT_RDWR)
             thread.join()
-
-
-@contextmanager
-def _ignoring_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError:
-        pass

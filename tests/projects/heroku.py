@@ -25,6 +25,7 @@ BUILD = {
     "CACHE_DIR": "/tmp/codon/tmp/cache",
     "ENV_DIR": "/tmp/d4711",
 }
+RELEASE = {"DYNO": "release.4711"}
 # Word → reason: the first word that the log has anywhere decides, not the word that comes first.
 REASONS = {
     "SyntaxError": "collectstatic-syntax-error",

@@ -72,9 +72,10 @@ class Site:
     @property
     def origin(self) -> str:
         """Return the address below which S3 serves the static files."""
+        path = "/".join(filter(None, (self.project.environment.get("AWS_LOCATION"), "static/")))
         if isinstance(self.server, Aws):
-            return f"https://{self.bucket}.s3.amazonaws.com/static/"
-        return f"{self.server.endpoint_url}/{self.bucket}/static/"
+            return f"https://{self.bucket}.s3.amazonaws.com/{path}"
+        return f"{self.server.endpoint_url}/{self.bucket}/{path}"
 
     def collectstatic(self) -> Run:
         """Run what Heroku's classic buildpack runs."""
@@ -83,6 +84,10 @@ class Site:
     def compress(self) -> Run:
         """Run what bin/post_compile runs."""
         return heroku.manage(self.project, "compress", "--traceback")
+
+    def release(self) -> Run:
+        """Run what a Procfile's release command runs, in a dyno of its own."""
+        return self.project.manage("collectstatic", "--noinput", env=heroku.RELEASE)
 
     def build(self, *, compress: bool = True) -> None:
         """Run both steps, each in a process of its own; they must succeed."""

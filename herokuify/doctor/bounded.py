@@ -26,53 +26,53 @@ class Examination:
     mend: str
     probes: Callable[[], Findings]
 
-    def run(self) -> Iterator[Finding]:
-        """Yield the findings, for ``seconds`` at most.
-
-        Time-outs of sockets alone would not bound a server that sends a byte now and then.
-        """
-        worker = _Worker(self.probes())
-        deadline = monotonic() + self.seconds
-        try:
-            while True:
-                try:
-                    finding = worker.found.get(timeout=max(0.0, deadline - monotonic()))
-                except queue.Empty:
-                    message = f"No answer within {self.seconds:.0f} seconds."
-                    yield self.subject.failed(self.probe, message, self.mend)
-                    return
-                if isinstance(finding, Exception):
-                    yield self.subject.refused(self.probe, finding, self.mend)
-                    return
-                if finding is None:
-                    return
-                yield finding
-        finally:  # on Ctrl-C as well
-            worker.stop()
+    def start(self) -> Run:
+        """Begin, in the background; the time runs from now on."""
+        return Run(self)
 
 
-class _Worker:
-    """Runs a generator of findings in a thread that the process's end need not wait for."""
+class Run:
+    """An examination under way.
 
-    def __init__(self, probes: Findings) -> None:
-        self.found: queue.SimpleQueue[Finding | Exception | None] = queue.SimpleQueue()
-        self._probes = probes
+    In a thread, because time-outs of sockets would not bound a server that sends a byte now
+    and then; and in one that the end of the process need not wait for.
+    """
+
+    def __init__(self, examination: Examination) -> None:
+        self._examination = examination
+        self._probes = examination.probes()
+        self._found: queue.SimpleQueue[Finding | Exception | None] = queue.SimpleQueue()
         self._is_stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="herokuify-doctor", daemon=True)
+        self._deadline = monotonic() + examination.seconds
+        self._thread = threading.Thread(target=self._work, name="herokuify-doctor", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the generator at its next finding, so that it cleans up."""
-        self._is_stopped.set()
-        self._thread.join(GRACE)
+    def findings(self) -> Iterator[Finding]:
+        """Yield the findings as they come, until the time is over."""
+        about = self._examination
+        try:
+            while (found := self._next()) is not None:
+                if isinstance(found, Exception):
+                    yield about.subject.refused(about.probe, found, about.mend)
+                    return
+                yield found
+        except queue.Empty:
+            message = f"No answer within {about.seconds:.0f} seconds."
+            yield about.subject.failed(about.probe, message, about.mend)
+        finally:  # on Ctrl-C as well
+            self._is_stopped.set()
+            self._thread.join(GRACE)
 
-    def _run(self) -> None:
+    def _next(self) -> Finding | Exception | None:
+        return self._found.get(timeout=max(0.0, self._deadline - monotonic()))
+
+    def _work(self) -> None:
         try:
             for finding in self._probes:
-                self.found.put(finding)
+                self._found.put(finding)
                 if self._is_stopped.is_set():
-                    self._probes.close()
+                    self._probes.close()  # the generator cleans up
                     break
         except Exception as error:  # noqa: BLE001 (a driver may raise anything, and the rest goes on)
-            self.found.put(error)
-        self.found.put(None)
+            self._found.put(error)
+        self._found.put(None)

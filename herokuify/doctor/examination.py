@@ -22,14 +22,12 @@ CHECKS_SECONDS = 30.0
 def examine() -> list[Finding]:
     """Run all probes of what is configured; their findings hold no secret."""
     checks = Examination(SUBJECT, "checks", CHECKS_SECONDS, "Run: manage.py check", probe_checks)
-    examinations = chain(
-        [checks],
-        files.examinations(),
-        databases.examinations(),
-        caches.examinations(),
-        mailboxes.examinations(),
-    )
-    findings = [finding for examination in examinations for finding in examination.run()]
+    # These wait for different servers, and may as well wait at once.
+    services = chain(databases.examinations(), caches.examinations(), mailboxes.examinations())
+    waiting = [examination.start() for examination in services]
+    # These depend on each other: what is found once is not asked again.
+    in_turn = (examination.start() for examination in chain([checks], files.examinations()))
+    findings = [finding for run in chain(in_turn, waiting) for finding in run.findings()]
     return without_secrets(_once(findings), Secrets.of(os.environ, *_keys()))
 
 

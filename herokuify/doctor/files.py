@@ -43,7 +43,7 @@ def examinations() -> Iterator[Examination]:
             yield _broken(alias, error)
             continue
         assert isinstance(storage, S3BotoStorage)  # noqa: S101 (for the type checker)
-        seen.setdefault(storage, []).append(alias)
+        seen.setdefault(storage, []).append(_called(alias))
     for storage, aliases in seen.items():
         subject = Subject(", ".join(aliases))
         yield Examination(
@@ -63,20 +63,24 @@ def _named() -> Iterator[tuple[str, type[Storage], Callable[[], Storage]]]:
         return  # herokuify's system check has told it
 
 
+def _called(alias: str) -> str:
+    return alias if alias.isupper() else f"STORAGES[{alias!r}]"
+
+
 def _unknown(alias: str, storage_class: type[Storage]) -> Examination:
     reason = f"{storage_class.__name__} is no storage of herokuify's"
 
     def probes() -> Findings:
-        yield Subject(alias).skipped("s3", reason)
+        yield Subject(_called(alias)).skipped("s3", reason)
 
-    return Examination(Subject(alias), "s3", SECONDS, "", probes)
+    return Examination(Subject(_called(alias)), "s3", SECONDS, "", probes)
 
 
 def _broken(alias: str, error: Exception) -> Examination:
     def probes() -> Findings:
-        yield Subject(alias).refused(SETTINGS, error, "Mend the settings of this storage.")
+        yield Subject(_called(alias)).refused(SETTINGS, error, "Mend the settings of this storage.")
 
-    return Examination(Subject(alias), "s3", SECONDS, "", probes)
+    return Examination(Subject(_called(alias)), "s3", SECONDS, "", probes)
 
 
 def _probe(storage: S3BotoStorage, subject: Subject, places: Blocked) -> Findings:

@@ -44,12 +44,19 @@ def examinations() -> Iterator[Examination]:
     mailers: Any = getattr(mail, "mailers", None)
     for alias in list(mailers or ()) or ["default"]:
         subject = Subject(f"MAILERS[{alias!r}]" if mailers and list(mailers) else "EMAIL_HOST")
-        probes = partial(_probe, alias, subject)
+        try:
+            probes = partial(_probe, _backend(alias), subject)
+        except Exception as error:  # noqa: BLE001 (a backend may be the project's own)
+            probes = partial(_fail, subject, error)
         yield Examination(subject, PROBE, SECONDS, _MENDS[Trouble.REFUSED], probes)
 
 
 def _skip(subject: Subject, reason: str) -> Findings:
     yield subject.skipped(PROBE, reason)
+
+
+def _fail(subject: Subject, error: Exception) -> Findings:
+    yield subject.refused(PROBE, error, "Mend the mail settings in settings.py.")
 
 
 def _backend(alias: str) -> Any:
@@ -59,8 +66,7 @@ def _backend(alias: str) -> Any:
         return mailers[alias] if mailers is not None else mail.get_connection()
 
 
-def _probe(alias: str, subject: Subject) -> Findings:
-    backend = _backend(alias)
+def _probe(backend: Any, subject: Subject) -> Findings:
     kind = f"{type(backend).__module__}.{type(backend).__qualname__}"
     if kind == MISSING:
         yield subject.warning(

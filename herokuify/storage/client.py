@@ -33,7 +33,7 @@ NO_CONFIG = Config()
 HURRIED = Config(retries={"mode": "standard", "total_max_attempts": 5})
 #: For a caller that wants to know whether it works, and not to make it work.
 PROBING = Config(
-    connect_timeout=4, read_timeout=6, retries={"mode": "standard", "total_max_attempts": 2}
+    connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}
 )
 
 

@@ -1,4 +1,4 @@
-"""`herokuify`: looks at what herokuify makes of the environment."""
+"""`herokuify`: looks at what herokuify makes of the environment, and whether it works."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from herokuify.management.subcommands import Subcommand, env
+from herokuify.management.subcommands import Subcommand, UnsoundError, doctor, env
 
-SUBCOMMANDS: tuple[Subcommand, ...] = (env.SUBCOMMAND,)
+SUBCOMMANDS: tuple[Subcommand, ...] = (env.SUBCOMMAND, doctor.SUBCOMMAND)
 
 
 class Command(BaseCommand):
     """Runs one of the subcommands."""
 
-    help = "Look at what herokuify makes of the environment."
+    help = "Look at what herokuify makes of the environment, and whether it works."
     # It is for finding faults, and must run when there are some.
     requires_system_checks = ()
 
@@ -32,4 +32,8 @@ class Command(BaseCommand):
         """Run the subcommand, and return what it says."""
         chosen = options["subcommand"]
         [subcommand] = [known for known in SUBCOMMANDS if known.name == chosen]
-        return subcommand.run(options)
+        try:
+            return subcommand.run(options)
+        except UnsoundError as error:
+            self.stdout.write(error.text)
+            raise

@@ -22,6 +22,7 @@ LAYERS = [
     {"compat", "memcached", "middleware", "routers"},
     {"collect"},
     {"storage"},
+    {"provision"},
     {"checks", "cleanup", "management"},
     {"apps"},
 ]
@@ -30,7 +31,7 @@ OUTSIDE = {
     "awscrt": {"collect"},
     "bmemcached": {"memcached"},
     "boto3": {"collect", "storage"},
-    "botocore": {"collect", "storage"},
+    "botocore": {"collect", "provision", "storage"},
     "compressor": {"management", "storage"},
     "dj_database_url": {"database_urls"},
     "gunicorn": {"server"},

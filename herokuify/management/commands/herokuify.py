@@ -6,15 +6,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from herokuify.management.subcommands import Subcommand, env
+from herokuify.management.subcommands import Subcommand, UnsuccessfulError, bucket, env
 
-SUBCOMMANDS: tuple[Subcommand, ...] = (env.SUBCOMMAND,)
+SUBCOMMANDS: tuple[Subcommand, ...] = (bucket.SUBCOMMAND, env.SUBCOMMAND)
 
 
 class Command(BaseCommand):
     """Runs one of the subcommands."""
 
-    help = "Look at what herokuify makes of the environment."
+    help = "Look at what herokuify makes of the environment, and at its buckets."
     # It is for finding faults, and must run when there are some.
     requires_system_checks = ()
 
@@ -32,4 +32,9 @@ class Command(BaseCommand):
         """Run the subcommand, and return what it says."""
         chosen = options["subcommand"]
         [subcommand] = [known for known in SUBCOMMANDS if known.name == chosen]
-        return subcommand.run(options)
+        try:
+            return subcommand.run(options)
+        except UnsuccessfulError as error:
+            if error.report:
+                self.stdout.write(error.report)
+            raise

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,11 @@ class Subcommand:
     help: str
     add_arguments: Callable[[CommandParser], None]
     run: Callable[[Mapping[str, Any]], str]
+
+
+class UnsuccessfulError(CommandError):
+    """What a subcommand met; ``report`` is what it has to print all the same."""
+
+    def __init__(self, message: str, report: str) -> None:
+        super().__init__(message)
+        self.report = report

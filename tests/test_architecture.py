@@ -22,7 +22,7 @@ LAYERS = [
     {"compat", "memcached", "middleware", "routers"},
     {"collect"},
     {"storage"},
-    {"doctor"},
+    {"doctor", "provision"},
     {"checks", "cleanup", "management"},
     {"apps"},
 ]
@@ -31,7 +31,7 @@ OUTSIDE = {
     "awscrt": {"collect"},
     "bmemcached": {"memcached"},
     "boto3": {"collect", "storage"},
-    "botocore": {"collect", "doctor", "storage"},
+    "botocore": {"collect", "doctor", "provision", "storage"},
     "compressor": {"management", "storage"},
     "dj_database_url": {"database_urls"},
     "gunicorn": {"server"},

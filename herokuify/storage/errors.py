@@ -22,6 +22,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from herokuify.exceptions import S3ConfigurationError, S3Error
+from herokuify.storage.permissions import permission_of
 
 S3ErrorT = TypeVar("S3ErrorT", bound=S3Error)
 
@@ -56,24 +57,10 @@ def explained(target: Target, permission: str, key: str = "") -> Iterator[None]:
         raise _unsent(error, target, permission, key) from error
 
 
-#: Operation of boto3's client → the IAM action it needs, where the two differ.
-_PERMISSIONS = {
-    "CreateMultipartUpload": "s3:PutObject",
-    "CompleteMultipartUpload": "s3:PutObject",
-    "DeleteObjects": "s3:DeleteObject",
-    "HeadObject": "s3:GetObject",
-    "ListObjects": "s3:ListBucket",
-    "ListObjectsV2": "s3:ListBucket",
-    "UploadPart": "s3:PutObject",
-}
-
-
 def explain(error: ClientError | BotoCoreError, target: Target, key: str = "") -> S3Error:
     """The herokuify error for one of botocore's."""
     if isinstance(error, ClientError):
-        operation = error.operation_name
-        permission = _PERMISSIONS.get(operation, f"s3:{operation}")
-        return translate(error, target, permission, key)
+        return translate(error, target, permission_of(error.operation_name), key)
     return _unsent(error, target, "the request", key)
 
 
@@ -90,6 +77,16 @@ def status_of(error: ClientError) -> int:
 def is_absent(error: ClientError) -> bool:
     """Whether the object, not the bucket, does not exist."""
     return status_of(error) == 404 and code_of(error) != "NoSuchBucket"
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether a permission is missing."""
+    return code_of(error) in _DENIED
+
+
+def is_unsupported(error: ClientError) -> bool:
+    """Whether the service knows no such request: not each one that speaks S3 has all of it."""
+    return status_of(error) in {405, 501} or code_of(error) in _UNSUPPORTED
 
 
 def translate(error: ClientError, target: Target, permission: str, key: str) -> S3Error:
@@ -169,6 +166,7 @@ _MEANINGS = {
     ),
 }
 _DENIED = {"AccessDenied", "403", "AllAccessDisabled", "AccountProblem"}
+_UNSUPPORTED = {"MethodNotAllowed", "NotImplemented", "UnsupportedOperation"}
 
 
 def _meaning(

@@ -52,7 +52,7 @@ def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: st
             f"AWS_STORAGE_BUCKET_NAME is not set, and {name} needs it. "
             "heroku config:set AWS_STORAGE_BUCKET_NAME=…"
         )
-    if address.is_aws and not _is_aws(storage.endpoint_url):
+    if address.is_aws and not is_aws(storage.endpoint_url):
         raise ConfigurationError(
             f"{setting} is {url!r}, at Amazon, but {name} keeps its files at AWS_S3_ENDPOINT_URL, "
             f"{storage.endpoint_url!r}. {mend}"
@@ -71,6 +71,7 @@ def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: st
         )
 
 
-def _is_aws(endpoint_url: str | None) -> bool:
+def is_aws(endpoint_url: str | None) -> bool:
+    """Whether an endpoint, None for the usual one, is Amazon's."""
     host = urlsplit(endpoint_url).hostname if endpoint_url else None
     return host is None or re.search(r"\.amazonaws\.(com|com\.cn|eu)$", host) is not None

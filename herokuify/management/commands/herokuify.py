@@ -6,15 +6,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from herokuify.management.subcommands import Subcommand, UnsoundError, doctor, env
+from herokuify.management.subcommands import Subcommand, UnsuccessfulError, bucket, doctor, env
 
-SUBCOMMANDS: tuple[Subcommand, ...] = (env.SUBCOMMAND, doctor.SUBCOMMAND)
+SUBCOMMANDS: tuple[Subcommand, ...] = (env.SUBCOMMAND, doctor.SUBCOMMAND, bucket.SUBCOMMAND)
 
 
 class Command(BaseCommand):
     """Runs one of the subcommands."""
 
-    help = "Look at what herokuify makes of the environment, and whether it works."
+    help = "Look at what herokuify makes of the environment, whether it works, and at its buckets."
     # It is for finding faults, and must run when there are some.
     requires_system_checks = ()
 
@@ -34,6 +34,7 @@ class Command(BaseCommand):
         [subcommand] = [known for known in SUBCOMMANDS if known.name == chosen]
         try:
             return subcommand.run(options)
-        except UnsoundError as error:
-            self.stdout.write(error.text)
+        except UnsuccessfulError as error:
+            if error.report:
+                self.stdout.write(error.report)
             raise

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import re
-import tempfile
+import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.faults.fault import Fault
+from tests.faults.fault import Fault, Means
 from tests.faults.servers import NAME, Servers
 from tests.project import make_project
 from tests.projects.heroku import SECRETS, last_error
 from tests.projects.site import lay_out, tree
 
 BUCKET = "my-bucket"
+HOSTS = {
+    "AWS_S3_ENDPOINT_URL": "s3.example.com",
+    "DATABASE_URL": "db.example.com",
+    "REDIS_URL": "redis.example.com",
+}
 MARKED = (*SECRETS.values(), "marked-", "secretsecret")
 # As systems say it of a folder where nobody can write.
 UNWRITABLE = r"\[Errno \d+\] (Operation not permitted|Permission denied|Read-only file system)"
 # What one system check says, with its hint.
 CHECK = re.compile(r"^\S+: \([\w.]+\) .*\n(?:[\t ]+.*\n|\n(?=[\t ]))*", re.MULTILINE)
+# What the doctor says of one probe, with the mend; and the plan of one thing that a bucket has.
+ROW = re.compile(r"^  (?:failed|warning) .*\n(?: {12,}.*\n)*", re.MULTILINE)
+STEP = re.compile(r"^  \S.*\n(?:    .*\n)*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -37,37 +45,43 @@ class Finding:
 
 def find(fault: Fault, folder: Path, servers: Servers) -> Finding:
     """Make the fault, and run its command."""
-    bucket = f"test-{uuid.uuid4().hex}" if not fault.means.is_offline else BUCKET
-    with fault.place(servers, bucket) as config:
+    with fault.place(servers, f"test-{uuid.uuid4().hex}") as config:
         variables = {**config, **fault.env}
         project = make_project(folder, fault.source, env=variables)
         lay_out(project)
+        if fault.is_built:
+            shutil.copytree(servers.slug.folder / "staticfiles", folder / "staticfiles")
         result = fault.command.run(project, sockets=not fault.means.is_offline)
     log = result.stdout + result.stderr
-    message = _normalised(_message(fault, log), folder, bucket, variables)
+    message = _normalised(_message(fault, log), folder, config)
     return Finding(fault, result.returncode, log, message, set(tree(folder / "staticfiles")))
 
 
 def _message(fault: Fault, log: str) -> str:
     """The part of the log that is about the fault."""
-    checks = [text for text in CHECK.findall(log) if any(word in text for word in fault.words)]
-    if checks:
-        return "\n".join(text.replace("\n\n", "\n").strip() for text in checks)
+    pattern = ROW if fault.means is Means.DOCTOR else STEP if fault.means is Means.PLAN else CHECK
+    parts = [match[0] for match in pattern.finditer(log)]
+    about = [part for part in parts if any(word in part for word in fault.words)]
+    if about:
+        return "\n".join(re.sub(r"\n\s*\n| {12,}", "\n", part).strip() for part in about)
     # Tracebacks name the exception's module, which helps nobody.
     return re.sub(r"^(?:\w+\.)+(?=\w+: )", "", last_error(log)).strip()
 
 
-def _normalised(text: str, folder: Path, bucket: str, variables: Mapping[str, str]) -> str:
-    names = {bucket: BUCKET, str(folder): "/app", tempfile.gettempdir(): "/tmp"}
-    if bucket == variables.get(NAME):
-        url = variables.get("AWS_S3_ENDPOINT_URL", "")
-        if url:
-            parts = urlsplit(url)
+def _normalised(text: str, folder: Path, config: Mapping[str, str]) -> str:
+    names = {str(folder): "/app", config.get(NAME, BUCKET): BUCKET}
+    for variable, host in HOSTS.items():
+        parts = urlsplit(config.get(variable, ""))
+        if parts.port:
             names |= {
-                f"http://{parts.netloc}": "https://s3.example.com",
-                f"https://{parts.netloc}": "https://s3.example.com",
-                f"host='{parts.hostname}', port={parts.port}": "host='s3.example.com', port=443",
+                f"http://{parts.netloc}": f"https://{host}",
+                f"https://{parts.netloc}": f"https://{host}",
+                f'"{parts.hostname}", port {parts.port}': f'"{host}", port 5432',
+                f"{parts.hostname}:{parts.port}": f"{host}:{parts.port}",
             }
+    port = config.get("EMAIL_PORT")
+    if port:
+        names[f"localhost:{port}"] = "smtp.example.com:587"
     for found, shown in names.items():
         text = text.replace(found, shown)
     return re.sub(UNWRITABLE, "[Errno 30] Read-only file system", text)

@@ -1,6 +1,6 @@
 """All faults of the bench, in the order of docs/troubleshooting.md."""
 
-from tests.faults import configuration, refusals
+from tests.faults import configuration, operations, refusals
 from tests.faults.fault import Fault
 
 SECTIONS: dict[str, list[Fault]] = {
@@ -9,5 +9,7 @@ SECTIONS: dict[str, list[Fault]] = {
     "The way to S3": refusals.ACCESS,
     "The bucket": refusals.BUCKET,
     "Permissions": refusals.PERMISSIONS,
+    "What visitors get": operations.VISITORS,
+    "Services": operations.SERVICES,
 }
 FAULTS = {fault.title: fault for faults in SECTIONS.values() for fault in faults}

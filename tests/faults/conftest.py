@@ -2,14 +2,24 @@
 
 import os
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import smtp_server
 from tests.faults import page
-from tests.faults.servers import Servers
+from tests.faults.fault import Fault, Means
+from tests.faults.servers import Servers, Slug, variables
+from tests.project import clean_environment, make_project
+from tests.projects import heroku
+from tests.projects.site import lay_out, succeeded
+from tests.servers import S3Server, remove_bucket
+from tests.services.conftest import redis
+from tests.smtp_server import MailServer
 
+__all__ = ["redis"]
 WRITE = "HEROKUIFY_TEST_WRITE_DOCS"
 
 
@@ -27,6 +37,28 @@ def written() -> Iterator[dict[str, str] | None]:
     messages = page.entries(page.current())  # what this run skips stays
     yield messages
     page.PATH.write_text(page.render(messages), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def slug(ceph: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slug]:
+    """A shop that a build has published, bundles included."""
+    made = Slug(tmp_path_factory.mktemp("slug"), ceph, f"test-{uuid.uuid4().hex}")
+    config = variables(ceph, made.bucket, AWS_AUTO_CREATE_BUCKET="true")
+    source = Fault("", Means.COMMAND, (), settings="HEROKUIFY_COMPRESS = True\n").source
+    project = make_project(made.folder, source, env=config)
+    lay_out(project)
+    try:
+        succeeded(heroku.collectstatic(project))
+        yield made
+    finally:
+        remove_bucket(made.client, made.bucket)
+
+
+@pytest.fixture(scope="session")
+def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
+    folder = tmp_path_factory.mktemp("mail")
+    with smtp_server.running(folder, clean_environment(folder)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ class Means(Enum):
     CHECK = "a system check"
     COMMAND = "the command itself"
     DOCTOR = "the doctor"
+    PLAN = "the bucket's plan"
 
     @property
     def is_offline(self) -> bool:
@@ -57,6 +58,10 @@ class Command:
 BUILD = Command("collectstatic --noinput", heroku.BUILD)
 COMPRESS = Command("compress", heroku.BUILD)
 CHECK = Command("check")
+# On a terminal that is wide enough for every line.
+DOCTOR = Command("herokuify doctor", {"COLUMNS": "1000"})
+PLAN = Command("herokuify bucket")
+APPLY = Command("herokuify bucket --apply")
 ON_A_DYNO = Command("check", {"DYNO": "web.1", "PORT": "5000"})
 
 STORAGES = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST)
@@ -69,7 +74,8 @@ class Fault:
     ``words`` is what the message must hold: the variable or setting, and the mend. The settings
     are those of a shop that has everything right; ``settings`` comes after them, and ``storages``
     in place of its own. With ``alone``, the fault is found without the app "herokuify", too. What
-    may as well be the network's, is no fault of ``is_configuration``.
+    may as well be the network's, is no fault of ``is_configuration``. With ``is_built``, a build
+    has been here, and has published its files.
     """
 
     title: str
@@ -84,6 +90,7 @@ class Fault:
     status: int = 1
     alone: bool = False
     is_configuration: bool = True
+    is_built: bool = False
 
     @property
     def place(self) -> servers.State:

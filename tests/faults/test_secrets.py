@@ -29,12 +29,17 @@ SETTINGS = (
 import herokuify
 from herokuify.common import *
 DATABASES = herokuify.get_db_config()
-CACHES = herokuify.get_cache_config()
-globals().update(herokuify.get_email_config())
+from herokuify.mail.mailgun import *
+CACHES = herokuify.get_cache_config(variable="REDIS_URL")
 """
 )
-OFFLINE = ["herokuify env", "herokuify env --json", "check --deploy"]
-AT_S3 = ["collectstatic --noinput", "compress"]
+OFFLINE = ["herokuify env", "herokuify env --json", "herokuify bucket --iam", "check --deploy"]
+AT_S3 = [
+    "collectstatic --noinput",
+    "compress",
+    "herokuify bucket --json",
+    "herokuify bucket --apply",
+]
 STATES = {
     "takes all": states.moto,
     "denies": states.answering(answer=ACCESS_DENIED),
@@ -79,7 +84,7 @@ def project(tmp_path: Path) -> Project:
 def run(project: Project, command: str, config: Mapping[str, str]) -> Run:
     """Run a command at its most talkative, with a secret in every variable that can hold one."""
     secrets = {name: secret(name) for name in NAMES}
-    variables = secrets | BESIDE | config | {name: secret(name) for name in states.KEYS}
+    variables = secrets | BESIDE | dict(config) | {name: secret(name) for name in states.KEYS}
     result = project.manage(*shlex.split(command), "-v", "3", "--traceback", env=variables)
     log = result.stdout + result.stderr
     assert MARK.lower() not in log.lower(), log
@@ -100,6 +105,14 @@ def test_at_s3(state: str, command: str, project: Project, servers: Servers) -> 
             run(project, "collectstatic --noinput", config)
         result = run(project, command, config)
         assert (result.returncode == 0) == (state == "takes all"), result.stderr
+
+
+@pytest.mark.parametrize("command", ["herokuify doctor", "herokuify doctor --json"])
+@pytest.mark.parametrize("state", STATES)
+def test_the_doctor(state: str, command: str, project: Project, servers: Servers) -> None:
+    with STATES[state](servers, f"test-{uuid.uuid4().hex}") as config:
+        result = run(project, command, config)
+        assert result.returncode == 1  # there is no database
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_URL")])

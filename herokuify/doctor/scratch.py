@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from herokuify.doctor.access import ask, is_status, refusal_of
@@ -92,11 +92,12 @@ class Scratch:
             self._delete()
         except S3Error as error:
             finding = self._subject.refused(probe, error, "Try again.")
-            by_hand = f"Then delete the probe's object: {self.place}"
+            if self.remove():
+                return finding
             return self._subject.failed(
                 probe,
                 f"{finding.message} The object of this probe is left: {self.place}",
-                f"{finding.mend} {by_hand}",
+                f"{finding.mend} Then delete the probe's object: {self.place}",
             )
         try:
             self._delete_versions()
@@ -111,34 +112,43 @@ class Scratch:
             )
         return self._subject.ok(probe, "Files can be deleted, and the probe's object is gone.")
 
-    def remove(self) -> None:
-        """Take it away without a word, if it may still be there."""
-        if not (self.is_there or self._is_uncertain):
-            return
-        try:
-            self._delete()
-            self._delete_versions()
-        except S3Error:
-            return  # s3.delete has told it, or nothing has been put
+    def remove(self) -> bool:
+        """Take it away without a word, if it may still be there; whether it is gone."""
+        if self.is_there or self._is_uncertain:
+            try:
+                self._delete()
+                self._delete_versions()
+            except S3Error:
+                return False  # s3.delete tells it, if anything has been put
+        return True
 
     @property
     def _folder(self) -> str:
         return self.place.removesuffix(self.name)
 
     def _put(self, **condition: Any) -> None:
-        try:
-            answer = ask(
-                self._storage,
-                self.key,
-                lambda: self._client.put_object(
-                    **self._address, Body=self.body, **self._parameters(), **condition
-                ),
+        self._change(
+            lambda: self._client.put_object(
+                **self._address, Body=self.body, **self._parameters(), **condition
             )
+        )
+
+    def _delete(self) -> None:
+        self._change(lambda: self._client.delete_object(**self._address))
+        self.is_there = False
+
+    def _change(self, request: Callable[[], Any]) -> None:
+        """Send a request that makes a version where the bucket keeps them: deleting does, too."""
+        try:
+            answer = ask(self._storage, self.key, request)
         except S3Error as error:
             refusal = refusal_of(error)
             self._is_uncertain |= refusal is None or status_of(refusal) >= 500
             raise
-        self._remember(answer)
+        # A first try without an answer may have made another one.
+        self._is_uncertain |= bool(answer["ResponseMetadata"].get("RetryAttempts"))
+        if version := answer.get("VersionId"):
+            self._versions.append(version)
 
     def _parameters(self) -> dict[str, Any]:
         """The storage's headers, but no locks, which would keep the object for years."""
@@ -151,20 +161,11 @@ class Scratch:
         with self._client.get_object(**self._address, **parameters)["Body"] as body:
             return cast(bytes, body.read())
 
-    def _delete(self) -> None:
-        answer = ask(self._storage, self.key, lambda: self._client.delete_object(**self._address))
-        self.is_there = False
-        self._remember(answer)
-
-    def _remember(self, answer: Mapping[str, Any]) -> None:
-        """Keep the version that a request made: deleting makes one, too."""
-        if version := answer.get("VersionId"):
-            self._versions.append(version)
-
     def _delete_versions(self) -> None:
-        if self._is_uncertain:
+        # Deleting has told a version where there are any.
+        if self._is_uncertain and self._versions:
             self._versions += self._listed_versions()
-            self._is_uncertain = False
+        self._is_uncertain = False
         while self._versions:
             self._delete_version(self._versions[-1])
             self._versions.pop()

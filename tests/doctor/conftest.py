@@ -2,18 +2,23 @@
 
 import io
 import json
-from collections.abc import Callable
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from tests import smtp_server
 from tests.doctor.diagnosis import Diagnosis
-from tests.replay import Proxy
 from tests.servers import S3Server
 from tests.storage.conftest import (
-    Connect,
     aws,
     bucket,
     bucket_name,
@@ -22,13 +27,22 @@ from tests.storage.conftest import (
     local_root,
     moto_bucket,
     name_storages,
+    no_pauses,
     proxied,
     proxy,
 )
 
 __all__ = [
-    *("aws", "bucket", "bucket_name", "connect", "local_root", "moto_bucket", "name_storages"),
-    *("proxied", "proxy"),
+    "aws",
+    "bucket",
+    "bucket_name",
+    "connect",
+    "local_root",
+    "moto_bucket",
+    "name_storages",
+    "no_pauses",
+    "proxied",
+    "proxy",
 ]
 MEDIA = "herokuify.storage.S3MediaStorage"
 STATIC = "herokuify.storage.S3StaticStorage"
@@ -125,6 +139,36 @@ def contents(server: S3Server, bucket: str) -> list[tuple[str, ...]]:
     )
 
 
-def pass_through(proxied: Proxy) -> None:
-    """Forget what the proxy was told to answer."""
-    proxied.rule = None
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def tls_url(tmp_path: Path) -> Iterator[str]:
+    """A server with a certificate that nobody vouches for."""
+    certificate, key = tmp_path / "certificate", tmp_path / "key"
+    smtp_server._make_certificate(certificate, key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                super().handle()
+
+        def setup(self) -> None:
+            self.request.settimeout(5)
+            with suppress(OSError):
+                self.request = context.wrap_socket(self.request, server_side=True)
+            super().setup()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -34,6 +34,7 @@ READING = [
     "GetBucketPolicy",
     "GetBucketCors",
 ]
+SOME = "block on public policies, policy, ownership, block on public ACLs"
 PUBLIC = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
 
 
@@ -344,18 +345,17 @@ class TestRefusals:
             (
                 "PutBucketCors",
                 "s3:PutBucketCORS",
-                "block on public policies, policy, ownership, block on public ACLs",
+                SOME,
             ),
             (
                 "PutBucketLifecycle",
                 "s3:PutLifecycleConfiguration",
-                "block on public policies, policy, ownership, block on public ACLs, CORS",
+                f"{SOME}, CORS",
             ),
             (
                 "PutBucketVersioning",
                 "s3:PutBucketVersioning",
-                "block on public policies, policy, ownership, block on public ACLs, CORS, "
-                "lifecycle",
+                f"{SOME}, CORS, lifecycle",
             ),
         ],
     )
@@ -533,11 +533,13 @@ class TestSettings:
         self, site: Site, name_storages: NameStorages, settings: Settings
     ) -> None:
         settings.COMPRESS_STORAGE = "herokuify.storage.CachedS3StaticStorage"
-        assets = {"BACKEND": STATIC, "OPTIONS": {"location": "assets", "base_url": None}}
-        name_storages(default=MEDIA, staticfiles=STATIC, assets=MEDIA)
-        (report,) = json.loads(run("--json"))["buckets"]
-        assert report["bucket"] == site.bucket
-        assert assets
+        options = {"location": "assets", "base_url": f"{site.url}/assets/"}
+        assets = {"BACKEND": STATIC, "OPTIONS": options}
+        name_storages(default=MEDIA, staticfiles=STATIC, assets=assets)
+        assert steps()["policy"]["lines"] == [
+            f"+ anyone may GET arn:aws:s3:::{site.bucket}/assets/*",
+            f"+ anyone may GET arn:aws:s3:::{site.bucket}/static/*",
+        ]
 
 
 SETTINGS = """

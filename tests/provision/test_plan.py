@@ -210,7 +210,7 @@ FOUND = st.builds(
     grants=st.just(()) | st.just(("READ to AllUsers",)),
     policy=st.lists(STATEMENTS, max_size=3).map(lambda found: policy(*found)) | st.none(),
     cors=st.lists(RULES, max_size=2) | st.none(),
-    lifecycle=st.lists(LIFECYCLES, max_size=2, unique_by=lambda rule: rule["ID"]) | st.none(),
+    lifecycle=st.lists(LIFECYCLES, max_size=2, unique_by=lambda rule: str(rule["ID"])) | st.none(),
     versioning=st.sampled_from(["", "Suspended", "Enabled", None]),
 )
 WANTED = st.builds(
@@ -221,7 +221,7 @@ WANTED = st.builds(
     st.sampled_from([(), ("media",), ("",)]),
     st.builds(Wishes, st.sampled_from([(), (ORIGIN,)]), st.booleans(), st.none() | st.just(30)),
     acls=st.sampled_from([(), ("S3StaticStorage sends the ACL 'public-read'",)]),
-)
+).filter(lambda wanted: bool(wanted.locations))
 
 
 class TestAlways:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from herokuify.provision.wanted import Wanted
+from herokuify.storage.locations import index_key
 from herokuify.storage.policies import arn, below, literal
 
 #: What saving, opening and deleting a file asks for. HEAD and multipart uploads have no
 #: permissions of their own, but for giving an upload up (Amazon S3 User Guide, "Required
 #: permissions for Amazon S3 API operations").
 FILES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+INDEX = ("s3:GetObject", "s3:PutObject")  # of collectstatic's, which nobody else may read
 #: What AWS_AUTO_CREATE_BUCKET asks for; a bucket that can't be made ready is removed.
 CREATION = (
     "s3:CreateBucket",
@@ -53,12 +55,31 @@ def build_policy(buckets: Sequence[Wanted]) -> _Policy | None:
 
 
 def _static(number: int, bucket: Wanted) -> list[_Policy]:
-    return _files("Static", number, bucket, bucket.public, bucket.public_actions)
+    if not bucket.public:
+        return []
+    indices = [index_key(location) for location in bucket.public]
+    folders = [index.rpartition("/")[0] for index in indices]
+    index: _Policy = {
+        "Sid": f"StaticIndex{number}",
+        "Effect": "Allow",
+        "Action": list(INDEX),
+        "Resource": [arn(bucket.region, bucket.bucket, literal(index)) for index in indices],
+    }
+    return [
+        *_files("Static", number, bucket, bucket.public, bucket.public_actions, folders),
+        index,
+    ]
 
 
 def _files(
-    kind: str, number: int, bucket: Wanted, locations: Sequence[str], extra: Sequence[str]
+    kind: str,
+    number: int,
+    bucket: Wanted,
+    locations: Sequence[str],
+    extra: Sequence[str],
+    beside: Sequence[str] = (),
 ) -> list[_Policy]:
+    """Statements for the files below the locations; ``beside``: other folders to be listed."""
     if not locations:
         return []
     listing: _Policy = {
@@ -68,7 +89,7 @@ def _files(
         "Resource": arn(bucket.region, bucket.bucket),
     }
     if "" not in locations:
-        prefixes = [f"{literal(location)}/*" for location in locations]
+        prefixes = [f"{literal(folder)}/*" for folder in (*locations, *beside)]
         listing["Condition"] = {"StringLike": {"s3:prefix": prefixes}}
     objects = {
         "Sid": f"{kind}Files{number}",

@@ -18,6 +18,15 @@ def located(prefix: str | None, location: str) -> str:
     return "/".join(part for part in ((prefix or "").strip("/"), location) if part)
 
 
+def index_key(location: str) -> str:
+    """Where collectstatic keeps its index of a location, which has no slash at its end.
+
+    Beside the location: whoever may read static files can't read it.
+    """
+    parent, _, folder = location.rpartition("/")
+    return "/".join(filter(None, (parent, ".herokuify", folder, "index.json.gz")))
+
+
 def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: str) -> None:
     """Raise ConfigurationError when browsers can't find the storage's files below ``url``.
 

@@ -80,6 +80,10 @@ def run(options: Mapping[str, Any]) -> str:
         ]
     except HerokuifyError as error:
         raise CommandError(str(error)) from error
+    except ImportError as error:
+        raise CommandError(
+            f"ImproperlyConfigured: STORAGES or COMPRESS_STORAGE: {error}"
+        ) from error
     if not buckets:
         raise CommandError(
             "STORAGES and COMPRESS_STORAGE name no storage of herokuify's, so no bucket is wanted."

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from herokuify import env, logs
-from herokuify.env import Stage
+from herokuify.env import LIVE, ON_HEROKU, Stage
 from herokuify.exceptions import ConfigurationError
 from herokuify.hosts import read_hosts
 
@@ -32,8 +32,6 @@ SECURE_PROXY_SSL_HEADER: tuple[str, str]
 SECURE_SSL_REDIRECT: bool
 SESSION_COOKIE_SECURE: bool
 
-ON_HEROKU = frozenset({Stage.BUILD, Stage.RELEASE, Stage.DYNO})
-LIVE = frozenset({Stage.RELEASE, Stage.DYNO})
 FORCE_DEBUG = "HEROKUIFY_FORCE_DEBUG"
 HSTS_SECONDS = 3600
 PRELOAD_SECONDS = 31_536_000  # what browsers' lists ask for (hstspreload.org)

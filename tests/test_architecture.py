@@ -125,3 +125,10 @@ def test_nothing_imports_what_settings_name() -> None:
 def test_the_collect_engine_knows_no_settings() -> None:
     for module in modules_of({"collect"}):
         assert not [name for name in imported(module) if name.startswith("django.conf")], module
+
+
+def test_checks_load_no_storage_by_themselves() -> None:
+    """What needs S3's classes imports them in a function, once the settings have named one."""
+    for module in modules_of({"checks"}):
+        for name in imported(module, at_import=True):
+            assert not name.startswith("herokuify.storage"), module

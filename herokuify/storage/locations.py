@@ -43,9 +43,8 @@ def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: st
                 "heroku config:set AWS_STORAGE_BUCKET_NAME=… "
                 f"(or choose one of Django's local storages in settings.py)"
             )
-        raise ConfigurationError(
-            f"{setting} is {url!r}, a path on this site, but {name} keeps its files on S3. {mend}"
-        )
+        given = f"{url!r}, a path on this site" if url else "not set"
+        raise ConfigurationError(f"{setting} is {given}, but {name} keeps its files on S3. {mend}")
     if (parts.hostname or "").split(".")[0] == "none" or parts.path.split("/")[1:2] == ["None"]:
         raise ConfigurationError(
             f"{setting} is {url!r}: it was built while AWS_STORAGE_BUCKET_NAME was not set. "

@@ -6,6 +6,7 @@ from tests.faults.fault import Fault
 SECTIONS: dict[str, list[Fault]] = {
     "Config vars": configuration.VARIABLES,
     "Settings": configuration.SETTINGS,
+    "Dynos": configuration.DYNOS,
     "The way to S3": refusals.ACCESS,
     "The bucket": refusals.BUCKET,
     "Permissions": refusals.PERMISSIONS,

@@ -1,6 +1,6 @@
 """Faults of config vars and settings, which are found before S3 is asked for anything."""
 
-from tests.faults.fault import CHECK, ON_A_DYNO, Fault, Means
+from tests.faults.fault import CHECK, ON_A_DYNO, STORAGES, Fault, Means
 from tests.projects import shop
 from tests.projects.heroku import SECRETS
 
@@ -192,8 +192,12 @@ SETTINGS = [
     Fault(
         # Where not even root may write.
         "STATIC_ROOT is read-only",
-        Means.COMMAND,
-        ("can't be written to STATIC_ROOT", 'STATIC_ROOT = BASE_DIR / "staticfiles"'),
+        Means.CHECK,
+        (
+            "herokuify.E005",
+            "can't be written to STATIC_ROOT",
+            'STATIC_ROOT = BASE_DIR / "staticfiles"',
+        ),
         settings='STATIC_ROOT = "/sys/staticfiles"\n',
     ),
     Fault(
@@ -201,6 +205,30 @@ SETTINGS = [
         Means.CHECK,
         ("COMPRESS_ROOT", "STATIC_ROOT"),
         settings='COMPRESS_ROOT = BASE_DIR / "elsewhere"\n',
+    ),
+    Fault(
+        "Hashed names without local copies to make bundles of",
+        Means.CHECK,
+        ("herokuify.E006", shop.MANIFEST.rpartition(".")[2], shop.CACHED_MANIFEST),
+        storages=shop.storages(shop.MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST),
+    ),
+    Fault(
+        "COMPRESS_STORAGE keeps no local copies",
+        Means.CHECK,
+        ("herokuify.E007", "COMPRESS_STORAGE is S3StaticStorage", "COMPRESS_STORAGE = "),
+        storages=shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.PLAIN),
+    ),
+    Fault(
+        "COMPRESS_URL is elsewhere",
+        Means.CHECK,
+        ("herokuify.E008", "COMPRESS_URL is", "Delete COMPRESS_URL"),
+        settings='COMPRESS_URL = "https://elsewhere.s3.amazonaws.com/static/"\n',
+    ),
+    Fault(
+        "compressor's finder is missing",
+        Means.CHECK,
+        ("herokuify.E009", "STATICFILES_FINDERS", "compressor.finders.CompressorFinder"),
+        settings="STATICFILES_FINDERS.pop()\n",
     ),
     Fault(
         "herokuify stands below staticfiles",
@@ -224,6 +252,20 @@ SETTINGS = [
         settings=shop.QUIET + f"STATICFILES_STORAGE = {shop.CACHED_MANIFEST!r}\n",
     ),
     Fault(
+        "An ACL that buckets refuse",
+        Means.CHECK,
+        ("herokuify.W006", "AWS_DEFAULT_ACL"),
+        settings='AWS_DEFAULT_ACL = "public-read"\n',
+        command=CHECK,
+        status=0,
+    ),
+    Fault(
+        "Private files in the public location",
+        Means.CHECK,
+        ("herokuify.E004", "'static/uploads'", "locations apart"),
+        settings='STORAGES["default"]["OPTIONS"] = {"location": "static/uploads"}\n',
+    ),
+    Fault(
         "A header that S3 does not know",
         Means.CHECK,
         ("AWS_HEADERS", "Cash-Control"),
@@ -234,5 +276,46 @@ SETTINGS = [
         Means.CHECK,
         ("AWS_EXTRA_HEADERS[0]", "'*.js'"),
         settings='AWS_EXTRA_HEADERS = [("*.js", {})]\n',
+    ),
+]
+
+# What the web dynos miss.
+DYNOS = [
+    Fault(
+        "DEBUG on a dyno, in the settings",
+        Means.CHECK,
+        ("herokuify.E010", "DEBUG is true on Heroku", "DEBUG = False"),
+        settings="DEBUG = True\n",
+        command=ON_A_DYNO,
+    ),
+    Fault(
+        "SECRET_KEY stands in the code",
+        Means.CHECK,
+        ("herokuify.W012", "heroku config:set SECRET_KEY="),
+        settings='SECRET_KEY = "django-insecure-of-startproject"\n',
+        command=ON_A_DYNO,
+        status=0,
+    ),
+    Fault(
+        "Uploads lie on the dyno's disk",
+        Means.CHECK,
+        ("herokuify.W011", "disk", shop.MEDIA),
+        storages=STORAGES.replace(shop.MEDIA, "django.core.files.storage.FileSystemStorage"),
+        command=ON_A_DYNO,
+        status=0,
+    ),
+    Fault(
+        "The slug has no manifest",
+        Means.CHECK,
+        ("herokuify.W008", "staticfiles.json", "heroku config:unset DISABLE_COLLECTSTATIC"),
+        command=ON_A_DYNO,
+        status=0,
+    ),
+    Fault(
+        "The slug has no offline manifest of compressor's",
+        Means.CHECK,
+        ("herokuify.W009", "CACHE/manifest.json", "python manage.py compress"),
+        command=ON_A_DYNO,
+        status=0,
     ),
 ]

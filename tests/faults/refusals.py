@@ -23,7 +23,7 @@ DELETE = Command(f"shell -c '{MEDIA}delete(\"a.txt\")'")
 ACCESS = [
     Fault(
         "No credentials at all",
-        Means.COMMAND,
+        Means.CHECK,
         ("AWS_ACCESS_KEY_ID", KEYS),
         env=NO_KEYS,
         alone=True,
@@ -92,15 +92,6 @@ BUCKET = [
         Means.COMMAND,
         ("eu-west-1", "heroku config:set AWS_S3_REGION_NAME=eu-west-1"),
         state=servers.answering(answer=wrong_region("us-east-1", "eu-west-1")),
-    ),
-    Fault(
-        "Private files in the public location",
-        Means.COMMAND,
-        ("locations apart", "'media' and 'static'"),
-        env=AUTO_CREATE,
-        settings='STORAGES["default"]["OPTIONS"] = {"location": "static/uploads"}\n',
-        state=servers.no_bucket,
-        alone=True,
     ),
     Fault(
         "A public policy is refused, or the account blocks them",

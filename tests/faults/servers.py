@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 NAME = "AWS_STORAGE_BUCKET_NAME"
+BUCKET = "my-bucket"  # of messages
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def variables(server: S3Server, bucket: str, **others: str) -> dict[str, str]:
 @contextmanager
 def amazon(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
     """Amazon S3, which nobody reaches from here: for what is found without a request."""
-    yield {NAME: bucket} | {name: SECRETS[name] for name in KEYS}
+    yield {NAME: BUCKET} | {name: SECRETS[name] for name in KEYS}
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults import bench, page
 from tests.faults.catalogue import FAULTS
-from tests.faults.fault import COMPRESS
+from tests.faults.fault import COMPRESS, Means
 from tests.faults.servers import Servers
 from tests.projects.heroku import MISCONFIGURED, failure_reason
 from tests.projects.site import tree
@@ -31,7 +31,7 @@ def test_is_found(
 
 @pytest.mark.parametrize("title", [title for title, fault in FAULTS.items() if fault.alone])
 def test_is_found_without_the_app(title: str, servers: Servers, tmp_path: Path) -> None:
-    fault = dataclasses.replace(FAULTS[title], app="")
+    fault = dataclasses.replace(FAULTS[title], app="", means=Means.COMMAND)
     check(bench.find(fault, tmp_path / "app", servers))
     assert "staticfiles.json" not in tree(tmp_path / "app/staticfiles")
 

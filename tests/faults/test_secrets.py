@@ -69,8 +69,8 @@ def secret(name: str) -> str:
     """A value for a variable; its password has all that a URL must quote."""
     mark = f"{MARK}/{NAMES.index(name)}+"
     if name.endswith("_URL"):
-        scheme = "rediss" if "REDIS" in name else "postgres"
-        return f"{scheme}://someone:{quote(mark, safe='')}@127.0.0.1:1/app"
+        start, end = ("rediss://:", "/0") if "REDIS" in name else ("postgres://someone:", "/app")
+        return f"{start}{quote(mark, safe='')}@127.0.0.1:1{end}"
     return mark
 
 

@@ -89,6 +89,11 @@ def is_unsupported(error: ClientError) -> bool:
     return status_of(error) in {405, 501} or code_of(error) in _UNSUPPORTED
 
 
+def _is_busy(error: ClientError) -> bool:
+    """Whether S3 asks for fewer requests, or is not well."""
+    return status_of(error) == 503
+
+
 def translate(error: ClientError, target: Target, permission: str, key: str) -> S3Error:
     """The herokuify error that says what S3's answer means."""
     code = code_of(error)
@@ -99,10 +104,11 @@ def translate(error: ClientError, target: Target, permission: str, key: str) -> 
     message = error.response.get("Error", {}).get("Message") or "no explanation"
     attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
     tries = f" after {attempts + 1} tries" if attempts else ""
-    return S3Error(
+    told = (
         f"{target.storage}: S3 answered {status_of(error)} {code} ({message}) "
         f"to {permission} on {where}{tries}."
     )
+    return _with_mend(S3Error(f"{told} {_BUSY}"), _BUSY) if _is_busy(error) else S3Error(told)
 
 
 def _refused(target: Target, what: str, mend: str) -> S3ConfigurationError:
@@ -114,6 +120,10 @@ def _with_mend(error: S3ErrorT, mend: str) -> S3ErrorT:
     return error
 
 
+_BUSY = (
+    "Try again; with HEROKUIFY_UPLOAD_CONCURRENCY = 16 in the settings, collectstatic sends fewer "
+    "requests at a time."
+)
 _MOVED = (
     "the bucket {bucket!r} is not in the region {region}: it is in {found}.",
     "heroku config:set AWS_S3_REGION_NAME={found_or_dots}",

@@ -67,8 +67,9 @@ def _blocks(messages: Mapping[str, str]) -> Iterator[str]:
     for faults in SECTIONS.values():
         for fault in faults:
             yield f"| [{fault.title}]({_label(fault)}) | {fault.means.value} |"
+    yield ""
     for section, faults in SECTIONS.items():
-        yield f"\n## {section}\n"
+        yield f"## {section}\n"
         for fault in faults:
             if fault.title in messages:  # not where its server is missing
                 yield entry(fault, messages[fault.title])

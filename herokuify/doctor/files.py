@@ -153,7 +153,9 @@ def _visit_static(
     if not scratch.is_there:
         # Another file proves less: one of its name may lie at a wrong STATIC_URL as well.
         folder = storage.key_of("x").removesuffix("x")
-        name = next((key.removeprefix(folder) for key in listing.keys), None)
+        name = next(
+            (key.removeprefix(folder) for key in listing.keys if not key.endswith("/")), None
+        )
         body = None
     if name is None:
         for probe in STATIC[:2]:

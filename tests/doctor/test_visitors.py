@@ -126,6 +126,7 @@ class TestAnotherHost:
     def behind(
         self, connect: Connect, moto: S3Server, moto_bucket: str, cdn: Proxy, site: None
     ) -> Proxy:
+        policy(moto, moto_bucket, PUBLIC)
         url = cdn.url.replace("127.0.0.1", "localhost")
         connect(moto, moto_bucket, STATIC_URL=f"{url}/{moto_bucket}/static/")
         return cdn

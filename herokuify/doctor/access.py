@@ -140,9 +140,9 @@ def probe_access(storage: S3BotoStorage, listing: Listing, place: Subject) -> Fi
     proven = STEPS[: STEPS.index(broken)] if broken else STEPS
     for step in proven:
         yield _proven(step, storage, listing, place)
-    if broken is None:
+    if broken is None or listing.error is None:
         return
-    yield _broken(broken, storage, listing, place)
+    yield _broken(broken, storage, listing, listing.error, place)
     for step in STEPS[len(proven) + 1 :]:
         yield place.skipped(step, f"not known, because {broken} failed")
 
@@ -204,9 +204,9 @@ def _told(skew: float) -> str:
     return f"{length} {'ahead of' if skew > 0 else 'behind'} S3's"
 
 
-def _broken(step: str, storage: S3BotoStorage, listing: Listing, place: Subject) -> Finding:
-    error = listing.error
-    assert error is not None  # noqa: S101 (for the type checker: a step broke)
+def _broken(
+    step: str, storage: S3BotoStorage, listing: Listing, error: S3Error, place: Subject
+) -> Finding:
     refusal = refusal_of(error)
     if step == "s3.clock":
         skew = _skew(listing.headers)

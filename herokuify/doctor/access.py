@@ -16,6 +16,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProfileNotFound,
 )
+from botocore.parsers import ResponseParserError
 
 from herokuify.doctor.bounded import Findings
 from herokuify.doctor.findings import Finding, Subject
@@ -53,6 +54,9 @@ _UNSENT = (
 #: Seconds that clocks may differ: S3 refuses 15 minutes, and what is lost earlier is the
 #: beginning of a signed URL's life.
 _MOST_SKEW = 60
+_FEW = 10  # keys; one is enough to look at from outside
+_ENDPOINT = "heroku config:set AWS_S3_ENDPOINT_URL=…, or, for Amazon S3: heroku config:unset "
+_ENDPOINT += "AWS_S3_ENDPOINT_URL"
 _CLOCK = (
     "Set the clock: sudo timedatectl set-ntp true; a dyno gets another machine with heroku "
     "ps:restart"
@@ -65,6 +69,10 @@ def ask(storage: S3BotoStorage, key: str, request: Callable[[], ResultT]) -> Res
         return request()
     except (ClientError, BotoCoreError) as error:
         raise explain(error, storage.target, key) from error
+    except ResponseParserError as error:
+        answer = S3Error(f"{storage.target.endpoint} answers, and not as S3 does.")
+        answer.mend = _ENDPOINT
+        raise answer from error
 
 
 def refusal_of(error: S3Error) -> ClientError | None:
@@ -96,7 +104,9 @@ class Listing:
             answer = ask(
                 storage,
                 prefix,
-                lambda: client.list_objects_v2(Bucket=storage.bucket_name, Prefix=prefix),
+                lambda: client.list_objects_v2(
+                    Bucket=storage.bucket_name, Prefix=prefix, MaxKeys=_FEW
+                ),
             )
         except S3Error as error:
             refusal = refusal_of(error)
@@ -130,9 +140,9 @@ def probe_access(storage: S3BotoStorage, listing: Listing, place: Subject) -> Fi
     proven = STEPS[: STEPS.index(broken)] if broken else STEPS
     for step in proven:
         yield _proven(step, storage, listing, place)
-    if broken is None:
+    if broken is None or listing.error is None:
         return
-    yield _broken(broken, storage, listing, place)
+    yield _broken(broken, storage, listing, listing.error, place)
     for step in STEPS[len(proven) + 1 :]:
         yield place.skipped(step, f"not known, because {broken} failed")
 
@@ -194,9 +204,9 @@ def _told(skew: float) -> str:
     return f"{length} {'ahead of' if skew > 0 else 'behind'} S3's"
 
 
-def _broken(step: str, storage: S3BotoStorage, listing: Listing, place: Subject) -> Finding:
-    error = listing.error
-    assert error is not None  # noqa: S101 (for the type checker: a step broke)
+def _broken(
+    step: str, storage: S3BotoStorage, listing: Listing, error: S3Error, place: Subject
+) -> Finding:
     refusal = refusal_of(error)
     if step == "s3.clock":
         skew = _skew(listing.headers)
@@ -216,4 +226,6 @@ def _broken(step: str, storage: S3BotoStorage, listing: Listing, place: Subject)
             "python manage.py herokuify bucket --apply (creates it), or name another: "
             "heroku config:set AWS_STORAGE_BUCKET_NAME=…",
         )
-    return place.refused(step, error, "Look at https://health.aws.amazon.com, or try again.")
+    is_broken = is_status(error, 500, 502, 503, 504)
+    mend = "Look at https://health.aws.amazon.com, or try again." if is_broken else _ENDPOINT
+    return place.refused(step, error, mend)

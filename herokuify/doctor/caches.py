@@ -19,7 +19,7 @@ from herokuify.doctor.services import SECONDS, Trouble, failure, reachable
 PROBE = "cache"
 LIFE = 60  # seconds; a key that could not be deleted is gone by then
 #: Keys that are tried: memcached spreads them over its servers.
-KEYS = 8
+KEYS = 16
 _LOCAL = {
     "dummy.DummyCache": "it keeps nothing",
     "filebased.FileBasedCache": "it is a folder on this machine",
@@ -80,12 +80,14 @@ def _probe(alias: str, subject: Subject) -> Findings:
 def _try(cache: Any, alias: str, subject: Subject) -> Finding:
     """Set, get and delete some keys."""
     values = {f"herokuify-doctor:{uuid.uuid4().hex}": uuid.uuid4().hex for _ in range(KEYS)}
+    written = []
     try:
         for key, value in values.items():
             cache.set(key, value, LIFE)
+            written.append(key)
         lost = [key for key, value in values.items() if cache.get(key) != value]
     finally:
-        for key in values:
+        for key in written:
             cache.delete(key)
         cache.close()
     if lost:

@@ -17,7 +17,13 @@ def probe_checks() -> Findings:
     for check in registry.get_checks(include_deployment_checks=True):
         if check.__module__.partition(".")[0] != "herokuify":
             continue
-        for message in check(app_configs=None, databases=None):
+        try:
+            messages = check(app_configs=None, databases=None)
+        except Exception as error:  # noqa: BLE001 (a storage of the project's may raise anything)
+            found += 1
+            yield SUBJECT.refused("checks", error, "Run: python manage.py check --traceback")
+            continue
+        for message in messages:
             if not message.is_silenced():
                 found += 1
                 yield _finding(message)

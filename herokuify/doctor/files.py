@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import cast
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import Storage
@@ -38,11 +39,10 @@ def examinations() -> Iterator[Examination]:
             yield _unknown(alias, storage_class)
             continue
         try:
-            storage = make()
+            storage = cast(S3BotoStorage, make())
         except Exception as error:  # noqa: BLE001 (a subclass of the project's may raise anything)
             yield _broken(alias, error)
             continue
-        assert isinstance(storage, S3BotoStorage)  # noqa: S101 (for the type checker)
         seen.setdefault(storage, []).append(_called(alias))
     for storage, aliases in seen.items():
         subject = Subject(", ".join(aliases))
@@ -153,7 +153,9 @@ def _visit_static(
     if not scratch.is_there:
         # Another file proves less: one of its name may lie at a wrong STATIC_URL as well.
         folder = storage.key_of("x").removesuffix("x")
-        name = next((key.removeprefix(folder) for key in listing.keys), None)
+        name = next(
+            (key.removeprefix(folder) for key in listing.keys if not key.endswith("/")), None
+        )
         body = None
     if name is None:
         for probe in STATIC[:2]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from herokuify.exceptions import HerokuifyError
 
 #: Where the mend begins in a message of herokuify's that does not tell it apart.
-_MEND = re.compile(r"(?<=[.:] )(heroku [\w:-]+|In settings\.py|pip install|Run: )", re.ASCII)
+_MEND = re.compile(
+    r"(?<=[.:] )(heroku [\w:-]+|In settings\.py|pip install|python manage\.py)", re.ASCII
+)
 
 
 class State(enum.Enum):

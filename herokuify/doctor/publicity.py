@@ -16,6 +16,7 @@ from herokuify.storage.static import S3StaticStorage, joined
 
 #: Origins that are asked for.
 MOST_ORIGINS = 5
+_ANY = "https://any.example"  # where every host is allowed
 FONTS = (".woff2", ".woff", ".ttf", ".otf", ".eot")
 _APPLY = "python manage.py herokuify bucket --apply"
 _STATIC_URL = "In settings.py: from herokuify.aws import *; STATIC_URL = get_static_url()"
@@ -155,7 +156,7 @@ def _origins(base_url: str) -> list[str]:
     origins = site_origins(settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)
     own = f"https://{urlsplit(base_url).netloc}"
     concrete = [
-        "https://www.example.com" if origin == "*" else origin.replace("*", "www")
+        _ANY if origin == "*" else origin.replace("*", "www")
         for origin in sorted(origins, key=lambda origin: "*" in origin)
     ]
     return [origin for origin in dict.fromkeys(concrete) if origin != own][:MOST_ORIGINS]

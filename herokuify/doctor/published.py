@@ -57,7 +57,7 @@ def probe_published(
     try:
         names = published_names(storage)
     except ConfigurationError as error:
-        yield subject.refused("static.files", error)
+        yield subject.refused("static.files", error, _COLLECT)
         return
     if not names:
         yield _without_manifest(storage, subject)

@@ -157,7 +157,7 @@ class Scratch:
         return {**kept, "CacheControl": "no-store"}
 
     def _get(self) -> bytes:
-        parameters = self._storage.accepted_by("GetObject", self._storage.get_object_parameters(""))
+        parameters = self._storage.accepted_by("GetObject", self._parameters())
         with self._client.get_object(**self._address, **parameters)["Body"] as body:
             return cast(bytes, body.read())
 

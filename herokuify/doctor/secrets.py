@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.views.debug import SafeExceptionReporterFilter
 
 MASK = SafeExceptionReporterFilter.cleansed_substitute
@@ -15,7 +18,7 @@ _SHORTEST = 4  # characters; shorter ones would mask half of the table
 #: Names whose values are secrets, in settings and their dictionaries, and in the environment.
 _NAME = re.compile(r"(^|_)(token|secret|password|passwd|pass|keys?|login)(_|$)", re.IGNORECASE)
 _HARMLESS = re.compile(
-    r"KEY_(PREFIX|FUNCTION)|PASSWORD_(HASHERS|RESET_TIMEOUT)|AUTH_PASSWORD_VALIDATORS|.*_URL",
+    r".*KEY_(PREFIX|FUNCTION)|PASSWORD_(HASHERS|RESET_TIMEOUT)|AUTH_PASSWORD_VALIDATORS|.*_URL",
     re.IGNORECASE,
 )
 #: What stands in the messages of drivers: users and passwords in URLs, connection strings,
@@ -42,8 +45,7 @@ class Secrets:
     @classmethod
     def of(cls, environ: Mapping[str, str], *more: str | None) -> Secrets:
         """Those of the settings and of an environment, and ``more``."""
-        explicit = {name: getattr(settings, name, None) for name in _setting_names()}
-        found = {*_values(explicit), *_values(environ), *filter(None, more)}
+        found = {*_values(dict(_explicit())), *_values(environ), *filter(None, more)}
         return cls(found)
 
     def __call__(self, text: str) -> str:
@@ -55,9 +57,15 @@ class Secrets:
         return text
 
 
-def _setting_names() -> list[str]:
+def _explicit() -> Iterator[tuple[str, object]]:
+    """Yield the settings that are not Django's defaults."""
     holder: Any = settings
-    return [name for name in dir(holder) if name.isupper() and holder.is_overridden(name)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Django's, of settings that it will drop
+        for name in dir(holder):
+            if name.isupper() and holder.is_overridden(name):
+                with suppress(ImproperlyConfigured):  # a SECRET_KEY that is missing
+                    yield name, getattr(holder, name)
 
 
 def _values(value: object, *, is_secret: bool = False) -> Iterator[str]:

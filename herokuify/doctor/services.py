@@ -30,12 +30,12 @@ _SIGNS = (
         Trouble.TLS,
         (
             r"certificate|\bssl\b|\btls\b|no encryption|wrong.version.number|starttls|handshake"
-            r"|connection closed by server"
+            r"|connection closed by server|auth extension not supported"
         ),
     ),
     (
         Trouble.LOGIN,
-        r"authenticat|password|login|credentials|username|WRONGPASS|NOAUTH|role .* does not exist",
+        r"\bauth|password|login|credentials|username|WRONGPASS|NOAUTH|role .* does not exist",
     ),
     (Trouble.HOST, r"translate host|name or service|getaddrinfo|name resolution|nodename"),
     (Trouble.REFUSED, r"refused|timed? ?out|timeout|unreachable|reset by peer|no route"),

@@ -60,7 +60,7 @@ def test_leaves_no_version(ready: S3Server, bucket: str, diagnose: Diagnose, sta
     assert contents(ready, bucket) == before
 
 
-BROKEN: dict[str, tuple[Answer, str, list[str]]] = {
+BROKEN: dict[str, tuple[Answer | Document, str, list[str]]] = {
     "unknown key": (replay.UNKNOWN_KEY, "s3.credentials", ["AWS_ACCESS_KEY_ID", KEYS]),
     "wrong secret": (replay.WRONG_SECRET, "s3.credentials", ["AWS_SECRET_ACCESS_KEY", KEYS]),
     "expired": (replay.EXPIRED_TOKEN, "s3.credentials", ["expired", "AWS_SESSION_TOKEN=…"]),
@@ -81,7 +81,12 @@ BROKEN: dict[str, tuple[Answer, str, list[str]]] = {
     "no S3": (
         Answer("RFC 9110, '404 Not Found'", 404, "404", "Not Found"),
         "s3.connection",
-        ["404"],
+        ["404", "AWS_S3_ENDPOINT_URL"],
+    ),
+    "page": (
+        Document("RFC 9110, '200 OK'", b"<html><p>Hello, marked-page</html>"),
+        "s3.connection",
+        ["not as S3 does", "AWS_S3_ENDPOINT_URL"],
     ),
 }
 
@@ -90,7 +95,7 @@ BROKEN: dict[str, tuple[Answer, str, list[str]]] = {
 class TestFirstAnswer:
     @pytest.mark.parametrize(("answer", "step", "parts"), BROKEN.values(), ids=BROKEN)
     def test_tells_what_is_broken_and_skips_the_rest(
-        self, proxied: Proxy, diagnose: Diagnose, answer: Answer, step: str, parts: list[str]
+        self, proxied: Proxy, diagnose: Diagnose, answer: Any, step: str, parts: list[str]
     ) -> None:
         proxied.rule = always(answer, lambda request: True)
         found = diagnose()

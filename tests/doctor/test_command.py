@@ -13,6 +13,8 @@ from tests.project import Project
 from tests.servers import S3Server
 from tests.storage.conftest import Connect
 
+pytestmark = pytest.mark.no_django
+
 SETTINGS = """
 from herokuify.common import *
 from herokuify.aws import *
@@ -60,6 +62,8 @@ def test_exit_status_and_colour(broken: Project) -> None:
     assert "1 failed" in plain.stdout.splitlines()[-1]
     assert "CommandError: 1 of" in plain.stderr
     assert "\x1b[" not in plain.stdout + plain.stderr
+    before = broken.manage("herokuify", "--no-color", "doctor")
+    assert before.stdout == plain.stdout
     coloured = broken.manage("herokuify", "doctor", "--force-color")
     assert "\x1b[" in coloured.stdout
     for result in (plain, coloured):

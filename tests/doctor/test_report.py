@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from herokuify.doctor.findings import Finding, State, Subject
 from herokuify.doctor.report import as_json, as_table, without_secrets
-from herokuify.doctor.secrets import MASK, Secrets
+from herokuify.doctor.secrets import MASK, Secrets, _values
 from herokuify.exceptions import ConfigurationError, S3ConfigurationError
 
 PLAIN = dict.fromkeys(State, str)
@@ -112,19 +112,11 @@ WHOLE: dict[str, Any] = {
         f"https://host/a?X-Amz-Credential=abcd&X-Amz-Signature={SECRET}&b=1",
     ],
 )
-def test_no_setting_shows_its_secret(settings: Settings, name: str, text: str) -> None:
-    original = list(vars(settings._wrapped)) if hasattr(settings, "_wrapped") else []
-    assert original is not None
-    clean = Secrets.of({}, *_strings(WHOLE[name]))
+def test_no_setting_shows_its_secret(name: str, text: str) -> None:
+    clean = Secrets(_values({name: WHOLE[name]}))
     for spelling in (SECRET, "m%C3%A4rked%2Fsecret%231"):
         assert spelling not in clean(text)
     assert MASK in clean(text)
-
-
-def _strings(value: object) -> list[str]:
-    from herokuify.doctor.secrets import _values
-
-    return list(_values({"WHOLE": value} if not isinstance(value, str) else {"KEY": value}))
 
 
 def test_settings_and_environment(settings: Settings) -> None:

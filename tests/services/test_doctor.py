@@ -21,6 +21,8 @@ from tests.project import Project, clean_environment
 from tests.services.daemons import HOST, PASSWORD, QUOTED, Memcached, Postgres, Redis
 from tests.smtp_server import MailServer
 
+pytestmark = pytest.mark.no_django
+
 MakeProject = Callable[..., Project]
 SETTINGS = """
 import json, os
@@ -168,7 +170,11 @@ def test_memcached(memcached: Memcached, site: Project, closed: int) -> None:
         "default": (cache(), "ok", ("BinaryMemcachedCache",)),
         "password": (cache(password=WRONG), "failed", ("MEMCACHIER_PASSWORD=…",)),
         "closed": (cache(servers=f"{HOST}:{closed}"), "failed", ("All keys", "SERVERS=…")),
-        "half": (cache(servers=f"{one},{HOST}:{closed}"), "failed", ("of 8 keys",)),
+        "half": (
+            cache(servers=f"{one},{HOST}:{closed}"),
+            "failed",
+            ("keys that were set", "SERVERS=…"),
+        ),
     }
     caches = {alias: config for alias, (config, _, _) in cases.items()}
     found = doctor(site, TEST_CACHES=json.dumps(caches))
@@ -204,7 +210,7 @@ class TestMail:
         [
             ({"EMAIL_HOST_PASSWORD": WRONG}, ("EMAIL_HOST_PASSWORD=…",)),
             ({"SSL_CERT_FILE": os.devnull}, ("ertificate", "EMAIL_PORT=587")),
-            ({"EMAIL_USE_TLS": "false"}, ("STARTTLS",)),
+            ({"EMAIL_USE_TLS": "false"}, ("EMAIL_USE_TLS=true (STARTTLS)",)),
         ],
         ids=["password", "certificate", "plain"],
     )
@@ -251,7 +257,7 @@ def test_silence_is_bounded(site: Project, silent: int) -> None:
     # The time-outs of the three, one beside the other, and room for a busy machine.
     assert time.monotonic() - start < 60
     assert found.failed == ["database", "cache", "mail"]
-    assert "No answer within 15 seconds." in found.of("cache", "'default'").message
+    assert "imeout" in found.of("cache").message
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +16,13 @@ _WIDTH = 100  # columns, where there is no terminal to ask
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Add ``--json``."""
+    """Add ``--json``, and Django's options for colour, which otherwise stand before the name."""
     parser.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
+    for option in ("--no-color", "--force-color"):
+        # Without a default: it would undo one that stands before.
+        parser.add_argument(
+            option, action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
 
 
 def run(options: Mapping[str, Any]) -> str:

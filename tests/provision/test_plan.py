@@ -415,8 +415,9 @@ class TestCors:
         step = steps_of(replace(EMPTY, cors=ours), wanted)["CORS"]
         assert step.lines == (f"- pages of {ORIGIN}", "+ pages of https://new.example")
 
-    def test_unknown_hosts(self) -> None:
-        step = steps_of(EMPTY, replace(SITE, wishes=Wishes(())))["CORS"]
+    @pytest.mark.parametrize("origins", [(), ("*",)])
+    def test_unknown_hosts(self, origins: tuple[str, ...]) -> None:
+        step = steps_of(EMPTY, replace(SITE, wishes=Wishes(origins)))["CORS"]
         assert step.lines[0] == "+ pages of any site"
         assert "heroku config:set ALLOWED_HOSTS=…" in step.lines[1]
 

@@ -30,7 +30,7 @@ def access_steps(found: Found, wanted: Wanted) -> list[Step]:
     """
     publicity = publicity_step(found, wanted)
     policy = policy_step(found, wanted, is_held=publicity.state is State.HELD)
-    ownership = ownership_step(found, wanted, is_held=policy.state is State.HELD)
+    ownership = ownership_step(found, wanted, policy)
     flags = _flags(found) | _policy_flags(found, wanted)
     return [publicity, policy, ownership, acls_step(found, ownership, flags)]
 
@@ -47,7 +47,7 @@ def publicity_step(found: Found, wanted: Wanted) -> Step:
         f"! the policy's statement {label(one)} has no effect while RestrictPublicBuckets is on; "
         f"without it, anyone could {allowed(one)}. Remove the statement, or switch the flag off "
         "yourself."
-        for one in exposing_statements(found, wanted)
+        for one in exposing_statements(found, wanted, of_all=True)
     ]
     return Step(name, State.HELD, (*step.lines, *reasons))
 
@@ -60,9 +60,11 @@ def _policy_flags(found: Found, wanted: Wanted) -> dict[str, bool]:
 
 
 def _is_dormant(found: Found, wanted: Wanted) -> bool:
-    """Whether lifting the block would put statements of others into effect."""
+    """Whether lifting the block would put statements into effect that open too much."""
     is_restricted = (found.block or {}).get("RestrictPublicBuckets")
-    return bool(wanted.public and is_restricted and exposing_statements(found, wanted))
+    # Ours as well, as it was: the block goes before the new policy comes.
+    exposing = exposing_statements(found, wanted, of_all=True)
+    return bool(wanted.public and is_restricted and exposing)
 
 
 def policy_step(found: Found, wanted: Wanted, *, is_held: bool) -> Step:
@@ -109,16 +111,19 @@ def policy_step(found: Found, wanted: Wanted, *, is_held: bool) -> Step:
     return Step(name, State.CHANGE, tuple(lines), "PutBucketPolicy", {"Policy": text})
 
 
-def ownership_step(found: Found, wanted: Wanted, *, is_held: bool) -> Step:
+def ownership_step(found: Found, wanted: Wanted, policy: Step) -> Step:
     """All objects belong to the bucket's owner, and ACLs have no effect.
 
-    ``is_held`` says that the policy can't be what it must be.
+    Not without the policy: static files may be public by ACLs.
     """
     name = "ownership"
     if found.ownership is None:
         return unsupported(name)
     if found.ownership == WITHOUT_ACLS:
         return Step(name, State.SAME, (f"= {WITHOUT_ACLS}: ACLs are off",))
+    if wanted.public and policy.state is State.UNSUPPORTED:
+        reason = "= left alone: static files may need them, where there are no policies"
+        return Step(name, State.UNSUPPORTED, (f"= {found.ownership}: ACLs count", reason))
     reasons = [
         *(f"! {who}, which S3 refuses without ACLs. Delete it first." for who in wanted.acls),
         *(f"! the bucket's ACL grants {what}, which would end." for what in found.grants),
@@ -126,7 +131,7 @@ def ownership_step(found: Found, wanted: Wanted, *, is_held: bool) -> Step:
     if found.grants:
         mend = f"aws s3api put-bucket-acl --acl private --bucket {wanted.bucket}"
         reasons.append(f"! If nobody needs that: {mend}")
-    if is_held:
+    if policy.state is State.HELD:
         reasons.append("! static files may be public by ACLs: not before the policy, see there")
     if reasons:
         return Step(name, State.HELD, (f"= {found.ownership}: ACLs count", *reasons))

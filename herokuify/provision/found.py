@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
+from herokuify.exceptions import S3ConfigurationError
 from herokuify.storage.bucket import DEFAULT_REGIONS
 from herokuify.storage.errors import (
     Target,
@@ -135,12 +136,15 @@ class _Reader:
         except ClientError as error:
             if code_of(error) in _UNSET:
                 return unset
-            if is_unsupported(error):
+            if is_denied(error):
+                self._denied.append(error)
                 return None
-            if not is_denied(error):
-                raise explain(error, self._target) from error
-            self._denied.append(error)
-            return None
+            meaning = explain(error, self._target)
+            # Services that don't know the request refuse it in many ways.
+            is_known = isinstance(meaning, S3ConfigurationError)
+            if is_unsupported(error) or (not is_known and status_of(error) in {400, 404}):
+                return None
+            raise meaning from error
         except BotoCoreError as error:
             raise explain(error, self._target) from error
         return {name: value for name, value in answer.items() if name != "ResponseMetadata"}

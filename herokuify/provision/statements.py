@@ -17,13 +17,17 @@ def statements_of(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [found] if isinstance(found, Mapping) else list(found)
 
 
-def exposing_statements(found: Found, wanted: Wanted) -> list[Mapping[str, Any]]:
-    """Others' statements that let anyone do more than GET the public locations."""
-    ours = below(wanted.region, wanted.bucket, wanted.public)
+def exposing_statements(
+    found: Found, wanted: Wanted, *, of_all: bool = False
+) -> list[Mapping[str, Any]]:
+    """Others' statements, or ``of_all``, that let anyone do more than GET public locations."""
+    public = below(wanted.region, wanted.bucket, wanted.public)
     return [
         one
         for one in statements_of(found.policy or {})
-        if one.get("Sid") != PUBLIC_SID and _is_for_anyone(one) and not _is_within(one, ours)
+        if (of_all or one.get("Sid") != PUBLIC_SID)
+        and _is_for_anyone(one)
+        and not _is_within(one, public)
     ]
 
 

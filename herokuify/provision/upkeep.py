@@ -37,7 +37,7 @@ def cors_step(found: Found, wanted: Wanted) -> Step:
         "not herokuify's, stays"
         for one in others
     ]
-    if not wanted.wishes.origins:
+    if "*" in rule["AllowedOrigins"]:
         lines.append("! the site's hosts are unknown: heroku config:set ALLOWED_HOSTS=…")
     if len(ours) == 1 and _same_cors(ours[0], rule):
         return Step(name, State.SAME, tuple(lines))

@@ -322,6 +322,15 @@ class TestRefusals:
             assert "ImproperlyConfigured: S3" in str(caught.value)
         assert {request.method for request in proxy.requests} <= {"GET", "HEAD"}
 
+    @pytest.mark.parametrize("operation", READING)
+    def test_of_the_credentials_is_no_lack_of_the_service(
+        self, behind_proxy: Site, proxy: Proxy, operation: str
+    ) -> None:
+        proxy.on(operation, replay.EXPIRED_TOKEN)
+        proxy.on("ListObjects", replay.EXPIRED_TOKEN)
+        with pytest.raises(CommandError, match="the temporary credentials have expired"):
+            run()
+
     def test_of_reading_names_all_permissions(self, behind_proxy: Site, proxy: Proxy) -> None:
         for operation in READING[1:]:
             proxy.on(operation, replay.ACCESS_DENIED)
@@ -406,7 +415,14 @@ class TestRefusals:
             run("--apply")
 
     @pytest.mark.parametrize(
-        "answer", [replay.NOT_IMPLEMENTED, Answer(replay.ERRORS, 405, "MethodNotAllowed", "No.")]
+        "answer",
+        [
+            replay.NOT_IMPLEMENTED,
+            Answer(replay.ERRORS, 405, "MethodNotAllowed", "No."),
+            Answer(replay.ERRORS, 400, "InvalidArgument", "No."),
+            Answer(replay.ERRORS, 404, "NoSuchKey", "No."),
+            replay.Document(replay.ERRORS, b"<ListBucketResult></ListBucketResult>"),
+        ],
     )
     def test_what_a_service_does_not_know(
         self, behind_proxy: Site, proxy: Proxy, no_pauses: list[float], answer: Answer

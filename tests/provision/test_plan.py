@@ -295,6 +295,14 @@ class TestPolicy:
             assert not steps[name].operation
         assert "RestrictPublicBuckets is on" in " ".join(steps["block on public policies"].lines)
 
+    def test_ours_of_another_time_that_sleeps_is_not_woken(self) -> None:
+        ours = {**FOREIGN["ours by hand"], "Sid": PUBLIC_SID, "Resource": "arn:aws:s3:::b/old/*"}
+        steps = steps_of(replace(EMPTY, block=FULL_BLOCK, policy=policy(ours)))
+        assert steps["block on public policies"].state is State.HELD
+        now = {**ours, "Resource": [STATIC_ARN]}
+        steps = steps_of(replace(EMPTY, block=FULL_BLOCK, policy=policy(now)))
+        assert steps["block on public policies"].state is State.CHANGE
+
     def test_one_statement_without_a_list(self) -> None:
         found = replace(EMPTY, policy={"Statement": FOREIGN["a CDN"]})
         step = steps_of(found)["policy"]
@@ -370,8 +378,15 @@ class TestBlock:
         found = replace(EMPTY, ownership=None)
         step = steps_of(found)["block on public ACLs"]
         assert step.state is State.SAME
-        assert "can't switch ACLs off" in step.lines[-1]
+        assert step.lines[-1] == "= left alone: ACLs count on this service"
         assert steps_of(found)["ownership"].state is State.UNSUPPORTED
+
+    def test_of_acls_where_no_policy_can_take_their_place(self) -> None:
+        steps = steps_of(replace(EMPTY, policy=None))
+        assert steps["ownership"].state is State.UNSUPPORTED
+        assert steps["block on public ACLs"].state is State.SAME
+        alone = steps_of(replace(EMPTY, policy=None), MEDIA_ALONE)
+        assert alone["ownership"].state is State.CHANGE
 
 
 class TestOwnership:
@@ -415,8 +430,9 @@ class TestCors:
         step = steps_of(replace(EMPTY, cors=ours), wanted)["CORS"]
         assert step.lines == (f"- pages of {ORIGIN}", "+ pages of https://new.example")
 
-    def test_unknown_hosts(self) -> None:
-        step = steps_of(EMPTY, replace(SITE, wishes=Wishes(())))["CORS"]
+    @pytest.mark.parametrize("origins", [(), ("*",)])
+    def test_unknown_hosts(self, origins: tuple[str, ...]) -> None:
+        step = steps_of(EMPTY, replace(SITE, wishes=Wishes(origins)))["CORS"]
         assert step.lines[0] == "+ pages of any site"
         assert "heroku config:set ALLOWED_HOSTS=…" in step.lines[1]
 

@@ -34,6 +34,8 @@ SESSION_COOKIE_SECURE: bool
 
 FORCE_DEBUG = "HEROKUIFY_FORCE_DEBUG"
 HSTS_SECONDS = 3600
+#: At DEBUG their lines hold access keys, session tokens and signed URLs.
+TALKATIVE = ("botocore", "urllib3")
 PRELOAD_SECONDS = 31_536_000  # what browsers' lists ask for (hstspreload.org)
 #: Django's checks know an unsafe key by its beginning (security.W009).
 INSECURE_KEY = "django-insecure-herokuify-"
@@ -193,7 +195,10 @@ def _read_logging(environ: Mapping[str, str]) -> dict[str, Any]:
         },
         "root": {"handlers": ["stdout"], "level": level},
         # Django's own configuration gives it a handler that is silent without DEBUG.
-        "loggers": {"django": {"handlers": ["mail_admins"], "level": level}},
+        "loggers": {
+            "django": {"handlers": ["mail_admins"], "level": level},
+            **(dict.fromkeys(TALKATIVE, {"level": "INFO"}) if level == "DEBUG" else {}),
+        },
     }
 
 

@@ -15,9 +15,17 @@ WIDTH = 96  # characters of a line of a message
 HEAD = """\
 # Troubleshooting
 
-What herokuify says of a fault, and what mends it. `python manage.py check` finds the faults of
-the settings without a network. In a build on Heroku, `collectstatic` runs the checks that matter
-there before it starts. What S3 refuses is said by the command that meets it.
+What herokuify says of a fault, and what mends it. Start with the two commands that look for faults:
+
+```console
+$ heroku run python manage.py check            # of the settings, without a network
+$ heroku run python manage.py herokuify doctor # of S3, databases, caches and mail
+```
+
+{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` runs the checks that matter
+there before it starts, and what S3 refuses is said by the command that meets it. Such errors hold
+the word ImproperlyConfigured: Heroku's buildpack looks for it in the log, to tell faults of the
+configuration from those of the code.
 
 Each fault below is made for real by the tests, and the messages are what they printed, with the
 addresses and folders of an example in place of theirs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -22,11 +23,11 @@ class Command(BaseCommand):
         """Give each subcommand a parser of its own."""
         choices = parser.add_subparsers(dest="subcommand", required=True, metavar="subcommand")
         for subcommand in SUBCOMMANDS:
-            subcommand.add_arguments(
-                choices.add_parser(
-                    subcommand.name, help=subcommand.help, description=subcommand.help
-                )
+            choice = choices.add_parser(
+                subcommand.name, help=subcommand.help, description=subcommand.help
             )
+            _add_common_arguments(choice)
+            subcommand.add_arguments(choice)
 
     def handle(self, *args: Any, **options: Any) -> str:
         """Run the subcommand, and return what it says."""
@@ -39,3 +40,10 @@ class Command(BaseCommand):
                 self.stdout.write(error.report)
             # Django prints the name of the class.
             raise CommandError(str(error)) from error
+
+
+def _add_common_arguments(parser: CommandParser) -> None:
+    """Let options of all commands stand behind the subcommand, too, where people write them."""
+    hidden: Any = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    parser.add_argument("-v", "--verbosity", type=int, choices=[0, 1, 2, 3], **hidden)
+    parser.add_argument("--traceback", action="store_true", **hidden)

@@ -257,7 +257,7 @@ def test_silence_is_bounded(site: Project, silent: int) -> None:
     # The time-outs of the three, one beside the other, and room for a busy machine.
     assert time.monotonic() - start < 60
     assert found.failed == ["database", "cache", "mail"]
-    assert "imeout" in found.of("cache").message
+    assert "imeout" in found.of("cache", "'default'").message
 
 
 @pytest.mark.parametrize(

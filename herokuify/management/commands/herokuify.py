@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from herokuify.management.subcommands import Subcommand, UnsoundError, doctor, env
 
@@ -36,4 +36,4 @@ class Command(BaseCommand):
             return subcommand.run(options)
         except UnsoundError as error:
             self.stdout.write(error.text)
-            raise
+            raise CommandError(str(error)) from None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Subcommand:
     run: Callable[[Mapping[str, Any]], str]
 
 
-class UnsoundError(CommandError):
+class UnsoundError(Exception):
     """A subcommand has found something broken: ``text`` is printed, and the exit status is 1."""
 
     def __init__(self, text: str, complaint: str) -> None:

@@ -103,6 +103,11 @@ def test_databases(postgres: Postgres, site: Project, closed: int) -> None:
             "failed",
             ("certificate", "sslrootcert"),
         ),
+        "driver": (
+            {"ENGINE": "django.db.backends.oracle", "NAME": "orcl"},
+            "failed",
+            ("oracledb", "driver"),
+        ),
         "file": (get_db_config({})["default"], "skipped", ("SQLite",)),
     }
     databases = {alias: config for alias, (config, _, _) in cases.items()}
@@ -231,6 +236,18 @@ class TestMail:
         assert found.state == "failed"
         assert "refused" in found.message
         assert "EMAIL_HOST=…" in found.mend
+
+    def test_backend_that_is_not_there(self, make_project: MakeProject) -> None:
+        absent = """
+if "MAILERS" in globals():
+    MAILERS["default"]["BACKEND"] = "nowhere.Backend"
+else:
+    EMAIL_BACKEND = "nowhere.Backend"
+"""
+        found = doctor(make_project(SETTINGS + absent)).of("mail")
+        assert found.state == "failed"
+        assert "nowhere" in found.message
+        assert "settings.py" in found.mend
 
     def test_without_a_server(self, site: Project) -> None:
         assert doctor(site).of("mail").state == "skipped"

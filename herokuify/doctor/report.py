@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -47,7 +47,7 @@ def as_json(findings: Sequence[Finding]) -> str:
     )
 
 
-def as_table(findings: Sequence[Finding], width: int, paint: dict[State, Paint]) -> str:
+def as_table(findings: Sequence[Finding], width: int, paint: Mapping[State, Paint]) -> str:
     """A row for each finding, below its subject, and below it the mend.
 
     Probes of one subject that were skipped for one reason share a row.

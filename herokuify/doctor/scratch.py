@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from herokuify.doctor.access import ask, is_status, refusal_of
 from herokuify.doctor.findings import Finding, Subject
@@ -159,7 +159,7 @@ class Scratch:
     def _get(self) -> bytes:
         parameters = self._storage.accepted_by("GetObject", self._parameters())
         with self._client.get_object(**self._address, **parameters)["Body"] as body:
-            return cast(bytes, body.read())
+            return body.read()
 
     def _delete_versions(self) -> None:
         # Deleting has told a version where there are any.

@@ -22,6 +22,7 @@ from tests.doctor.conftest import (
     Diagnose,
     allow_fonts,
     contents,
+    deny,
     policy,
 )
 from tests.replay import Document, Proxy
@@ -68,6 +69,28 @@ class TestPublicity:
         assert ("media.url" in found.failed) == (not is_public)
         if not is_public:
             assert "AWS_QUERYSTRING_AUTH" in found.of("media.url").mend
+
+
+@pytest.mark.usefixtures("site")
+class TestSignedUrls:
+    @pytest.mark.parametrize(
+        ("answer", "part", "mend"),
+        [
+            (replay.Fault.DROPPED, "could not be reached", "AWS_S3_ENDPOINT_URL"),
+            (Document("RFC 9110, '200 OK'", b"Hello"), "something else", "AWS_S3_REGION_NAME"),
+            (replay.WRONG_SECRET, "403 SignatureDoesNotMatch", "AWS_S3_REGION_NAME"),
+        ],
+        ids=["dropped", "200", "403"],
+    )
+    def test_that_fail(
+        self, proxied: Proxy, diagnose: Diagnose, answer: Any, part: str, mend: str
+    ) -> None:
+        proxied.rule = lambda request: answer if "X-Amz-Signature" in request.query else None
+        url = diagnose().of("media.url")
+        assert url.state == "failed"
+        assert part in url.message
+        assert mend in url.mend
+        assert "X-Amz" not in url.text
 
 
 @on_ceph
@@ -167,6 +190,16 @@ class TestAnotherHost:
         found = diagnose()
         assert found.states("static.public", "static.cors") == ["ok", "failed"]
         assert "A CDN must pass on" in found.of("static.cors").mend
+
+    def test_that_is_none(self, behind: Proxy, settings: Settings, diagnose: Diagnose) -> None:
+        settings.STATIC_URL = "ftp://files.example.com/static/"
+        public = diagnose().of("static.public")
+        assert (public.state, public.mend) == ("failed", "Mend STATIC_URL.")
+
+    def test_without_a_scheme(self, behind: Proxy, settings: Settings, diagnose: Diagnose) -> None:
+        settings.STATIC_URL = settings.STATIC_URL.removeprefix("http:")
+        public = diagnose().of("static.public")
+        assert "https://localhost" in public.message  # which the proxy does not speak
 
     def test_untrusted_certificate(
         self,
@@ -335,6 +368,13 @@ class TestHeaders:
         collect()
         assert diagnose().of("static.headers").state == "ok"
 
+    @on_ceph
+    def test_that_may_not_be_read(self, release: S3Server, bucket: str, diagnose: Diagnose) -> None:
+        policy(release, bucket, PUBLIC, deny("s3:GetObject", "static/*"))
+        found = diagnose()
+        assert found.failed == ["s3.get", "static.public", "static.headers"]
+        assert "s3:GetObject" in found.of("static.headers").message
+
     def test_upload_tokens_don_t_count(self, release: S3Server, diagnose: Diagnose) -> None:
         name = f"static/{hashed('a.css')}"
         client = client_of(release)
@@ -349,6 +389,41 @@ class TestHeaders:
             Metadata={"herokuify-save": "0"},
         )
         assert diagnose().of("static.headers").state == "ok"
+
+
+class TestListing:
+    @pytest.fixture
+    def manifest(
+        self,
+        proxied: Proxy,
+        settings: Settings,
+        name_storages: Callable[..., None],
+        local_root: Path,
+    ) -> Proxy:
+        """A manifest whose file is nowhere."""
+        local_root.mkdir()
+        document = {"version": "1.1", "hash": "", "paths": {"a.css": "a.0123456789ab.css"}}
+        (local_root / "staticfiles.json").write_text(json.dumps(document))
+        settings.COMPRESS_STORAGE = MANIFEST
+        name_storages(staticfiles=MANIFEST)
+        return proxied
+
+    def test_without_the_release(self, manifest: Proxy, diagnose: Diagnose) -> None:
+        found = diagnose()
+        assert found.of("static.files").state == "failed"
+        assert found.of("static.headers").state == "skipped"
+
+    def test_refused_in_the_middle(self, manifest: Proxy, diagnose: Diagnose) -> None:
+        manifest.on("ListObjects", None, replay.ACCESS_DENIED)
+        found = diagnose()
+        assert found.of("s3.list").state == "ok"
+        assert "s3:ListBucket" in found.of("static.files").message
+
+    def test_refused_at_once(self, manifest: Proxy, diagnose: Diagnose) -> None:
+        manifest.on("ListObjects", replay.ACCESS_DENIED)
+        found = diagnose()
+        assert found.of("s3.list").state == "failed"
+        assert found.of("static.files").message == "not known, because s3.list failed"
 
 
 def test_plain_storage_has_no_manifest(ready: S3Server, diagnose: Diagnose) -> None:

@@ -103,6 +103,11 @@ def test_databases(postgres: Postgres, site: Project, closed: int) -> None:
             "failed",
             ("certificate", "sslrootcert"),
         ),
+        "driver": (
+            {"ENGINE": "django.db.backends.oracle", "NAME": "orcl"},
+            "failed",
+            ("oracledb", "driver"),
+        ),
         "file": (get_db_config({})["default"], "skipped", ("SQLite",)),
     }
     databases = {alias: config for alias, (config, _, _) in cases.items()}
@@ -232,6 +237,18 @@ class TestMail:
         assert "refused" in found.message
         assert "EMAIL_HOST=…" in found.mend
 
+    def test_backend_that_is_not_there(self, make_project: MakeProject) -> None:
+        absent = """
+if "MAILERS" in globals():
+    MAILERS["default"]["BACKEND"] = "nowhere.Backend"
+else:
+    EMAIL_BACKEND = "nowhere.Backend"
+"""
+        found = doctor(make_project(SETTINGS + absent)).of("mail")
+        assert found.state == "failed"
+        assert "nowhere" in found.message
+        assert "settings.py" in found.mend
+
     def test_without_a_server(self, site: Project) -> None:
         assert doctor(site).of("mail").state == "skipped"
 
@@ -257,7 +274,7 @@ def test_silence_is_bounded(site: Project, silent: int) -> None:
     # The time-outs of the three, one beside the other, and room for a busy machine.
     assert time.monotonic() - start < 60
     assert found.failed == ["database", "cache", "mail"]
-    assert "imeout" in found.of("cache").message
+    assert "imeout" in found.of("cache", "'default'").message
 
 
 @pytest.mark.parametrize(

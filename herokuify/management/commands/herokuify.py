@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from herokuify.management.subcommands import Subcommand, UnsuccessfulError, bucket, env
 
@@ -37,4 +37,4 @@ class Command(BaseCommand):
         except UnsuccessfulError as error:
             if error.report:
                 self.stdout.write(error.report)
-            raise
+            raise CommandError(str(error)) from error.__cause__

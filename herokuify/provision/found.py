@@ -68,14 +68,15 @@ def read(client: S3Client, target: Target, *, versioning: bool) -> Found:
     if not _exists(client, target):
         return NOTHING
     reader = _Reader(client, target)
-    block = reader.ask("GetPublicAccessBlock", "PublicAccessBlockConfiguration", {})
+    no_block = {"BlockPublicAcls": False}
+    block = reader.ask("GetPublicAccessBlock", "PublicAccessBlockConfiguration", no_block)
     controls = reader.ask("GetBucketOwnershipControls", "OwnershipControls", {"Rules": ()})
     ownership = _ownership(controls)
     has_acls = ownership not in {None, WITHOUT_ACLS}
     lifecycle = reader.answer("GetBucketLifecycleConfiguration", {"Rules": []})
     found = Found(
         exists=True,
-        block=block,
+        block=block or None,
         ownership=ownership,
         grants=_grants(reader.answer("GetBucketAcl", {})) if has_acls else (),
         policy=_policy(reader.ask("GetBucketPolicy", "Policy", "{}")),

@@ -30,9 +30,9 @@ MEDIA = "herokuify.storage.S3MediaStorage"
 STATIC = "herokuify.storage.S3StaticStorage"
 
 
-def run(*options: str) -> str:
+def run(*options: str, output: io.StringIO | None = None) -> str:
     """What `herokuify bucket` prints."""
-    output = io.StringIO()
+    output = output or io.StringIO()
     call_command("herokuify", "bucket", *options, stdout=output)
     return output.getvalue()
 

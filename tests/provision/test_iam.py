@@ -348,9 +348,8 @@ class TestUsers:
         action: str,
     ) -> None:
         storage = self.sign_in(account, bucket, connect, policies_of(role), alias)
-        permission, do = ACTIONS[action]
-        with pytest.raises(S3ConfigurationError, match=permission):
-            do(storage)
+        with pytest.raises(S3ConfigurationError, match="S3 denied access"):
+            ACTIONS[action][1](storage)
 
     def test_creation(
         self, account: Account, site: Site, connect: Connect, settings: Settings

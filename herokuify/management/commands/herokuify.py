@@ -39,7 +39,7 @@ class Command(BaseCommand):
             if error.report:
                 self.stdout.write(error.report)
             # Django prints the name of the class.
-            raise CommandError(str(error)) from error
+            raise CommandError(str(error)) from error.__cause__
 
 
 def _add_common_arguments(parser: CommandParser) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Subcommand:
     run: Callable[[Mapping[str, Any]], str]
 
 
-class UnsuccessfulError(CommandError):
+class UnsuccessfulError(Exception):
     """What a subcommand met; ``report`` is what it has to print all the same."""
 
     def __init__(self, message: str, report: str) -> None:

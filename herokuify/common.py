@@ -197,7 +197,7 @@ def _read_logging(environ: Mapping[str, str]) -> dict[str, Any]:
         # Django's own configuration gives it a handler that is silent without DEBUG.
         "loggers": {
             "django": {"handlers": ["mail_admins"], "level": level},
-            **(dict.fromkeys(TALKATIVE, {"level": "INFO"}) if level == "DEBUG" else {}),
+            **{name: {"level": "INFO"} for name in TALKATIVE if level == "DEBUG"},
         },
     }
 

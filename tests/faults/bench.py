@@ -22,8 +22,14 @@ HOSTS = {
     "REDIS_URL": ("redis.example.com", 6379),
 }
 MARKED = (*SECRETS.values(), "marked-", "secretsecret")
-# What depends on the versions of Python and of minifiers.
-VOLATILE = {r" \(_ssl\.c:\d+\)": "", r"\.[0-9a-f]{12}\.": ".0123456789ab."}
+# What depends on the system, and on the versions of Python and of minifiers.
+VOLATILE = {
+    r"\[Errno \d+\] (Operation not permitted|Permission denied|Read-only file system)": (
+        "[Errno 30] Read-only file system"
+    ),
+    r" \(_ssl\.c:\d+\)": "",
+    r"\.[0-9a-f]{12}\.": ".0123456789ab.",
+}
 # What one system check says, with its hint.
 CHECK = re.compile(r"^\S+: \([\w.]+\) .*\n(?:[\t ]+.*\n|\n(?=[\t ]))*", re.MULTILINE)
 # What the doctor says of one probe, with the mend; and the plan of one thing that a bucket has.

@@ -192,12 +192,8 @@ SETTINGS = [
     Fault(
         # Where not even root may write.
         "STATIC_ROOT is read-only",
-        Means.CHECK,
-        (
-            "herokuify.E005",
-            "can't be written to STATIC_ROOT",
-            'STATIC_ROOT = BASE_DIR / "staticfiles"',
-        ),
+        Means.COMMAND,
+        ("can't be written to STATIC_ROOT", 'STATIC_ROOT = BASE_DIR / "staticfiles"'),
         settings='STATIC_ROOT = "/sys/staticfiles"\n',
     ),
     Fault(

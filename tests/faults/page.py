@@ -22,8 +22,8 @@ $ heroku run python manage.py check            # of the settings, without a netw
 $ heroku run python manage.py herokuify doctor # of S3, databases, caches and mail
 ```
 
-{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` runs the checks that matter
-there before it starts, and what S3 refuses is said by the command that meets it. Such errors hold
+{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` runs the checks that
+matter there before it starts, and what S3 refuses is said by the command that meets it. Such errors hold
 the word ImproperlyConfigured: Heroku's buildpack looks for it in the log, to tell faults of the
 configuration from those of the code.
 

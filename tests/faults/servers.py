@@ -260,12 +260,13 @@ def with_language(language: str) -> State:
 
 def _describe(slug: Slug, **headers: str) -> None:
     """Give all static files these headers, beside their content type and how long they last."""
+    client = slug.client
     for key in slug.list_keys():
-        head = slug.client.head_object(Bucket=slug.bucket, Key=key)
+        head = client.head_object(Bucket=slug.bucket, Key=key)
         kept = {name: head[name] for name in ("CacheControl", "ContentType") if name in head}
         source: Any = {"Bucket": slug.bucket, "Key": key}
         options: Any = kept | headers
-        slug.client.copy_object(
+        client.copy_object(
             Bucket=slug.bucket, Key=key, CopySource=source, MetadataDirective="REPLACE", **options
         )
 

@@ -23,9 +23,9 @@ $ heroku run python manage.py herokuify doctor # of S3, databases, caches and ma
 ```
 
 {doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` runs the checks that
-matter there before it starts, and what S3 refuses is said by the command that meets it. Such errors hold
-the word ImproperlyConfigured: Heroku's buildpack looks for it in the log, to tell faults of the
-configuration from those of the code.
+matter there before it starts, and what S3 refuses is said by the command that meets it. Such
+errors hold the word ImproperlyConfigured: Heroku's buildpack looks for it in the log, to tell
+faults of the configuration from those of the code.
 
 Each fault below is made for real by the tests, and the messages are what they printed, with the
 addresses and folders of an example in place of theirs:
@@ -84,7 +84,7 @@ def _blocks(messages: Mapping[str, str]) -> Iterator[str]:
 
 
 def _label(fault: Fault) -> str:
-    return "fault-" + re.sub(r"\W+", "-", re.sub("['`]", "", fault.title.lower())).strip("-")
+    return "fault-" + re.sub(r"[\W_]+", "-", re.sub("['`]", "", fault.title.lower())).strip("-")
 
 
 def _wrapped(message: str) -> str:

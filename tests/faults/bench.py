@@ -24,6 +24,8 @@ HOSTS = {
 MARKED = (*SECRETS.values(), "marked-", "secretsecret")
 # What depends on the system, and on the versions of Python and of minifiers.
 VOLATILE = {
+    # The first file that the file system lists.
+    r"\S+ can't be written to STATIC_ROOT": "shop/css/base.css can't be written to STATIC_ROOT",
     r"\[Errno \d+\] (Operation not permitted|Permission denied|Read-only file system)": (
         "[Errno 30] Read-only file system"
     ),

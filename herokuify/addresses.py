@@ -86,6 +86,13 @@ def parse_s3_url(url: str, *, endpoint_url: str | None = None) -> S3Address | No
         return None
 
 
+def names_bucket(endpoint_url: str, bucket: str) -> bool:
+    """Tell whether an endpoint names the bucket already, which each request adds to it."""
+    address = parse_s3_url(endpoint_url)
+    path = urlsplit(endpoint_url).path.strip("/")
+    return (address is not None and address.bucket == bucket) or path.split("/")[-1] == bucket
+
+
 def _at_aws(parts: SplitResult) -> S3Address | None:
     match = _AWS_HOST.fullmatch(parts.hostname or "")
     if match is None or parts.port not in {None, *_PORTS.values()}:

@@ -4,11 +4,12 @@ from types import ModuleType
 
 from django.apps import AppConfig, apps
 from django.conf import settings
-from django.core.checks import Tags, register
+from django.core.checks import register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from herokuify import checks, compat
+from herokuify import compat
+from herokuify.checks import CHECKS, TAG
 from herokuify.exceptions import ConfigurationError
 
 
@@ -26,9 +27,8 @@ class HerokuifyConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, follow ``override_settings``, and listen to django-cleanup."""
-        register(checks.check_storages, Tags.staticfiles)
-        register(checks.check_order, Tags.staticfiles)
-        register(checks.check_hosts, Tags.security)
+        for check, tags in CHECKS:
+            register(check, *tags, TAG)
         setting_changed.connect(compat.follow_overrides, dispatch_uid="herokuify.compat")
         if apps.is_installed("django_cleanup"):
             from django_cleanup.signals import cleanup_pre_delete

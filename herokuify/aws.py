@@ -15,7 +15,7 @@ from django.core.checks import Tags, register
 
 from herokuify import env
 from herokuify.addons import bucket_name, find_addon, region_name
-from herokuify.addresses import s3_base_url, url_path
+from herokuify.addresses import names_bucket, s3_base_url, url_path
 from herokuify.classic import OFFLINE_MANIFEST_STORAGE, check_classic_settings
 from herokuify.exceptions import ConfigurationError
 
@@ -35,6 +35,7 @@ AWS_AUTO_CREATE_BUCKET: bool
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105 (a variable's name)
 BUCKET = "AWS_STORAGE_BUCKET_NAME"
+ENDPOINT = "AWS_S3_ENDPOINT_URL"
 AUTO_CREATE = "AWS_AUTO_CREATE_BUCKET"
 ALWAYS = (*KEYS, BUCKET)
 
@@ -66,7 +67,7 @@ PLACEMENT: Mapping[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
         ("AWS_S3_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"),
         region_name,
     ),
-    "AWS_S3_ENDPOINT_URL": (("AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"), env.http_url),
+    ENDPOINT: ((ENDPOINT, "AWS_ENDPOINT_URL_S3"), env.http_url),
     "AWS_S3_CUSTOM_DOMAIN": (("AWS_S3_CUSTOM_DOMAIN",), bare_host),
     "AWS_S3_ADDRESSING_STYLE": (
         ("AWS_S3_ADDRESSING_STYLE",),
@@ -120,7 +121,7 @@ def _base_url(location: str, prefixes: tuple[str, ...], environ: Mapping[str, st
         settings[BUCKET],
         f"{prefix}/{location}",
         region=settings.get("AWS_S3_REGION_NAME"),
-        endpoint_url=settings.get("AWS_S3_ENDPOINT_URL"),
+        endpoint_url=settings.get(ENDPOINT),
         custom_domain=settings.get("AWS_S3_CUSTOM_DOMAIN"),
         addressing_style=settings.get("AWS_S3_ADDRESSING_STYLE"),
     )
@@ -134,6 +135,7 @@ def _read_text(environ: Mapping[str, str]) -> dict[str, str]:
         for setting, (names, convert) in PLACEMENT.items()
         if (value := env.read(environ, *names, convert=convert))
     }
+    _check_endpoint(placement.get(ENDPOINT), placement.get(BUCKET))
     if credentials and BUCKET in placement:
         return credentials | placement
     addon = find_addon(environ)
@@ -152,6 +154,16 @@ def _read_text(environ: Mapping[str, str]) -> dict[str, str]:
     if BUCKET not in placement:
         placement = _confined(addon.place(environ), placement)
     return credentials | placement
+
+
+def _check_endpoint(endpoint_url: str | None, bucket: str | None) -> None:
+    """Refuse an address that was copied with the bucket in it."""
+    if endpoint_url and bucket and names_bucket(endpoint_url, bucket):
+        raise ConfigurationError(
+            f"{ENDPOINT} is {endpoint_url!r}, which names the bucket {bucket!r}, and {BUCKET} "
+            f"names it again. It must be the service's address alone. "
+            f"heroku config:set {ENDPOINT}=… or, for Amazon S3: heroku config:unset {ENDPOINT}"
+        )
 
 
 def _read_credentials(environ: Mapping[str, str]) -> dict[str, str]:

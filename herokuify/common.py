@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from herokuify import env, logs
-from herokuify.env import Stage
+from herokuify.env import LIVE, ON_HEROKU, Stage
 from herokuify.exceptions import ConfigurationError
 from herokuify.hosts import read_hosts
 
@@ -32,10 +32,10 @@ SECURE_PROXY_SSL_HEADER: tuple[str, str]
 SECURE_SSL_REDIRECT: bool
 SESSION_COOKIE_SECURE: bool
 
-ON_HEROKU = frozenset({Stage.BUILD, Stage.RELEASE, Stage.DYNO})
-LIVE = frozenset({Stage.RELEASE, Stage.DYNO})
 FORCE_DEBUG = "HEROKUIFY_FORCE_DEBUG"
 HSTS_SECONDS = 3600
+#: At DEBUG their lines hold access keys, session tokens and signed URLs.
+TALKATIVE = ("botocore", "urllib3")
 PRELOAD_SECONDS = 31_536_000  # what browsers' lists ask for (hstspreload.org)
 #: Django's checks know an unsafe key by its beginning (security.W009).
 INSECURE_KEY = "django-insecure-herokuify-"
@@ -195,7 +195,10 @@ def _read_logging(environ: Mapping[str, str]) -> dict[str, Any]:
         },
         "root": {"handlers": ["stdout"], "level": level},
         # Django's own configuration gives it a handler that is silent without DEBUG.
-        "loggers": {"django": {"handlers": ["mail_admins"], "level": level}},
+        "loggers": {
+            "django": {"handlers": ["mail_admins"], "level": level},
+            **{name: {"level": "INFO"} for name in TALKATIVE if level == "DEBUG"},
+        },
     }
 
 

@@ -67,6 +67,10 @@ class Stage(Enum):
     LAPTOP = "laptop"
 
 
+ON_HEROKU = frozenset({Stage.BUILD, Stage.RELEASE, Stage.DYNO})
+LIVE = frozenset({Stage.RELEASE, Stage.DYNO})  # with the data and for the visitors of the site
+
+
 def get_stage(environ: Mapping[str, str]) -> Stage:
     """Tell a build, CI, the release phase, a running dyno and a laptop apart.
 

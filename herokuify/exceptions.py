@@ -20,6 +20,9 @@ from django.core.exceptions import ImproperlyConfigured
 class HerokuifyError(Exception):
     """Base of every error that herokuify raises on purpose."""
 
+    #: The end of the message that says what to do, where it is known apart from the rest.
+    mend: str = ""
+
 
 class ConfigurationError(HerokuifyError, ImproperlyConfigured):
     """A variable or a setting is missing or wrong; the message names it and the mend."""

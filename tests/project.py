@@ -10,6 +10,8 @@ from pathlib import Path
 import herokuify
 from tests.sandbox import loopback_only
 
+Run = subprocess.CompletedProcess[str]
+
 TESTS = Path(__file__).resolve().parent
 MANAGE = """\
 import os, sys
@@ -45,20 +47,22 @@ class Project:
             path.write_text(text, encoding="utf-8")
 
     def manage(
-        self, *arguments: str, env: Mapping[str, str] | None = None, sockets: bool = True
-    ) -> subprocess.CompletedProcess[str]:
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        sockets: bool = True,
+        script: str = "manage.py",
+    ) -> Run:
         """Run ``python manage.py …``; ``sockets=False`` forbids even loopback."""
-        return self._python("manage.py", *arguments, env=env, sockets=sockets)
+        return self._python(script, *arguments, env=env, sockets=sockets)
 
     def snippet(
         self, source: str, env: Mapping[str, str] | None = None, sockets: bool = True
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> Run:
         """Run Python source after ``django.setup()``."""
         return self._python("-c", SNIPPET + source, env=env, sockets=sockets)
 
-    def _python(
-        self, *arguments: str, env: Mapping[str, str] | None, sockets: bool
-    ) -> subprocess.CompletedProcess[str]:
+    def _python(self, *arguments: str, env: Mapping[str, str] | None, sockets: bool) -> Run:
         variables = clean_environment(self.folder) | dict(self.environment) | dict(env or {})
         if not sockets:
             variables[loopback_only.FORBID_ALL] = "1"

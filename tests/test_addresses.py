@@ -11,7 +11,13 @@ from botocore.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from herokuify.addresses import S3Address, parse_s3_url, s3_base_url, url_path
+from herokuify.addresses import (
+    S3Address,
+    names_bucket,
+    parse_s3_url,
+    s3_base_url,
+    url_path,
+)
 
 pytestmark = pytest.mark.no_django
 
@@ -265,6 +271,26 @@ class TestParse:
         endpoint_url = f"{ENDPOINT}/s3"
         assert parse_s3_url(f"{ENDPOINT}/s3x/bucket/a/", endpoint_url=endpoint_url) is None
         assert parse_s3_url(f"{ENDPOINT}/bucket/a/", endpoint_url=endpoint_url) is None
+
+    @pytest.mark.parametrize(
+        ("endpoint_url", "expected"),
+        [
+            (f"{ENDPOINT}/bucket", True),
+            (f"{ENDPOINT}/s3/bucket/", True),
+            ("https://bucket.s3.eu-west-1.amazonaws.com", True),
+            ("https://s3.amazonaws.com/bucket", True),
+            (ENDPOINT, False),
+            (f"{ENDPOINT}/bucket/s3", False),
+            ("https://s3.eu-west-1.amazonaws.com", False),
+            ("https://another.s3.amazonaws.com", False),
+            # A bucket may be named like its host.
+            ("https://bucket.example.com", False),
+        ],
+    )
+    def test_knows_an_endpoint_that_names_the_bucket(
+        self, endpoint_url: str, expected: bool
+    ) -> None:
+        assert names_bucket(endpoint_url, "bucket") is expected
 
     @unhurried
     @given(st.text())

@@ -22,6 +22,7 @@ LAYERS = [
     {"compat", "memcached", "middleware", "routers"},
     {"collect"},
     {"storage"},
+    {"doctor", "provision"},
     {"checks", "cleanup", "management"},
     {"apps"},
 ]
@@ -30,7 +31,7 @@ OUTSIDE = {
     "awscrt": {"collect"},
     "bmemcached": {"memcached"},
     "boto3": {"collect", "storage"},
-    "botocore": {"collect", "storage"},
+    "botocore": {"collect", "doctor", "provision", "storage"},
     "compressor": {"management", "storage"},
     "dj_database_url": {"database_urls"},
     "gunicorn": {"server"},
@@ -124,3 +125,10 @@ def test_nothing_imports_what_settings_name() -> None:
 def test_the_collect_engine_knows_no_settings() -> None:
     for module in modules_of({"collect"}):
         assert not [name for name in imported(module) if name.startswith("django.conf")], module
+
+
+def test_checks_load_no_storage_by_themselves() -> None:
+    """What needs S3's classes imports them in a function, once the settings have named one."""
+    for module in modules_of({"checks"}):
+        for name in imported(module, at_import=True):
+            assert not name.startswith("herokuify.storage"), module

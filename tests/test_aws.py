@@ -160,6 +160,17 @@ class TestPlainNames:
         assert f": {name} is {value!r}; it must be {expected}" in message
         assert f"heroku config:set {name}=…" in message
 
+    @pytest.mark.parametrize("name", ["AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+    def test_an_endpoint_with_the_bucket_is_refused(self, name: str) -> None:
+        environ = PLAIN | {name: "https://s3.example.com/plain-bucket/"}
+        for read in (read_aws, lambda environ: get_static_url(environ=environ)):
+            with pytest.raises(ConfigurationError) as caught:
+                read(environ)
+            message = str(caught.value)
+            assert f"AWS_S3_ENDPOINT_URL is {environ[name]!r}" in message
+            assert "heroku config:set AWS_S3_ENDPOINT_URL=…" in message
+        assert read_aws(PLAIN | {name: "https://s3.example.com/storage/v1/s3"})
+
 
 class TestAddons:
     @pytest.mark.parametrize(

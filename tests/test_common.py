@@ -395,3 +395,11 @@ def test_docs_list_every_variable_and_setting() -> None:
     page = (DOCS / "common.md").read_text(encoding="utf-8")
     rows = "".join(row for row in page.splitlines() if row.startswith("|"))
     assert set(NAMES) | set(read_common({})) <= set(re.findall(r"`([A-Z0-9_]+)`", rows))
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "error"])
+def test_debug_lines_with_keys_are_not_written(level: str) -> None:
+    loggers = read_common(DYNO | KEY | {"LOG_LEVEL": level})["LOGGING"]["loggers"]
+    assert loggers.pop("django")["level"] == level.upper()
+    kept = {"botocore", "urllib3"} if level == "debug" else set()
+    assert loggers == {name: {"level": "INFO"} for name in kept}

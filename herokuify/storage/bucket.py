@@ -6,12 +6,13 @@ import json
 import logging
 from collections.abc import Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from herokuify.exceptions import ConfigurationError, S3ConfigurationError, S3Error
-from herokuify.storage.errors import Target, code_of, explain, explained, translate
+from herokuify.exceptions import S3ConfigurationError, S3Error
+from herokuify.storage.errors import Target, code_of, explain, explained
+from herokuify.storage.policies import cors_rule, public_locations, public_policy
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -23,28 +24,16 @@ logger = logging.getLogger("herokuify.storage")
 
 #: Regions whose buckets are made without a LocationConstraint (Amazon S3 API
 #: Reference, "CreateBucket": us-east-1 must not be named).
-_DEFAULT_REGIONS = {None, "", "us-east-1", "aws-global"}
+DEFAULT_REGIONS = {None, "", "us-east-1", "aws-global"}
 _creating = Lock()  # held by the thread that creates a bucket
 _READY: WaiterConfigTypeDef = {"Delay": 1, "MaxAttempts": 30}  # seconds, tries
 
 
 def create_for(storage: S3BotoStorage, configured: Sequence[S3BotoStorage]) -> None:
     """Create a storage's bucket, ready for it and all configured ones that share it."""
-
-    def place(other: S3BotoStorage) -> tuple[Any, Any]:
-        return other.bucket_name, other.endpoint_url
-
-    sharing = [storage, *(other for other in configured if place(other) == place(storage))]
-    public = sorted({other.location.strip("/") for other in sharing if other.public})
-    for other in sharing:
-        location = other.location.strip("/")
-        around = [p for p in public if not p or f"{location}/".startswith(f"{p}/")]
-        if around and not other.public:
-            raise ConfigurationError(
-                f"{type(other).__name__} keeps private files under {location!r}, inside the "
-                f"public location {around[0]!r} of the bucket {other.bucket_name!r}, so the bucket "
-                "was not created. Give them locations apart, such as 'media' and 'static'."
-            )
+    place = storage.bucket_name, storage.endpoint_url
+    sharing = [other for other in configured if (other.bucket_name, other.endpoint_url) == place]
+    public = public_locations([storage, *sharing])
     create(storage.client, storage.target, public)
 
 
@@ -73,12 +62,12 @@ def _exists(client: S3Client, target: Target) -> bool:
 
 
 def _make_ready(client: S3Client, target: Target, public: Sequence[str]) -> None:
-    if not _create(client, target):
-        _wait(client, target)
+    if not make(client, target):
+        wait(client, target)
         return
     logger.warning("AWS_AUTO_CREATE_BUCKET: created the bucket %s.", target.bucket)
     try:
-        _wait(client, target)
+        wait(client, target)
         if public:
             _allow_public_policy(client, target)
             _publish(client, target, public)
@@ -91,11 +80,11 @@ def _make_ready(client: S3Client, target: Target, public: Sequence[str]) -> None
         raise explain(error, target) from error
 
 
-def _create(client: S3Client, target: Target) -> bool:
-    """Make the bucket; False when it is ours and was there already."""
+def make(client: S3Client, target: Target) -> bool:
+    """Make a bucket in the client's region; False when it is ours and was there already."""
     region = client.meta.region_name
     options: dict[str, Any] = {}
-    if region not in _DEFAULT_REGIONS:
+    if region not in DEFAULT_REGIONS:
         options["CreateBucketConfiguration"] = {"LocationConstraint": region}
     with explained(target, "s3:CreateBucket"):
         try:
@@ -114,7 +103,8 @@ def _create(client: S3Client, target: Target) -> bool:
     return True
 
 
-def _wait(client: S3Client, target: Target) -> None:
+def wait(client: S3Client, target: Target) -> None:
+    """Return when a bucket that was made is ready."""
     try:
         client.get_waiter("bucket_exists").wait(Bucket=target.bucket, WaiterConfig=_READY)
     except WaiterError as error:
@@ -153,34 +143,15 @@ def _allow_public_policy(client: S3Client, target: Target) -> None:
 
 
 def _publish(client: S3Client, target: Target, public: Sequence[str]) -> None:
+    policy = public_policy(target.region, target.bucket, public)
     try:
-        client.put_bucket_policy(
-            Bucket=target.bucket, Policy=json.dumps(policy(target, public), indent=2)
-        )
+        client.put_bucket_policy(Bucket=target.bucket, Policy=json.dumps(policy, indent=2))
     except ClientError as error:
-        if code_of(error) != "AccessDenied":
-            raise translate(error, target, "s3:PutBucketPolicy", "") from error
-        raise S3ConfigurationError(
-            f"{target.storage}: S3 refused the policy that makes the static files of the bucket "
-            f"{target.bucket!r} public. Either the permission s3:PutBucketPolicy is missing, or "
-            'the AWS account blocks public access for all its buckets (S3 console, "Block Public '
-            'Access settings for this account"): switch off "Block public and cross-account '
-            'access … through any public bucket … policies" there.'
-        ) from error
+        raise policy_refused(error, target) from error
     with explained(target, "s3:PutBucketCORS"):
-        # Browsers load fonts from another origin only with this header (CSS Fonts, "Font
-        # fetching requirements"); what anyone may read, any site may.
         client.put_bucket_cors(
             Bucket=target.bucket,
-            CORSConfiguration={
-                "CORSRules": [
-                    {
-                        "AllowedMethods": ["GET", "HEAD"],
-                        "AllowedOrigins": ["*"],
-                        "MaxAgeSeconds": 3600,
-                    }
-                ]
-            },
+            CORSConfiguration={"CORSRules": [cast(Any, cors_rule(["*"]))]},
         )
     logger.warning(
         "AWS_AUTO_CREATE_BUCKET: anyone may read %s.",
@@ -188,28 +159,17 @@ def _publish(client: S3Client, target: Target, public: Sequence[str]) -> None:
     )
 
 
-def policy(target: Target, public: Sequence[str]) -> dict[str, Any]:
-    """The bucket policy: anyone may GET below the public locations, and nothing else."""
-    partition = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
-    arn = next(
-        (name for prefix, name in partition.items() if (target.region or "").startswith(prefix)),
-        "aws",
+def policy_refused(error: ClientError, target: Target) -> S3Error:
+    """The error for a policy that S3 has not taken."""
+    if code_of(error) != "AccessDenied":
+        return explain(error, target)
+    return S3ConfigurationError(
+        f"{target.storage}: S3 refused the policy that makes the static files of the bucket "
+        f"{target.bucket!r} public. Either the permission s3:PutBucketPolicy is missing, or "
+        'the AWS account blocks public access for all its buckets (S3 console, "Block Public '
+        'Access settings for this account"): switch off "Block public and cross-account '
+        'access … through any public bucket … policies" there.'
     )
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "HerokuifyPublicStatic",
-                "Effect": "Allow",
-                "Principal": "*",
-                "Action": "s3:GetObject",
-                "Resource": [
-                    f"arn:{arn}:s3:::" + "/".join(filter(None, (target.bucket, location, "*")))
-                    for location in public
-                ],
-            }
-        ],
-    }
 
 
 def _remove(client: S3Client, target: Target) -> None:

@@ -30,7 +30,11 @@ NO_CONFIG = Config()
 
 #: For a caller that tries again by itself. The time-outs stay: on a slow line, a body of 8 MB
 #: takes as long to arrive, and botocore waits for the answer from when the kernel has it.
-_HURRIED = Config(retries={"mode": "standard", "total_max_attempts": 5})
+HURRIED = Config(retries={"mode": "standard", "total_max_attempts": 5})
+#: For a caller that wants to know whether it works, and not to make it work.
+PROBING = Config(
+    connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}
+)
 
 
 class _Pool:
@@ -73,7 +77,7 @@ class Connection(NamedTuple):
     proxies: tuple[tuple[str, str], ...]
     client_config: Config
     signed: bool
-    is_hurried: bool = False
+    pace: Config | None = None
 
     def __repr__(self) -> str:
         # The fields hold secrets, and tracebacks and debuggers print reprs.
@@ -131,8 +135,8 @@ class Connection(NamedTuple):
             options["request_checksum_calculation"] = "when_required"
             options["response_checksum_validation"] = "when_required"
         config = Config(**options).merge(self.client_config)
-        if self.is_hurried:
-            config = config.merge(_HURRIED)
+        if self.pace:
+            config = config.merge(self.pace)
         if not self.signed:
             config = config.merge(Config(signature_version=botocore.UNSIGNED))
         return config

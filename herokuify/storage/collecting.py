@@ -19,14 +19,13 @@ from herokuify.collect.report import Progress
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.cached import CachedS3BotoStorage
 from herokuify.storage.errors import explain
+from herokuify.storage.locations import index_key
 from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.release import Found, Release
 from herokuify.storage.static import S3StaticStorage, compressed_prefix
 from herokuify.storage.wire import fast_transport
 
 CONCURRENCY = 64
-#: The index's folder stands beside the location: whoever may read static files can't read it.
-INDEX = ".herokuify"
 
 
 class Scope(enum.Enum):
@@ -119,7 +118,6 @@ def _collection(
             f"{storage.target.storage} has an empty location: its files would be all of the "
             f"bucket {storage.bucket_name!r}. Give it a folder, such as 'static'."
         )
-    parent, _, folder = location.rpartition("/")
     prefix = f"{location}/"
     bundles = prefix + compressed_prefix()
 
@@ -127,7 +125,7 @@ def _collection(
         client=client,
         bucket=storage.bucket_name,
         prefix=bundles if scope is Scope.BUNDLES else prefix,
-        index_key="/".join(filter(None, (parent, INDEX, folder, "index.json.gz"))),
+        index_key=index_key(location),
         has_manifest=isinstance(storage, S3ManifestStaticStorage),
         in_scope=lambda key: scope.includes(is_bundle=key.startswith(bundles)),
         create_bucket=_bucket_maker(storage, wishes),

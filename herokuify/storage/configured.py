@@ -18,14 +18,19 @@ def configured_storages(kind: type[StorageT]) -> Iterator[Callable[[], StorageT]
 
     Makers, because a storage with wrong settings raises ConfigurationError when made.
     """
+    for _, storage_class, make in named_storages():
+        if issubclass(storage_class, kind):
+            yield cast(Callable[[], StorageT], make)
+
+
+def named_storages() -> Iterator[tuple[str, type[Storage], Callable[[], Storage]]]:
+    """Each storage that the settings name: its alias, or COMPRESS_STORAGE; class; maker."""
     handler: Any = storages
     backends = {alias: params["BACKEND"] for alias, params in handler.backends.items()}
     for alias, backend in backends.items():
-        if issubclass(import_string(backend), kind):
-            yield cast(Callable[[], StorageT], partial(handler.__getitem__, alias))
+        yield alias, import_string(backend), partial(handler.__getitem__, alias)
     # compressor adds its alias to STORAGES only when it is first used.
     compress = getattr(settings, "COMPRESS_STORAGE", None)
     if compress and getattr(settings, "COMPRESS_STORAGE_ALIAS", "compressor") not in backends:
         storage_class = import_string(compress)
-        if issubclass(storage_class, kind):
-            yield storage_class
+        yield "COMPRESS_STORAGE", storage_class, storage_class

@@ -9,10 +9,11 @@ from storages.backends.s3 import S3Storage
 
 from herokuify.classic import complaint, ignored_settings
 from herokuify.exceptions import ConfigurationError
-from herokuify.storage.client import NO_CONFIG, Connection
+from herokuify.storage.client import HURRIED, NO_CONFIG, PROBING, Connection
 from herokuify.storage.errors import Target
 
 if TYPE_CHECKING:
+    from botocore.config import Config
     from types_boto3_s3.client import S3Client
     from types_boto3_s3.service_resource import Bucket, S3ServiceResource
 
@@ -74,12 +75,17 @@ class ConnectedStorage(S3Storage):
     @property
     def hurried_client(self) -> S3Client:
         """A client that gives up early, for a caller that retries by itself."""
-        return self._connection(signed=True, is_hurried=True).open_client()
+        return self._connection(signed=True, pace=HURRIED).open_client()
+
+    @property
+    def probing_client(self) -> S3Client:
+        """A client that answers within seconds, be it with an error."""
+        return self._connection(signed=True, pace=PROBING).open_client()
 
     def _connect(self, *, signed: bool) -> S3ServiceResource:
         return self._connection(signed=signed).open()
 
-    def _connection(self, *, signed: bool, is_hurried: bool = False) -> Connection:
+    def _connection(self, *, signed: bool, pace: Config | None = None) -> Connection:
         self.check_configuration()
         return Connection(
             access_key=self.access_key,
@@ -95,7 +101,7 @@ class ConnectedStorage(S3Storage):
             proxies=tuple(sorted((self.proxies or {}).items())),
             client_config=self.client_config,
             signed=signed,
-            is_hurried=is_hurried,
+            pace=pace,
         )
 
     def _usual_addressing_style(self) -> str | None:

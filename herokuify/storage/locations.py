@@ -18,6 +18,15 @@ def located(prefix: str | None, location: str) -> str:
     return "/".join(part for part in ((prefix or "").strip("/"), location) if part)
 
 
+def index_key(location: str) -> str:
+    """Where collectstatic keeps its index of a location, which has no slash at its end.
+
+    Beside the location: whoever may read static files can't read it.
+    """
+    parent, _, folder = location.rpartition("/")
+    return "/".join(filter(None, (parent, ".herokuify", folder, "index.json.gz")))
+
+
 def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: str) -> None:
     """Raise ConfigurationError when browsers can't find the storage's files below ``url``.
 
@@ -34,9 +43,8 @@ def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: st
                 "heroku config:set AWS_STORAGE_BUCKET_NAME=… "
                 f"(or choose one of Django's local storages in settings.py)"
             )
-        raise ConfigurationError(
-            f"{setting} is {url!r}, a path on this site, but {name} keeps its files on S3. {mend}"
-        )
+        given = f"{url!r}, a path on this site" if url else "not set"
+        raise ConfigurationError(f"{setting} is {given}, but {name} keeps its files on S3. {mend}")
     if (parts.hostname or "").split(".")[0] == "none" or parts.path.split("/")[1:2] == ["None"]:
         raise ConfigurationError(
             f"{setting} is {url!r}: it was built while AWS_STORAGE_BUCKET_NAME was not set. "
@@ -52,7 +60,7 @@ def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: st
             f"AWS_STORAGE_BUCKET_NAME is not set, and {name} needs it. "
             "heroku config:set AWS_STORAGE_BUCKET_NAME=…"
         )
-    if address.is_aws and not _is_aws(storage.endpoint_url):
+    if address.is_aws and not is_aws(storage.endpoint_url):
         raise ConfigurationError(
             f"{setting} is {url!r}, at Amazon, but {name} keeps its files at AWS_S3_ENDPOINT_URL, "
             f"{storage.endpoint_url!r}. {mend}"
@@ -71,6 +79,7 @@ def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: st
         )
 
 
-def _is_aws(endpoint_url: str | None) -> bool:
+def is_aws(endpoint_url: str | None) -> bool:
+    """Whether an endpoint, None for the usual one, is Amazon's."""
     host = urlsplit(endpoint_url).hostname if endpoint_url else None
     return host is None or re.search(r"\.amazonaws\.(com|com\.cn|eu)$", host) is not None

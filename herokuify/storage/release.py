@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,10 +15,13 @@ from django.core.management.base import CommandError
 
 from herokuify.collect.engine import Collection, Wishes
 from herokuify.collect.local import Content, LocalFile, Stage
+from herokuify.exceptions import ConfigurationError
 from herokuify.storage.hashing import HashingTree
 from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.static import S3StaticStorage
 
+#: How the system says that a folder is not for writing, not now and not later.
+_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 #: Where the collected files come from: name → the finder's storage and the path in it.
 Found = Mapping[str, tuple[Storage, str]]
 
@@ -81,7 +85,7 @@ class Release:
         try:
             self._publish_manifest()
         except OSError as error:
-            raise CommandError(_disk_error("The manifest", error)) from error
+            raise _disk_error("The manifest", error) from error
 
     def _add_content_named(self, name: str, content: Content) -> None:
         self._add(name, content, Stage.CONTENT_NAMED, is_content_named=True)
@@ -96,7 +100,7 @@ class Release:
             try:
                 self._storage.keep_copy(name, content)
             except OSError as error:
-                raise CommandError(_disk_error(name, error)) from error
+                raise _disk_error(name, error) from error
         self._send(name, content, stage, is_content_named=is_content_named)
 
     def _send(
@@ -118,11 +122,18 @@ class Release:
         )
 
 
-def _disk_error(name: str, error: OSError) -> str:
-    return (
+def _disk_error(name: str, error: OSError) -> Exception:
+    """The error for a file that STATIC_ROOT does not take; the settings' if it never would."""
+    message = (
         f"{name} can't be written to STATIC_ROOT ({settings.STATIC_ROOT}): {error}. "
         "The manifest there is unchanged."
     )
+    if error.errno in _UNWRITABLE:
+        return ConfigurationError(
+            f"{message} The user who runs collectstatic must be able to write there. In "
+            'settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"'
+        )
+    return CommandError(message)
 
 
 def _open_path(path: Path) -> BinaryIO:

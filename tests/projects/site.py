@@ -2,20 +2,17 @@
 
 import json
 import re
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from tests.project import Project
-from tests.projects import shop
+from tests.project import Project, Run
+from tests.projects import heroku, shop
 from tests.projects.aws import Aws
 from tests.projects.crawl import Answer, crawl, links, names
 from tests.servers import S3Server
-
-Run = subprocess.CompletedProcess[str]
 
 RENDER = """
 import json
@@ -75,17 +72,22 @@ class Site:
     @property
     def origin(self) -> str:
         """Return the address below which S3 serves the static files."""
+        path = "/".join(filter(None, (self.project.environment.get("AWS_LOCATION"), "static/")))
         if isinstance(self.server, Aws):
-            return f"https://{self.bucket}.s3.amazonaws.com/static/"
-        return f"{self.server.endpoint_url}/{self.bucket}/static/"
+            return f"https://{self.bucket}.s3.amazonaws.com/{path}"
+        return f"{self.server.endpoint_url}/{self.bucket}/{path}"
 
     def collectstatic(self) -> Run:
         """Run what Heroku's classic buildpack runs."""
-        return self.project.manage("collectstatic", "--noinput", "--traceback")
+        return heroku.collectstatic(self.project)
 
     def compress(self) -> Run:
         """Run what bin/post_compile runs."""
-        return self.project.manage("compress", "--traceback")
+        return heroku.manage(self.project, "compress", "--traceback")
+
+    def release(self) -> Run:
+        """Run what a Procfile's release command runs, in a dyno of its own."""
+        return self.project.manage("collectstatic", "--noinput", env=heroku.RELEASE)
 
     def build(self, *, compress: bool = True) -> None:
         """Run both steps, each in a process of its own; they must succeed."""

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.project import Run
 from tests.projects import shop
 from tests.projects.aws import Aws
 from tests.projects.conftest import MakeSite
 from tests.projects.heroku import assert_improperly_configured
-from tests.projects.site import Run, Site, bundles, succeeded, tree
+from tests.projects.site import Site, bundles, succeeded, tree
 
 CLASSIC = """
 import herokuify

@@ -17,8 +17,7 @@ from pytest_django import Settings
 
 from herokuify.exceptions import S3Error
 from herokuify.storage import S3BotoStorage, S3MediaStorage, S3StaticStorage
-from herokuify.storage.bucket import policy
-from herokuify.storage.errors import Target
+from herokuify.storage.policies import public_policy
 from tests import replay
 from tests.project import Project
 from tests.replay import Answer, Proxy
@@ -373,8 +372,8 @@ class TestRegion:
         session = botocore.session.get_session()
         for partition in ("aws", "aws-cn", "aws-us-gov", "aws-eusc"):
             for region in session.get_available_regions("s3", partition):
-                target = Target("S3StaticStorage", "bucket", "Amazon S3", region)
-                (arn,) = policy(target, ["static"])["Statement"][0]["Resource"]
+                document = public_policy(region, "bucket", ["static"])
+                (arn,) = document["Statement"][0]["Resource"]
                 assert arn == f"arn:{partition}:s3:::bucket/static/*", region
 
 

@@ -1,20 +1,21 @@
-"""`herokuify`: looks at what herokuify makes of the environment."""
+"""`herokuify`: looks at what herokuify makes of the environment, and whether it works."""
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from herokuify.management.subcommands import Subcommand, env
+from herokuify.management.subcommands import Subcommand, UnsuccessfulError, bucket, doctor, env
 
-SUBCOMMANDS: tuple[Subcommand, ...] = (env.SUBCOMMAND,)
+SUBCOMMANDS: tuple[Subcommand, ...] = (env.SUBCOMMAND, doctor.SUBCOMMAND, bucket.SUBCOMMAND)
 
 
 class Command(BaseCommand):
     """Runs one of the subcommands."""
 
-    help = "Look at what herokuify makes of the environment."
+    help = "Look at what herokuify makes of the environment, whether it works, and at its buckets."
     # It is for finding faults, and must run when there are some.
     requires_system_checks = ()
 
@@ -22,14 +23,27 @@ class Command(BaseCommand):
         """Give each subcommand a parser of its own."""
         choices = parser.add_subparsers(dest="subcommand", required=True, metavar="subcommand")
         for subcommand in SUBCOMMANDS:
-            subcommand.add_arguments(
-                choices.add_parser(
-                    subcommand.name, help=subcommand.help, description=subcommand.help
-                )
+            choice = choices.add_parser(
+                subcommand.name, help=subcommand.help, description=subcommand.help
             )
+            _add_common_arguments(choice)
+            subcommand.add_arguments(choice)
 
     def handle(self, *args: Any, **options: Any) -> str:
         """Run the subcommand, and return what it says."""
         chosen = options["subcommand"]
         [subcommand] = [known for known in SUBCOMMANDS if known.name == chosen]
-        return subcommand.run(options)
+        try:
+            return subcommand.run(options)
+        except UnsuccessfulError as error:
+            if error.report:
+                self.stdout.write(error.report)
+            # Django prints the name of the class.
+            raise CommandError(str(error)) from error.__cause__
+
+
+def _add_common_arguments(parser: CommandParser) -> None:
+    """Let options of all commands stand behind the subcommand, too, where people write them."""
+    hidden: Any = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    parser.add_argument("-v", "--verbosity", type=int, choices=[0, 1, 2, 3], **hidden)
+    parser.add_argument("--traceback", action="store_true", **hidden)

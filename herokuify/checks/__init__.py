@@ -1,0 +1,48 @@
+"""System checks: offline, instant, each with an id and a hint; docs/checks.md lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from django.core.checks import CheckMessage, Tags
+
+from herokuify.checks import (
+    apps,
+    compressor,
+    manifests,
+    media,
+    production,
+    static,
+    storages,
+    variables,
+)
+
+#: What ``manage.py check --tag`` takes to run all of them.
+TAG = "herokuify"
+
+#: Each check with its tags. collectstatic runs only those tagged ``staticfiles``, before it
+#: starts; that is where a build stops.
+CHECKS: tuple[tuple[Callable[..., Iterable[CheckMessage]], tuple[str, ...]], ...] = (
+    (storages.check_storages, (Tags.staticfiles,)),
+    (storages.check_locations, (Tags.staticfiles,)),
+    (storages.check_acls, (Tags.staticfiles,)),
+    (static.check_signing, (Tags.staticfiles,)),
+    (static.check_root, (Tags.staticfiles,)),
+    (media.check_overwriting, (Tags.security,)),
+    (media.check_publicity, (Tags.security,)),
+    (media.check_disk, (Tags.files,)),
+    (compressor.check_finder, (Tags.staticfiles,)),
+    (compressor.check_sources, (Tags.staticfiles,)),
+    (compressor.check_bundles, (Tags.staticfiles,)),
+    (compressor.check_url, (Tags.staticfiles,)),
+    # Not in collectstatic, which is what writes them.
+    (manifests.check_static, (Tags.files,)),
+    (manifests.check_offline, (Tags.files,)),
+    (apps.check_collectstatic, (Tags.staticfiles,)),
+    (apps.check_compress, (Tags.staticfiles,)),
+    (variables.check_credentials, (Tags.staticfiles,)),
+    (variables.check_bucket, (Tags.staticfiles,)),
+    (production.check_debug, (Tags.security, Tags.staticfiles)),
+    (production.check_hosts, (Tags.security,)),
+    (production.check_secret_key, (Tags.security,)),
+)

@@ -1,0 +1,140 @@
+"""django-compressor: COMPRESS_* settings that can't work, where static files are on S3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.conf import STATICFILES_STORAGE_ALIAS, settings
+from django.core.checks import CheckMessage
+from django.core.files.storage import FileSystemStorage
+
+from herokuify.checks.configured import (
+    UNUSABLE,
+    Configured,
+    compressor_alias,
+    find_storages,
+    s3_configured,
+)
+from herokuify.checks.messages import error
+
+FINDER = "compressor.finders.CompressorFinder"
+CACHED = "herokuify.storage.CachedS3ManifestStaticStorage"
+
+
+def is_enabled() -> bool:
+    """Whether pages get bundles; compressor's default is not in DEBUG."""
+    is_on = getattr(settings, "COMPRESS_ENABLED", not settings.DEBUG)
+    return apps.is_installed("compressor") and bool(is_on)
+
+
+def is_offline() -> bool:
+    """Whether the bundles are made by `compress` alone."""
+    return is_enabled() and bool(getattr(settings, "COMPRESS_OFFLINE", False))
+
+
+def check_finder(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E009: the finder without which compressor refuses to work."""
+    names = ("compressor", "django.contrib.staticfiles")
+    if not all(map(apps.is_installed, names)) or FINDER in settings.STATICFILES_FINDERS:
+        return []
+    return [
+        error(
+            f"STATICFILES_FINDERS lacks {FINDER!r}, and without it compress and every page with a "
+            "bundle fail.",
+            hint=f'Add "{FINDER}" to STATICFILES_FINDERS, below those of django.contrib.'
+            "staticfiles.finders: FileSystemFinder and AppDirectoriesFinder.",
+            id="herokuify.E009",
+        )
+    ]
+
+
+def check_sources(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E006: hashed names of which there is no local copy to make bundles of."""
+    static = _static()
+    if not is_enabled() or static is None:
+        return []
+    from herokuify.storage.cached import CachedS3BotoStorage
+    from herokuify.storage.manifest import S3ManifestStaticStorage
+
+    if not issubclass(static.kind, S3ManifestStaticStorage) or issubclass(
+        static.kind, CachedS3BotoStorage
+    ):
+        return []
+    return [
+        error(
+            f"{static.setting} is {static.kind.__name__}, which keeps no local copies, and "
+            "django-compressor finds the sources of its bundles by their hashed names on the "
+            "local disk alone.",
+            hint=f'{static.setting} = {{"BACKEND": "{CACHED}"}}',
+            id="herokuify.E006",
+        )
+    ]
+
+
+def check_bundles(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E007: bundles that don't get to where pages look for them."""
+    bundles = find_storages()[0].get(compressor_alias())
+    if not is_enabled() or bundles is None:
+        return []
+    name = bundles.kind.__name__
+    if issubclass(bundles.kind, FileSystemStorage) and _static() is not None:
+        fault = (
+            f"COMPRESS_STORAGE is {name}, which keeps the bundles on the local disk, and pages "
+            "load them from STATIC_URL, on S3"
+        )
+    elif is_offline() and _is_uncached(bundles):
+        fault = (
+            f"COMPRESS_STORAGE is {name}, which keeps no local copies: with COMPRESS_OFFLINE the "
+            "slug must have the bundles, for collectstatic to publish them where it is promoted to"
+        )
+    else:
+        return []
+    return [
+        error(
+            f"{fault}.",
+            hint=f'COMPRESS_STORAGE = "{CACHED}", or CachedS3StaticStorage, as for staticfiles.',
+            id="herokuify.E007",
+        )
+    ]
+
+
+def check_url(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E008: a COMPRESS_URL that is not where the bundles are."""
+    bundles = _on_s3(compressor_alias())
+    if not is_enabled() or bundles is None:
+        return []
+    try:
+        base_url = getattr(bundles.make(), "base_url", None)
+    except UNUSABLE:
+        return []  # herokuify.E002 tells
+    found = str(getattr(settings, "COMPRESS_URL", ""))
+    if base_url is None or found == base_url:
+        return []
+    return [
+        error(
+            f"COMPRESS_URL is {found!r}, but {bundles.kind.__name__} serves the bundles from "
+            f"{base_url!r}. What they refer to would not be found, and the offline manifest would "
+            "name this app's bucket wherever the slug is promoted to.",
+            hint="Delete COMPRESS_URL from the settings: it is STATIC_URL then.",
+            id="herokuify.E008",
+        )
+    ]
+
+
+def _on_s3(alias: str) -> Configured | None:
+    return next((one for one in s3_configured() if one.alias == alias), None)
+
+
+def _static() -> Configured | None:
+    """The storage for static files, if it is one of herokuify's for them."""
+    one = _on_s3(STATICFILES_STORAGE_ALIAS)
+    return one if one is not None and getattr(one.kind, "public", False) else None
+
+
+def _is_uncached(one: Configured) -> bool:
+    if _on_s3(one.alias) is None:
+        return False
+    from herokuify.storage.cached import CachedS3BotoStorage
+
+    return not issubclass(one.kind, CachedS3BotoStorage)

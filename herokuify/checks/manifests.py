@@ -1,0 +1,67 @@
+"""What a dyno must have from its build: the manifests that pages are rendered with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from django.conf import STATICFILES_STORAGE_ALIAS, settings
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as CheckWarning
+
+from herokuify.checks.compressor import is_offline
+from herokuify.checks.configured import s3_storages
+from herokuify.env import LIVE, get_stage
+
+#: Those that keep the offline manifest on the disk, below COMPRESS_ROOT.
+ON_DISK = (
+    "compressor.storage.OfflineManifestFileStorage",
+    "herokuify.storage.offline.OfflineManifestStorage",
+)
+
+
+def check_static(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W008: a dyno without the manifest of hashed names."""
+    if get_stage(os.environ) not in LIVE or settings.DEBUG:
+        return []
+    made = {one.alias: storage for one, storage in s3_storages()}
+    storage: Any = made.get(STATICFILES_STORAGE_ALIAS)
+    if storage is None or not getattr(storage, "manifest_strict", False):
+        return []
+    from herokuify.storage.manifest import SlugManifestStorage
+
+    if not isinstance(storage.manifest_storage, SlugManifestStorage):
+        return []
+    path = Path(storage.manifest_storage.path(storage.manifest_name))
+    if path.is_file():
+        return []
+    return [
+        CheckWarning(
+            f"{path} does not exist, and without it every page with a static file fails: "
+            "collectstatic has not run in the build, which is what dynos start from.",
+            hint="heroku config:unset DISABLE_COLLECTSTATIC, and deploy again.",
+            id="herokuify.W008",
+        )
+    ]
+
+
+def check_offline(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W009: a dyno without compressor's offline manifest."""
+    if get_stage(os.environ) not in LIVE:
+        return []
+    known: Any = settings  # compressor adds its own
+    if not is_offline() or known.COMPRESS_OFFLINE_MANIFEST_STORAGE not in ON_DISK:
+        return []
+    path = Path(known.COMPRESS_ROOT, known.COMPRESS_OUTPUT_DIR, known.COMPRESS_OFFLINE_MANIFEST)
+    if path.is_file():
+        return []
+    return [
+        CheckWarning(
+            f"{path} does not exist, and with COMPRESS_OFFLINE every page with a bundle fails: "
+            "compress has not run in the build, which is what dynos start from.",
+            hint="Run `python manage.py compress` in bin/post_compile, or set HEROKUIFY_COMPRESS "
+            "= True in the settings, and deploy again.",
+            id="herokuify.W009",
+        )
+    ]

@@ -1,0 +1,128 @@
+"""Uploads: what the settings chose that makes them public, or lose them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as CheckWarning
+from django.core.files.storage import FileSystemStorage
+from django.db.models import FileField
+
+from herokuify import env
+from herokuify.checks.configured import UNUSABLE, Configured, find_storages, s3_storages
+from herokuify.checks.messages import unique
+
+if TYPE_CHECKING:
+    from herokuify.storage.base import S3BotoStorage
+
+MOST_NAMED = 3  # fields that a message lists
+
+
+def _private() -> Iterator[tuple[Configured, S3BotoStorage]]:
+    for one, storage in s3_storages():
+        if not (one.is_static or storage.public):
+            yield one, storage
+
+
+def check_overwriting(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W004: uploads that replace those of the same name, because a setting says so."""
+    private = list(_private())
+    if not private:
+        return []
+    from herokuify.storage.media import S3MediaStorage
+
+    is_set = bool(getattr(settings, "AWS_S3_FILE_OVERWRITE", False))
+    found = []
+    for one, storage in private:
+        # The plain backend overwrites by itself, as django-storages' does.
+        is_chosen = is_set or isinstance(storage, S3MediaStorage)
+        if not (storage.file_overwrite and is_chosen):
+            continue
+        setting = "AWS_S3_FILE_OVERWRITE" if is_set else "file_overwrite"
+        found.append(
+            CheckWarning(
+                f"{setting} is true for {one.setting}: an upload replaces another one that has "
+                "the same name.",
+                hint=f"Delete {setting}: a name that is taken gets another ending then.",
+                id="herokuify.W004",
+            )
+        )
+    return unique(found)
+
+
+def check_publicity(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W005: uploads that a setting makes public, or whose URLs it leaves unsigned."""
+    private = list(_private())
+    if not private:
+        return []
+    from herokuify.storage.choices import acls, opens, signs_urls
+
+    found = []
+    for one, storage in private:
+        faults = {
+            setting: f"{setting} is {acl!r} for {one.setting}, so anyone may read its files"
+            for setting, acl in acls(storage)
+            if opens(acl)
+        }
+        if not storage.querystring_auth:
+            faults["AWS_QUERYSTRING_AUTH"] = (
+                f"AWS_QUERYSTRING_AUTH is false for {one.setting}: its URLs are not signed, and "
+                "work only where anyone may read its files"
+            )
+        elif not signs_urls(storage):
+            faults["AWS_S3_CUSTOM_DOMAIN"] = (
+                f"{one.setting} has a custom domain and no CloudFront key: its URLs are not signed"
+            )
+        found += [
+            CheckWarning(
+                f"{text}.",
+                hint=f"Delete {setting}, if these files are not meant for everybody.",
+                id="herokuify.W005",
+            )
+            for setting, text in faults.items()
+        ]
+    return unique(found)
+
+
+def check_disk(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W011: uploads on a dyno's disk, which is lost with the dyno."""
+    if env.get_stage(os.environ) not in env.LIVE:
+        return []
+    fields = list(_fields_on_disk())
+    default = find_storages()[0].get("default")
+    is_on_disk = default is not None and issubclass(default.kind, FileSystemStorage)
+    if fields:
+        more = len(fields) - MOST_NAMED
+        kept = env.listed(fields[:MOST_NAMED] + ([f"{more} more"] if more > 0 else []))
+    elif is_on_disk and settings.MEDIA_ROOT:
+        kept = "MEDIA_ROOT"
+    else:
+        return []
+    return [
+        CheckWarning(
+            f"The files of {kept} lie on the dyno's disk, which no other dyno sees and which is "
+            "emptied at every restart, once a day at least.",
+            hint='heroku addons:create bucketeer, and in settings.py: STORAGES["default"] = '
+            '{"BACKEND": "herokuify.storage.S3MediaStorage"}',
+            id="herokuify.W011",
+        )
+    ]
+
+
+def _fields_on_disk() -> Iterator[str]:
+    """The models' fields whose files lie on the local disk."""
+    for model in apps.get_models():
+        for field in model._meta.local_fields:  # noqa: SLF001  (public)
+            if isinstance(field, FileField):
+                try:
+                    # Asking for the class makes a lazy storage.
+                    is_on_disk = isinstance(field.storage, FileSystemStorage)
+                except (*UNUSABLE, ImportError):
+                    continue
+                if is_on_disk:
+                    yield str(field)

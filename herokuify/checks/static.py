@@ -1,0 +1,91 @@
+"""Static files: their URLs, and the folder that a build writes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import STATICFILES_STORAGE_ALIAS, settings
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as CheckWarning
+
+from herokuify.checks.configured import UNUSABLE, find_storages, s3_configured
+from herokuify.checks.messages import error, unique
+from herokuify.env import Stage, get_stage
+
+
+def check_signing(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W003: signed URLs for static files; of django-storages' classes, too."""
+    found, _ = find_storages()
+    if "storages.backends.s3" not in sys.modules:
+        return []
+    from herokuify.storage.choices import may_sign_urls, signs_urls
+
+    messages = []
+    for one in found.values():
+        if not (one.is_static and may_sign_urls(one.kind)):
+            continue
+        try:
+            is_signing = signs_urls(one.make())
+        except UNUSABLE:
+            continue
+        if is_signing:
+            messages.append(
+                CheckWarning(
+                    f"{one.setting} is {one.kind.__name__}, which signs the URLs of static files: "
+                    "they end after a while, and with them stored pages and bundles.",
+                    hint=f'Name "herokuify.storage.CachedS3ManifestStaticStorage" in {one.setting}'
+                    ": its URLs are STATIC_URL and the name.",
+                    id="herokuify.W003",
+                )
+            )
+    return unique(messages)
+
+
+def check_root(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E005: a build that can't write STATIC_ROOT."""
+    # Elsewhere a disk that is read-only may be meant.
+    if get_stage(os.environ) not in {Stage.BUILD, Stage.RELEASE}:
+        return []
+    root = settings.STATIC_ROOT
+    if not root or not _is_written():
+        return []
+    nearest = Path(os.path.abspath(root))
+    while not os.path.exists(nearest):  # noqa: PTH110  (which raises for folders not readable)
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        fault = f"{nearest} is no folder"
+    elif not _is_writable(nearest):
+        fault = f"{nearest} is read-only for the user who runs this"
+    else:
+        return []
+    return [
+        error(
+            f"Static files can't be written to STATIC_ROOT ({root}): {fault}.",
+            hint='Name a folder in the project: STATIC_ROOT = BASE_DIR / "staticfiles"',
+            id="herokuify.E005",
+        )
+    ]
+
+
+def _is_written() -> bool:
+    """Whether collectstatic writes below STATIC_ROOT."""
+    from django.contrib.staticfiles.storage import StaticFilesStorage
+
+    one = find_storages()[0].get(STATICFILES_STORAGE_ALIAS)
+    if one is None:
+        return False
+    if not s3_configured():
+        return issubclass(one.kind, StaticFilesStorage)
+    from herokuify.storage.cached import CachedS3BotoStorage
+    from herokuify.storage.manifest import S3ManifestStaticStorage
+
+    kinds = (StaticFilesStorage, CachedS3BotoStorage, S3ManifestStaticStorage)
+    return issubclass(one.kind, kinds)
+
+
+def _is_writable(folder: Path) -> bool:
+    wanted = os.W_OK | os.X_OK
+    return os.access(folder, wanted, effective_ids=os.access in os.supports_effective_ids)

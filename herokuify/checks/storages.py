@@ -1,0 +1,90 @@
+"""What any storage on S3 needs, whatever it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as CheckWarning
+
+from herokuify.checks.configured import UNUSABLE, find_storages, s3_configured, s3_storages
+from herokuify.checks.messages import error, unique
+from herokuify.exceptions import ConfigurationError
+
+_HINT = "Run `python manage.py check --tag staticfiles` to see whether it is mended."
+#: All that a bucket with ACLs disabled takes (Amazon S3 User Guide, "Controlling ownership
+#: of objects and disabling ACLs for your bucket").
+HARMLESS_ACL = "bucket-owner-full-control"
+
+
+def check_storages(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E002: a storage of herokuify's can't work with these settings."""
+    return unique(error(text, hint=_HINT, id="herokuify.E002") for text in _faults())
+
+
+def _faults() -> Iterator[str]:
+    for setting, fault in find_storages()[1].items():
+        yield f"{setting}: {fault}"
+    for one in s3_configured():
+        try:
+            storage = one.make()
+            storage.check_configuration()
+            if not (one.is_static or storage.public or storage.querystring_auth):
+                _ = getattr(storage, "base_url", None)  # of what its URLs are made then
+        except ConfigurationError as fault:
+            yield str(fault)
+        except UNUSABLE as fault:
+            yield f"{one.setting}, {one.kind.__name__}, can't be made: {fault}"
+
+
+def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E004: private files inside a public location."""
+    made = list(s3_storages())
+    if not made:
+        return []
+    from herokuify.storage.choices import public_location_around
+
+    found = []
+    for one, storage in made:
+        if one.is_static or storage.public:
+            continue
+        around = public_location_around(storage, [other for _, other in made])
+        if around is not None:
+            public = f"in the public location {around!r}" if around else "and all of it is public"
+            found.append(
+                error(
+                    f"{one.setting} keeps private files under {storage.location!r} of the bucket "
+                    f"{storage.bucket_name!r}, {public}, so anyone may read them.",
+                    hint="Give the storages locations apart, such as 'media' and 'static': "
+                    f"delete the location of {one.setting}, or name another.",
+                    id="herokuify.E004",
+                )
+            )
+    return unique(found)
+
+
+def check_acls(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W006: an ACL, which new buckets at Amazon refuse."""
+    made = list(s3_storages())
+    if not made:
+        return []
+    from herokuify.storage.choices import acls, opens
+    from herokuify.storage.locations import is_aws
+
+    found = []
+    for one, storage in made:
+        is_media = not (one.is_static or storage.public)
+        for setting, acl in acls(storage) if is_aws(storage.endpoint_url) else ():
+            if acl == HARMLESS_ACL or (is_media and opens(acl)):  # of the latter tells W005
+                continue
+            found.append(
+                CheckWarning(
+                    f"{setting} is {acl!r}: buckets at Amazon that were made since April 2023 "
+                    "refuse objects with an ACL (AccessControlListNotSupported).",
+                    hint=f"Delete {setting}, or the ACL in it: a bucket policy makes static files "
+                    "public, and media files stay private.",
+                    id="herokuify.W006",
+                )
+            )
+    return unique(found)

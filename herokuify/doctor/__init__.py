@@ -1,0 +1,1 @@
+"""Live probes: whether all that the settings name answers, and as they say."""

@@ -1,0 +1,231 @@
+"""The way to a bucket: connection, region, clock, credentials, and whether it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    InvalidRegionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+from botocore.parsers import ResponseParserError
+
+from herokuify.doctor.bounded import Findings
+from herokuify.doctor.findings import Finding, Subject
+from herokuify.exceptions import S3Error
+from herokuify.storage import S3BotoStorage
+from herokuify.storage.errors import code_of, explain, status_of
+
+ResultT = TypeVar("ResultT")
+
+#: What an answer proves, in the order in which S3 looks at a request.
+STEPS = ("s3.connection", "s3.region", "s3.clock", "s3.credentials", "s3.bucket")
+#: Error code → the step that it breaks.
+_BROKEN = {
+    **dict.fromkeys(
+        (
+            *("301", "PermanentRedirect", "AuthorizationHeaderMalformed"),
+            *("IllegalLocationConstraintException", "InvalidRegionError"),
+        ),
+        "s3.region",
+    ),
+    "RequestTimeTooSkewed": "s3.clock",
+    **dict.fromkeys(
+        (
+            *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"),
+            *("TokenRefreshRequired", "AccountProblem", "NotSignedUp"),
+        ),
+        "s3.credentials",
+    ),
+    **dict.fromkeys(("NoSuchBucket", "InvalidBucketName", "AllAccessDisabled"), "s3.bucket"),
+}
+_UNSENT = (
+    (InvalidRegionError, "s3.region"),
+    ((NoCredentialsError, PartialCredentialsError, ProfileNotFound), "s3.credentials"),
+)
+#: Seconds that clocks may differ: S3 refuses 15 minutes, and what is lost earlier is the
+#: beginning of a signed URL's life.
+_MOST_SKEW = 60
+_FEW = 10  # keys; one is enough to look at from outside
+_ENDPOINT = "heroku config:set AWS_S3_ENDPOINT_URL=…, or, for Amazon S3: heroku config:unset "
+_ENDPOINT += "AWS_S3_ENDPOINT_URL"
+_CLOCK = (
+    "Set the clock: sudo timedatectl set-ntp true; a dyno gets another machine with heroku "
+    "ps:restart"
+)
+
+
+def ask(storage: S3BotoStorage, key: str, request: Callable[[], ResultT]) -> ResultT:
+    """What a request answers; raises S3Error, with botocore's as its cause."""
+    try:
+        return request()
+    except (ClientError, BotoCoreError) as error:
+        raise explain(error, storage.target, key) from error
+    except ResponseParserError as error:
+        answer = S3Error(f"{storage.target.endpoint} answers, and not as S3 does.")
+        answer.mend = _ENDPOINT
+        raise answer from error
+
+
+def refusal_of(error: S3Error) -> ClientError | None:
+    """S3's answer; None when there was none."""
+    return error.__cause__ if isinstance(error.__cause__, ClientError) else None
+
+
+def is_status(error: S3Error, *statuses: int) -> bool:
+    """Whether S3 has answered with one of these HTTP statuses."""
+    refusal = refusal_of(error)
+    return refusal is not None and status_of(refusal) in statuses
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The first answer of S3 to a storage: its keys, or why there are none."""
+
+    keys: tuple[str, ...]
+    error: S3Error | None
+    metadata: Mapping[str, Any]
+
+    @classmethod
+    def first(cls, storage: S3BotoStorage) -> Listing:
+        """List the first keys of the storage's location."""
+        location = storage.location.strip("/")
+        prefix = f"{location}/" if location else ""
+        try:
+            client = ask(storage, prefix, lambda: storage.probing_client)
+            answer = ask(
+                storage,
+                prefix,
+                lambda: client.list_objects_v2(
+                    Bucket=storage.bucket_name, Prefix=prefix, MaxKeys=_FEW
+                ),
+            )
+        except S3Error as error:
+            refusal = refusal_of(error)
+            response: Any = refusal.response if refusal else {}
+            return cls((), error, response.get("ResponseMetadata", {}))
+        keys = tuple(item["Key"] for item in answer.get("Contents", ()))
+        return cls(keys, None, answer["ResponseMetadata"])
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The answer's, names in lower case."""
+        headers: Mapping[str, str] = self.metadata.get("HTTPHeaders", {})
+        return headers
+
+    @property
+    def broken(self) -> str | None:
+        """The step that failed; None when the answer is about permissions at most."""
+        if self.error is None:
+            return None
+        refusal = refusal_of(self.error)
+        if refusal is not None:
+            is_denial = status_of(refusal) == 403
+            return _BROKEN.get(code_of(refusal), None if is_denial else "s3.connection")
+        cause = self.error.__cause__
+        return next((step for kind, step in _UNSENT if isinstance(cause, kind)), STEPS[0])
+
+
+def probe_access(storage: S3BotoStorage, listing: Listing, place: Subject) -> Findings:
+    """What the first answer proves of the way to the bucket."""
+    broken = listing.broken
+    proven = STEPS[: STEPS.index(broken)] if broken else STEPS
+    for step in proven:
+        yield _proven(step, storage, listing, place)
+    if broken is None or listing.error is None:
+        return
+    yield _broken(broken, storage, listing, listing.error, place)
+    for step in STEPS[len(proven) + 1 :]:
+        yield place.skipped(step, f"not known, because {broken} failed")
+
+
+def _proven(step: str, storage: S3BotoStorage, listing: Listing, place: Subject) -> Finding:
+    endpoint = storage.target.endpoint
+    if step == "s3.region":
+        return _region(storage, listing, place)
+    if step == "s3.clock":
+        return _clock(listing, place)
+    return place.ok(
+        step,
+        {
+            "s3.connection": f"{endpoint} answers.",
+            "s3.credentials": "S3 knows the key, and the secret belongs to it.",
+            "s3.bucket": f"The bucket {storage.bucket_name!r} is there.",
+        }[step],
+    )
+
+
+def _region(storage: S3BotoStorage, listing: Listing, place: Subject) -> Finding:
+    """Compare the regions: botocore follows redirections, at a price, and browsers can't."""
+    used = storage.probing_client.meta.region_name
+    found = listing.headers.get("x-amz-bucket-region")
+    used = "us-east-1" if used in {None, "aws-global"} else used
+    if found and found != used:
+        return place.failed(
+            "s3.region",
+            f"The bucket {storage.bucket_name!r} is in {found}, and not in {used}. Each request "
+            "takes a redirection, and signed URLs fail.",
+            f"heroku config:set AWS_S3_REGION_NAME={found}",
+        )
+    if found:
+        return place.ok("s3.region", f"The bucket is in {used}, as set.")
+    return place.ok("s3.region", f"S3 takes signatures for {used}.")
+
+
+def _clock(listing: Listing, place: Subject) -> Finding:
+    skew = _skew(listing.headers)
+    if skew is None:
+        return place.ok("s3.clock", "S3 accepts the time of the signature.")
+    if abs(skew) > _MOST_SKEW:
+        return place.warning("s3.clock", f"This machine's clock is {_told(skew)}.", _CLOCK)
+    return place.ok("s3.clock", "This machine's clock and S3's agree.")
+
+
+def _skew(headers: Mapping[str, str]) -> float | None:
+    """Seconds that this machine's clock is ahead of the answer's date; None without a date."""
+    try:
+        date = parsedate_to_datetime(headers.get("date", ""))
+        return (datetime.now(timezone.utc) - date).total_seconds()
+    except (TypeError, ValueError):  # absent, malformed, or without a time zone
+        return None
+
+
+def _told(skew: float) -> str:
+    amount = abs(skew)
+    length = f"{amount / 60:.0f} minutes" if amount >= 120 else f"{amount:.0f} seconds"
+    return f"{length} {'ahead of' if skew > 0 else 'behind'} S3's"
+
+
+def _broken(
+    step: str, storage: S3BotoStorage, listing: Listing, error: S3Error, place: Subject
+) -> Finding:
+    refusal = refusal_of(error)
+    if step == "s3.clock":
+        skew = _skew(listing.headers)
+        told = "differs from S3's by more than 15 minutes" if skew is None else f"is {_told(skew)}"
+        return place.failed(step, f"S3 refuses requests: this machine's clock {told}.", _CLOCK)
+    if refusal is not None and code_of(refusal) == "NoSuchBucket":
+        message = f"The bucket {storage.bucket_name!r} does not exist at {storage.target.endpoint}"
+        if storage.auto_create_bucket:
+            return place.warning(
+                step,
+                f"{message} yet: AWS_AUTO_CREATE_BUCKET lets the first write create it.",
+                "python manage.py collectstatic --noinput",
+            )
+        return place.failed(
+            step,
+            f"{message}.",
+            "python manage.py herokuify bucket --apply (creates it), or name another: "
+            "heroku config:set AWS_STORAGE_BUCKET_NAME=…",
+        )
+    is_broken = is_status(error, 500, 502, 503, 504)
+    mend = "Look at https://health.aws.amazon.com, or try again." if is_broken else _ENDPOINT
+    return place.refused(step, error, mend)

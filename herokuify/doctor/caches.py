@@ -1,0 +1,117 @@
+"""Caches: whether each keeps what it is given, with TLS as the settings ask for it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from herokuify.doctor.bounded import Examination, Findings
+from herokuify.doctor.findings import Finding, Subject
+from herokuify.doctor.services import SECONDS, Trouble, failure, reachable
+
+PROBE = "cache"
+LIFE = 60  # seconds; a key that could not be deleted is gone by then
+#: Keys that are tried: memcached spreads them over its servers.
+KEYS = 16
+_LOCAL = {
+    "dummy.DummyCache": "it keeps nothing",
+    "filebased.FileBasedCache": "it is a folder on this machine",
+    "locmem.LocMemCache": "it is this process's memory",
+}
+_REDIS = {
+    Trouble.LOGIN: "heroku redis:credentials (shows the URL that is in force), then heroku "
+    "config:set REDIS_URL=…",
+    Trouble.TLS: "In settings.py: CACHES = herokuify.get_cache_config() (it takes Heroku's "
+    "self-signed certificate), or get_cache_config(ssl_ca_certs=…) with the server's CA; the URL "
+    "of a server with TLS is rediss://…",
+    Trouble.HOST: "heroku config:set REDIS_URL=rediss://… with the server's right host",
+    Trouble.REFUSED: "heroku redis:info (is it up?), or heroku config:set REDIS_URL=rediss://…",
+    Trouble.OTHER: "heroku redis:info, or heroku config:set REDIS_URL=rediss://…",
+}
+_MEMCACHED = {
+    Trouble.LOGIN: "heroku config:set MEMCACHIER_USERNAME=… MEMCACHIER_PASSWORD=… (heroku addons "
+    "opens the add-on's page, which shows them)",
+    Trouble.OTHER: "heroku addons (is it up?), or heroku config:set MEMCACHIER_SERVERS=…",
+}
+_OTHER = {Trouble.OTHER: "Mend CACHES in settings.py."}
+
+
+def examinations() -> Iterator[Examination]:
+    """Yield an examination for each cache."""
+    for alias in caches.settings:
+        subject = Subject(f"CACHES[{alias!r}]")
+        mends = _mends(alias)
+        mend = mends.get(Trouble.REFUSED, mends[Trouble.OTHER])
+        yield Examination(subject, PROBE, SECONDS, mend, partial(_probe, alias, subject))
+
+
+def _backend(alias: str) -> str:
+    return str(caches.settings[alias].get("BACKEND", ""))
+
+
+def _mends(alias: str) -> dict[Trouble, str]:
+    backend = _backend(alias).lower()
+    return _REDIS if "redis" in backend else _MEMCACHED if "memcache" in backend else _OTHER
+
+
+def _probe(alias: str, subject: Subject) -> Findings:
+    backend = _backend(alias)
+    local = _LOCAL.get(backend.removeprefix("django.core.cache.backends."))
+    if local:
+        yield subject.skipped(PROBE, local)
+        return
+    try:
+        yield _try(caches.create_connection(alias), alias, subject)
+    except ImproperlyConfigured as error:
+        yield subject.refused(PROBE, error, _OTHER[Trouble.OTHER])
+    except Exception as error:  # noqa: BLE001 (each client has its own)
+        yield failure(subject, PROBE, error, _mends(alias))
+    finally:
+        connections.close_all()  # this thread's: a cache may be a table
+
+
+def _try(cache: Any, alias: str, subject: Subject) -> Finding:
+    """Set, get and delete some keys."""
+    values = {f"herokuify-doctor:{uuid.uuid4().hex}": uuid.uuid4().hex for _ in range(KEYS)}
+    written = []
+    try:
+        for key, value in values.items():
+            cache.set(key, value, LIFE)
+            written.append(key)
+        lost = [key for key, value in values.items() if cache.get(key) != value]
+    finally:
+        for key in written:
+            cache.delete(key)
+        cache.close()
+    if lost:
+        part = "All" if len(lost) == KEYS else f"{len(lost)} of {KEYS}"
+        return subject.failed(
+            PROBE,
+            f"{part} keys that were set are not there: a server does not answer, or keeps nothing.",
+            _mends(alias)[Trouble.OTHER],
+        )
+    name = type(cache).__name__
+    host, tls = _line(alias)
+    return reachable(subject, PROBE, f"{name} at {host}" if host else name, host, tls)
+
+
+def _line(alias: str) -> tuple[str, str | None]:
+    """The host of a cache at a URL, and its TLS; memcached has none and is not at a URL."""
+    location = caches.settings[alias].get("LOCATION", "")
+    first = location[0] if isinstance(location, list | tuple) and location else location
+    parts = urlsplit(str(first))
+    if parts.scheme not in {"redis", "rediss"}:
+        return "", None
+    if parts.scheme == "redis":
+        return parts.hostname or "", ""
+    options = caches.settings[alias].get("OPTIONS", {})
+    is_verified = options.get("ssl_cert_reqs", "required") not in {None, "none"}
+    is_verified &= "ssl_cert_reqs=none" not in parts.query.lower()
+    return parts.hostname or "", "TLS" if is_verified else "TLS (its certificate is not verified)"

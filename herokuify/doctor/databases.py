@@ -1,0 +1,87 @@
+"""Databases: whether each answers to its login, with TLS as the settings ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from herokuify.doctor.bounded import Examination, Findings
+from herokuify.doctor.findings import Subject
+from herokuify.doctor.services import CONNECT_TIMEOUT, SECONDS, Trouble, failure, reachable
+
+PROBE = "database"
+_LOCAL = {
+    "django.db.backends.dummy": "DATABASES names no database",
+    "django.db.backends.sqlite3": "SQLite is a file on this machine",
+}
+_MENDS = {
+    Trouble.LOGIN: "heroku pg:credentials:url (shows the login that is in force), then heroku "
+    "config:set DATABASE_URL=…; Heroku's own: heroku pg:promote …",
+    Trouble.TLS: "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True), or False "
+    "for a server without TLS; a CA of one's own stands in OPTIONS: sslrootcert",
+    Trouble.HOST: "heroku config:set DATABASE_URL=postgres://… with the server's right host",
+    Trouble.REFUSED: "heroku pg:info (is it up?), heroku maintenance:on while it is not; or heroku "
+    "config:set DATABASE_URL=… with the right host and port",
+    Trouble.OTHER: "heroku pg:info, heroku pg:diagnose; or heroku config:set DATABASE_URL=…",
+}
+_NO_DRIVER = (
+    "Add the database's driver to the requirements; PostgreSQL's: pip install \"psycopg[binary]\""
+)
+
+
+def examinations() -> Iterator[Examination]:
+    """Yield an examination for each database."""
+    for alias in connections:
+        subject = Subject(f"DATABASES[{alias!r}]")
+        probes = partial(_probe, alias, subject)
+        yield Examination(subject, PROBE, SECONDS, _MENDS[Trouble.REFUSED], probes)
+
+
+def _probe(alias: str, subject: Subject) -> Findings:
+    engine = connections.settings[alias]["ENGINE"]
+    if engine in _LOCAL:
+        yield subject.skipped(PROBE, _LOCAL[engine])
+        return
+    try:
+        connection = _open(alias)
+    except ImproperlyConfigured as error:
+        yield subject.refused(PROBE, error, _NO_DRIVER)
+        return
+    try:
+        with connection.cursor() as cursor:  # a pooler may answer for a server that is down
+            cursor.execute(f"SELECT 1{connection.features.bare_select_suffix}")
+        tls = _tls(connection)
+    except Exception as error:  # noqa: BLE001 (each driver has its own)
+        yield failure(subject, PROBE, error, _MENDS)
+        return
+    finally:
+        connection.close()
+    host = str(connection.settings_dict.get("HOST") or "")
+    yield reachable(subject, PROBE, f"The {connection.display_name} database", host, tls)
+
+
+def _open(alias: str) -> Any:
+    """A connection of the doctor's own, which gives up early and comes from no pool."""
+    connection: Any = connections.create_connection(alias)
+    connection.settings_dict = deepcopy(connection.settings_dict)
+    options = connection.settings_dict["OPTIONS"]
+    options.pop("pool", None)
+    if connection.vendor in {"postgresql", "mysql"}:
+        options["connect_timeout"] = CONNECT_TIMEOUT
+    return connection
+
+
+def _tls(connection: Any) -> str | None:
+    """What the line's TLS is called; "" without one, None where the driver does not tell."""
+    driver = connection.connection
+    info = getattr(driver, "pgconn", None) or getattr(driver, "info", None)
+    is_used = getattr(info, "ssl_in_use", None)
+    if is_used is None:
+        return None
+    mode = connection.settings_dict["OPTIONS"].get("sslmode")
+    return ("TLS" + (f" (sslmode={mode})" if mode else "")) if is_used else ""

@@ -1,0 +1,113 @@
+"""What databases, caches and mail servers have in common: troubles, and lines without TLS."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+
+from herokuify.doctor.findings import Finding, Subject
+
+SECONDS = 15.0  # for all probes of one service
+CONNECT_TIMEOUT = 5  # seconds
+_LONGEST = 300  # characters of a driver's message
+
+
+class Trouble(enum.Enum):
+    """What an error of a driver is about."""
+
+    LOGIN = "login"
+    TLS = "tls"
+    HOST = "host"
+    REFUSED = "refused"
+    OTHER = "other"
+
+
+#: In this order: OpenSSL's messages speak of hosts, and libpq's of everything.
+_SIGNS = (
+    (
+        Trouble.TLS,
+        (
+            r"certificate|\bssl\b|\btls\b|no encryption|wrong.version.number|starttls|handshake"
+            r"|connection closed by server|auth extension not supported"
+        ),
+    ),
+    (
+        Trouble.LOGIN,
+        r"\bauth|password|login|credentials|username|WRONGPASS|NOAUTH|role .* does not exist",
+    ),
+    (Trouble.HOST, r"translate host|name or service|getaddrinfo|name resolution|nodename"),
+    (Trouble.REFUSED, r"refused|timed? ?out|timeout|unreachable|reset by peer|no route"),
+)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, and those that it came from."""
+    known: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in known:
+        known.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def trouble_of(error: BaseException) -> Trouble:
+    """What an error is about, by its words: drivers have no types for it."""
+    text = " ".join(f"{type(one).__name__} {one}" for one in causes(error))
+    for trouble, pattern in _SIGNS:
+        if re.search(pattern, text, re.IGNORECASE):
+            return trouble
+    return Trouble.OTHER
+
+
+def failure(
+    subject: Subject, probe: str, error: BaseException, mends: Mapping[Trouble, str]
+) -> Finding:
+    """The finding for a driver's error."""
+    words = " ".join(_text(error).split())
+    text = words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
+    kind = type(error).__name__
+    return subject.failed(
+        probe, f"{kind}: {text}", mends.get(trouble_of(error), mends[Trouble.OTHER])
+    )
+
+
+def _text(error: BaseException) -> str:
+    """An error's own words, or those of what it came from; SMTP's come as bytes."""
+    for one in causes(error):
+        answer = getattr(one, "smtp_error", None)
+        text = answer.decode(errors="replace") if isinstance(answer, bytes) else str(one)
+        if text:
+            return text
+    return "no explanation"
+
+
+def reachable(subject: Subject, probe: str, what: str, host: str, tls: str | None) -> Finding:
+    """The finding for what answers; ``tls`` describes the line's, "" that it has none.
+
+    None means that it is not known.
+    """
+    if tls:
+        return subject.ok(probe, f"{what} answers, over {tls}.")
+    if tls is None or is_here(host):
+        return subject.ok(probe, f"{what} answers.")
+    return subject.warning(
+        probe,
+        f"{what} answers, without TLS: whoever is in between reads all of it.",
+        {
+            "database": "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True)",
+            "cache": "heroku config:set REDIS_URL=rediss://…",
+            "mail": "heroku config:set EMAIL_USE_TLS=true",
+        }[probe],
+    )
+
+
+def is_here(host: str) -> bool:
+    """Whether a host is this machine; a path is a socket's."""
+    if host in {"", "localhost"} or host.startswith("/"):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

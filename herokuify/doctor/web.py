@@ -1,0 +1,87 @@
+"""What anybody gets at a URL."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+TIMEOUT = 5  # seconds
+_MOST_BYTES = 65_536
+
+
+class UnreachableError(Exception):
+    """There was no answer; ``mend`` says what to do about it."""
+
+    def __init__(self, message: str, mend: str) -> None:
+        super().__init__(message)
+        self.mend = mend
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer; of its body, the beginning."""
+
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+
+    @property
+    def description(self) -> str:
+        """The status, and S3's error code where it sent one."""
+        code = re.search(rb"<Code>(\w+)</Code>", self.body)
+        return f"{self.status} {code[1].decode()}" if code else str(self.status)
+
+
+def fetch(url: str, *, origin: str = "", ca_file: str | None = None) -> Page:
+    """GET a URL without credentials, as a browser on a page of ``origin`` does.
+
+    Redirects are followed. Raises UnreachableError.
+    """
+    url = f"https:{url}" if url.startswith("//") else url
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"}:
+        raise UnreachableError(f"{_shown(url)} is no URL of the web.", "Mend STATIC_URL.")
+    headers = {"User-Agent": "herokuify-doctor"} | ({"Origin": origin} if origin else {})
+    request = Request(url, headers=headers)  # noqa: S310 (checked above)
+    context = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
+    try:
+        with urlopen(request, timeout=TIMEOUT, context=context) as answer:  # noqa: S310
+            return _page(answer)
+    except HTTPError as error:
+        with error:
+            return _page(error)
+    except (OSError, HTTPException) as error:
+        raise _unreachable(url, error) from error
+
+
+def _page(answer: Any) -> Page:
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return Page(answer.status, headers, answer.read(_MOST_BYTES))
+
+
+def _unreachable(url: str, error: Exception) -> UnreachableError:
+    cause = error.reason if isinstance(error, URLError) else error
+    if isinstance(cause, ssl.SSLError):
+        return UnreachableError(
+            f"Browsers don't trust the TLS certificate at {_shown(url)}: {cause}.",
+            "Give the host a certificate that covers its name; a bucket with dots in its name "
+            "wants AWS_S3_ADDRESSING_STYLE=path, or a CDN: heroku config:set "
+            "AWS_S3_CUSTOM_DOMAIN=…",
+        )
+    return UnreachableError(
+        f"{_shown(url)} could not be reached: {cause}.",
+        "Check the host in STATIC_URL: heroku config:set AWS_S3_CUSTOM_DOMAIN=…, "
+        "AWS_S3_ENDPOINT_URL=… or AWS_S3_REGION_NAME=…",
+    )
+
+
+def _shown(url: str) -> str:
+    """The URL without its signature."""
+    return url.partition("?")[0]

@@ -1,0 +1,200 @@
+"""`herokuify bucket`: what the storages' buckets need, and what they lack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+
+from herokuify.exceptions import HerokuifyError
+from herokuify.hosts import site_origins
+from herokuify.management.subcommands import Subcommand, UnsuccessfulError
+
+if TYPE_CHECKING:
+    from herokuify.provision.step import Step
+    from herokuify.provision.wanted import Wanted
+    from herokuify.storage.base import S3BotoStorage
+
+_TITLES = {
+    "app": "For the app's user: what the dynos need at run time",
+    "build": "For the build's user: what collectstatic needs in the build and the release phase",
+}
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Add ``--apply``, ``--iam``, ``--versioning``, ``--noncurrent-days`` and ``--json``."""
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--apply", action="store_true", help="Carry the plan out; without it, nothing is changed."
+    )
+    what.add_argument(
+        "--iam",
+        action="store_true",
+        help="Print what the IAM users of the app and of the build need at least; asks S3 nothing.",
+    )
+    parser.add_argument(
+        "--versioning",
+        action="store_true",
+        help="Want versions kept of files that are overwritten or deleted.",
+    )
+    parser.add_argument(
+        "--noncurrent-days",
+        type=_days,
+        metavar="DAYS",
+        help="With --versioning: want old versions removed after so many days.",
+    )
+    parser.add_argument("--json", action="store_true", help="Print JSON.")
+
+
+def _days(value: str) -> int:
+    number = int(value)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def run(options: Mapping[str, Any]) -> str:
+    """Return the plan, what was done, or the IAM policies.
+
+    Raises CommandError when something is wrong, and UnsuccessfulError when steps are held.
+    """
+    # boto3 is imported only for those who ask for this.
+    from herokuify.provision.wanted import Wishes, by_bucket, wanted_of
+    from herokuify.storage.base import S3BotoStorage
+    from herokuify.storage.configured import configured_storages
+
+    if options["noncurrent_days"] is not None and not options["versioning"]:
+        raise CommandError("--noncurrent-days goes with --versioning.")
+    try:
+        wishes = Wishes(
+            origins=tuple(site_origins(settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)),
+            versioning=options["versioning"],
+            noncurrent_days=options["noncurrent_days"],
+        )
+        buckets = [
+            (storages[0], wanted_of(storages, wishes))
+            for storages in by_bucket(make() for make in configured_storages(S3BotoStorage))
+        ]
+    except HerokuifyError as error:
+        raise CommandError(str(error)) from error
+    except ImportError as error:
+        raise CommandError(
+            f"ImproperlyConfigured: STORAGES or COMPRESS_STORAGE: {error}"
+        ) from error
+    if not buckets:
+        raise CommandError(
+            "STORAGES and COMPRESS_STORAGE name no storage of herokuify's, so no bucket is wanted."
+        )
+    if options["iam"]:
+        return _iam([wanted for _, wanted in buckets], as_json=options["json"])
+    return _provide(buckets, options)
+
+
+def _provide(buckets: Sequence[tuple[S3BotoStorage, Wanted]], options: Mapping[str, Any]) -> str:
+    """Plan for each bucket, or apply; a failure comes with the report of those before."""
+    from herokuify.provision.apply import apply
+    from herokuify.provision.found import read
+    from herokuify.provision.plan import plan
+    from herokuify.storage.errors import explained
+
+    reports: list[dict[str, Any]] = []
+    held: list[str] = []
+    for storage, wanted in buckets:
+        try:
+            target = storage.target
+            with explained(target, "s3:ListBucket"):
+                client = storage.client
+            if options["apply"]:
+                steps = apply(client, target, wanted)
+            else:
+                steps = plan(read(client, target, versioning=wanted.wishes.versioning), wanted)
+        except HerokuifyError as error:
+            raise UnsuccessfulError(str(error), _written(reports, options)) from error
+        reports.append(
+            {
+                "bucket": wanted.bucket,
+                "endpoint": target.endpoint,
+                "region": wanted.region,
+                "applied": options["apply"],
+                "steps": steps,
+            }
+        )
+        held += [step.name for step in steps if step.state.value == "held"]
+    report = _written(reports, options)
+    if options["apply"] and held:
+        raise UnsuccessfulError(f"Not done, see there: {', '.join(held)}.", report)
+    return report
+
+
+def _written(reports: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -> str:
+    if options["json"]:
+        data = [{**one, "steps": [step.as_data() for step in one["steps"]]} for one in reports]
+        return json.dumps({"buckets": data}, indent=2)
+    return "\n".join(line for report in reports for line in _lines(report))
+
+
+def _lines(report: Mapping[str, Any]) -> Iterator[str]:
+    steps: list[Step] = report["steps"]
+    place = ", ".join(filter(None, (report["endpoint"], report["region"])))
+    yield f"s3://{report['bucket']} ({place})"
+    for step in steps:
+        yield f"  {step.name}{_result(step) if report['applied'] else ''}"
+        yield from (f"    {line}" for line in step.lines)
+    count = sum(bool(step.operation) for step in steps)
+    if report["applied"]:
+        yield "  Done." if steps else "  Nothing was to be done."
+    elif count:
+        things = "1 change" if count == 1 else f"{count} changes"
+        yield f"  {things}; nothing has been done. To do it: manage.py herokuify bucket --apply"
+    else:
+        yield "  Nothing is to be done."
+
+
+def _result(step: Step) -> str:
+    return {"change": ": done", "held": ": NOT done", "unsupported": ": unknown here"}.get(
+        step.state.value, ""
+    )
+
+
+def _iam(buckets: Sequence[Wanted], *, as_json: bool) -> str:
+    from herokuify.provision.iam import app_policy, build_policy
+
+    policies = {
+        "app": app_policy(buckets, compresses=_compresses()),
+        "build": build_policy(buckets),
+    }
+    if as_json:
+        return json.dumps(policies, indent=2)
+    return "\n\n".join(
+        f"{_TITLES[name]}:\n\n{'none' if policy is None else json.dumps(policy, indent=2)}"
+        for name, policy in policies.items()
+    )
+
+
+def _compresses() -> bool:
+    """Whether compressor writes bundles to S3 while the app runs."""
+    from django.core.files.storage import Storage
+    from django.utils.module_loading import import_string
+
+    from herokuify.storage.static import S3StaticStorage
+
+    name = getattr(settings, "COMPRESS_STORAGE", None)
+    kind: type[Storage] | None = import_string(name) if name else None
+    return bool(
+        kind is not None
+        and issubclass(kind, S3StaticStorage)
+        and getattr(settings, "COMPRESS_ENABLED", not settings.DEBUG)
+        and not getattr(settings, "COMPRESS_OFFLINE", False)
+    )
+
+
+SUBCOMMAND = Subcommand(
+    "bucket",
+    "Show what the storages' buckets need and lack: public static files, CORS, no ACLs, no "
+    "unfinished uploads. With --apply, do it.",
+    add_arguments,
+    run,
+)

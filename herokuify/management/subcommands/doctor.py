@@ -1,0 +1,64 @@
+"""`herokuify doctor`: asks everything that the settings name whether it works."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.core.management.color import color_style, no_style
+
+from herokuify.management.subcommands import Subcommand, UnsuccessfulError
+
+_WIDTH = 100  # columns, where there is no terminal to ask
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Add ``--json``, and Django's options for colour, which otherwise stand before the name."""
+    parser.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
+    for option in ("--no-color", "--force-color"):
+        # Without a default: it would undo one that stands before.
+        parser.add_argument(
+            option, action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
+
+
+def run(options: Mapping[str, Any]) -> str:
+    """Return the findings as a table, or as JSON: one object a probe.
+
+    Raises UnsuccessfulError with the same text when a probe has failed.
+    """
+    # Probing imports boto3, which the other subcommands should not pay for.
+    from herokuify.doctor.examination import examine
+    from herokuify.doctor.findings import State
+    from herokuify.doctor.report import as_json, as_table
+
+    findings = examine()
+    if options["json"]:
+        text = as_json(findings)
+    else:
+        style: Any = no_style() if options["no_color"] else color_style(options["force_color"])
+        paint = {
+            State.OK: style.SUCCESS,
+            State.WARNING: style.WARNING,
+            State.FAILED: style.ERROR,
+            State.SKIPPED: style.HTTP_NOT_MODIFIED,
+        }
+        width = shutil.get_terminal_size((_WIDTH, 0)).columns
+        text = as_table(findings, width, paint)
+    failed = sum(finding.state is State.FAILED for finding in findings)
+    if failed:
+        raise UnsuccessfulError(f"{failed} of {len(findings)} probes failed.", text)
+    return text
+
+
+SUBCOMMAND = Subcommand(
+    "doctor",
+    "Ask S3, databases, caches and mail servers whether they work as the settings say. Each "
+    "failure comes with its mend, nothing is changed, and the exit status is 1 when something "
+    "is broken.",
+    add_arguments,
+    run,
+)

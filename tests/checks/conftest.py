@@ -1,0 +1,115 @@
+"""What the checks report of settings, in each stage of an app's life."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage, Error, run_checks
+from pytest_django import Settings
+
+SECRET = "marked-secret"
+KEY = "AKIAMARKEDKEY"
+STAGES = {
+    "laptop": {},
+    "build": {"DYNO": "run.1", "SOURCE_VERSION": "0" * 40},
+    "release": {"DYNO": "release.1"},
+    "dyno": {"DYNO": "web.1", "PORT": "5000"},
+}
+LIVE = ("release", "dyno")
+STATIC_URL = "https://my-bucket.s3.amazonaws.com/static/"
+CACHED_MANIFEST = "herokuify.storage.CachedS3ManifestStaticStorage"
+MEDIA = "herokuify.storage.S3MediaStorage"
+LOCAL_STATIC = "django.contrib.staticfiles.storage.StaticFilesStorage"
+LOCAL_MEDIA = "django.core.files.storage.FileSystemStorage"
+
+Found = Callable[..., list[CheckMessage]]
+
+
+def storages(static: Any = CACHED_MANIFEST, media: Any = MEDIA) -> dict[str, Any]:
+    """A STORAGES setting; each is a class's path, or a dict with OPTIONS."""
+    made = {"default": media, "staticfiles": static}
+    return {alias: {"BACKEND": one} if isinstance(one, str) else one for alias, one in made.items()}
+
+
+@pytest.fixture
+def slug(tmp_path: Path) -> Path:
+    """A STATIC_ROOT as the build leaves it: with both manifests."""
+    root = tmp_path / "static"
+    (root / "CACHE").mkdir(parents=True)
+    (root / "CACHE" / "manifest.json").write_text("{}")
+    (root / "staticfiles.json").write_text('{"version": "1.1", "hash": "x", "paths": {}}')
+    return root
+
+
+@pytest.fixture
+def found(
+    settings: Settings,
+    no_sockets: None,
+    slug: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Found:
+    """Run herokuify's checks: ``found("dyno", SETTING=…)``; offline, without a client.
+
+    Settings are those of a site with everything on S3. What is wrong is an error or a warning
+    with a hint, and without the secret; ``env`` adds config vars.
+    """
+
+    def refuse(*args: Any, **options: Any) -> Any:
+        raise AssertionError("a check needs no client")
+
+    monkeypatch.setattr("boto3.session.Session", refuse)
+    for name in ("CI", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    usual = {
+        "ALLOWED_HOSTS": ["www.example.com"],
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_STORAGE_BUCKET_NAME": "my-bucket",
+        "COMPRESS_ENABLED": True,
+        "COMPRESS_OFFLINE": True,
+        "COMPRESS_ROOT": str(slug),
+        "COMPRESS_STORAGE": CACHED_MANIFEST,
+        "DEBUG": False,
+        "MEDIA_ROOT": "",
+        "STATIC_ROOT": str(slug),
+        "STATIC_URL": STATIC_URL,
+    }
+
+    def run(
+        stage: str = "laptop",
+        *,
+        env: dict[str, str] | None = None,
+        tags: tuple[str, ...] = ("herokuify",),
+        **changes: Any,
+    ) -> list[CheckMessage]:
+        for name, value in {**STAGES[stage], **(env or {})}.items():
+            monkeypatch.setenv(name, value)
+        for name, value in {**usual, **changes}.items():
+            setattr(settings, name, value)
+        settings.COMPRESS_URL = changes.get("COMPRESS_URL", settings.STATIC_URL)
+        settings.STORAGES = changes.get("STORAGES", storages())
+        messages = [
+            message for message in run_checks(tags=tags) if str(message.id).startswith("herokuify.")
+        ]
+        for message in messages:
+            assert message.hint
+            assert SECRET not in str(message)
+            # Heroku's buildpack looks for the word in what collectstatic prints.
+            assert not isinstance(message, Error) or "ImproperlyConfigured" in message.msg
+        return messages
+
+    return run
+
+
+def ids(messages: list[CheckMessage]) -> list[str]:
+    """The messages' ids without "herokuify.", sorted."""
+    return sorted(str(message.id).removeprefix("herokuify.") for message in messages)
+
+
+def only(messages: list[CheckMessage], wanted: str) -> str:
+    """The text and hint of the only message, which must have this id."""
+    assert ids(messages) == [wanted]
+    return str(messages[0])

@@ -1,0 +1,61 @@
+import re
+from pathlib import Path
+
+import pytest
+from django.core.checks.registry import registry
+
+import herokuify
+from herokuify import aws
+from herokuify.checks import CHECKS, TAG
+
+PACKAGE = Path(herokuify.__file__).parent
+DOCS = PACKAGE.parent / "docs"
+IDS = re.compile(r"\bherokuify\.[CEWID]\d{3}\b")
+# Projects silence them by these names.
+ERRORS = {f"herokuify.E{number:03}" for number in range(1, 11)}
+WARNINGS = {f"herokuify.W{number:03}" for number in range(1, 13)}
+
+
+def sources() -> list[str]:
+    return [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+
+
+def test_are_these() -> None:
+    given = [found for text in sources() for found in re.findall(r'\bid="(herokuify\.\w+)"', text)]
+    assert sorted(given) == sorted(ERRORS | WARNINGS)
+
+
+def test_each_check_names_its_own() -> None:
+    told = [IDS.findall(str(check.__doc__)) for check, _ in CHECKS]
+    assert all(len(one) == 1 for one in told)
+    assert {one[0] for one in told} == (ERRORS | WARNINGS) - {"herokuify.E001"}
+
+
+@pytest.mark.source_tree
+def test_are_documented() -> None:
+    rows = re.findall(
+        r"^\| `(herokuify\.\w+)` \| (\w+) \| \S.+ \| \S.+ \|$",
+        (DOCS / "checks.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert [row[0] for row in rows] == sorted(ERRORS | WARNINGS)
+    assert all(level == {"E": "error", "W": "warning"}[name[10]] for name, level in rows)
+    told = {
+        name
+        for path in DOCS.rglob("*.md")
+        for name in IDS.findall(path.read_text(encoding="utf-8"))
+    }
+    assert told == ERRORS | WARNINGS
+
+
+def test_all_are_registered_under_one_tag() -> None:
+    registered = {check for check in registry.registered_checks if TAG in check.tags}
+    assert registered == {check for check, _ in CHECKS}
+
+
+def test_collectstatic_runs_what_matters_in_a_build() -> None:
+    """It runs only the checks tagged ``staticfiles``."""
+    run = {check for check in registry.registered_checks if "staticfiles" in check.tags}
+    assert aws.check_classic_settings in run
+    names = {name for check in run for name in IDS.findall(str(check.__doc__)) if name in ERRORS}
+    assert names == ERRORS

@@ -1,0 +1,90 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.checks.conftest import LIVE, LOCAL_STATIC, Found, ids, only, storages
+
+
+class TestStatic:
+    @pytest.mark.parametrize("stage", LIVE)
+    def test_missing(self, found: Found, slug: Path, stage: str) -> None:
+        (slug / "staticfiles.json").unlink()
+        text = only(found(stage), "W008")
+        assert f"{slug / 'staticfiles.json'} does not exist" in text
+        assert "heroku config:unset DISABLE_COLLECTSTATIC" in text
+
+    @pytest.mark.parametrize(
+        ("stage", "changes"),
+        [
+            ("build", {}),
+            ("laptop", {}),
+            ("dyno", {"DEBUG": True, "COMPRESS_ENABLED": False}),
+            ("dyno", {"STORAGES": storages("herokuify.storage.CachedS3StaticStorage")}),
+            (
+                "dyno",
+                {
+                    "STORAGES": storages(LOCAL_STATIC),
+                    "STATIC_URL": "/static/",
+                    "COMPRESS_ENABLED": False,
+                },
+            ),
+        ],
+        ids=str,
+    )
+    def test_not_needed(
+        self, found: Found, slug: Path, stage: str, changes: dict[str, Any]
+    ) -> None:
+        (slug / "staticfiles.json").unlink()
+        assert "W008" not in ids(found(stage, **changes))
+
+    def test_kept_elsewhere(self, found: Found, slug: Path, tmp_path: Path) -> None:
+        from django.contrib.staticfiles.storage import StaticFilesStorage
+
+        (slug / "staticfiles.json").unlink()
+        elsewhere = StaticFilesStorage(location=tmp_path, base_url="/static/")
+        static = {
+            "BACKEND": "herokuify.storage.CachedS3ManifestStaticStorage",
+            "OPTIONS": {"manifest_storage": elsewhere},
+        }
+        assert found("dyno", STORAGES=storages(static)) == []
+
+    def test_collectstatic_may_write_it(self, found: Found, slug: Path) -> None:
+        (slug / "staticfiles.json").unlink()
+        (slug / "CACHE" / "manifest.json").unlink()
+        assert found("release", tags=("staticfiles",)) == []
+
+
+class TestOffline:
+    @pytest.mark.parametrize("stage", LIVE)
+    def test_missing(self, found: Found, slug: Path, stage: str) -> None:
+        manifest = slug / "CACHE" / "manifest.json"
+        manifest.unlink()
+        text = only(found(stage), "W009")
+        assert f"{manifest} does not exist" in text
+        assert "bin/post_compile" in text
+        assert "HEROKUIFY_COMPRESS = True" in text
+
+    @pytest.mark.parametrize(
+        ("stage", "changes"),
+        [
+            ("build", {}),
+            ("laptop", {}),
+            ("dyno", {"COMPRESS_OFFLINE": False}),
+            ("dyno", {"COMPRESS_ENABLED": False}),
+            ("dyno", {"COMPRESS_OFFLINE_MANIFEST_STORAGE": "elsewhere.Storage"}),
+        ],
+        ids=str,
+    )
+    def test_not_needed(
+        self, found: Found, slug: Path, stage: str, changes: dict[str, Any]
+    ) -> None:
+        (slug / "CACHE" / "manifest.json").unlink()
+        assert found(stage, **changes) == []
+
+    def test_under_other_names(self, found: Found, slug: Path) -> None:
+        names = {"COMPRESS_OUTPUT_DIR": "bundles", "COMPRESS_OFFLINE_MANIFEST": "tags.json"}
+        assert str(slug / "bundles" / "tags.json") in only(found("dyno", **names), "W009")
+        (slug / "bundles").mkdir()
+        (slug / "bundles" / "tags.json").write_text("{}")
+        assert found("dyno", **names) == []

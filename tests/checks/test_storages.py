@@ -1,0 +1,275 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.checks import Error
+
+from tests.checks.conftest import (
+    CACHED_MANIFEST,
+    LOCAL_MEDIA,
+    LOCAL_STATIC,
+    MEDIA,
+    SECRET,
+    Found,
+    ids,
+    only,
+    storages,
+)
+from tests.project import Project
+
+ALL = storages()
+LOCAL = storages(LOCAL_STATIC, LOCAL_MEDIA)
+
+FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "no bucket": (
+        {"AWS_STORAGE_BUCKET_NAME": None},
+        ["AWS_STORAGE_BUCKET_NAME is not set", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"],
+    ),
+    "no key": (
+        {"AWS_ACCESS_KEY_ID": None},
+        ["AWS_ACCESS_KEY_ID is not set", "heroku config:set AWS_ACCESS_KEY_ID=…"],
+    ),
+    "no secret": (
+        {"AWS_SECRET_ACCESS_KEY": None},
+        ["AWS_SECRET_ACCESS_KEY is not set", "heroku config:set AWS_SECRET_ACCESS_KEY=…"],
+    ),
+    "relative": ({"STATIC_URL": "/static/"}, ["STATIC_URL is '/static/'", "get_static_url()"]),
+    "no url": ({"STATIC_URL": None}, ["STATIC_URL is not set", "get_static_url()"]),
+    "None": (
+        {"STATIC_URL": "https://None.s3.amazonaws.com/static/"},
+        ["STATIC_URL", "get_static_url()", "AWS_STORAGE_BUCKET_NAME"],
+    ),
+    "other bucket": (
+        {"STATIC_URL": "https://other.s3.amazonaws.com/static/"},
+        ["STATIC_URL", "'other/static'", "'my-bucket/static'"],
+    ),
+    "no slash": ({"STATIC_URL": "https://cdn.example.com"}, ["STATIC_URL", "end with a slash"]),
+    "unsigned media": (
+        {"AWS_QUERYSTRING_AUTH": False, "MEDIA_URL": "/media/"},
+        ["MEDIA_URL is '/media/'", "get_media_url()"],
+    ),
+    "headers": ({"AWS_HEADERS": {"Cash-Control": "x"}}, ["AWS_HEADERS", "'Cash-Control'"]),
+    "pattern": ({"AWS_EXTRA_HEADERS": [("*.js", {})]}, ["AWS_EXTRA_HEADERS[0]", "'*.js'"]),
+    "roots": ({"COMPRESS_ROOT": "/elsewhere"}, ["COMPRESS_ROOT", "/elsewhere", "STATIC_ROOT"]),
+    "no root": (
+        {"STATIC_ROOT": None, "COMPRESS_ROOT": None},
+        ["STATIC_ROOT is not set", "STATIC_ROOT = BASE_DIR"],
+    ),
+    "root below a file": (
+        {"STATIC_ROOT": f"{__file__}/static", "COMPRESS_ROOT": f"{__file__}/static"},
+        ["CachedS3ManifestStaticStorage, can't be made", f"{__file__}/static/staticfiles.json"],
+    ),
+    # What django-storages and Django say themselves lacks the word.
+    "unknown option": (
+        {"STORAGES": storages(media={"BACKEND": MEDIA, "OPTIONS": {"bukket": SECRET}})},
+        ["'bukket'", 'STORAGES["default"]'],
+    ),
+    "CloudFront key that is none": (
+        {"AWS_CLOUDFRONT_KEY_ID": "id", "AWS_CLOUDFRONT_KEY": SECRET.encode()},
+        ['STORAGES["default"], S3MediaStorage, can\'t be made'],
+    ),
+    "no class": ({"STORAGES": {**ALL, "other": {}}}, ['STORAGES["other"]: it names no class']),
+    "no dict": ({"STORAGES": {**ALL, "other": MEDIA}}, ['STORAGES["other"]: it names no class']),
+    "no such class": (
+        {"STORAGES": storages(media="herokuify.storage.S3MediaStore")},
+        ['STORAGES["default"]: ', "S3MediaStore"],
+    ),
+    "no such module": (
+        {"COMPRESS_STORAGE": "herokuify.storages.X"},
+        ["COMPRESS_STORAGE: ", "herokuify.storages"],
+    ),
+}
+
+
+class TestStorages:
+    def test_nothing_wrong(self, found: Found) -> None:
+        assert found() == []
+
+    @pytest.mark.parametrize(("changes", "parts"), FAULTS.values(), ids=FAULTS)
+    def test_faults(self, found: Found, changes: dict[str, Any], parts: list[str]) -> None:
+        messages = [
+            message
+            for message in found(tags=("staticfiles",), **changes)
+            if message.id == "herokuify.E002"
+        ]
+        assert messages
+        for message in messages:
+            assert isinstance(message, Error)
+            assert message.msg.count("ImproperlyConfigured") == 1
+        assert any(all(part in message.msg for part in parts) for message in messages)
+
+    def test_a_fault_that_storages_share_is_told_once(self, found: Found) -> None:
+        only(found(AWS_HEADERS={"Cash-Control": "x"}), "E002")
+
+    def test_every_fault_is_told(self, found: Found) -> None:
+        faulty = {
+            **ALL,
+            "one": {"BACKEND": "herokuify.storage.S3StaticStorage", "OPTIONS": {"location": "x"}},
+            "two": {"BACKEND": MEDIA, "OPTIONS": {"access_key": ""}},
+            "three": {"BACKEND": "nowhere.Storage"},
+        }
+        text = " ".join(message.msg for message in found(STORAGES=faulty))
+        assert "'my-bucket/x'" in text
+        assert "AWS_ACCESS_KEY_ID is not set" in text
+        assert "nowhere" in text
+
+    def test_compressors_storage(self, found: Found) -> None:
+        messages = found(
+            STORAGES=LOCAL,
+            STATIC_URL="/static/",
+            COMPRESS_STORAGE="herokuify.storage.CachedS3StaticStorage",
+        )
+        assert "CachedS3StaticStorage" in only(messages, "E002")
+
+    def test_local_storages_need_no_bucket(self, found: Found) -> None:
+        local = "compressor.storage.CompressorFileStorage"
+        nothing = {"STORAGES": LOCAL, "COMPRESS_STORAGE": local, "STATIC_URL": "/static/"}
+        assert found(AWS_STORAGE_BUCKET_NAME=None, **nothing) == []
+
+    def test_a_function_as_backend_is_none_of_ours(self, found: Found) -> None:
+        other = {"BACKEND": "tests.checks.test_storages.storages"}
+        assert found(STORAGES={**ALL, "other": other}) == []
+
+
+class TestLocations:
+    @pytest.mark.parametrize("location", ["static/uploads", "static", "static/x/"])
+    def test_inside_the_static_location(self, found: Found, location: str) -> None:
+        media = {"BACKEND": MEDIA, "OPTIONS": {"location": location}}
+        text = only(found(STORAGES=storages(media=media), tags=("staticfiles",)), "E004")
+        assert 'STORAGES["default"]' in text
+        assert "in the public location 'static'" in text
+        assert "locations apart" in text
+
+    def test_inside_a_public_cube(self, found: Found) -> None:
+        media = {"BACKEND": MEDIA, "OPTIONS": {"location": "cube/public/media"}}
+        messages = found(
+            AWS_LOCATION="cube",
+            AWS_PUBLIC_LOCATION="cube/public",
+            STATIC_URL="https://my-bucket.s3.amazonaws.com/cube/public/static/",
+            STORAGES=storages(media=media),
+        )
+        assert "'cube/public'" in only(messages, "E004")
+
+    def test_all_of_the_bucket_is_public(self, found: Found) -> None:
+        static = {"BACKEND": CACHED_MANIFEST, "OPTIONS": {"location": ""}}
+        messages = found(
+            STATIC_URL="https://my-bucket.s3.amazonaws.com/",
+            STORAGES={**storages(static), "compressor": static},
+        )
+        assert "all of it is public" in only(messages, "E004")
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"location": "statics"},
+            {"location": "static", "bucket_name": "other"},
+            {"location": "static", "endpoint_url": "https://objects.example.com"},
+            {"location": ""},
+        ],
+        ids=str,
+    )
+    def test_apart(self, found: Found, options: dict[str, str]) -> None:
+        assert found(STORAGES=storages(media={"BACKEND": MEDIA, "OPTIONS": options})) == []
+
+
+ACLS: dict[str, tuple[dict[str, Any], str]] = {
+    "default": ({"AWS_DEFAULT_ACL": "public-read"}, "AWS_DEFAULT_ACL is 'public-read'"),
+    "private": ({"AWS_DEFAULT_ACL": "private"}, "AWS_DEFAULT_ACL is 'private'"),
+    "option": (
+        {"STORAGES": storages(media={"BACKEND": MEDIA, "OPTIONS": {"default_acl": "private"}})},
+        "default_acl is 'private'",
+    ),
+    "parameters": (
+        {"AWS_S3_OBJECT_PARAMETERS": {"ACL": "private"}},
+        "AWS_S3_OBJECT_PARAMETERS is 'private'",
+    ),
+    "header": ({"AWS_HEADERS": {"x-amz-acl": "private"}}, "AWS_HEADERS is 'private'"),
+    "grant": (
+        {"AWS_EXTRA_HEADERS": [(".*", {"x-amz-grant-read": "id=1234"})]},
+        "AWS_EXTRA_HEADERS is 'id=1234'",
+    ),
+}
+
+
+class TestAcls:
+    @pytest.mark.parametrize(("changes", "part"), ACLS.values(), ids=ACLS)
+    def test_needless(self, found: Found, changes: dict[str, Any], part: str) -> None:
+        text = only(found(tags=("staticfiles",), **changes), "W006")
+        assert part in text
+        assert f"Delete {part.split(maxsplit=1)[0]}" in text
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"AWS_DEFAULT_ACL": "bucket-owner-full-control"},
+            {"AWS_DEFAULT_ACL": None},
+            {"AWS_HEADERS": {"Cache-Control": "no-cache"}},
+            # Other services know no policies, but ACLs.
+            {
+                "AWS_DEFAULT_ACL": "public-read",
+                "AWS_S3_ENDPOINT_URL": "https://objects.example.com",
+                "STATIC_URL": "https://objects.example.com/my-bucket/static/",
+            },
+        ],
+        ids=str,
+    )
+    def test_none_is_told_of(self, found: Found, changes: dict[str, Any]) -> None:
+        assert found(**changes) == []
+
+    def test_the_setting_does_not_reach_media(self, found: Found) -> None:
+        local = {"COMPRESS_STORAGE": "compressor.storage.CompressorFileStorage"}
+        changes = {"STORAGES": storages(LOCAL_STATIC), "STATIC_URL": "/static/", **local}
+        assert found(AWS_DEFAULT_ACL="public-read", **changes) == []
+
+
+SETTINGS = """
+from herokuify.aws import *
+SECRET_KEY = "x"
+USE_TZ = True
+INSTALLED_APPS = ["herokuify", "django.contrib.staticfiles"]
+STATIC_URL = {url}
+STATIC_ROOT = "static"
+STORAGES = {{
+    "default": {{"BACKEND": "herokuify.storage.S3MediaStorage"}},
+    "staticfiles": {{"BACKEND": "herokuify.storage.S3StaticStorage"}},
+}}
+"""
+VARIABLES = {
+    "AWS_STORAGE_BUCKET_NAME": "my-bucket",
+    "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+}
+
+
+class TestCommands:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("check",),
+            ("check", "--tag", "herokuify"),
+            ("check", "--tag", "staticfiles"),
+            ("collectstatic", "--noinput"),
+        ],
+        ids=" ".join,
+    )
+    def test_stop(self, make_project: Callable[..., Project], arguments: tuple[str, ...]) -> None:
+        project = make_project(SETTINGS.format(url='"/static/"'), env=VARIABLES)
+        result = project.manage(*arguments, sockets=False)
+        assert result.returncode == 1
+        assert result.stderr.count("herokuify.E002") == 1
+        assert "ImproperlyConfigured" in result.stderr
+        assert "STATIC_URL = get_static_url()" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert SECRET not in result.stdout + result.stderr
+
+    def test_pass(self, make_project: Callable[..., Project]) -> None:
+        project = make_project(SETTINGS.format(url="get_static_url()"), env=VARIABLES)
+        assert "no issues" in project.manage("check", sockets=False).stdout
+
+
+def test_ids_of_two_faults(found: Found) -> None:
+    """One fault hides no other."""
+    messages = found(
+        "dyno", AWS_DEFAULT_ACL="public-read", STATIC_URL="/static/", DEBUG=True, ALLOWED_HOSTS=[]
+    )
+    assert set(ids(messages)) >= {"E002", "E010", "W006"}

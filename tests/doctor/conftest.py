@@ -1,0 +1,174 @@
+"""A project whose files lie in a bucket, and its diagnosis."""
+
+import io
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from tests import smtp_server
+from tests.doctor.diagnosis import Diagnosis
+from tests.servers import S3Server
+from tests.storage.conftest import (
+    aws,
+    bucket,
+    bucket_name,
+    client_of,
+    connect,
+    local_root,
+    moto_bucket,
+    name_storages,
+    no_pauses,
+    proxied,
+    proxy,
+)
+
+__all__ = [
+    "aws",
+    "bucket",
+    "bucket_name",
+    "connect",
+    "local_root",
+    "moto_bucket",
+    "name_storages",
+    "no_pauses",
+    "proxied",
+    "proxy",
+]
+MEDIA = "herokuify.storage.S3MediaStorage"
+STATIC = "herokuify.storage.S3StaticStorage"
+MANIFEST = "herokuify.storage.CachedS3ManifestStaticStorage"
+HOST = "www.example.com"
+#: The secrets of the servers that the tests use, and those that they mark.
+SECRETS = ("secretsecret", "test-secret", "marked-")
+
+Diagnose = Callable[[], Diagnosis]
+
+
+@pytest.fixture
+def diagnose(settings: Settings) -> Diagnose:
+    """Run the command in this process: ``diagnose()``."""
+    settings.ALLOWED_HOSTS = [HOST]
+
+    def diagnose() -> Diagnosis:
+        output = io.StringIO()
+        try:
+            call_command("herokuify", "doctor", "--json", stdout=output)
+        except CommandError as error:
+            complaint = str(error)
+        else:
+            complaint = ""
+        text = output.getvalue()
+        for secret in SECRETS:
+            assert secret not in text + complaint
+        diagnosis = Diagnosis.parse(text)
+        assert bool(complaint) == bool(diagnosis.failed), complaint
+        return diagnosis
+
+    return diagnose
+
+
+@pytest.fixture
+def site(name_storages: Callable[..., None]) -> None:
+    """Media and static files on S3."""
+    name_storages(default=MEDIA, staticfiles=STATIC)
+
+
+def policy(server: S3Server, bucket: str, *statements: dict[str, Any]) -> None:
+    """Put a bucket policy; resources are paths in the bucket."""
+    root = f"arn:aws:s3:::{bucket}"
+    written = [
+        {
+            "Principal": "*",
+            **statement,
+            "Resource": [f"{root}/{path}" if path else root for path in statement["Resource"]],
+        }
+        for statement in statements
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": written})
+    client_of(server).put_bucket_policy(Bucket=bucket, Policy=document)
+
+
+PUBLIC: dict[str, Any] = {
+    "Effect": "Allow",
+    "Action": "s3:GetObject",
+    "Resource": ["static/*"],
+}
+
+
+def allow_fonts(server: S3Server, bucket: str, *origins: str) -> None:
+    """Put a CORS rule."""
+    rule: Any = {"AllowedMethods": ["GET", "HEAD"], "AllowedOrigins": list(origins)}
+    client_of(server).put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+
+
+def deny(action: str, *paths: str) -> dict[str, Any]:
+    return {"Effect": "Deny", "Action": action, "Resource": list(paths)}
+
+
+@pytest.fixture
+def ready(aws: S3Server, bucket: str, site: None) -> S3Server:
+    """Each server in turn, its bucket as `herokuify bucket` makes it."""
+    policy(aws, bucket, PUBLIC)
+    allow_fonts(aws, bucket, f"https://{HOST}")
+    return aws
+
+
+def contents(server: S3Server, bucket: str) -> list[tuple[str, ...]]:
+    """All that a bucket holds: versions, delete markers, unfinished uploads."""
+    client = client_of(server)
+    found: Any = client.list_object_versions(Bucket=bucket)
+    uploads: Any = client.list_multipart_uploads(Bucket=bucket)
+    return sorted(
+        (kind, entry["Key"], entry.get("VersionId", ""), entry.get("ETag", ""))
+        for kind, entries in (
+            ("version", found.get("Versions", ())),
+            ("marker", found.get("DeleteMarkers", ())),
+            ("upload", uploads.get("Uploads", ())),
+        )
+        for entry in entries
+    )
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def tls_url(tmp_path: Path) -> Iterator[str]:
+    """A server with a certificate that nobody vouches for."""
+    certificate, key = tmp_path / "certificate", tmp_path / "key"
+    smtp_server._make_certificate(certificate, key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                super().handle()
+
+        def setup(self) -> None:
+            self.request.settimeout(5)
+            with suppress(OSError):
+                self.request = context.wrap_socket(self.request, server_side=True)
+            super().setup()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()

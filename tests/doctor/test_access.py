@@ -1,0 +1,462 @@
+"""The way to the bucket, and the rights in it: on moto, on Ceph, and with answers as AWS's."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from botocore.config import Config
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from pytest_django import Settings
+
+from herokuify.storage import S3BotoStorage
+from tests import replay
+from tests.doctor.conftest import (
+    MEDIA,
+    PUBLIC,
+    STATIC,
+    Diagnose,
+    contents,
+    deny,
+    policy,
+)
+from tests.fault_proxy import always
+from tests.replay import Answer, Document, Fault, Proxy
+from tests.servers import S3Server
+from tests.storage.conftest import Connect, client_of
+from tests.storage.helpers import on_ceph
+
+pytestmark = pytest.mark.no_django
+
+STEPS = ("s3.connection", "s3.region", "s3.clock", "s3.credentials", "s3.bucket")
+OBJECTS = ("s3.list", "s3.put", "s3.conditional-put", "s3.get", "s3.delete")
+KEYS = "heroku config:set AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…"
+
+
+def test_all_is_well(ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+    found = diagnose()
+    assert found.failed == []
+    assert found.warned == []
+    assert found.states(*STEPS) == ["ok"] * 5
+    assert found.states(*OBJECTS, subject="'default'") == ["ok"] * 5
+    assert found.states(*OBJECTS, subject="'staticfiles'") == ["ok", "ok", "skipped", "ok", "ok"]
+    names = ("static.public", "static.cors", "media.url", "media.private")
+    assert found.states(*names) == ["ok"] * 4
+    assert contents(ready, bucket) == []
+
+
+@pytest.mark.parametrize("status", ["Enabled", "Suspended"])
+def test_leaves_no_version(ready: S3Server, bucket: str, diagnose: Diagnose, status: str) -> None:
+    client = client_of(ready)
+    storages["default"].save("a.txt", ContentFile(b"before"))
+    for state in dict.fromkeys(["Enabled", status]):
+        configuration: Any = {"Status": state}
+        client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=configuration)
+    before = contents(ready, bucket)
+    assert diagnose().failed == []
+    assert contents(ready, bucket) == before
+
+
+BROKEN: dict[str, tuple[Answer | Document, str, list[str]]] = {
+    "unknown key": (replay.UNKNOWN_KEY, "s3.credentials", ["AWS_ACCESS_KEY_ID", KEYS]),
+    "wrong secret": (replay.WRONG_SECRET, "s3.credentials", ["AWS_SECRET_ACCESS_KEY", KEYS]),
+    "expired": (replay.EXPIRED_TOKEN, "s3.credentials", ["expired", "AWS_SESSION_TOKEN=…"]),
+    "invalid": (replay.INVALID_TOKEN, "s3.credentials", ["AWS_SESSION_TOKEN", KEYS]),
+    "clock": (replay.CLOCK_SKEW, "s3.clock", ["15 minutes", "clock"]),
+    "region": (
+        replay.wrong_region("us-east-1", "eu-west-1"),
+        "s3.region",
+        ["heroku config:set AWS_S3_REGION_NAME=eu-west-1"],
+    ),
+    "moved": (
+        replay.moved("eu-west-1"),
+        "s3.region",
+        ["heroku config:set AWS_S3_REGION_NAME=eu-west-1"],
+    ),
+    "name": (replay.INVALID_NAME, "s3.bucket", ["AWS_STORAGE_BUCKET_NAME=…"]),
+    "broken": (replay.INTERNAL_ERROR, "s3.connection", ["500 InternalError", "try again"]),
+    "no S3": (
+        Answer("RFC 9110, '404 Not Found'", 404, "404", "Not Found"),
+        "s3.connection",
+        ["404", "AWS_S3_ENDPOINT_URL"],
+    ),
+    "page": (
+        Document("RFC 9110, '200 OK'", b"<html><p>Hello, marked-page</html>"),
+        "s3.connection",
+        ["not as S3 does", "AWS_S3_ENDPOINT_URL"],
+    ),
+}
+
+
+@pytest.mark.usefixtures("site", "no_pauses")
+class TestFirstAnswer:
+    @pytest.mark.parametrize(("answer", "step", "parts"), BROKEN.values(), ids=BROKEN)
+    def test_tells_what_is_broken_and_skips_the_rest(
+        self, proxied: Proxy, diagnose: Diagnose, answer: Any, step: str, parts: list[str]
+    ) -> None:
+        proxied.rule = always(answer, lambda request: True)
+        found = diagnose()
+        assert found.failed == [step]
+        for part in parts:
+            assert part in found.of(step).text
+        number = STEPS.index(step)
+        assert found.states(*STEPS[:number]) == ["ok"] * number
+        assert found.states(*STEPS[number + 1 :]) == ["skipped"] * (4 - number)
+        skipped = [one for one in found.findings if f"{step} failed" in one.message]
+        # Each probe is there, whether it was asked or not.
+        assert len(skipped) == 4 - number + 7 + 9
+        assert "PutObject" not in proxied.operations
+
+    def test_clock_an_hour_off(self, proxied: Proxy, diagnose: Diagnose) -> None:
+        date = format_datetime(datetime.now(timezone.utc) + timedelta(hours=1), usegmt=True)
+        refusal = replace(replay.CLOCK_SKEW, headers={"Date": date})
+        proxied.rule = always(refusal, lambda request: True)
+        clock = diagnose().of("s3.clock")
+        assert clock.state == "failed"
+        assert "60 minutes behind S3's" in clock.message
+        assert "timedatectl" in clock.mend
+
+    @pytest.mark.parametrize(("minutes", "state"), [(-5, "warning"), (5, "warning"), (0, "ok")])
+    def test_clock_some_minutes_off(
+        self, proxied: Proxy, diagnose: Diagnose, minutes: int, state: str
+    ) -> None:
+        moment = datetime.now(timezone.utc) + timedelta(minutes=minutes)
+        listing = Document(
+            replay.ERRORS,
+            b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+            headers={"Date": format_datetime(moment, usegmt=True)},
+        )
+        proxied.on("ListObjects", listing)
+        clock = diagnose().of("s3.clock")
+        assert clock.state == state
+        if minutes:
+            assert ("ahead of" if minutes < 0 else "behind") in clock.message
+            assert "5 minutes" in clock.message
+
+    def test_redirection_that_botocore_follows(self, proxied: Proxy, diagnose: Diagnose) -> None:
+        listing = Document(
+            replay.ERRORS,
+            b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+            headers={"x-amz-bucket-region": "eu-west-1"},
+        )
+        proxied.on("ListObjects", listing)
+        found = diagnose()
+        region = found.of("s3.region")
+        assert region.state == "failed"
+        assert region.mend == "heroku config:set AWS_S3_REGION_NAME=eu-west-1"
+        # All else works, and is looked at.
+        assert found.states("s3.put", subject="'default'") == ["ok"]
+
+    def test_no_answer(
+        self, connect: Connect, moto: S3Server, closed_port: int, diagnose: Diagnose
+    ) -> None:
+        connect(moto, "bucket", endpoint_url=f"http://127.0.0.1:{closed_port}")
+        found = diagnose()
+        assert found.failed == ["s3.connection"]
+        assert "could not be reached" in found.of("s3.connection").message
+        assert "AWS_S3_ENDPOINT_URL" in found.of("s3.connection").mend
+
+    def test_untrusted_certificate(
+        self, connect: Connect, moto: S3Server, tls_url: str, diagnose: Diagnose
+    ) -> None:
+        connect(moto, "bucket", endpoint_url=tls_url)
+        found = diagnose()
+        assert found.failed == ["s3.connection"]
+        assert "is not trusted" in found.of("s3.connection").message
+        assert "AWS_S3_VERIFY" in found.of("s3.connection").mend
+
+    def test_no_credentials(
+        self, connect: Connect, moto: S3Server, moto_bucket: str, diagnose: Diagnose
+    ) -> None:
+        connect(moto, moto_bucket, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
+        found = diagnose()
+        assert found.failed == ["s3.credentials"]
+        assert found.of("s3.credentials").mend == KEYS
+
+
+class TestSettings:
+    def test_are_told_once(
+        self, connect: Connect, moto: S3Server, site: None, diagnose: Diagnose
+    ) -> None:
+        connect(moto, "", STATIC_URL="/static/")
+        found = diagnose()
+        checks = [one for one in found.findings if one.probe.startswith("check ")]
+        assert checks
+        assert {one.state for one in checks} == {"failed"}
+        assert all("AWS_STORAGE_BUCKET_NAME=…" in one.text for one in checks)
+        assert found.failed == [one.probe for one in checks]
+        for alias in ("'default'", "'staticfiles'"):
+            assert found.states("s3.settings", "s3.list", subject=alias) == ["skipped"] * 2
+
+    def test_unusable_region(
+        self, connect: Connect, moto: S3Server, site: None, diagnose: Diagnose
+    ) -> None:
+        connect(moto, "bucket", AWS_S3_REGION_NAME="Europe (Ireland)")
+        found = diagnose()
+        assert "AWS_S3_REGION_NAME" in found.of("s3.region").text
+
+    def test_local_storages_are_skipped(
+        self, name_storages: Callable[..., None], diagnose: Diagnose
+    ) -> None:
+        name_storages()
+        found = diagnose()
+        assert found.failed == []
+        assert found.counts["ok"] == 1  # the checks
+        assert found.of("s3", "'staticfiles'").message == (
+            "StaticFilesStorage is no storage of herokuify's"
+        )
+
+    def test_class_that_is_not_there(
+        self, name_storages: Callable[..., None], diagnose: Diagnose
+    ) -> None:
+        name_storages(default="herokuify.storage.S3MediaStorag")
+        found = diagnose()
+        assert any("S3MediaStorag" in one.text for one in found.findings if one.state == "failed")
+
+    def test_own_class_that_raises(
+        self, name_storages: Callable[..., None], diagnose: Diagnose
+    ) -> None:
+        name_storages(default="tests.doctor.test_access.Unmade")
+        failed = [one for one in diagnose().findings if one.state == "failed"]
+        assert any("marked" in one.message for one in failed)
+
+
+class Unmade(S3BotoStorage):
+    def __init__(self, **options: Any) -> None:
+        raise RuntimeError("marked")
+
+
+@on_ceph
+class TestRights:
+    """Ceph checks signatures and policies; a policy that denies binds the owner as well."""
+
+    def test_wrong_secret(
+        self, connect: Connect, s3: S3Server, bucket: str, site: None, diagnose: Diagnose
+    ) -> None:
+        connect(s3, bucket, AWS_SECRET_ACCESS_KEY="marked-wrong")
+        found = diagnose()
+        assert found.failed == ["s3.credentials"]
+        assert found.of("s3.credentials").mend == KEYS
+
+    def test_unknown_key(
+        self, connect: Connect, s3: S3Server, bucket: str, site: None, diagnose: Diagnose
+    ) -> None:
+        connect(s3, bucket, AWS_ACCESS_KEY_ID="marked-unknown")
+        found = diagnose()
+        assert found.failed == ["s3.credentials"]
+        assert "does not know the AWS_ACCESS_KEY_ID" in found.of("s3.credentials").message
+
+    @pytest.mark.parametrize("creates", [False, True])
+    def test_missing_bucket(
+        self,
+        connect: Connect,
+        s3: S3Server,
+        bucket_name: str,
+        site: None,
+        diagnose: Diagnose,
+        creates: bool,
+    ) -> None:
+        connect(s3, bucket_name, AWS_AUTO_CREATE_BUCKET=creates)
+        found = diagnose()
+        bucket = found.of("s3.bucket")
+        assert f"{bucket_name!r} does not exist" in bucket.message
+        assert found.states("s3.credentials") == ["ok"]
+        if creates:
+            assert found.failed == []
+            assert bucket.state == "warning"
+            assert "collectstatic" in bucket.mend
+        else:
+            assert found.failed == ["s3.bucket"]
+            assert "herokuify bucket --apply" in bucket.mend
+            assert "heroku config:set AWS_STORAGE_BUCKET_NAME=…" in bucket.mend
+        assert bucket_name not in {each["Name"] for each in client_of(s3).list_buckets()["Buckets"]}
+
+    def test_list_denied(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+        policy(ready, bucket, PUBLIC, deny("s3:ListBucket", ""))
+        found = diagnose()
+        assert found.failed == ["s3.list", "s3.list"]
+        assert found.states(*STEPS) == ["ok"] * 5
+        assert "s3:ListBucket" in found.of("s3.list", "'default'").message
+        assert "IAM" in found.of("s3.list", "'default'").mend
+        assert found.states(*OBJECTS[1:], subject="'default'") == ["ok"] * 4
+
+    def test_put_denied(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+        storages["staticfiles"].save("a.css", ContentFile(b"a{}"))
+        before = contents(ready, bucket)
+        policy(ready, bucket, PUBLIC, deny("s3:PutObject", "*"))
+        found = diagnose()
+        assert found.failed == ["s3.put", "s3.put"]
+        for alias in ("'default'", "'staticfiles'"):
+            assert "s3:PutObject" in found.of("s3.put", alias).message
+            assert found.states(*OBJECTS, subject=alias)[2:] == ["skipped"] * 3
+        # Asked for a file that is there.
+        assert found.states("static.public", "static.cors") == ["ok", "ok"]
+        assert found.states("media.url", "media.private") == ["skipped"] * 2
+        assert contents(ready, bucket) == before
+
+    def test_put_denied_in_an_empty_bucket(
+        self, ready: S3Server, bucket: str, diagnose: Diagnose
+    ) -> None:
+        policy(ready, bucket, deny("s3:PutObject", "*"))
+        found = diagnose()
+        assert found.failed == ["s3.put", "s3.put"]
+        assert found.states("static.public", "static.cors") == ["skipped"] * 2
+
+    def test_get_denied(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+        policy(ready, bucket, PUBLIC, deny("s3:GetObject", "media/*"))
+        found = diagnose()
+        assert found.failed == ["s3.get", "media.url"]
+        get = found.of("s3.get", "'default'")
+        assert "s3:GetObject" in get.message
+        assert contents(ready, bucket) == []
+
+    def test_delete_denied(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+        policy(ready, bucket, PUBLIC, deny("s3:DeleteObject", "media/*"))
+        found = diagnose()
+        assert found.failed == ["s3.delete"]
+        delete = found.of("s3.delete", "'default'")
+        assert "s3:DeleteObject" in delete.message
+        # The one object that is left is named.
+        [(_, key, *_)] = contents(ready, bucket)
+        assert key.startswith("media/herokuify-doctor-")
+        assert f"s3://{bucket}/{key}" in delete.message
+        assert f"s3://{bucket}/{key}" in delete.mend
+        client_of(ready).delete_bucket_policy(Bucket=bucket)
+
+    def test_versions_that_may_not_be_deleted(
+        self, ready: S3Server, bucket: str, diagnose: Diagnose
+    ) -> None:
+        client = client_of(ready)
+        client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        policy(ready, bucket, PUBLIC, deny("s3:DeleteObjectVersion", "media/*"))
+        found = diagnose()
+        assert found.failed == []
+        delete = found.of("s3.delete", "'default'")
+        assert delete.state == "warning"
+        assert "s3:DeleteObjectVersion" in delete.mend
+        [left] = {key for _, key, *_ in contents(ready, bucket)}
+        assert f"s3://{bucket}/{left}" in delete.message
+        client.delete_bucket_policy(Bucket=bucket)
+
+
+@pytest.mark.usefixtures("site", "no_pauses")
+class TestObject:
+    def test_refused_acl(
+        self, proxied: Proxy, settings: Settings, diagnose: Diagnose, moto_bucket: str
+    ) -> None:
+        settings.AWS_DEFAULT_ACL = "public-read"
+        proxied.rule = always(
+            replay.NO_ACLS, lambda request: request.headers.get("x-amz-acl") == "public-read"
+        )
+        found = diagnose()
+        put = found.of("s3.put", "'staticfiles'")
+        assert put.state == "failed"
+        assert "ACLs disabled" in put.message
+        assert "Delete AWS_DEFAULT_ACL" in put.mend
+        assert found.states("s3.put", subject="'default'") == ["ok"]
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (replay.NOT_IMPLEMENTED, "knows no conditional writes"),
+            (Document(replay.CONDITIONS, b"", headers={"ETag": '"0"'}), "ignores the condition"),
+        ],
+        ids=["unknown", "ignored"],
+    )
+    def test_service_without_conditions(
+        self,
+        proxied: Proxy,
+        moto: S3Server,
+        moto_bucket: str,
+        diagnose: Diagnose,
+        answer: Answer | Document,
+        words: str,
+    ) -> None:
+        proxied.rule = always(answer, lambda request: "if-none-match" in request.headers)
+        found = diagnose()
+        conditional = found.of("s3.conditional-put", "'default'")
+        assert conditional.state == "warning"
+        assert words in conditional.message
+        assert "saves look first" in conditional.message
+        assert contents(moto, moto_bucket) == []
+
+    def test_refused_condition(self, proxied: Proxy, diagnose: Diagnose) -> None:
+        proxied.rule = always(
+            replay.ACCESS_DENIED, lambda request: "if-none-match" in request.headers
+        )
+        assert diagnose().states("s3.conditional-put", subject="'default'") == ["failed"]
+
+    @pytest.mark.parametrize("versioned", [False, True])
+    @pytest.mark.parametrize("fault", [Fault.LOST, Fault.DROPPED, replay.INTERNAL_ERROR])
+    @pytest.mark.parametrize("operation", ["PutObject", "GetObject", "DeleteObject"])
+    def test_half_way(
+        self,
+        proxied: Proxy,
+        moto: S3Server,
+        moto_bucket: str,
+        diagnose: Diagnose,
+        operation: str,
+        fault: Any,
+        versioned: bool,
+    ) -> None:
+        if versioned:
+            client_of(moto).put_bucket_versioning(
+                Bucket=moto_bucket, VersioningConfiguration={"Status": "Enabled"}
+            )
+        proxied.on(operation, fault, fault, None)  # both tries of one request
+        found = diagnose()
+        assert f"s3.{operation[:3].lower()}" in {name[:6] for name in found.failed}
+        assert contents(moto, moto_bucket) == []
+
+    def test_other_contents(
+        self, proxied: Proxy, moto: S3Server, moto_bucket: str, diagnose: Diagnose
+    ) -> None:
+        proxied.on("GetObject", Document(replay.ERRORS, b"something else"))
+        found = diagnose()
+        assert "other contents" in found.of("s3.get", "'default'").message
+        assert contents(moto, moto_bucket) == []
+
+    def test_locks_are_not_asked_for(
+        self, proxied: Proxy, settings: Settings, diagnose: Diagnose
+    ) -> None:
+        settings.AWS_HEADERS = {
+            "x-amz-object-lock-mode": "COMPLIANCE",
+            "x-amz-object-lock-retain-until-date": "2099-01-01T00:00:00Z",
+            "x-amz-meta-owner": "me",
+        }
+        diagnose()
+        puts = [request for request in proxied.requests if request.operation == "PutObject"]
+        assert puts
+        for put in puts:
+            assert put.headers["x-amz-meta-owner"] == "me"
+            assert "x-amz-object-lock-mode" not in put.headers
+
+
+def test_one_examination_for_equal_storages(
+    ready: S3Server,
+    name_storages: Callable[..., None],
+    settings: Settings,
+    diagnose: Diagnose,
+) -> None:
+    name_storages(default=MEDIA, staticfiles=STATIC, other=MEDIA)
+    settings.COMPRESS_STORAGE = STATIC
+    found = diagnose()
+    assert found.of("s3.list", "'default'").subject == "STORAGES['default'], STORAGES['other']"
+    assert found.of("s3.list", "'staticfiles'").subject == (
+        "STORAGES['staticfiles'], COMPRESS_STORAGE"
+    )
+
+
+def test_settings_of_a_client_are_kept(
+    ready: S3Server, settings: Settings, diagnose: Diagnose
+) -> None:
+    settings.AWS_S3_CLIENT_CONFIG = Config(
+        user_agent_extra="mine", request_checksum_calculation="when_required"
+    )
+    assert diagnose().failed == []
+    config: Any = storages["default"].probing_client.meta.config  # type: ignore[attr-defined]
+    assert config.user_agent_extra == "mine"
+    assert (config.connect_timeout, config.read_timeout) == (3, 5)

@@ -1,0 +1,434 @@
+"""What visitors get, and what is published: on Ceph, which obeys policies and CORS rules."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.core.management import call_command
+from pytest_django import Settings
+
+from herokuify.doctor import published
+from tests import replay
+from tests.doctor.conftest import (
+    HOST,
+    MANIFEST,
+    MEDIA,
+    PUBLIC,
+    STATIC,
+    Diagnose,
+    allow_fonts,
+    contents,
+    deny,
+    policy,
+)
+from tests.replay import Document, Proxy
+from tests.replay import replay as run_proxy
+from tests.servers import S3Server
+from tests.storage.conftest import Connect, client_of
+from tests.storage.helpers import on_ceph
+
+pytestmark = pytest.mark.no_django
+
+APPLY = "herokuify bucket --apply"
+
+
+@on_ceph
+class TestPublicity:
+    def test_static_not_public(
+        self, aws: S3Server, bucket: str, site: None, diagnose: Diagnose
+    ) -> None:
+        found = diagnose()
+        assert found.failed == ["static.public"]
+        public = found.of("static.public")
+        assert "403 AccessDenied" in public.message
+        assert APPLY in public.mend
+        assert "CDN" not in public.mend
+        assert found.of("static.cors").state == "skipped"
+
+    def test_media_public(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+        policy(ready, bucket, {**PUBLIC, "Resource": ["static/*", "media/*"]})
+        found = diagnose()
+        assert found.failed == ["media.private"]
+        private = found.of("media.private")
+        assert "Anyone may read media files" in private.message
+        assert APPLY in private.mend
+        assert "Signature" not in private.text
+
+    @pytest.mark.parametrize("is_public", [False, True])
+    def test_media_without_signatures(
+        self, ready: S3Server, bucket: str, settings: Settings, diagnose: Diagnose, is_public: bool
+    ) -> None:
+        settings.AWS_QUERYSTRING_AUTH = False
+        if is_public:
+            policy(ready, bucket, {**PUBLIC, "Resource": ["static/*", "media/*"]})
+        found = diagnose()
+        assert ("media.url" in found.failed) == (not is_public)
+        if not is_public:
+            assert "AWS_QUERYSTRING_AUTH" in found.of("media.url").mend
+
+
+@pytest.mark.usefixtures("site")
+class TestSignedUrls:
+    @pytest.mark.parametrize(
+        ("answer", "part", "mend"),
+        [
+            (replay.Fault.DROPPED, "could not be reached", "AWS_S3_ENDPOINT_URL"),
+            (Document("RFC 9110, '200 OK'", b"Hello"), "something else", "AWS_S3_REGION_NAME"),
+            (replay.WRONG_SECRET, "403 SignatureDoesNotMatch", "AWS_S3_REGION_NAME"),
+        ],
+        ids=["dropped", "200", "403"],
+    )
+    def test_that_fail(
+        self, proxied: Proxy, diagnose: Diagnose, answer: Any, part: str, mend: str
+    ) -> None:
+        proxied.rule = lambda request: answer if "X-Amz-Signature" in request.query else None
+        url = diagnose().of("media.url")
+        assert url.state == "failed"
+        assert part in url.message
+        assert mend in url.mend
+        assert "X-Amz" not in url.text
+
+
+@on_ceph
+class TestFonts:
+    def test_no_rule(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+        client_of(ready).delete_bucket_cors(Bucket=bucket)
+        found = diagnose()
+        assert found.failed == ["static.cors"]
+        assert f"https://{HOST}" in found.of("static.cors").message
+        assert APPLY in found.of("static.cors").mend
+
+    def test_rule_for_another_host(
+        self, ready: S3Server, bucket: str, settings: Settings, diagnose: Diagnose
+    ) -> None:
+        settings.ALLOWED_HOSTS = [HOST, ".example.org", "localhost"]
+        settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.net"]
+        allow_fonts(ready, bucket, f"https://{HOST}", "https://*.example.org")
+        cors = diagnose().of("static.cors")
+        assert cors.state == "failed"
+        assert "https://example.org, " in cors.message
+        assert "https://www.example.net:" in cors.message
+        assert HOST not in cors.message
+        assert "www.example.org" not in cors.message
+
+    @pytest.mark.parametrize(
+        ("hosts", "state"), [([], "skipped"), (["127.0.0.1"], "skipped"), (["*"], "failed")]
+    )
+    def test_hosts(
+        self,
+        ready: S3Server,
+        settings: Settings,
+        diagnose: Diagnose,
+        hosts: list[str],
+        state: str,
+    ) -> None:
+        settings.ALLOWED_HOSTS = hosts
+        assert diagnose().of("static.cors").state == state
+
+    def test_any_host(
+        self, ready: S3Server, bucket: str, settings: Settings, diagnose: Diagnose
+    ) -> None:
+        settings.ALLOWED_HOSTS = ["*"]
+        allow_fonts(ready, bucket, "*")
+        assert diagnose().of("static.cors").state == "ok"
+
+
+class TestAnotherHost:
+    """A CDN, or what was taken for one: herokuify believes any host that is not S3's."""
+
+    @pytest.fixture
+    def cdn(self, moto: S3Server) -> Iterator[Proxy]:
+        with run_proxy(moto.endpoint_url) as proxy:
+            yield proxy
+
+    @pytest.fixture
+    def behind(
+        self, connect: Connect, moto: S3Server, moto_bucket: str, cdn: Proxy, site: None
+    ) -> Proxy:
+        policy(moto, moto_bucket, PUBLIC)
+        url = cdn.url.replace("127.0.0.1", "localhost")
+        connect(moto, moto_bucket, STATIC_URL=f"{url}/{moto_bucket}/static/")
+        return cdn
+
+    @pytest.mark.parametrize(
+        ("answer", "part", "mend"),
+        [
+            (
+                replay.Answer(replay.ERRORS, 404, "NoSuchKey", "No."),
+                "STATIC_URL leads elsewhere",
+                "get_static_url()",
+            ),
+            (
+                Document("RFC 9110, '200 OK'", b"<h1>Hello</h1>"),
+                "something else than the file",
+                "get_static_url()",
+            ),
+            (replay.ACCESS_DENIED, "not public", "or have the CDN read s3://"),
+            (replay.INTERNAL_ERROR, "500 InternalError", "get_static_url()"),
+            (replay.Fault.DROPPED, "could not be reached", "Check the host in STATIC_URL"),
+        ],
+        ids=["404", "200", "403", "500", "dropped"],
+    )
+    def test_that_is_wrong(
+        self, behind: Proxy, diagnose: Diagnose, answer: Any, part: str, mend: str
+    ) -> None:
+        behind.rule = lambda request: answer
+        found = diagnose()
+        public = found.of("static.public")
+        assert public.state == "failed"
+        assert part in public.message
+        assert mend in public.mend
+        assert found.of("static.cors").state == "skipped"
+
+    def test_that_sends_no_cors(self, behind: Proxy, diagnose: Diagnose) -> None:
+        page = Document("RFC 9110, '200 OK'", b"")
+        behind.rule = lambda request: page if "origin" in request.headers else None
+        found = diagnose()
+        assert found.states("static.public", "static.cors") == ["ok", "failed"]
+        assert "A CDN must pass on" in found.of("static.cors").mend
+
+    def test_that_is_none(self, behind: Proxy, settings: Settings, diagnose: Diagnose) -> None:
+        settings.STATIC_URL = "ftp://files.example.com/static/"
+        public = diagnose().of("static.public")
+        assert (public.state, public.mend) == ("failed", "Mend STATIC_URL.")
+
+    def test_without_a_scheme(self, behind: Proxy, settings: Settings, diagnose: Diagnose) -> None:
+        settings.STATIC_URL = settings.STATIC_URL.removeprefix("http:")
+        public = diagnose().of("static.public")
+        assert "https://localhost" in public.message  # which the proxy does not speak
+
+    def test_untrusted_certificate(
+        self,
+        connect: Connect,
+        moto: S3Server,
+        moto_bucket: str,
+        site: None,
+        tls_url: str,
+        diagnose: Diagnose,
+    ) -> None:
+        connect(moto, moto_bucket, STATIC_URL=f"{tls_url}/static/")
+        public = diagnose().of("static.public")
+        assert public.state == "failed"
+        assert "Browsers don't trust the TLS certificate" in public.message
+        assert "AWS_S3_CUSTOM_DOMAIN" in public.mend
+
+
+@pytest.fixture
+def release(
+    ready: S3Server,
+    settings: Settings,
+    name_storages: Callable[..., None],
+    local_root: Path,
+    tmp_path: Path,
+) -> S3Server:
+    """A published release: a style sheet, a script and a font."""
+    source = tmp_path / "source"
+    for name, text in {"a.css": "a{}", "b.js": "1", "f.woff2": "f"}.items():
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text(text)
+    settings.STATICFILES_DIRS = [str(source)]
+    settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+    settings.COMPRESS_STORAGE = MANIFEST
+    name_storages(default=MEDIA, staticfiles=MANIFEST)
+    collect()
+    return ready
+
+
+def collect() -> None:
+    from django.contrib.staticfiles.finders import get_finder
+
+    get_finder.cache_clear()
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def hashed(name: str) -> str:
+    storage: Any = storages["staticfiles"]
+    return str(storage.hashed_files[name])
+
+
+class TestFiles:
+    def test_all_there(self, release: S3Server, bucket: str, diagnose: Diagnose) -> None:
+        before = contents(release, bucket)
+        found = diagnose()
+        assert found.failed == []
+        assert "All 3 files" in found.of("static.files").message
+        assert found.of("static.headers").state == "ok"
+        assert contents(release, bucket) == before
+
+    def test_one_is_gone(self, release: S3Server, bucket: str, diagnose: Diagnose) -> None:
+        gone = hashed("b.js")
+        client_of(release).delete_object(Bucket=bucket, Key=f"static/{gone}")
+        found = diagnose()
+        assert found.failed == ["static.files"]
+        files = found.of("static.files")
+        assert f"1 are not in the bucket: {gone}" in files.message
+        assert files.mend == "python manage.py collectstatic --noinput"
+        collect()
+        assert diagnose().failed == []
+
+    def test_bundle_is_gone(self, release: S3Server, local_root: Path, diagnose: Diagnose) -> None:
+        folder = local_root / "CACHE"
+        folder.mkdir()
+        bundle = "CACHE/css/output.0123456789ab.css"
+        manifest = {"0" * 64: f'<link rel="stylesheet" href="/{bundle}">'}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        files = diagnose().of("static.files")
+        assert files.state == "failed"
+        assert bundle in files.message
+        (folder / "manifest.json").write_text("{")
+        files = diagnose().of("static.files")
+        assert files.state == "failed"
+        assert "python manage.py compress" in files.mend
+
+    @pytest.mark.parametrize("dyno", [False, True])
+    def test_no_manifest(
+        self,
+        release: S3Server,
+        local_root: Path,
+        diagnose: Diagnose,
+        monkeypatch: pytest.MonkeyPatch,
+        dyno: bool,
+    ) -> None:
+        storage: Any = storages["staticfiles"]
+        (local_root / storage.manifest_name).unlink()
+        storage.reload_manifests()
+        if dyno:
+            monkeypatch.setenv("DYNO", "web.1")
+        files = diagnose().of("static.files")
+        assert files.state == ("failed" if dyno else "skipped")
+        if dyno:
+            assert "DISABLE_COLLECTSTATIC" in files.mend
+
+    def test_long_listing(
+        self, release: S3Server, diagnose: Diagnose, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(published, "LISTING_SECONDS", -1.0)
+        assert diagnose().of("static.files").state == "warning"
+
+    def test_fonts_matter_where_there_are_some(
+        self, release: S3Server, settings: Settings, diagnose: Diagnose, local_root: Path
+    ) -> None:
+        settings.ALLOWED_HOSTS = ["www.example.net"]
+        if release.name == "moto":  # which answers any origin
+            return
+        assert diagnose().of("static.cors").state == "failed"
+        storage: Any = storages["staticfiles"]
+        manifest = local_root / storage.manifest_name
+        document = json.loads(manifest.read_text())
+        del document["paths"]["f.woff2"]
+        manifest.write_text(json.dumps(document))
+        storage.reload_manifests()
+        assert diagnose().of("static.cors").state == "warning"
+
+
+class TestHeaders:
+    @pytest.fixture
+    def change(self, settings: Settings, name_storages: Callable[..., None]) -> Callable[..., None]:
+        """Change settings, as a new process sees them."""
+
+        def change(**values: Any) -> None:
+            for name, value in values.items():
+                setattr(settings, name, value)
+            name_storages(default=MEDIA, staticfiles=MANIFEST)
+
+        return change
+
+    def test_setting_that_changed(
+        self, release: S3Server, change: Callable[..., None], diagnose: Diagnose
+    ) -> None:
+        change(
+            AWS_HEADERS={"Cache-Control": "max-age=5", "x-amz-meta-owner": "me"},
+            AWS_EXTRA_HEADERS=[(r".*\.css$", {"Content-Language": "en"})],
+        )
+        headers = diagnose().of("static.headers")
+        assert headers.state == "warning"
+        assert "instead of max-age=5" in headers.message
+        assert "no x-amz-meta-owner and should have me" in headers.message
+        assert "no content-language and should have en" in headers.message
+        assert headers.mend == "python manage.py collectstatic --noinput"
+        collect()
+        assert diagnose().of("static.headers").state == "ok"
+        # A header that no setting has any more.
+        change(AWS_HEADERS={}, AWS_EXTRA_HEADERS=[])
+        headers = diagnose().of("static.headers")
+        assert headers.state == "warning"
+        assert "x-amz-meta-owner: me, which no setting has (any more)" in headers.message
+        assert "content-language: en, which no setting has (any more)" in headers.message
+        collect()
+        assert diagnose().of("static.headers").state == "ok"
+
+    def test_gzip_and_dates_are_compared_as_they_are_sent(
+        self, release: S3Server, change: Callable[..., None], diagnose: Diagnose
+    ) -> None:
+        change(AWS_IS_GZIPPED=True, AWS_HEADERS={"Expires": "Thu, 31 Dec 2037 23:55:55 GMT"})
+        collect()
+        assert diagnose().of("static.headers").state == "ok"
+
+    @on_ceph
+    def test_that_may_not_be_read(self, release: S3Server, bucket: str, diagnose: Diagnose) -> None:
+        policy(release, bucket, PUBLIC, deny("s3:GetObject", "static/*"))
+        found = diagnose()
+        assert found.failed == ["s3.get", "static.public", "static.headers"]
+        assert "s3:GetObject" in found.of("static.headers").message
+
+    def test_upload_tokens_don_t_count(self, release: S3Server, diagnose: Diagnose) -> None:
+        name = f"static/{hashed('a.css')}"
+        client = client_of(release)
+        bucket = storages["staticfiles"].bucket_name  # type: ignore[attr-defined]
+        head = client.head_object(Bucket=bucket, Key=name)
+        client.put_object(
+            Bucket=bucket,
+            Key=name,
+            Body=b"a{}",
+            ContentType=head["ContentType"],
+            CacheControl=head["CacheControl"],
+            Metadata={"herokuify-save": "0"},
+        )
+        assert diagnose().of("static.headers").state == "ok"
+
+
+class TestListing:
+    @pytest.fixture
+    def manifest(
+        self,
+        proxied: Proxy,
+        settings: Settings,
+        name_storages: Callable[..., None],
+        local_root: Path,
+    ) -> Proxy:
+        """A manifest whose file is nowhere."""
+        local_root.mkdir()
+        document = {"version": "1.1", "hash": "", "paths": {"a.css": "a.0123456789ab.css"}}
+        (local_root / "staticfiles.json").write_text(json.dumps(document))
+        settings.COMPRESS_STORAGE = MANIFEST
+        name_storages(staticfiles=MANIFEST)
+        return proxied
+
+    def test_without_the_release(self, manifest: Proxy, diagnose: Diagnose) -> None:
+        found = diagnose()
+        assert found.of("static.files").state == "failed"
+        assert found.of("static.headers").state == "skipped"
+
+    def test_refused_in_the_middle(self, manifest: Proxy, diagnose: Diagnose) -> None:
+        manifest.on("ListObjects", None, replay.ACCESS_DENIED)
+        found = diagnose()
+        assert found.of("s3.list").state == "ok"
+        assert "s3:ListBucket" in found.of("static.files").message
+
+    def test_refused_at_once(self, manifest: Proxy, diagnose: Diagnose) -> None:
+        manifest.on("ListObjects", replay.ACCESS_DENIED)
+        found = diagnose()
+        assert found.of("s3.list").state == "failed"
+        assert found.of("static.files").message == "not known, because s3.list failed"
+
+
+def test_plain_storage_has_no_manifest(ready: S3Server, diagnose: Diagnose) -> None:
+    storages["staticfiles"].save("a.css", ContentFile(b"a{}"))
+    found = diagnose()
+    assert found.states("static.files", "static.headers") == ["skipped"] * 2
+    assert "S3StaticStorage has no manifest" in found.of("static.files").message
+    assert STATIC.endswith("S3StaticStorage")

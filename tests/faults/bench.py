@@ -1,0 +1,96 @@
+"""Runs a fault as a user meets it, and takes its message out of what the command printed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.faults.fault import Fault, Means
+from tests.faults.servers import BUCKET, NAME, Servers
+from tests.project import make_project
+from tests.projects.heroku import SECRETS, last_error
+from tests.projects.site import lay_out, tree
+
+HOSTS = {
+    "AWS_S3_ENDPOINT_URL": ("s3.example.com", 443),
+    "DATABASE_URL": ("db.example.com", 5432),
+    "REDIS_URL": ("redis.example.com", 6379),
+}
+MARKED = (*SECRETS.values(), "marked-", "secretsecret")
+# What depends on the system, and on the versions of Python and of minifiers.
+VOLATILE = {
+    # The first file that the file system lists.
+    r"\S+ can't be written to STATIC_ROOT": "shop/css/base.css can't be written to STATIC_ROOT",
+    r"\[Errno \d+\] (Operation not permitted|Permission denied|Read-only file system)": (
+        "[Errno 30] Read-only file system"
+    ),
+    r" \(_ssl\.c:\d+\)": "",
+    r"\.[0-9a-f]{12}\.": ".0123456789ab.",
+}
+# What one system check says, with its hint.
+CHECK = re.compile(r"^\S+: \([\w.]+\) .*\n(?:[\t ]+.*\n|\n(?=[\t ]))*", re.MULTILINE)
+# What the doctor says of one probe, with the mend; and the plan of one thing that a bucket has.
+ROW = re.compile(r"^  (?:failed|warning) .*\n(?: {12,}.*\n)*", re.MULTILINE)
+STEP = re.compile(r"^  \S.*\n(?:    .*\n)*", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was said of a fault; ``message`` without what differs from run to run."""
+
+    fault: Fault
+    status: int
+    log: str
+    message: str
+    files: set[str]  # below STATIC_ROOT, afterwards
+
+
+def find(fault: Fault, folder: Path, servers: Servers) -> Finding:
+    """Make the fault, and run its command."""
+    with fault.place(servers, f"test-{uuid.uuid4().hex}") as config:
+        variables = {**config, **fault.env}
+        project = make_project(folder, fault.source, env=variables)
+        lay_out(project)
+        if fault.is_built:
+            shutil.copytree(servers.slug.folder / "staticfiles", folder / "staticfiles")
+        result = fault.command.run(project, sockets=not fault.means.is_offline)
+    log = result.stdout + result.stderr
+    message = _normalised(_message(fault, log), folder, config)
+    return Finding(fault, result.returncode, log, message, set(tree(folder / "staticfiles")))
+
+
+def _message(fault: Fault, log: str) -> str:
+    """The part of the log that is about the fault."""
+    pattern = ROW if fault.means is Means.DOCTOR else STEP if fault.means is Means.PLAN else CHECK
+    parts = [match[0] for match in pattern.finditer(log)]
+    about = [part for part in parts if any(word in part for word in fault.words)]
+    if about:
+        return "\n".join(re.sub(r"\n\s*\n| {12,}", "\n", part).strip() for part in about)
+    # Tracebacks name the exception's module, which helps nobody.
+    return re.sub(r"^(?:\w+\.)+(?=\w+: )", "", last_error(log)).strip()
+
+
+def _normalised(text: str, folder: Path, config: Mapping[str, str]) -> str:
+    names = {str(folder): "/app", config.get(NAME, BUCKET): BUCKET}
+    for variable, (host, usual) in HOSTS.items():
+        parts = urlsplit(config.get(variable, ""))
+        if parts.port:
+            names |= {
+                f"http://{parts.netloc}": f"https://{host}",
+                f"https://{parts.netloc}": f"https://{host}",
+                f'"{parts.hostname}", port {parts.port}': f'"{host}", port {usual}',
+                f"{parts.hostname}:{parts.port}": f"{host}:{usual}",
+            }
+    port = config.get("EMAIL_PORT")
+    if port:
+        names[f"localhost:{port}"] = "smtp.example.com:587"
+    for found, shown in names.items():
+        text = text.replace(found, shown)
+    for pattern, shown in VOLATILE.items():
+        text = re.sub(pattern, shown, text)
+    return text

@@ -1,0 +1,16 @@
+"""All faults of the bench, in the order of docs/troubleshooting.md."""
+
+from tests.faults import configuration, operations, refusals
+from tests.faults.fault import Fault
+
+SECTIONS: dict[str, list[Fault]] = {
+    "Config vars": configuration.VARIABLES,
+    "Settings": configuration.SETTINGS,
+    "Dynos": configuration.DYNOS,
+    "The way to S3": refusals.ACCESS,
+    "The bucket": refusals.BUCKET,
+    "Permissions": refusals.PERMISSIONS,
+    "What visitors get": operations.VISITORS,
+    "Services": operations.SERVICES,
+}
+FAULTS = {fault.title: fault for faults in SECTIONS.values() for fault in faults}

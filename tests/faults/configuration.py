@@ -1,0 +1,317 @@
+"""Faults of config vars and settings, which are found before S3 is asked for anything."""
+
+from tests.faults.fault import CHECK, ON_A_DYNO, STORAGES, Fault, Means
+from tests.projects import shop
+from tests.projects.heroku import SECRETS
+
+UNSET = ""  # as good as absent, for herokuify as for a person
+NO_BUCKET = {"AWS_STORAGE_BUCKET_NAME": UNSET}
+NO_KEYS = {"AWS_ACCESS_KEY_ID": UNSET, "AWS_SECRET_ACCESS_KEY": UNSET}
+WITHOUT_COMPRESSOR = (
+    'INSTALLED_APPS.remove("compressor"); del STATICFILES_FINDERS, COMPRESS_STORAGE\n'
+)
+FILES = "django.contrib.staticfiles.storage.StaticFilesStorage"
+BUCKETEER = {
+    "BUCKETEER_AWS_ACCESS_KEY_ID": SECRETS["BUCKETEER_AWS_ACCESS_KEY_ID"],
+    "BUCKETEER_AWS_SECRET_ACCESS_KEY": SECRETS["BUCKETEER_AWS_SECRET_ACCESS_KEY"],
+    "BUCKETEER_AWS_REGION": "eu-west-1",
+    "BUCKETEER_BUCKET_NAME": "bucketeer-1234",
+}
+CLOUDCUBE = {
+    "CLOUDCUBE_ACCESS_KEY_ID": SECRETS["CLOUDCUBE_ACCESS_KEY_ID"],
+    "CLOUDCUBE_SECRET_ACCESS_KEY": SECRETS["CLOUDCUBE_SECRET_ACCESS_KEY"],
+    "CLOUDCUBE_URL": "https://cloud-cube-eu.s3.amazonaws.com/zfdj3v09gtrs",
+}
+
+VARIABLES = [
+    Fault(
+        "No bucket's name",
+        Means.CHECK,
+        ("AWS_STORAGE_BUCKET_NAME is not set", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"),
+        env=NO_BUCKET,
+    ),
+    Fault(
+        "No bucket's name, for media alone",
+        Means.CHECK,
+        ("AWS_STORAGE_BUCKET_NAME is not set", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"),
+        env=NO_BUCKET,
+        storages=shop.storages(FILES),
+    ),
+    Fault(
+        "No key",
+        Means.SETTINGS,
+        ("AWS_ACCESS_KEY_ID is not set", "heroku config:set AWS_ACCESS_KEY_ID=…"),
+        env={"AWS_ACCESS_KEY_ID": UNSET},
+    ),
+    Fault(
+        "No secret",
+        Means.SETTINGS,
+        ("AWS_SECRET_ACCESS_KEY is not set", "heroku config:set AWS_SECRET_ACCESS_KEY=…"),
+        env={"AWS_SECRET_ACCESS_KEY": UNSET},
+    ),
+    Fault(
+        "A token without a key",
+        Means.SETTINGS,
+        ("AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…",),
+        env=NO_KEYS | {"AWS_SESSION_TOKEN": SECRETS["AWS_SESSION_TOKEN"]},
+    ),
+    Fault(
+        "Half of Bucketeer",
+        Means.SETTINGS,
+        (
+            "BUCKETEER_BUCKET_NAME and BUCKETEER_AWS_REGION are not set",
+            "heroku config:set BUCKETEER_BUCKET_NAME=… BUCKETEER_AWS_REGION=…",
+        ),
+        env=NO_KEYS
+        | NO_BUCKET
+        | BUCKETEER
+        | {"BUCKETEER_AWS_REGION": UNSET, "BUCKETEER_BUCKET_NAME": UNSET},
+    ),
+    Fault(
+        "Half of Cloudcube",
+        Means.SETTINGS,
+        ("CLOUDCUBE_URL is not set", "heroku config:set CLOUDCUBE_URL=…"),
+        env=NO_KEYS | NO_BUCKET | CLOUDCUBE | {"CLOUDCUBE_URL": UNSET},
+    ),
+    Fault(
+        "Two providers at once",
+        Means.SETTINGS,
+        ("Bucketeer", "Cloudcube", "AWS_STORAGE_BUCKET_NAME"),
+        env=NO_KEYS | NO_BUCKET | BUCKETEER | CLOUDCUBE,
+    ),
+    Fault(
+        "A boolean that is none",
+        Means.SETTINGS,
+        ("AWS_AUTO_CREATE_BUCKET is 'maybe'", "heroku config:set AWS_AUTO_CREATE_BUCKET=…"),
+        env={"AWS_AUTO_CREATE_BUCKET": "maybe"},
+    ),
+    Fault(
+        "The endpoint's path names the bucket",
+        Means.SETTINGS,
+        ("AWS_S3_ENDPOINT_URL is", "heroku config:set AWS_S3_ENDPOINT_URL=…"),
+        env={"AWS_S3_ENDPOINT_URL": "https://s3.example.com/my-bucket"},
+    ),
+    Fault(
+        "The endpoint has a query",
+        Means.SETTINGS,
+        ("AWS_S3_ENDPOINT_URL is", "heroku config:set AWS_S3_ENDPOINT_URL=…"),
+        env={"AWS_S3_ENDPOINT_URL": "https://s3.example.com/?marked-secret"},
+    ),
+    Fault(
+        "The secret key is missing",
+        Means.SETTINGS,
+        ("SECRET_KEY is not set", "heroku config:set SECRET_KEY="),
+        settings="from herokuify.common import *\n",
+        command=ON_A_DYNO,
+    ),
+    Fault(
+        "DEBUG on a dyno",
+        Means.SETTINGS,
+        ("DEBUG is true on Heroku", "heroku config:unset DEBUG"),
+        env={"DEBUG": "true"},
+        settings="from herokuify.common import *\n",
+    ),
+    Fault(
+        "No hosts on a dyno",
+        Means.CHECK,
+        ("herokuify.W010", "ALLOWED_HOSTS is empty", "heroku config:set ALLOWED_HOSTS="),
+        env={"SECRET_KEY": "marked-key-of-the-site"},
+        settings="from herokuify.common import *\n",
+        command=ON_A_DYNO,
+        status=0,
+    ),
+    Fault(
+        "DATABASE_URL can't be read",
+        Means.SETTINGS,
+        ("DATABASE_URL", "heroku config:set DATABASE_URL=…"),
+        env={"DATABASE_URL": "postgres//me:marked-password@db.example.com/app"},
+        settings="import herokuify; DATABASES = herokuify.get_db_config()\n",
+    ),
+]
+
+SETTINGS = [
+    Fault(
+        "STATIC_URL is relative",
+        Means.CHECK,
+        ("STATIC_URL is '/static/'", "STATIC_URL = get_static_url()"),
+        settings='STATIC_URL = "/static/"\n',
+    ),
+    Fault(
+        "STATIC_URL is not set",
+        Means.CHECK,
+        ("STATIC_URL",),
+        settings=WITHOUT_COMPRESSOR + "STATIC_URL = None\n",
+    ),
+    Fault(
+        "STATIC_URL without a slash at its end",
+        Means.CHECK,
+        ("STATIC_URL", "slash"),
+        settings=WITHOUT_COMPRESSOR + 'STATIC_URL = STATIC_URL.rstrip("/")\n',
+    ),
+    Fault(
+        # compressor is the first to say so.
+        "STATIC_URL without a slash at its end, with django-compressor",
+        Means.SETTINGS,
+        ("URL", "trailing slash"),
+        settings='STATIC_URL = STATIC_URL.rstrip("/")\n',
+    ),
+    Fault(
+        "STATIC_URL with `None` in it",
+        Means.CHECK,
+        (
+            "STATIC_URL is 'https://None.s3.amazonaws.com/static/'",
+            "heroku config:set AWS_STORAGE_BUCKET_NAME=…",
+        ),
+        env=NO_BUCKET,
+        settings='STATIC_URL = f"https://{AWS_STORAGE_BUCKET_NAME}.s3.amazonaws.com/static/"\n',
+    ),
+    Fault(
+        "STATIC_URL names another host than the storage",
+        Means.CHECK,
+        ("STATIC_URL is 'https://elsewhere.s3", "STATIC_URL = get_static_url()"),
+        settings='STATIC_URL = "https://elsewhere.s3.amazonaws.com/static/"\n',
+    ),
+    Fault(
+        "STATIC_URL names another folder than the storage",
+        Means.CHECK,
+        ("/assets/'", "STATIC_URL = get_static_url()"),
+        settings='STATIC_URL = STATIC_URL.replace("/static/", "/assets/")\n',
+    ),
+    Fault(
+        "STATIC_ROOT is not set",
+        Means.CHECK,
+        ("STATIC_ROOT is not set", "STATIC_ROOT = BASE_DIR"),
+        settings=WITHOUT_COMPRESSOR + "STATIC_ROOT = None\n",
+    ),
+    Fault(
+        "STATIC_ROOT is not set, with django-compressor",
+        Means.SETTINGS,
+        ("STATIC_ROOT", "define either"),
+        settings="STATIC_ROOT = None\n",
+    ),
+    Fault(
+        # Where not even root may write.
+        "STATIC_ROOT is read-only",
+        Means.COMMAND,
+        ("can't be written to STATIC_ROOT", 'STATIC_ROOT = BASE_DIR / "staticfiles"'),
+        settings='STATIC_ROOT = "/sys/staticfiles"\n',
+    ),
+    Fault(
+        "COMPRESS_ROOT is elsewhere",
+        Means.CHECK,
+        ("COMPRESS_ROOT", "STATIC_ROOT"),
+        settings='COMPRESS_ROOT = BASE_DIR / "elsewhere"\n',
+    ),
+    Fault(
+        "Hashed names without local copies to make bundles of",
+        Means.CHECK,
+        ("herokuify.E006", shop.MANIFEST.rpartition(".")[2], shop.CACHED_MANIFEST),
+        storages=shop.storages(shop.MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST),
+    ),
+    Fault(
+        "COMPRESS_STORAGE keeps no local copies",
+        Means.CHECK,
+        ("herokuify.E007", "COMPRESS_STORAGE is S3StaticStorage", "COMPRESS_STORAGE = "),
+        storages=shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.PLAIN),
+    ),
+    Fault(
+        "COMPRESS_URL is elsewhere",
+        Means.CHECK,
+        ("herokuify.E008", "COMPRESS_URL is", "Delete COMPRESS_URL"),
+        settings='COMPRESS_URL = "https://elsewhere.s3.amazonaws.com/static/"\n',
+    ),
+    Fault(
+        "compressor's finder is missing",
+        Means.CHECK,
+        ("herokuify.E009", "STATICFILES_FINDERS", "compressor.finders.CompressorFinder"),
+        settings="STATICFILES_FINDERS.pop()\n",
+    ),
+    Fault(
+        "herokuify stands below staticfiles",
+        Means.CHECK,
+        ("herokuify.W001", 'Move "herokuify" above "django.contrib.staticfiles"'),
+        app='INSTALLED_APPS.append("herokuify")\n',
+        command=CHECK,
+        status=0,
+    ),
+    Fault(
+        "herokuify is not installed, and the classic names are set",
+        Means.CHECK,
+        ("STATICFILES_STORAGE", 'INSTALLED_APPS = ["herokuify", …]'),
+        app="",
+        storages=shop.classic(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST),
+    ),
+    Fault(
+        "Old and new storage settings together",
+        Means.SETTINGS,
+        ("STATICFILES_STORAGE", "STORAGES"),
+        settings=shop.QUIET + f"STATICFILES_STORAGE = {shop.CACHED_MANIFEST!r}\n",
+    ),
+    Fault(
+        "An ACL that buckets refuse",
+        Means.CHECK,
+        ("herokuify.W006", "AWS_DEFAULT_ACL"),
+        settings='AWS_DEFAULT_ACL = "public-read"\n',
+        command=CHECK,
+        status=0,
+    ),
+    Fault(
+        "Private files in the public location",
+        Means.CHECK,
+        ("herokuify.E004", "'static/uploads'", "locations apart"),
+        settings='STORAGES["default"]["OPTIONS"] = {"location": "static/uploads"}\n',
+    ),
+    Fault(
+        "A header that S3 does not know",
+        Means.CHECK,
+        ("AWS_HEADERS", "Cash-Control"),
+        settings='AWS_HEADERS = {"Cash-Control": "none"}\n',
+    ),
+    Fault(
+        "A regular expression that is none",
+        Means.CHECK,
+        ("AWS_EXTRA_HEADERS[0]", "'*.js'"),
+        settings='AWS_EXTRA_HEADERS = [("*.js", {})]\n',
+    ),
+]
+
+# What the web dynos miss.
+DYNOS = [
+    Fault(
+        "DEBUG on a dyno, in the settings",
+        Means.CHECK,
+        ("herokuify.E010", "DEBUG is true on Heroku", "DEBUG = False"),
+        settings="DEBUG = True\n",
+        command=ON_A_DYNO,
+    ),
+    Fault(
+        "SECRET_KEY stands in the code",
+        Means.CHECK,
+        ("herokuify.W012", "heroku config:set SECRET_KEY="),
+        settings='SECRET_KEY = "django-insecure-of-startproject"\n',
+        command=ON_A_DYNO,
+        status=0,
+    ),
+    Fault(
+        "Uploads lie on the dyno's disk",
+        Means.CHECK,
+        ("herokuify.W011", "disk", shop.MEDIA),
+        storages=STORAGES.replace(shop.MEDIA, "django.core.files.storage.FileSystemStorage"),
+        command=ON_A_DYNO,
+        status=0,
+    ),
+    Fault(
+        "The slug has no manifest",
+        Means.CHECK,
+        ("herokuify.W008", "staticfiles.json", "heroku config:unset DISABLE_COLLECTSTATIC"),
+        command=ON_A_DYNO,
+        status=0,
+    ),
+    Fault(
+        "The slug has no offline manifest of compressor's",
+        Means.CHECK,
+        ("herokuify.W009", "CACHE/manifest.json", "python manage.py compress"),
+        command=ON_A_DYNO,
+        status=0,
+    ),
+]

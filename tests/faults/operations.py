@@ -1,0 +1,123 @@
+"""Faults of what is published and of services: found by those who ask for it."""
+
+from tests.faults import servers
+from tests.faults.fault import APPLY, DOCTOR, PLAN, Fault, Means
+from tests.replay import POLICY_BLOCKED
+
+MEND = "python manage.py herokuify bucket --apply"
+LOCAL = """\
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+STATIC_URL = "static/"
+"""
+
+VISITORS = [
+    Fault(
+        "Static files are not public",
+        Means.DOCTOR,
+        ("Static files are not public", MEND),
+        state=servers.readable(),
+        command=DOCTOR,
+        is_built=True,
+    ),
+    Fault(
+        "Media files are public",
+        Means.DOCTOR,
+        ("Anyone may read media files", MEND),
+        state=servers.readable("static", "media"),
+        command=DOCTOR,
+        is_built=True,
+    ),
+    Fault(
+        "Fonts: no CORS",
+        Means.DOCTOR,
+        ("Browsers refuse fonts", MEND),
+        state=servers.fonts_for(),
+        command=DOCTOR,
+        is_built=True,
+    ),
+    Fault(
+        "Fonts: CORS for another host",
+        Means.DOCTOR,
+        ("Browsers refuse fonts to pages of https://www.example.com", MEND),
+        settings='ALLOWED_HOSTS = ["www.example.com"]\n',
+        state=servers.fonts_for("https://www.example.org"),
+        command=DOCTOR,
+        is_built=True,
+    ),
+    Fault(
+        "The manifest names a file that is gone",
+        Means.DOCTOR,
+        ("shop/css/base.", "python manage.py collectstatic"),
+        state=servers.lost(r"shop/css/base\.[0-9a-f]{12}\.css$"),
+        command=DOCTOR,
+        is_built=True,
+    ),
+    Fault(
+        "A bundle is not in the bucket",
+        Means.DOCTOR,
+        ("CACHE/css/", "python manage.py collectstatic"),
+        state=servers.lost("CACHE/css/output"),
+        command=DOCTOR,
+        is_built=True,
+    ),
+    Fault(
+        "Files have a header that no setting has any more",
+        Means.DOCTOR,
+        ("content-language: en", "no setting has", "python manage.py collectstatic"),
+        state=servers.with_language("en"),
+        command=DOCTOR,
+        status=0,
+        is_built=True,
+    ),
+    Fault(
+        "The bucket blocks public policies",
+        Means.PLAN,
+        ("BlockPublicPolicy: on", "herokuify bucket --apply"),
+        state=servers.blocked,
+        command=PLAN,
+        status=0,
+    ),
+    Fault(
+        "The account blocks public policies",
+        Means.COMMAND,
+        ("s3:PutBucketPolicy", "Block Public Access settings for this account"),
+        state=servers.answering("PutBucketPolicy", answer=POLICY_BLOCKED),
+        command=APPLY,
+    ),
+]
+
+SERVICES = [
+    Fault(
+        "The database refuses connections",
+        Means.DOCTOR,
+        ("refused", "heroku config:set DATABASE_URL=…"),
+        storages=LOCAL,
+        settings="import herokuify; DATABASES = herokuify.get_db_config()\n",
+        state=servers.no_database,
+        command=DOCTOR,
+    ),
+    Fault(
+        "Redis' certificate is refused",
+        Means.DOCTOR,
+        ("certificate", "CACHES = herokuify.get_cache_config()"),
+        storages=LOCAL,
+        settings="""\
+import os, herokuify
+CACHES = herokuify.get_cache_config(ssl_ca_certs=os.environ["REDIS_CA"])
+""",
+        state=servers.untrusted_redis,
+        command=DOCTOR,
+    ),
+    Fault(
+        "The mail server refuses the login",
+        Means.DOCTOR,
+        ("uthenticat", "heroku config:set EMAIL_HOST_USER=… EMAIL_HOST_PASSWORD=…"),
+        storages=LOCAL,
+        settings="import herokuify; globals().update(herokuify.get_email_config())\n",
+        state=servers.mail,
+        command=DOCTOR,
+    ),
+]

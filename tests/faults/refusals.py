@@ -1,0 +1,139 @@
+"""Faults that show when S3 is asked: keys, permissions, the bucket, the way there."""
+
+from tests.faults import servers
+from tests.faults.configuration import NO_KEYS
+from tests.faults.fault import Command, Fault, Means
+from tests.projects.heroku import SECRETS
+from tests.replay import (
+    CLOCK_SKEW,
+    EXPIRED_TOKEN,
+    NO_ACLS,
+    OTHERS_BUCKET,
+    POLICY_BLOCKED,
+    wrong_region,
+)
+
+AUTO_CREATE = {"AWS_AUTO_CREATE_BUCKET": "true"}
+KEYS = "heroku config:set AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…"
+# What a view does with an upload.
+MEDIA = "from django.core.files.storage import default_storage as media; media."
+READ = Command(f"shell -c '{MEDIA}open(\"a.txt\").read()'")
+DELETE = Command(f"shell -c '{MEDIA}delete(\"a.txt\")'")
+
+ACCESS = [
+    Fault(
+        "No credentials at all",
+        Means.CHECK,
+        ("AWS_ACCESS_KEY_ID", KEYS),
+        env=NO_KEYS,
+        alone=True,
+    ),
+    Fault(
+        "S3 does not know the key",
+        Means.COMMAND,
+        ("AWS_ACCESS_KEY_ID", KEYS),
+        env={"AWS_ACCESS_KEY_ID": "AKIAUNKNOWN"},
+        state=servers.ceph,
+        alone=True,
+    ),
+    Fault(
+        "The secret is wrong",
+        Means.COMMAND,
+        ("AWS_SECRET_ACCESS_KEY", KEYS),
+        env={"AWS_SECRET_ACCESS_KEY": SECRETS["AWS_SECRET_ACCESS_KEY"]},
+        state=servers.ceph,
+        alone=True,
+    ),
+    Fault(
+        "The token has expired",
+        Means.COMMAND,
+        ("AWS_SESSION_TOKEN", f"{KEYS} AWS_SESSION_TOKEN=…"),
+        env={"AWS_SESSION_TOKEN": SECRETS["AWS_SESSION_TOKEN"]},
+        state=servers.answering(answer=EXPIRED_TOKEN),
+    ),
+    Fault(
+        "The clock is off by an hour",
+        Means.COMMAND,
+        ("clock", "Set the clock"),
+        state=servers.answering(answer=CLOCK_SKEW),
+    ),
+    Fault(
+        "Nothing answers at the endpoint",
+        Means.COMMAND,
+        ("could not be reached", "AWS_S3_ENDPOINT_URL"),
+        state=servers.nobody,
+        is_configuration=False,
+    ),
+    Fault(
+        "The endpoint's TLS certificate is not trusted",
+        Means.COMMAND,
+        ("certificate", "AWS_S3_VERIFY"),
+        state=servers.untrusted,
+    ),
+]
+
+BUCKET = [
+    Fault(
+        "The bucket does not exist",
+        Means.COMMAND,
+        ("does not exist", "heroku config:set AWS_AUTO_CREATE_BUCKET=true"),
+        state=servers.no_bucket,
+        alone=True,
+    ),
+    Fault(
+        "The bucket is another's",
+        Means.COMMAND,
+        ("somebody else", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"),
+        env=AUTO_CREATE,
+        state=servers.answering("CreateBucket", answer=OTHERS_BUCKET, exists=False),
+    ),
+    Fault(
+        "The bucket is in another region",
+        Means.COMMAND,
+        ("eu-west-1", "heroku config:set AWS_S3_REGION_NAME=eu-west-1"),
+        state=servers.answering(answer=wrong_region("us-east-1", "eu-west-1")),
+    ),
+    Fault(
+        "A public policy is refused, or the account blocks them",
+        Means.COMMAND,
+        ("s3:PutBucketPolicy", "Block Public Access settings for this account"),
+        env=AUTO_CREATE,
+        state=servers.answering("PutBucketPolicy", answer=POLICY_BLOCKED, exists=False),
+    ),
+]
+
+PERMISSIONS = [
+    Fault(
+        "Listing is denied",
+        Means.COMMAND,
+        ("s3:ListBucket", "IAM user of AWS_ACCESS_KEY_ID"),
+        state=servers.forbidding("s3:ListBucket"),
+    ),
+    Fault(
+        "Writing is denied",
+        Means.COMMAND,
+        ("s3:PutObject", "IAM user of AWS_ACCESS_KEY_ID"),
+        state=servers.forbidding("s3:PutObject"),
+    ),
+    Fault(
+        "Reading is denied",
+        Means.COMMAND,
+        ("s3:GetObject", "IAM user of AWS_ACCESS_KEY_ID"),
+        state=servers.forbidding("s3:GetObject"),
+        command=READ,
+    ),
+    Fault(
+        "Deleting is denied",
+        Means.COMMAND,
+        ("s3:DeleteObject", "IAM user of AWS_ACCESS_KEY_ID"),
+        state=servers.forbidding("s3:DeleteObject"),
+        command=DELETE,
+    ),
+    Fault(
+        "An ACL is refused",
+        Means.COMMAND,
+        ("AWS_DEFAULT_ACL", "Delete AWS_DEFAULT_ACL"),
+        settings='AWS_DEFAULT_ACL = "public-read"\n',
+        state=servers.answering("PutObject", answer=NO_ACLS),
+    ),
+]

@@ -1,0 +1,63 @@
+"""Each fault of the catalogue is found, and what is said of it names it and the mend."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tests.faults import bench, page
+from tests.faults.catalogue import FAULTS
+from tests.faults.fault import COMPRESS, Means
+from tests.faults.servers import Servers
+from tests.projects.heroku import MISCONFIGURED, failure_reason
+from tests.projects.site import tree
+
+pytestmark = pytest.mark.once
+
+
+@pytest.mark.parametrize("title", FAULTS)
+def test_is_found(
+    title: str, servers: Servers, tmp_path: Path, written: dict[str, str] | None
+) -> None:
+    fault = FAULTS[title]
+    found = bench.find(fault, tmp_path / "app", servers)
+    check(found)
+    if written is None:
+        shown = "docs/troubleshooting.md is old; python3 tools/troubleshooting.py writes it"
+        assert page.entry(fault, found.message) in page.current(), shown
+    else:
+        written[title] = found.message
+
+
+@pytest.mark.parametrize("title", [title for title, fault in FAULTS.items() if fault.alone])
+def test_is_found_without_the_app(title: str, servers: Servers, tmp_path: Path) -> None:
+    fault = dataclasses.replace(FAULTS[title], app="", means=Means.COMMAND)
+    check(bench.find(fault, tmp_path / "app", servers))
+    assert "staticfiles.json" not in tree(tmp_path / "app/staticfiles")
+
+
+# What no system check says in time.
+@pytest.mark.parametrize(
+    "title",
+    ["No bucket's name", "STATIC_URL with `None` in it", "STATIC_URL is relative"],
+)
+def test_is_found_by_compress(title: str, servers: Servers, tmp_path: Path) -> None:
+    check(bench.find(dataclasses.replace(FAULTS[title], command=COMPRESS), tmp_path, servers))
+
+
+def test_the_page_has_these_faults_and_no_others() -> None:
+    text = page.current()
+    assert list(page.entries(text)) == list(FAULTS)
+    assert page.render(page.entries(text)) == text
+
+
+def check(found: bench.Finding) -> None:
+    fault, log = found.fault, found.log
+    assert found.status == fault.status, log
+    missing = [word for word in fault.words if word not in found.message]
+    assert not missing, f"{missing} in {found.message!r}, of:\n{log}"
+    assert not [secret for secret in bench.MARKED if secret in log], log
+    if fault.command.is_build and fault.status and fault.is_configuration:
+        assert failure_reason(log) == MISCONFIGURED, log
+    if fault.means.is_offline:
+        assert not found.files

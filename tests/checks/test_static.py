@@ -119,8 +119,8 @@ class TestRoot:
     def test_is_a_file(self, found: Found, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         root = str(tmp_path / "file" / "static")
-        plain = {"STORAGES": storages("herokuify.storage.CachedS3StaticStorage")}
-        plain["COMPRESS_STORAGE"] = "herokuify.storage.CachedS3StaticStorage"
+        cached = "herokuify.storage.CachedS3StaticStorage"
+        plain = {"STORAGES": storages(cached), "COMPRESS_STORAGE": cached}
         messages = found("build", STATIC_ROOT=root, COMPRESS_ROOT=root, **plain)
         assert f"{tmp_path / 'file'} is no folder" in only(messages, "E005")
 

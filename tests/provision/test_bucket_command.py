@@ -617,7 +617,9 @@ def test_as_a_user_runs_it(
 
 
 def test_boto3_is_imported_only_by_those_who_ask(make_project: Callable[..., Project]) -> None:
-    project = make_project("from herokuify.common import *\nINSTALLED_APPS = ['herokuify']")
+    project = make_project(
+        "from herokuify.common import *\nUSE_TZ = True\nINSTALLED_APPS = ['herokuify']"
+    )
     source = """
 import sys
 from django.core.management import call_command

@@ -191,8 +191,11 @@ class TestAnotherHost:
         assert found.states("static.public", "static.cors") == ["ok", "failed"]
         assert "A CDN must pass on" in found.of("static.cors").mend
 
-    def test_that_is_none(self, behind: Proxy, settings: Settings, diagnose: Diagnose) -> None:
-        settings.STATIC_URL = "ftp://files.example.com/static/"
+    def test_that_is_none(
+        self, behind: Proxy, name_storages: Callable[..., None], diagnose: Diagnose
+    ) -> None:
+        options = {"base_url": "ftp://files.example.com/static/"}
+        name_storages(staticfiles={"BACKEND": STATIC, "OPTIONS": options})
         public = diagnose().of("static.public")
         assert (public.state, public.mend) == ("failed", "Mend STATIC_URL.")
 
@@ -431,4 +434,3 @@ def test_plain_storage_has_no_manifest(ready: S3Server, diagnose: Diagnose) -> N
     found = diagnose()
     assert found.states("static.files", "static.headers") == ["skipped"] * 2
     assert "S3StaticStorage has no manifest" in found.of("static.files").message
-    assert STATIC.endswith("S3StaticStorage")

@@ -411,6 +411,22 @@ class TestObject:
         assert f"s3.{operation[:3].lower()}" in {name[:6] for name in found.failed}
         assert contents(moto, moto_bucket) == []
 
+    @pytest.mark.parametrize("operation", ["PutObject", "DeleteObject"])
+    def test_try_whose_answer_was_lost(
+        self,
+        proxied: Proxy,
+        moto: S3Server,
+        moto_bucket: str,
+        diagnose: Diagnose,
+        operation: str,
+    ) -> None:
+        client_of(moto).put_bucket_versioning(
+            Bucket=moto_bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+        proxied.on(operation, Fault.LOST, None)
+        assert "s3.put" not in diagnose().failed
+        assert contents(moto, moto_bucket) == []
+
     def test_other_contents(
         self, proxied: Proxy, moto: S3Server, moto_bucket: str, diagnose: Diagnose
     ) -> None:

@@ -106,7 +106,7 @@ def test_databases(postgres: Postgres, site: Project, closed: int) -> None:
         "driver": (
             {"ENGINE": "django.db.backends.oracle", "NAME": "orcl"},
             "failed",
-            ("oracledb", "driver"),
+            ("racle", "driver"),
         ),
         "file": (get_db_config({})["default"], "skipped", ("SQLite",)),
     }

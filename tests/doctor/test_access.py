@@ -136,6 +136,15 @@ class TestFirstAnswer:
             assert ("ahead of" if minutes < 0 else "behind") in clock.message
             assert "5 minutes" in clock.message
 
+    def test_region_that_s3_confirms(self, proxied: Proxy, diagnose: Diagnose) -> None:
+        listing = Document(
+            replay.ERRORS,
+            b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
+            headers={"x-amz-bucket-region": "us-east-1"},
+        )
+        proxied.on("ListObjects", listing)
+        assert diagnose().of("s3.region").message == "The bucket is in us-east-1, as set."
+
     def test_redirection_that_botocore_follows(self, proxied: Proxy, diagnose: Diagnose) -> None:
         listing = Document(
             replay.ERRORS,
@@ -190,6 +199,16 @@ class TestSettings:
         assert found.failed == [one.probe for one in checks]
         for alias in ("'default'", "'staticfiles'"):
             assert found.states("s3.settings", "s3.list", subject=alias) == ["skipped"] * 2
+
+    def test_are_told_where_their_check_is_silenced(
+        self, connect: Connect, moto: S3Server, settings: Settings, site: None, diagnose: Diagnose
+    ) -> None:
+        connect(moto, "", STATIC_URL="/static/")
+        told = [one.probe for one in diagnose().findings if one.probe.startswith("check ")]
+        settings.SILENCED_SYSTEM_CHECKS = [probe.removeprefix("check ") for probe in told]
+        found = diagnose()
+        assert found.failed == ["s3.settings", "s3.settings"]
+        assert "AWS_STORAGE_BUCKET_NAME=…" in found.of("s3.settings", "'default'").mend
 
     def test_unusable_region(
         self, connect: Connect, moto: S3Server, site: None, diagnose: Diagnose

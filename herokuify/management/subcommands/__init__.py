@@ -13,7 +13,7 @@ from django.core.management.base import CommandParser
 class Subcommand:
     """A subcommand: its name, what ``--help`` says of it, its options and its work.
 
-    ``run`` takes the options, and returns what is to be printed, or raises UnsoundError.
+    ``run`` takes the options, and returns what is to be printed, or raises UnsuccessfulError.
     """
 
     name: str
@@ -22,9 +22,9 @@ class Subcommand:
     run: Callable[[Mapping[str, Any]], str]
 
 
-class UnsoundError(Exception):
-    """A subcommand has found something broken: ``text`` is printed, and the exit status is 1."""
+class UnsuccessfulError(Exception):
+    """What a subcommand met; ``report`` is what it has to print all the same."""
 
-    def __init__(self, text: str, complaint: str) -> None:
-        super().__init__(complaint)
-        self.text = text
+    def __init__(self, message: str, report: str) -> None:
+        super().__init__(message)
+        self.report = report

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.core.management.color import color_style, no_style
 
-from herokuify.management.subcommands import Subcommand, UnsoundError
+from herokuify.management.subcommands import Subcommand, UnsuccessfulError
 
 _WIDTH = 100  # columns, where there is no terminal to ask
 
@@ -28,7 +28,7 @@ def add_arguments(parser: CommandParser) -> None:
 def run(options: Mapping[str, Any]) -> str:
     """Return the findings as a table, or as JSON: one object a probe.
 
-    Raises UnsoundError with the same text when a probe has failed.
+    Raises UnsuccessfulError with the same text when a probe has failed.
     """
     # Probing imports boto3, which the other subcommands should not pay for.
     from herokuify.doctor.examination import examine
@@ -50,7 +50,7 @@ def run(options: Mapping[str, Any]) -> str:
         text = as_table(findings, width, paint)
     failed = sum(finding.state is State.FAILED for finding in findings)
     if failed:
-        raise UnsoundError(text, f"{failed} of {len(findings)} probes failed.")
+        raise UnsuccessfulError(f"{failed} of {len(findings)} probes failed.", text)
     return text
 
 

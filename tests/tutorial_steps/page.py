@@ -10,7 +10,7 @@ from pathlib import Path
 
 #: A file's name stands in a paragraph of its own above its contents, with what to do to it.
 _BLOCK = re.compile(
-    r"(?:^`(?P<file>[^`\n]+)`(?P<how>, [a-z ]+)?:\n\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$",
+    r"(?:^`(?P<file>[^`\n]+)`(?P<how>, [a-z ]+)?:\n\n)?^```(?P<kind>[\w+]*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 AT_THE_END = ", at the end"

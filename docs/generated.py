@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 from argparse import SUPPRESS, Action, ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,13 +71,8 @@ def variables() -> Iterator[str]:
     for module in MODULES:
         if PAGES[module] != last:
             last = PAGES[module]
-            yield from (
-                "",
-                f"**{{doc}}`{last}`**",
-                "",
-                "| Variable | For | Becomes |",
-                "|---|---|---|",
-            )
+            yield from ("", f"**{{doc}}`{last}`**", "")
+            yield from ("| Variable | For |", "|---|---|")
         for variable in importlib.import_module(module).VARIABLES:
             if variable.names not in known:
                 known.add(variable.names)
@@ -85,9 +81,17 @@ def variables() -> Iterator[str]:
 
 def _row(variable: Variable) -> str:
     names = ", ".join(f"`{name}`" for name in variable.names)
-    secret = " (a secret)" if variable.secret else ""
-    became = " or ".join(f"[{name}](settings.md#{name.lower()})" for name in variable.settings)
-    return f"| {names} | {variable.purpose}{secret} | {became} |"
+    links = " or ".join(f"[{name}](settings.md#{name.lower()})" for name in variable.settings)
+    words = [_escaped(variable.purpose)]
+    if variable.secret:
+        words.append("a secret")
+    if links:
+        words.append(f"becomes {links}")
+    return f"| {names} | {'; '.join(words)} |"
+
+
+def _escaped(help_text: str) -> str:
+    return re.sub(r"([*_<>|`])", r"\\\1", help_text)
 
 
 def matrix() -> Iterator[str]:
@@ -117,13 +121,13 @@ def _common_options() -> set[str]:
 
 
 def _parser_help(parser: ArgumentParser, name: str, without: set[str]) -> Iterator[str]:
-    yield from (f"`{name}`", f": {parser.description or ''}", "")
+    yield from (f"`{name}`", f": {_escaped(parser.description or '')}", "")
     for action in parser._actions:  # noqa: SLF001
         if isinstance(action, _SubParsersAction):
             for subcommand, subparser in action.choices.items():
                 yield from _parser_help(subparser, f"{name} {subcommand}", without)
         elif not without.intersection(action.option_strings) and action.help != SUPPRESS:
-            yield from (f"`{_spelling(action)}`", f": {action.help or ''}", "")
+            yield from (f"`{_spelling(action)}`", f": {_escaped(action.help or '')}", "")
 
 
 def _spelling(action: Action) -> str:

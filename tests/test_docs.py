@@ -15,7 +15,7 @@ from django.conf import global_settings
 from django.utils.module_loading import import_string
 
 import herokuify
-from herokuify import aws, common
+from herokuify import aws, common, env, server
 from herokuify.classic import CLASSIC_SETTINGS
 from herokuify.env import Variable
 from herokuify.management.subcommands.env import MODULES, known_variables
@@ -221,6 +221,32 @@ MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
     result = make_project(BASE + settings, env=env).manage(*command[1].split()[1:])
     assert result.returncode == 0, result.stderr
     assert "security.W" in result.stderr
+
+
+def test_another_platform_is_taken_for_a_dyno() -> None:
+    """What docs/guides/platforms.md has a container set."""
+    (block,) = [one for one in snippets(DOCS / "guides" / "platforms.md", "text") if "DYNO=" in one]
+    pairs = (line.split("=", 1) for line in block.splitlines())
+    environ = {name: value.replace("…", "me:secret@db.example.com/site") for name, value in pairs}
+    settings = common.read_common(environ)
+    assert env.get_stage(environ) is env.Stage.DYNO
+    assert settings["ALLOWED_HOSTS"] == ["www.example.com"]
+    assert settings["SECURE_SSL_REDIRECT"]
+    assert settings["SESSION_COOKIE_SECURE"]
+    database = herokuify.get_db_config(environ)["default"]
+    assert database["OPTIONS"]["sslmode"] == "require"
+    disabled = environ | {"DATABASE_URL": environ["DATABASE_URL"] + "?sslmode=disable"}
+    assert herokuify.get_db_config(disabled)["default"]["OPTIONS"]["sslmode"] == "disable"
+    assert server.read_server(environ)["forwarded_allow_ips"] == "*"
+
+
+@pytest.mark.parametrize("page", ["tutorial.md", "guides/ci.md", "guides/platforms.md"])
+def test_pythons_of_the_pages_are_tested_ones(page: str) -> None:
+    pattern = r"^(?:FROM python:| *python-version: \")?(3\.\d+)(?:-slim|\")?$"
+    classifiers = re.findall(r"Python :: (3\.\d+)", text(ROOT / "pyproject.toml"))
+    found = re.findall(pattern, text(DOCS / page), re.MULTILINE)
+    assert found
+    assert set(found) <= set(classifiers)
 
 
 # Links

@@ -4,8 +4,12 @@ import io
 import itertools
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFilter
+
+if TYPE_CHECKING:
+    from playwright.sync_api import FilePayload
 
 Colour = tuple[int, int, int]
 
@@ -50,6 +54,11 @@ HOURS = {
         ((6, 10, 28), (16, 28, 60), (44, 66, 104)), (240, 242, 250), (0.78, 0.2), (6, 10, 20), 16
     ),
 }
+
+
+def upload(hour: str) -> "FilePayload":
+    """Return a photo as a guest's file, by a name that URLs and S3 must quote."""
+    return {"name": f"{hour} 100%.jpg", "mimeType": "image/jpeg", "buffer": photo(hour)}
 
 
 def photo(hour: str, width: int = 900, height: int = 675) -> bytes:

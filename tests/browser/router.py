@@ -10,7 +10,6 @@ from typing import TypeVar
 HOST = "127.0.0.1"
 HEAD_END = b"\r\n\r\n"
 Result = TypeVar("Result")
-_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @contextmanager
@@ -22,12 +21,12 @@ def routing(port: int, context: ssl.SSLContext | None) -> Iterator[int]:
     loop = asyncio.new_event_loop()
     connections: set[asyncio.Task[None]] = set()
 
-    async def serve(*client: asyncio.StreamReader | asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
         connections.add(task)
         try:
-            await _pass_on(client, port, "https" if context else "http")  # type: ignore[arg-type]
+            await _pass_on(reader, writer, port, "https" if context else "http")
         finally:
             connections.discard(task)
 
@@ -56,8 +55,9 @@ async def _end(server: asyncio.Server, connections: set["asyncio.Task[None]"]) -
     await asyncio.gather(*connections, return_exceptions=True)
 
 
-async def _pass_on(client: _Streams, port: int, scheme: str) -> None:
-    reader, writer = client
+async def _pass_on(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, scheme: str
+) -> None:
     # A browser opens connections in advance, and leaves some of them unused.
     with suppress(OSError, asyncio.IncompleteReadError):
         head = await reader.readuntil(HEAD_END)

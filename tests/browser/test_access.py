@@ -44,8 +44,7 @@ def signed(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
     moto_site.clear()
     with visiting(moto_site) as visit:
         visit.open()
-        photo = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photos.photo("fog")}
-        visit.sign("Ada", "Up by the north ridge.", photo)
+        visit.sign("Ada", "Up by the north ridge.", photos.upload("fog"))
     yield moto_site
     moto_site.clear()
 
@@ -105,8 +104,7 @@ class TestKeyboard:
             # Enter opens the system's own window, which only the browser can fill in.
             with visit.page.expect_file_chooser() as chooser:
                 keyboard.press("Enter")
-            photo = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photos.photo("fog")}
-            chooser.value.set_files(photo)  # type: ignore[arg-type]
+            chooser.value.set_files(photos.upload("fog"))
             keyboard.press("Tab")
             with visit.page.expect_navigation():
                 keyboard.press("Enter")

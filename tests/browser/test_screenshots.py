@@ -1,6 +1,6 @@
 """Pictures of the example, for README and for whoever looks at a build.
 
-``HEROKUIFY_TEST_SCREENSHOTS=docs/images`` renews those in README.
+README's are those that begin with "example", copied to docs/images.
 """
 
 import io
@@ -53,8 +53,7 @@ def written(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
     with visiting(moto_site) as visit:
         visit.open()
         for name, message, hour, day in ENTRIES:
-            photo = {"name": f"{hour}.jpg", "mimeType": "image/jpeg", "buffer": photos.photo(hour)}
-            visit.sign(name, message, photo)
+            visit.sign(name, message, photos.upload(hour))
             moto_site.sql(
                 "UPDATE guestbook_entry SET created = ? WHERE name = ?", f"{day} 06:00:00", name
             )
@@ -74,9 +73,13 @@ def test_example_is_worth_looking_at(
         shot = visit.page.screenshot(animations="disabled")
         # Smaller than Chromium's own, by a third.
         Image.open(io.BytesIO(shot)).convert("RGB").save(path, optimize=True)
-        visit.page.screenshot(
-            animations="disabled", full_page=True, path=screenshots / f"whole-{look}-{scheme}.png"
-        )
         with Image.open(path) as picture:
             assert picture.width == LOOKS[look]["viewport"]["width"]
             assert picture.getcolors(1000) is None  # more than that: photos are there
+        visit.page.screenshot(full_page=True, path=screenshots / f"whole-{look}-{scheme}.png")
+        visit.page.locator("form").evaluate("(form) => { form.noValidate = true; }")
+        visit.page.get_by_label("A line or two").fill("Windy.")
+        with visit.page.expect_navigation():
+            visit.page.get_by_role("button", name="Put it in the book").click()
+        visit.page.screenshot(path=screenshots / f"refused-{look}-{scheme}.png")
+        visit.forget("status: 422", "console: Failed to load resource")

@@ -17,22 +17,15 @@ pytestmark = pytest.mark.django_versions(">=6.1")
 FOCUSED = "() => document.activeElement.id"
 
 
-@pytest.fixture(scope="module")
-def dawn() -> dict[str, str | bytes]:
-    return {"name": "dawn 100%.jpg", "mimeType": "image/jpeg", "buffer": photos.photo("dawn")}
-
-
 class TestSigning:
-    def test_photo_is_previewed_sent_and_shown(
-        self, visit: Visit, site: Site, dawn: dict[str, str | bytes]
-    ) -> None:
+    def test_photo_is_previewed_sent_and_shown(self, visit: Visit, site: Site) -> None:
         page = visit.page
-        page.get_by_label("A photo").set_input_files(dawn)  # type: ignore[arg-type]
+        page.get_by_label("A photo").set_input_files(photos.upload("dawn"))
         preview = page.get_by_alt_text("The photo you have chosen")
         preview.wait_for()
         assert preview.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 900
 
-        visit.sign("Ada", "Up by the north ridge.", dawn)
+        visit.sign("Ada", "Up by the north ridge.", photos.upload("dawn"))
         thanks = page.get_by_role("status")
         assert thanks.inner_text() == "Thank you, Ada. Your page is in the book."
         assert page.evaluate(FOCUSED) == "thanks"  # and so it is read out
@@ -50,9 +43,7 @@ class TestSigning:
             urlopen(site.s3.endpoint_url + parts.path)
         assert visit.schemes() <= {"https", "blob", "data"}
 
-    def test_refusal_is_shown_and_read_out(
-        self, visit: Visit, dawn: dict[str, str | bytes], tmp_path: Path
-    ) -> None:
+    def test_refusal_is_shown_and_read_out(self, visit: Visit, tmp_path: Path) -> None:
         text = tmp_path / "no-photo.jpg"
         text.write_text("This is no photo.")
         page = visit.page
@@ -78,7 +69,7 @@ class TestSigning:
 
         summary.get_by_role("link").first.click()
         assert page.evaluate(FOCUSED) == "id_name"
-        visit.sign("Ada", "Windy.", dawn)  # type: ignore[arg-type]
+        visit.sign("Ada", "Windy.", photos.upload("dawn"))
         assert page.get_by_role("status").is_visible()
 
     def test_photo_that_is_too_large_is_not_even_sent(self, visit: Visit, tmp_path: Path) -> None:
@@ -103,12 +94,10 @@ class TestSigning:
         button = visit.page.get_by_role("button", name="Carrying it up …")
         assert button.get_attribute("aria-disabled") == "true"
 
-    def test_book_can_be_signed_without_scripts(
-        self, visiting: Visiting, moto_site: Site, dawn: dict[str, str | bytes]
-    ) -> None:
+    def test_book_can_be_signed_without_scripts(self, visiting: Visiting, moto_site: Site) -> None:
         with visiting(moto_site, java_script_enabled=False) as visit:
             visit.page.goto(moto_site.url)
-            visit.sign("Grace", "No script up here.", dawn)
+            visit.sign("Grace", "No script up here.", photos.upload("dawn"))
             assert visit.page.get_by_text("Thank you, Grace.").is_visible()
 
 
@@ -132,8 +121,8 @@ class TestFailures:
         visit.forget("status: 500", "console: Failed to load resource")
 
 
-def test_admin_works_under_the_policy(visit: Visit, dawn: dict[str, str | bytes]) -> None:
-    visit.sign("Ada", "Up by the north ridge.", dawn)
+def test_admin_works_under_the_policy(visit: Visit) -> None:
+    visit.sign("Ada", "Up by the north ridge.", photos.upload("dawn"))
     page = visit.page
     visit.open("admin/guestbook/entry/")
     page.get_by_label("Username").fill(ADMIN["DJANGO_SUPERUSER_USERNAME"])

@@ -1,13 +1,13 @@
 """A visitor's page, and everything that a browser has to complain of."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tests.browser.sites import Site
 
 if TYPE_CHECKING:
-    from playwright.sync_api import ConsoleMessage, Page, Request, Response
+    from playwright.sync_api import ConsoleMessage, FilePayload, Page, Request, Response
 
 
 class Visit:
@@ -39,11 +39,11 @@ class Visit:
             assert any(part in problem for problem in self.problems), (part, self.problems)
         self.problems.clear()
 
-    def sign(self, name: str, message: str, photo: Path | dict[str, Any]) -> None:
+    def sign(self, name: str, message: str, photo: "Path | FilePayload") -> None:
         """Fill the form in and send it."""
         self.page.get_by_label("Your name").fill(name)
         self.page.get_by_label("A line or two").fill(message)
-        self.page.get_by_label("A photo").set_input_files(photo)  # type: ignore[arg-type]
+        self.page.get_by_label("A photo").set_input_files(photo)
         with self.page.expect_navigation(wait_until="load"):
             self.page.get_by_role("button", name="Put it in the book").click()
 

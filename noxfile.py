@@ -19,7 +19,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHON = "3.12"  # of every session but the tests
 # The oldest pair stands for the oldest declared release of every dependency as well.
 MATRIX = {"3.10": "4.2", "3.11": "5.2", "3.12": "6.0", "3.13": "6.1"}
-OLDEST = "4.2"
+OLDEST, NEWEST = "4.2", "6.1"
 # What works with the dependencies alone: no extra, no database, no bucket.
 FIRST_STEPS = """
 import herokuify, herokuify.aws, herokuify.common, herokuify.compress, herokuify.mail.mailgun
@@ -55,7 +55,9 @@ def tests(session: nox.Session, django: str) -> None:
     constraints = Path("constraints.txt").resolve()
     if django == OLDEST:
         constraints = _oldest_dependencies(session, work, constraints)
-    _install_groups(session, "test", constraints=constraints)
+    # The browser's tests run once, with the newest Django.
+    groups = ["test", "browser"] if django == NEWEST else ["test"]
+    _install_groups(session, *groups, constraints=constraints)
     # The build's own backend, already here, and not "build": that would install it once more.
     wheel, sdist = _distributions(session, work / "dist", "hatchling", "build", "-d")
     session.install("-c", str(constraints), str(wheel), f"Django=={django}.*")

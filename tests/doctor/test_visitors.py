@@ -190,6 +190,13 @@ class TestAnotherHost:
         found = diagnose()
         assert found.states("static.public", "static.cors") == ["ok", "failed"]
         assert "A CDN must pass on" in found.of("static.cors").mend
+        another = Document(
+            "Fetch Standard, 'CORS check'",
+            b"",
+            headers={"Access-Control-Allow-Origin": "https://www.example.net"},
+        )
+        behind.rule = lambda request: another if "origin" in request.headers else None
+        assert diagnose().of("static.cors").state == "failed"
         dropped = replay.Fault.DROPPED
         behind.rule = lambda request: dropped if "origin" in request.headers else None
         assert "could not be reached" in diagnose().of("static.cors").message

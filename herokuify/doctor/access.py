@@ -16,7 +16,6 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProfileNotFound,
 )
-from botocore.parsers import ResponseParserError
 
 from herokuify.doctor.bounded import Findings
 from herokuify.doctor.findings import Finding, Subject
@@ -57,6 +56,7 @@ _MOST_SKEW = 60
 _FEW = 10  # keys; one is enough to look at from outside
 _ENDPOINT = "heroku config:set AWS_S3_ENDPOINT_URL=…, or, for Amazon S3: heroku config:unset "
 _ENDPOINT += "AWS_S3_ENDPOINT_URL"
+_TROUBLE = "Look at https://health.aws.amazon.com, or try again."
 _CLOCK = (
     "Set the clock: sudo timedatectl set-ntp true; a dyno gets another machine with heroku "
     "ps:restart"
@@ -69,10 +69,6 @@ def ask(storage: S3BotoStorage, key: str, request: Callable[[], ResultT]) -> Res
         return request()
     except (ClientError, BotoCoreError) as error:
         raise explain(error, storage.target, key) from error
-    except ResponseParserError as error:
-        answer = S3Error(f"{storage.target.endpoint} answers, and not as S3 does.")
-        answer.mend = _ENDPOINT
-        raise answer from error
 
 
 def refusal_of(error: S3Error) -> ClientError | None:
@@ -226,6 +222,6 @@ def _broken(
             "python manage.py herokuify bucket --apply (creates it), or name another: "
             "heroku config:set AWS_STORAGE_BUCKET_NAME=…",
         )
-    is_broken = is_status(error, 500, 502, 503, 504)
-    mend = "Look at https://health.aws.amazon.com, or try again." if is_broken else _ENDPOINT
-    return place.refused(step, error, mend)
+    # What is not S3 sends no code of S3's, and botocore puts the status in its place.
+    is_s3 = refusal is not None and not code_of(refusal).isdigit()
+    return place.refused(step, error, _TROUBLE if is_s3 else _ENDPOINT)

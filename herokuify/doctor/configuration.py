@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.core.checks import ERROR, WARNING, CheckMessage
+from django.core.checks import ERROR, CheckMessage
 from django.core.checks.registry import registry
 
 from herokuify.doctor.bounded import Findings
@@ -37,6 +37,4 @@ def _finding(message: CheckMessage) -> Finding:
     hint = str(message.hint or "")
     if message.level >= ERROR:
         return SUBJECT.failed(probe, text, hint or "Mend the settings.")
-    if message.level >= WARNING:
-        return SUBJECT.warning(probe, text, hint)
-    return SUBJECT.ok(probe, text)
+    return SUBJECT.warning(probe, text, hint)

@@ -190,9 +190,15 @@ class TestAnotherHost:
         found = diagnose()
         assert found.states("static.public", "static.cors") == ["ok", "failed"]
         assert "A CDN must pass on" in found.of("static.cors").mend
+        dropped = replay.Fault.DROPPED
+        behind.rule = lambda request: dropped if "origin" in request.headers else None
+        assert "could not be reached" in diagnose().of("static.cors").message
 
-    def test_that_is_none(self, behind: Proxy, settings: Settings, diagnose: Diagnose) -> None:
-        settings.STATIC_URL = "ftp://files.example.com/static/"
+    def test_that_is_none(
+        self, behind: Proxy, name_storages: Callable[..., None], diagnose: Diagnose
+    ) -> None:
+        options = {"base_url": "ftp://files.example.com/static/"}
+        name_storages(staticfiles={"BACKEND": STATIC, "OPTIONS": options})
         public = diagnose().of("static.public")
         assert (public.state, public.mend) == ("failed", "Mend STATIC_URL.")
 
@@ -227,7 +233,7 @@ def release(
 ) -> S3Server:
     """A published release: a style sheet, a script and a font."""
     source = tmp_path / "source"
-    for name, text in {"a.css": "a{}", "b.js": "1", "f.woff2": "f"}.items():
+    for name, text in {"a.css": "a{}" * 500, "b.js": "1", "f.woff2": "f"}.items():
         (source / name).parent.mkdir(exist_ok=True)
         (source / name).write_text(text)
     settings.STATICFILES_DIRS = [str(source)]
@@ -368,6 +374,13 @@ class TestHeaders:
         collect()
         assert diagnose().of("static.headers").state == "ok"
 
+    def test_what_buckets_have_defaults_for(
+        self, release: S3Server, change: Callable[..., None], diagnose: Diagnose
+    ) -> None:
+        change(AWS_HEADERS={"x-amz-storage-class": "STANDARD_IA"})
+        message = diagnose().of("static.headers").message
+        assert "no x-amz-storage-class and should have STANDARD_IA" in message
+
     @on_ceph
     def test_that_may_not_be_read(self, release: S3Server, bucket: str, diagnose: Diagnose) -> None:
         policy(release, bucket, PUBLIC, deny("s3:GetObject", "static/*"))
@@ -384,6 +397,7 @@ class TestHeaders:
             Bucket=bucket,
             Key=name,
             Body=b"a{}",
+            ContentEncoding="aws-chunked",
             ContentType=head["ContentType"],
             CacheControl=head["CacheControl"],
             Metadata={"herokuify-save": "0"},
@@ -431,4 +445,3 @@ def test_plain_storage_has_no_manifest(ready: S3Server, diagnose: Diagnose) -> N
     found = diagnose()
     assert found.states("static.files", "static.headers") == ["skipped"] * 2
     assert "S3StaticStorage has no manifest" in found.of("static.files").message
-    assert STATIC.endswith("S3StaticStorage")

@@ -14,7 +14,7 @@ from django.core.cache import CacheHandler
 from herokuify.cache import get_cache_config
 from herokuify.db import get_db_config
 from herokuify.doctor.findings import Subject
-from herokuify.doctor.services import Trouble, is_here, reachable, trouble_of
+from herokuify.doctor.services import Trouble, failure, is_here, reachable, trouble_of
 from tests import smtp_server
 from tests.doctor.diagnosis import Diagnosis, Found
 from tests.project import Project, clean_environment
@@ -106,7 +106,7 @@ def test_databases(postgres: Postgres, site: Project, closed: int) -> None:
         "driver": (
             {"ENGINE": "django.db.backends.oracle", "NAME": "orcl"},
             "failed",
-            ("oracledb", "driver"),
+            ("racle", "driver"),
         ),
         "file": (get_db_config({})["default"], "skipped", ("SQLite",)),
     }
@@ -299,6 +299,17 @@ def test_a_line_without_tls_is_a_warning(probe: str) -> None:
     assert found.state.value == "warning"
     assert found.mend
     assert reachable(Subject("it"), probe, "It", "localhost", "").state.value == "ok"
+
+
+def test_errors_without_words() -> None:
+    mends = {Trouble.OTHER: "mend it"}
+    found = failure(Subject("it"), "cache", RuntimeError(), mends)
+    assert (found.message, found.mend) == ("RuntimeError: no explanation", "mend it")
+    silent = RuntimeError()
+    silent.__cause__ = OSError("the cause " * 100)
+    found = failure(Subject("it"), "cache", silent, mends)
+    assert found.message.startswith("RuntimeError: the cause the cause")
+    assert len(found.message) < 350
 
 
 @pytest.mark.parametrize(

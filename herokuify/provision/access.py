@@ -160,9 +160,7 @@ def acls_step(found: Found, ownership: Step, flags: Mapping[str, bool]) -> Step:
         return _block(name, flags, {**flags, **dict.fromkeys(ACL_FLAGS, True)}, ACL_FLAGS)
     step = _block(name, flags, flags, ACL_FLAGS)
     if ownership.state is State.UNSUPPORTED:
-        return Step(
-            name, State.SAME, (*step.lines, "= left alone: this service can't switch ACLs off")
-        )
+        return Step(name, State.SAME, (*step.lines, "= left alone: ACLs count on this service"))
     return Step(name, State.HELD, (*step.lines, "! not while ACLs count, see ownership"))
 
 

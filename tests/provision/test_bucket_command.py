@@ -411,6 +411,19 @@ class TestRefusals:
         run("--apply")
         assert "Nothing is to be done." in run()
 
+    @pytest.mark.parametrize("operation", [*READING, "GetBucketVersioning"])
+    def test_a_connection_that_breaks_while_reading(
+        self, behind_proxy: Site, proxy: Proxy, no_pauses: list[float], operation: str
+    ) -> None:
+        proxy.on(operation, replay.Fault.DROPPED)
+        with pytest.raises(CommandError, match="could not be reached"):
+            run("--versioning")
+
+    def test_a_head_alone_that_is_refused(self, behind_proxy: Site, proxy: Proxy) -> None:
+        proxy.on("HeadBucket", replay.ACCESS_DENIED)
+        with pytest.raises(CommandError, match="s3:ListBucket is missing"):
+            run()
+
     def test_the_accounts_block(self, behind_proxy: Site, proxy: Proxy) -> None:
         proxy.on("PutBucketPolicy", replay.POLICY_BLOCKED)
         with pytest.raises(CommandError, match="Block Public Access settings for this account"):
@@ -604,7 +617,9 @@ def test_as_a_user_runs_it(
 
 
 def test_boto3_is_imported_only_by_those_who_ask(make_project: Callable[..., Project]) -> None:
-    project = make_project("from herokuify.common import *\nINSTALLED_APPS = ['herokuify']")
+    project = make_project(
+        "from herokuify.common import *\nUSE_TZ = True\nINSTALLED_APPS = ['herokuify']"
+    )
     source = """
 import sys
 from django.core.management import call_command

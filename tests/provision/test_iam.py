@@ -110,6 +110,8 @@ class TestDocuments:
     def test_bundles_at_run_time(self) -> None:
         found = statements(app_policy([WANTED], compresses=True))
         assert found["StaticFiles1"]["Resource"] == ["arn:aws:s3:::b/static/*"]
+        alone = app_policy([replace(WANTED, public=())], compresses=True)
+        assert set(statements(alone)) == {"MediaFiles1", "MediaListing1"}
 
     def test_several_buckets(self) -> None:
         other = replace(WANTED, bucket="other", public=())

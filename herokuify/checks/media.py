@@ -65,7 +65,8 @@ def check_publicity(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
     found = []
     for one, storage in private:
         faults = {
-            setting: f"{setting} is {acl!r} for {one.setting}, so anyone may read its files"
+            setting: f"{setting} gives the files of {one.setting} the ACL {acl!r}, so that "
+            "strangers may read them"
             for setting, acl in acls(storage)
             if opens(acl)
         }

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.conf import STATICFILES_STORAGE_ALIAS, settings
+from django.conf import settings
 from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 
@@ -71,19 +71,17 @@ def check_root(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _is_written() -> bool:
-    """Whether collectstatic writes below STATIC_ROOT."""
+    """Whether collectstatic, or compress, writes below STATIC_ROOT."""
     from django.contrib.staticfiles.storage import StaticFilesStorage
 
-    one = find_storages()[0].get(STATICFILES_STORAGE_ALIAS)
-    if one is None:
-        return False
-    if not s3_configured():
-        return issubclass(one.kind, StaticFilesStorage)
-    from herokuify.storage.cached import CachedS3BotoStorage
-    from herokuify.storage.manifest import S3ManifestStaticStorage
+    kinds: list[type] = [StaticFilesStorage]
+    if s3_configured():
+        from herokuify.storage.cached import CachedS3BotoStorage
+        from herokuify.storage.manifest import S3ManifestStaticStorage
 
-    kinds = (StaticFilesStorage, CachedS3BotoStorage, S3ManifestStaticStorage)
-    return issubclass(one.kind, kinds)
+        kinds += [CachedS3BotoStorage, S3ManifestStaticStorage]
+    static = [one for one in find_storages()[0].values() if one.is_static]
+    return any(issubclass(one.kind, tuple(kinds)) for one in static)
 
 
 def _is_writable(folder: Path) -> bool:

@@ -80,8 +80,8 @@ def check_acls(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
                 continue
             found.append(
                 CheckWarning(
-                    f"{setting} is {acl!r}: buckets at Amazon that were made since April 2023 "
-                    "refuse objects with an ACL (AccessControlListNotSupported).",
+                    f"{setting} gives objects the ACL {acl!r}, which buckets at Amazon that were "
+                    "made since April 2023 refuse (AccessControlListNotSupported).",
                     hint=f"Delete {setting}, or the ACL in it: a bucket policy makes static files "
                     "public, and media files stay private.",
                     id="herokuify.W006",

@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.checks.registry import registry
@@ -55,7 +56,7 @@ def test_all_are_registered_under_one_tag() -> None:
 
 def test_collectstatic_runs_what_matters_in_a_build() -> None:
     """It runs only the checks tagged ``staticfiles``."""
-    run = {check for check in registry.registered_checks if "staticfiles" in check.tags}
+    run: set[Any] = {check for check in registry.registered_checks if "staticfiles" in check.tags}
     assert aws.check_classic_settings in run
     names = {name for check in run for name in IDS.findall(str(check.__doc__)) if name in ERRORS}
     assert names == ERRORS

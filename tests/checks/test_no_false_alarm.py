@@ -17,9 +17,8 @@ from tests.checks.conftest import (
     Found,
     storages,
 )
+from tests.test_example import BUILT, EXAMPLE, LEFT_BEHIND
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "example_project"
-LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.sqlite3", "media", "staticfiles")
 ON_DISK = "compressor.storage.CompressorFileStorage"
 DJANGO_MANIFEST = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
 PLAIN = "herokuify.storage.S3StaticStorage"
@@ -129,12 +128,7 @@ class TestExample:
     def test_nothing_is_wrong(
         self, example: project.Project, stage: str, env: dict[str, str]
     ) -> None:
-        example.write(
-            {
-                "staticfiles/staticfiles.json": '{"version": "1.1", "paths": {}}',
-                "staticfiles/CACHE/manifest.json": "{}",
-            }
-        )
+        example.write(BUILT)
         result = example.manage("check", env=STAGES[stage] | env, sockets=False)
         assert (result.returncode, result.stderr) == (0, "")
         assert "no issues" in result.stdout

@@ -111,11 +111,16 @@ class TestRoot:
         assert f"can't be written to STATIC_ROOT ({root}): {read_only} is read-only" in text
         assert "STATIC_ROOT = BASE_DIR" in text
 
+    def test_compress_writes_there(self, found: Found, read_only: Path) -> None:
+        roots = {"STATIC_ROOT": read_only, "COMPRESS_ROOT": str(read_only)}
+        plain = storages("herokuify.storage.S3StaticStorage")
+        assert ids(found("build", STORAGES=plain, **roots)) == ["E005"]
+
     def test_is_a_file(self, found: Found, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         root = str(tmp_path / "file" / "static")
-        plain = {"STORAGES": storages("herokuify.storage.CachedS3StaticStorage")}
-        plain["COMPRESS_STORAGE"] = "herokuify.storage.CachedS3StaticStorage"
+        cached = "herokuify.storage.CachedS3StaticStorage"
+        plain = {"STORAGES": storages(cached), "COMPRESS_STORAGE": cached}
         messages = found("build", STATIC_ROOT=root, COMPRESS_ROOT=root, **plain)
         assert f"{tmp_path / 'file'} is no folder" in only(messages, "E005")
 
@@ -135,6 +140,7 @@ class TestRoot:
             STATIC_ROOT=read_only,
             COMPRESS_ROOT=str(read_only),
             COMPRESS_ENABLED=False,
+            COMPRESS_STORAGE="herokuify.storage.S3StaticStorage",
             STORAGES=storages(backend),
         )
         assert "E005" not in ids(messages)

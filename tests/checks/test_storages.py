@@ -173,20 +173,26 @@ class TestLocations:
 
 
 ACLS: dict[str, tuple[dict[str, Any], str]] = {
-    "default": ({"AWS_DEFAULT_ACL": "public-read"}, "AWS_DEFAULT_ACL is 'public-read'"),
-    "private": ({"AWS_DEFAULT_ACL": "private"}, "AWS_DEFAULT_ACL is 'private'"),
+    "default": (
+        {"AWS_DEFAULT_ACL": "public-read"},
+        "AWS_DEFAULT_ACL gives objects the ACL 'public-read'",
+    ),
+    "private": ({"AWS_DEFAULT_ACL": "private"}, "AWS_DEFAULT_ACL gives objects the ACL 'private'"),
     "option": (
         {"STORAGES": storages(media={"BACKEND": MEDIA, "OPTIONS": {"default_acl": "private"}})},
-        "default_acl is 'private'",
+        "default_acl gives objects the ACL 'private'",
     ),
     "parameters": (
         {"AWS_S3_OBJECT_PARAMETERS": {"ACL": "private"}},
-        "AWS_S3_OBJECT_PARAMETERS is 'private'",
+        "AWS_S3_OBJECT_PARAMETERS gives objects the ACL 'private'",
     ),
-    "header": ({"AWS_HEADERS": {"x-amz-acl": "private"}}, "AWS_HEADERS is 'private'"),
+    "header": (
+        {"AWS_HEADERS": {"x-amz-acl": "private"}},
+        "AWS_HEADERS gives objects the ACL 'private'",
+    ),
     "grant": (
         {"AWS_EXTRA_HEADERS": [(".*", {"x-amz-grant-read": "id=1234"})]},
-        "AWS_EXTRA_HEADERS is 'id=1234'",
+        "AWS_EXTRA_HEADERS gives objects the ACL 'id=1234'",
     ),
 }
 

@@ -67,7 +67,7 @@ class TestStaticUrl:
         [
             (AWS, "/static/", ["'/static/'", "a path on this site"]),
             (AWS, "static/", ["a path on this site"]),
-            (AWS, None, ["a path on this site"]),
+            (AWS, None, ["STATIC_URL is not set"]),
             (AWS, "", ["a path on this site"]),
             (
                 AWS,

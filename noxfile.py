@@ -19,7 +19,20 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHON = "3.12"  # of every session but the tests
 # The oldest pair stands for the oldest declared release of every dependency as well.
 MATRIX = {"3.10": "4.2", "3.11": "5.2", "3.12": "6.0", "3.13": "6.1"}
-OLDEST = "4.2"
+OLDEST, NEWEST = "4.2", "6.1"
+# What works with the dependencies alone: no extra, no database, no bucket.
+FIRST_STEPS = """
+import herokuify, herokuify.aws, herokuify.common, herokuify.compress, herokuify.mail.mailgun
+from django.conf import settings
+herokuify.get_db_config(), herokuify.get_cache_config()
+settings.configure(INSTALLED_APPS=["herokuify", "django.contrib.staticfiles"])
+import django
+django.setup()
+import herokuify.storage
+from django.core.management import call_command
+call_command("check")
+call_command("herokuify", "env")
+"""
 
 
 @nox.session(python=PYTHON)
@@ -42,7 +55,9 @@ def tests(session: nox.Session, django: str) -> None:
     constraints = Path("constraints.txt").resolve()
     if django == OLDEST:
         constraints = _oldest_dependencies(session, work, constraints)
-    _install_groups(session, "test", constraints=constraints)
+    # The browser's tests run once, with the newest Django.
+    groups = ["test", "browser"] if django == NEWEST else ["test"]
+    _install_groups(session, *groups, constraints=constraints)
     # The build's own backend, already here, and not "build": that would install it once more.
     wheel, sdist = _distributions(session, work / "dist", "hatchling", "build", "-d")
     session.install("-c", str(constraints), str(wheel), f"Django=={django}.*")
@@ -67,6 +82,50 @@ def types(session: nox.Session) -> None:
     _install_groups(session, "types")
     session.install("-c", "constraints.txt", "-e", ".")
     session.run("mypy")
+
+
+@nox.session(python=list(MATRIX))
+def install(session: nox.Session) -> None:
+    """Install the wheel, then the source distribution, with what herokuify asks for and no more."""
+    constraints = Path("constraints.txt").resolve()
+    work = Path(session.create_tmp()).resolve()
+    session.install("-c", str(constraints), "hatchling")
+    distributions = _distributions(session, work / "dist", "hatchling", "build", "-d")
+    session.chdir(work)
+    for distribution in distributions:
+        session.install("-c", str(constraints), "--force-reinstall", str(distribution))
+        session.run("python", "-I", "-W", "error", "-c", FIRST_STEPS, silent=True)
+
+
+@nox.session(python=PYTHON)
+def user(session: nox.Session) -> None:
+    """Start the example, and check types strictly, as a user of the wheel does."""
+    root = Path.cwd()
+    work = Path(session.create_tmp()).resolve()
+    _install_groups(session, "demo")
+    session.install("-c", "constraints.txt", "hatchling")
+    wheel, _ = _distributions(session, work / "dist", "hatchling", "build", "-d")
+    ours = f"herokuify[redis] @ {wheel.as_uri()}"
+    requirements = ("-r", "example_project/requirements.txt", ours)
+    session.install("-c", "constraints.txt", "mypy", *requirements)
+    shutil.copytree(root / "tests" / "user_project", work / "project", dirs_exist_ok=True)
+    session.chdir(work / "project")
+    session.run("mypy", "--strict", "--config-file=", ".")
+    demo, python = root / "tools" / "demo.py", Path(session.bin) / "python"
+    session.run("python", str(demo), "--check", "--python", str(python))
+
+
+@nox.session(python=PYTHON, default=False)
+def constraints(session: nox.Session) -> None:
+    """Renew constraints.txt: the newest releases of all but Django, which the matrix chooses."""
+    session.install("-c", "constraints.txt", "uv")
+    groups = [f"--group={group}" for group in PYPROJECT["dependency-groups"]]
+    options = ("--universal", "--python-version=3.10", "--no-annotate", "--no-header", "--upgrade")
+    session.run(
+        *("uv", "pip", "compile", "pyproject.toml", *options, *groups),
+        *("--no-emit-package=django", "--output-file=constraints.txt"),
+        silent=True,
+    )
 
 
 @nox.session(python=PYTHON)

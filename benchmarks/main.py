@@ -6,6 +6,7 @@ import argparse
 import shlex
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 from benchmarks import report
@@ -57,6 +58,7 @@ def measure(options: argparse.Namespace) -> list[Path]:
             work / "server",
         ) as (near, server),
         distance_to(near.address, options.rtt) as distance,
+        tempfile.TemporaryDirectory(dir=work, prefix="disks-") as disks,
     ):
         stage = Stage(
             work=work,
@@ -65,6 +67,7 @@ def measure(options: argparse.Namespace) -> list[Path]:
             buckets=Buckets(near),
             far=near._replace(endpoint=distance.endpoint),
             timeout=options.timeout,
+            disks=Path(disks),
         )
         for name, tree in trees.items():
             results = Results.new(

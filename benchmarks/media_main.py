@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -118,19 +118,25 @@ def moved(bench: Bench, distance: Distance, who: str, task: str, name: str, size
     return count(task) - count("nothing")
 
 
-def medians(
-    measure: Callable[[], Cost], rounds: int, before: Callable[[], None] | None = None
-) -> Cost:
-    """The medians of some rounds, each after ``before``."""
-    costs = []
-    for _ in range(rounds):
-        if before is not None:
+def interleaved(
+    tasks: Mapping[str, Callable[[], Cost]],
+    rounds: int,
+    before: Callable[[], None] = lambda: None,
+) -> dict[str, Cost]:
+    """The medians of each task's rounds; they take turns, and another one begins each round."""
+    costs: dict[str, list[Cost]] = {who: [] for who in tasks}
+    for number in range(rounds):
+        shift = number % len(tasks)
+        for who in [*tasks][shift:] + [*tasks][:shift]:
             before()
-        costs.append(measure())
-    return Cost(
-        statistics.median(cost.seconds for cost in costs),
-        statistics.median(cost.memory for cost in costs),
-    )
+            costs[who].append(tasks[who]())
+    return {
+        who: Cost(
+            statistics.median(cost.seconds for cost in found),
+            statistics.median(cost.memory for cost in found),
+        )
+        for who, found in costs.items()
+    }
 
 
 def measure(
@@ -138,40 +144,40 @@ def measure(
 ) -> dict[tuple[str, str, int], Cost]:
     """Every task by every contestant, and the two programs that set the pace."""
     found: dict[tuple[str, str, int], Cost] = {}
+    # Each save finds an empty bucket: another name would cost requests.
+    empty = partial(buckets.clear, bench.bucket)
 
-    def note(who: str, task: str, size: int, cost: Cost) -> None:
-        found[who, task, size] = cost
-        print(f"{who} {task} {size} MB: {cost}", file=sys.stderr, flush=True)
+    def tasks(kind: str, name: str, size: int) -> dict[str, Callable[[], Cost]]:
+        return {who: partial(bench.beyond_idle, who, kind, name, size) for who in BACKENDS}
 
-    def count_too(cost: Cost, *task: Any) -> Cost:
-        return Cost(cost.seconds, cost.memory, moved(bench, distance, *task))
+    def note(
+        kind: str, name: str, size: int, costs: Mapping[str, Cost], before: Callable[[], None]
+    ) -> None:
+        for who, cost in costs.items():
+            count = None
+            if who in BACKENDS:
+                before()
+                count = moved(bench, distance, who, kind, name, size)
+            found[who, kind, size] = Cost(cost.seconds, cost.memory, count)
+            print(f"{who} {kind} {size} MB: {found[who, kind, size]}", file=sys.stderr, flush=True)
 
     for size in options.sizes:
         path = str(bench.source(size))
-        for who in BACKENDS:
-            prefix = "media/" if who == "herokuify" else ""
-            task = (who, "save", "saved.bin", size)
-            empty = partial(buckets.clear, bench.bucket)
-            # Each round saves to an empty bucket: another name would cost requests.
-            cost = medians(partial(bench.beyond_idle, *task), options.rounds, empty)
-            buckets.clear(bench.bucket)
-            note(who, "save", size, count_too(cost, *task))
-            buckets.clear(bench.bucket)
-            buckets.client.upload_file(path, bench.bucket, f"{prefix}stored.bin")
-            for kind in ("read3", "read"):
-                task = (who, kind, "stored.bin", size)
-                cost = medians(partial(bench.beyond_idle, *task), options.rounds)
-                note(who, kind, size, count_too(cost, *task))
-            if who == "herokuify":
-                curl = ["curl", "--silent", "--fail", "--output", os.devnull]
-                run = partial(bench.program, *curl, bench.url("stored.bin"))
-                note("curl", "read", size, medians(run, options.rounds))
-            buckets.clear(bench.bucket)
         s5cmd = [str(bench.environments["s5cmd"] / "s5cmd"), "--endpoint-url"]
         target = f"s3://{bench.bucket}/s5cmd.bin"
-        run = partial(bench.program, *s5cmd, bench.access.endpoint, "cp", path, target)
-        note("s5cmd", "save", size, medians(run, options.rounds))
-        buckets.clear(bench.bucket)
+        saves = tasks("save", "saved.bin", size)
+        saves["s5cmd"] = partial(bench.program, *s5cmd, bench.access.endpoint, "cp", path, target)
+        note("save", "saved.bin", size, interleaved(saves, options.rounds, empty), empty)
+        empty()
+        for prefix in ("media/", ""):
+            buckets.client.upload_file(path, bench.bucket, f"{prefix}stored.bin")
+        reads = tasks("read", "stored.bin", size)
+        curl = ["curl", "--silent", "--fail", "--output", os.devnull]
+        reads["curl"] = partial(bench.program, *curl, bench.url("stored.bin"))
+        for kind, ways in (("read3", tasks("read3", "stored.bin", size)), ("read", reads)):
+            costs = interleaved(ways, options.rounds)
+            note(kind, "stored.bin", size, costs, lambda: None)
+        empty()
     return found
 
 

@@ -1,4 +1,6 @@
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +127,19 @@ def test_nothing_imports_what_settings_name() -> None:
 def test_the_collect_engine_knows_no_settings() -> None:
     for module in modules_of({"collect"}):
         assert not [name for name in imported(module) if name.startswith("django.conf")], module
+
+
+@pytest.mark.source_tree
+def test_the_picture_shows_the_imports() -> None:
+    root = PACKAGE.parent
+    drawn = subprocess.run(
+        [sys.executable, root / "tools" / "picture.py", "--print"],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+    ).stdout
+    picture = (root / "docs" / "layers.svg").read_text(encoding="utf-8")
+    assert picture == drawn, "run: python3 tools/picture.py"
 
 
 def test_checks_load_no_storage_by_themselves() -> None:

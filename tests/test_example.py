@@ -172,6 +172,20 @@ assert "Something went wrong" in render_to_string("500.html")
             )
         )
 
+    def test_policy_knows_the_style_of_the_failures_page(self, example: project.Project) -> None:
+        succeed(
+            example.snippet(
+                """
+import base64, hashlib, re
+from django.conf import settings
+from django.template.loader import render_to_string
+(style,) = re.findall("<style>(.+?)</style>", render_to_string("500.html"), re.DOTALL)
+digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+assert f"'sha256-{digest}'" in settings.SECURE_CSP["style-src"], digest
+"""
+            )
+        )
+
 
 class TestOnHeroku:
     def test_a_dyno_needs_a_secret_key(self, example: project.Project) -> None:

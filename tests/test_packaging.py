@@ -6,6 +6,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.version import Version
@@ -19,8 +20,8 @@ def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def found(pattern: str, name: str) -> list[str]:
-    matches = re.findall(pattern, text(name), re.MULTILINE)
+def found(pattern: str, name: str) -> list[Any]:
+    matches: list[Any] = re.findall(pattern, text(name), re.MULTILINE)
     assert matches, f"{name} has nothing like {pattern}"
     return matches
 
@@ -79,6 +80,46 @@ class TestVersions:
         (cap,) = found('"Django>=.*,<([0-9.]+)"', "pyproject.toml")
         major, minor = Version([*matrix.values()][-1]).release
         assert Version(cap).release == (major, minor + 1)
+
+    def test_readme_names_the_matrix(self) -> None:
+        matrix = assigned("MATRIX", "noxfile.py")
+        assert isinstance(matrix, dict)
+        pythons, djangos = list(matrix), [*matrix.values()]
+        listed = f"{', '.join(djangos[:-1])} and {djangos[-1]}"
+        assert f"Python {pythons[0]} to {pythons[-1]}; Django {listed}." in text("README.md")
+
+    def test_ranges_are_justified(self) -> None:
+        """docs/versions.md has a row for each dependency and extra, with its range."""
+        rows = dict(found(r"^\| ([\w.\[\]-]+) \| `([^`]+)` \|", "docs/versions.md"))
+        _, _, declarations = text("pyproject.toml").partition("\ndependencies = [")
+        declarations, _, _ = declarations.partition("[dependency-groups]")
+        declared = re.findall(r'"([\w.\[\]-]+?)([<>=!][^"]+)"', declarations)
+        assert rows == dict(declared)
+
+
+@pytest.mark.source_tree
+class TestWorkflows:
+    NAMES = (".github/workflows/ci.yml", ".github/workflows/release.yml")
+
+    def test_actions_are_pinned_by_commit(self) -> None:
+        for used in (line for name in self.NAMES for line in found(r"uses: (.+)", name)):
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[0-9.]+", used), used
+
+    def test_little_is_permitted(self) -> None:
+        for name in self.NAMES:
+            assert "\npermissions: {}\n" in text(name)
+            granted = set(found(r"^ {6}([\w-]+: (?:read|write)\b.*)$", name))
+            assert granted <= {"contents: read", "id-token: write"}
+        assert "id-token" not in text(self.NAMES[0])
+
+    def test_the_matrix_is_noxs(self) -> None:
+        pairs = found(r'\{ python: "([0-9.]+)", django: "([0-9.]+)" \}', self.NAMES[0])
+        assert dict(pairs) == assigned("MATRIX", "noxfile.py")
+
+    def test_steps_are_those_of_the_ci_script(self) -> None:
+        steps = set(" ".join(found(r"\.ci/run ([a-z -]+)$", self.NAMES[0])).split())
+        assert steps
+        assert steps <= set(found(r"^step ([\w-]+) ", ".ci/run"))
 
 
 class TestConstraints:

@@ -1,9 +1,14 @@
 """Run the tests: ``python3 tools/test.py [pytest's arguments]``, with all set-up."""
 
+import os
+import shutil
 import sys
 
 from bootstrap import ensure_environment, run
 
 if __name__ == "__main__":
-    python = ensure_environment(["--group", "test"])
+    groups = ["--group", "test"]
+    if os.environ.get("HEROKUIFY_TEST_CHROMIUM") or shutil.which("chromium"):
+        groups += ["--group", "browser"]
+    python = ensure_environment(groups)
     run([python, "-m", "pytest", "-n", "auto", *sys.argv[1:]])

@@ -21,7 +21,7 @@ def book(request: HttpRequest) -> HttpResponse:
         entry = form.save()
         messages.success(request, f"Thank you, {entry.name}. Your page is in the book.")
         # Without a fragment of its own the address would keep the form's.
-        return redirect(f"{reverse('guestbook:book')}#content")
+        return redirect(f"{reverse('guestbook:book')}#thanks")
     page = Paginator(Entry.objects.all(), ENTRIES_PER_PAGE).get_page(request.GET.get("page"))
     status = 422 if form.is_bound else 200
     return render(request, "guestbook/book.html", {"form": form, "page": page}, status=status)

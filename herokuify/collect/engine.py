@@ -105,7 +105,7 @@ class Collection:
         progress: Progress,
         *,
         concurrency: int,
-        transport: Transport | None = None,
+        make_transport: Callable[[], Transport | None] = lambda: None,
     ) -> None:
         self._place = place
         self._wishes = wishes
@@ -126,7 +126,7 @@ class Collection:
             place.client,
             place.bucket,
             concurrency=concurrency,
-            transport=transport,
+            make_transport=make_transport,
             tick=self._show,
         )
         # Without the contents, which would add up to the whole release.

@@ -70,7 +70,7 @@ class Uploader:
         bucket: str,
         *,
         concurrency: int,
-        transport: Transport | None = None,
+        make_transport: Callable[[], Transport | None] = lambda: None,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
@@ -79,7 +79,8 @@ class Uploader:
         self._tick = tick
         self._threads = Threads(concurrency)
         self._boto = BotoTransport(client, bucket, self._threads)
-        self._transport = transport or self._boto
+        self._make_transport = make_transport
+        self._transport: Transport | None = None
         self._change = threading.Condition()
         self._active: dict[str, int] = {}  # bytes by key
         self._silence = Silence()
@@ -116,7 +117,8 @@ class Uploader:
     def close(self) -> None:
         """Release threads and connections."""
         self._threads.close()
-        self._transport.close()
+        if self._transport:
+            self._transport.close()
 
     def _wait(self, is_ready: Callable[[], bool]) -> None:
         while not is_ready():
@@ -149,7 +151,7 @@ class Uploader:
             return self._threads.submit(lambda: self._send_prepared(file, ask=ask))
         body = file.content.read()
         # boto3 knows more ways to reach a server that another client has failed to reach.
-        transport = self._boto if attempt else self._transport
+        transport = self._boto if attempt else self._fast_transport()
         sent: Future[Sent] = Future()
         with self._change:
             self.requests += 1
@@ -157,6 +159,12 @@ class Uploader:
             lambda done: _pass_on(done, sent, lambda etag: Sent(etag, len(body)))
         )
         return sent
+
+    def _fast_transport(self) -> Transport:
+        # Made for the first file: a redeploy that sends nothing need not import and start it.
+        if self._transport is None:
+            self._transport = self._make_transport() or self._boto
+        return self._transport
 
     def _send_prepared(self, file: LocalFile, *, ask: bool) -> Sent:
         body = file.content.read()

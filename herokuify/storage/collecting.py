@@ -136,7 +136,7 @@ def _collection(
         wishes,
         progress,
         concurrency=concurrency,
-        transport=fast_transport(client, storage.bucket_name, concurrency),
+        make_transport=lambda: fast_transport(client, storage.bucket_name, concurrency),
     )
     try:
         yield collection

@@ -187,12 +187,22 @@ def test_a_given_transport_sends(collect: Collect) -> None:
         def close(self) -> None:
             self.keys.append("closed")
 
-    transport = Transport()
-    collection = collect(Bucket(), transport=transport)
+    made: list[Transport] = []
+
+    def make_transport() -> Transport:
+        made.append(Transport())
+        return made[-1]
+
+    unused = collect(Bucket(), make_transport=make_transport)
+    unused.close()
+    assert not made
+    collection = collect(Bucket(), make_transport=make_transport)
     collection.add(local_file("a"))
+    collection.add(local_file("b"))
     collection.publish()
     collection.close()
-    assert transport.keys == ["static/a", "closed"]
+    [transport] = made
+    assert transport.keys == ["static/a", "static/b", "closed"]
 
 
 class TestFailures:

@@ -124,7 +124,9 @@ def make(client: FakeClient, no_pauses: None) -> Iterator[Make]:
 
     def make(transport: FakeTransport | None = None, concurrency: int = 64) -> Uploader:
         fake: Any = client
-        uploader = Uploader(fake, "bucket", concurrency=concurrency, transport=transport)
+        uploader = Uploader(
+            fake, "bucket", concurrency=concurrency, make_transport=lambda: transport
+        )
         made.append(uploader)
         return uploader
 
@@ -472,6 +474,9 @@ class TestGzip:
 
 
 def test_close_closes_the_transport(make: Make) -> None:
-    transport = FakeTransport()
-    make(transport).close()
+    transport = FakeTransport(lambda key, attempt: None)
+    uploader = make(transport)
+    uploader.submit(local_file("a"))
+    uploader.drain()
+    uploader.close()
     assert transport.is_closed

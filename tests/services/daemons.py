@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import certificates
+
 HOST = "127.0.0.1"
 #: This machine as well, under an address that nobody takes for it.
 ELSEWHERE = "127.0.0.2"
@@ -130,15 +132,8 @@ def run(*command: str | Path, **options: Any) -> str:
 
 def make_certificate(folder: Path, name: str = "server") -> tuple[Path, Path]:
     """Make a self-signed certificate for 127.0.0.1; return its path and its key's."""
-    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
-    run(
-        *(program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt"),
-        *("ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650", "-subj", "/CN=herokuify"),
-        *("-addext", f"subjectAltName=IP:{HOST}"),
-        *("-keyout", key, "-out", certificate),
-        cwd=folder,
-    )
-    key.chmod(0o600)
+    certificate, key = certificates.make(program("openssl"), folder, name)
+    hand_over(certificate, key)
     return certificate, key
 
 

@@ -2,19 +2,13 @@
 
 import http.client
 import io
-import os
 import re
-import shlex
-import shutil
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
-from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
@@ -23,15 +17,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from PIL import Image
 
-from tests import project, servers
+from tests import servers
+from tests.deployment import DOMAIN, SECONDS, App, Dyno, deploy, serving
 from tests.services import daemons
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "example_project"
-LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.sqlite3", "media", "staticfiles")
-DOMAIN = "kestrel-12ab.herokuapp.com"
 REQUEST_ID = "30f14c6c1fc85cba12bfd093aa8f90e3"
-BUILD = {"DYNO": "run.1", "SOURCE_VERSION": "0" * 40, "STACK": "heroku-24"}
-SECONDS = 60
 
 # On a one-off dyno.
 USE_CACHE = """\
@@ -54,45 +44,11 @@ assert not Entry.objects.exists()
 """
 
 
-@dataclass(frozen=True)
-class App:
-    """A slug with its config vars, and the commands that Heroku starts in it."""
-
-    folder: Path
-    config: Mapping[str, str]
-    database: str
-    bucket: str
-
-    def process_type(self, name: str) -> list[str]:
-        lines = (self.folder / "Procfile").read_text(encoding="utf-8").splitlines()
-        return shlex.split(dict(line.split(":", 1) for line in lines)[name])
-
-    def variables(self, dyno: Mapping[str, str]) -> dict[str, str]:
-        clean = project.clean_environment(self.folder)
-        clean["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
-        return clean | dict(self.config) | dict(dyno)
-
-    def run(self, *command: str, **dyno: str) -> None:
-        result = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.variables({"PYTHONWARNINGS": "error", **dyno}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=300,
-            check=False,
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
-
-
 @dataclass
 class Web:
     """The web dyno, asked as the router asks it for a browser that keeps its cookies."""
 
-    process: "subprocess.Popen[bytes]"
-    port: int
-    log: Path
+    dyno: Dyno
     cookies: "SimpleCookie" = field(default_factory=SimpleCookie)
 
     def ask(
@@ -102,17 +58,13 @@ class Web:
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{c.key}={c.value}" for c in self.cookies.values())
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        address = ("127.0.0.1", self.port)
+        address = ("127.0.0.1", self.dyno.port)
         with closing(http.client.HTTPConnection(*address, timeout=SECONDS)) as connection:
             connection.request(method, path, body, sent)
             answer = connection.getresponse()
             for cookie in answer.headers.get_all("Set-Cookie", []):
                 self.cookies.load(cookie)
             return answer, answer.read().decode()
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +75,6 @@ def app(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> App:
     """The example after its build and its release phase."""
-    folder = tmp_path_factory.mktemp("example") / "app"
-    shutil.copytree(EXAMPLE, folder, ignore=LEFT_BEHIND)
     name = f"guestbook_{uuid.uuid4().hex}"
     postgres.sql(f"CREATE DATABASE {name} OWNER tls")
     config = {
@@ -133,59 +83,15 @@ def app(
         "AWS_STORAGE_BUCKET_NAME": name.replace("_", "-"),
         # The server takes this user with TLS only, and is not what herokuify knows as this dyno.
         "DATABASE_URL": postgres.url(name, "tls", host=daemons.ELSEWHERE),
-        "HEROKU_APP_DEFAULT_DOMAIN_NAME": DOMAIN,
         "REDIS_URL": redis.tls_url,
-        "SECRET_KEY": "".join(map(chr, range(33, 127))),
     }
-    deployed = App(folder, config, name, config["AWS_STORAGE_BUCKET_NAME"])
-    deployed.run("python", "manage.py", "collectstatic", "--noinput", **BUILD)
-    deployed.run("bin/post_compile", **BUILD)
-    deployed.run(*deployed.process_type("release"), DYNO="release.1")
-    return deployed
-
-
-@contextmanager
-def serving(app: App) -> Iterator[Web]:
-    port = daemons.free_port()
-    dyno = {"DYNO": "web.1", "PORT": str(port), "WEB_CONCURRENCY": "2"}
-    # A web dyno listens to the router on all addresses; nobody else should reach the tests.
-    dyno["GUNICORN_CMD_ARGS"] = f"--bind=127.0.0.1:{port}"
-    log = app.folder.parent / "web.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            app.process_type("web"),
-            cwd=app.folder,
-            env=app.variables(dyno),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    web = Web(process, port, log)
-    try:
-        _wait(web)
-        yield web
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(SECONDS)
-
-
-def _wait(web: Web) -> None:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline and web.process.poll() is None:
-        try:
-            web.ask("GET", "/")
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError(web.log.read_text(encoding="utf-8"))
+    return deploy(tmp_path_factory.mktemp("example") / "app", config)
 
 
 @pytest.fixture(scope="module")
 def web(app: App) -> Iterator[Web]:
     with serving(app) as dyno:
-        yield dyno
+        yield Web(dyno)
         assert dyno.stop() == 0
 
 
@@ -228,8 +134,9 @@ class TestWebDyno:
         self, web: Web, app: App, postgres: daemons.Postgres, moto: servers.S3Server
     ) -> None:
         answer = sign(web)
-        assert (answer.status, answer.headers["Location"]) == (302, "/#content")
-        row = postgres.sql("SELECT name, message, photo FROM guestbook_entry", app.database)
+        assert (answer.status, answer.headers["Location"]) == (302, "/#thanks")
+        database = app.bucket.replace("-", "_")
+        row = postgres.sql("SELECT name, message, photo FROM guestbook_entry", database)
         name, message, photo = row.split("|")
         assert (name, message) == ("Ada", "Up by the north ridge.")
         stored = moto.client().head_object(Bucket=app.bucket, Key=f"media/{photo}")
@@ -238,7 +145,7 @@ class TestWebDyno:
         # gunicorn keeps its connections, so that the server can tell what they are.
         connections = postgres.sql(
             "SELECT usename, ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
-            f"WHERE datname = '{app.database}' AND usename <> 'postgres'"
+            f"WHERE datname = '{database}' AND usename <> 'postgres'"
         )
         assert set(connections.splitlines()) == {"tls|t"}
 
@@ -247,7 +154,7 @@ class TestWebDyno:
         # gunicorn writes its line after the answer.
         access = f'INFO gunicorn.access [{REQUEST_ID}] method=GET path="/nowhere" status=404'
         deadline = time.monotonic() + SECONDS
-        while access not in (log := web.log.read_text(encoding="utf-8")):
+        while access not in (log := web.dyno.log.read_text(encoding="utf-8")):
             assert time.monotonic() < deadline, log
             time.sleep(0.02)
         assert f"WARNING django.request [{REQUEST_ID}] Not Found: /nowhere" in log
@@ -261,7 +168,7 @@ def test_cache_is_redis_over_tls(app: App, redis: daemons.Redis) -> None:
 
 
 def test_same_settings_need_no_variable_on_a_laptop(app: App) -> None:
-    bare = App(app.folder, {}, "", "")
+    bare = App(app.folder, {})
     bare.run("python", "manage.py", "migrate", "--noinput")
     bare.run("python", "manage.py", "shell", "-c", ON_A_LAPTOP)
     assert (app.folder / "db.sqlite3").exists()

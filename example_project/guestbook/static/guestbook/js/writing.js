@@ -8,6 +8,8 @@
   const help = document.getElementById(`${message.id}_helptext`);
   const count = () => {
     const left = message.maxLength - message.value.length;
+    // Screen readers hear of it when it matters, not with each letter.
+    help.ariaLive = left <= 20 ? "polite" : "off";
     help.textContent = `${left} ${left === 1 ? "character" : "characters"} left.`;
   };
   if (help) {

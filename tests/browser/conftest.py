@@ -1,0 +1,110 @@
+"""Headless Chromium, and the deployed example for it to visit.
+
+Chromium is the system's own; HEROKUIFY_TEST_CHROMIUM names another one.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import servers
+from tests.browser import sites
+from tests.browser.visits import Visit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Playwright
+
+# Nothing but the visit itself goes to the network, and what it asks for stays on this machine.
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+Visiting = Callable[..., AbstractContextManager[Visit]]
+
+
+@pytest.fixture(scope="session")
+def executable() -> str:
+    pytest.importorskip("playwright", reason="playwright is not installed (group browser)")
+    found = os.environ.get("HEROKUIFY_TEST_CHROMIUM") or shutil.which("chromium")
+    if not found:
+        pytest.skip("chromium is not installed, and HEROKUIFY_TEST_CHROMIUM is not set")
+    return found
+
+
+# Not for the whole session: its event loop would be in the way of other tests' databases.
+@pytest.fixture(scope="module")
+def playwright(executable: str) -> Iterator["Playwright"]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def moto_site(
+    executable: str, moto: servers.S3Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[sites.Site]:
+    with sites.site(moto, tmp_path_factory.mktemp("moto-site")) as deployed:
+        yield deployed
+
+
+@pytest.fixture(scope="session")
+def ceph_site(
+    executable: str, ceph: servers.S3Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[sites.Site]:
+    with sites.site(ceph, tmp_path_factory.mktemp("ceph-site")) as deployed:
+        yield deployed
+
+
+@pytest.fixture(params=["moto_site", "ceph_site"])
+def site(request: pytest.FixtureRequest) -> sites.Site:
+    """The example on each S3 server in turn, nothing in its book."""
+    found: sites.Site = request.getfixturevalue(request.param)
+    found.clear()
+    return found
+
+
+@pytest.fixture(scope="module")
+def visiting(playwright: "Playwright", executable: str) -> Iterator[Visiting]:
+    """Visit a site as somebody new: ``with visiting(site, viewport=…) as visit``."""
+    with ExitStack() as stack:
+        browsers: dict[str, Any] = {}
+
+        @contextmanager
+        def visit(site: sites.Site, **options: Any) -> Iterator[Visit]:
+            if site.key not in browsers:
+                browsers[site.key] = playwright.chromium.launch(
+                    executable_path=executable, args=[*ARGUMENTS, *site.arguments]
+                )
+                stack.callback(browsers[site.key].close)
+            context = browsers[site.key].new_context(**options)
+            try:
+                visit = Visit(context.new_page(), site)
+                yield visit
+                assert not visit.problems
+            finally:
+                context.close()
+
+        yield visit
+
+
+@pytest.fixture
+def visit(visiting: Visiting, site: sites.Site) -> Iterator[Visit]:
+    """A new visitor, who has opened the page; at the end nothing may have gone wrong."""
+    with visiting(site) as visitor:
+        visitor.open()
+        yield visitor
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go: the folder that HEROKUIFY_TEST_SCREENSHOTS names, if it does."""
+    named = os.environ.get("HEROKUIFY_TEST_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,180 @@
+"""The example by keyboard, by screen reader, on a phone, by night and without motion."""
+
+from collections.abc import Iterator
+from importlib import resources
+
+import pytest
+
+from tests.browser import photos
+from tests.browser.conftest import Visiting
+from tests.browser.sites import Site
+from tests.browser.visits import Visit
+
+pytestmark = pytest.mark.django_versions(">=6.1")
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
+# What the tabulator key reaches, as a user would call it, and how the focus shows.
+FOCUSED = """() => {
+  const one = document.activeElement;
+  const style = getComputedStyle(one);
+  const box = one.getBoundingClientRect();
+  return {
+    name: one.labels?.[0]?.innerText || one.innerText || one.querySelector("img")?.alt || one.id,
+    outline: style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth),
+    visible: box.right > 0 && box.left < innerWidth && box.bottom > 0 && box.top < innerHeight,
+  };
+}"""
+TABS = [
+    "Skip to the guest book",
+    "Kestrel Hut",
+    "Sign the book",
+    "Photo by Ada, full size",
+    "Your name",
+    "A line or two",
+    "A photo",
+    "Put it in the book",
+    "Warden’s room",
+]
+
+
+@pytest.fixture
+def signed(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
+    """The example with one entry in its book."""
+    moto_site.clear()
+    with visiting(moto_site) as visit:
+        visit.open()
+        visit.sign("Ada", "Up by the north ridge.", photos.upload("fog"))
+    yield moto_site
+    moto_site.clear()
+
+
+def violations(visit: Visit) -> list[str]:
+    """What axe-core finds wrong, with its own best practices."""
+    source = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+    visit.page.evaluate(source)
+    # Without preload it fetches no stylesheets, which the policy would not let it.
+    report = visit.page.evaluate("() => axe.run(document, { preload: false })")
+    assert len(report["passes"]) > 20
+    return [
+        f"{found['id']}: {node['html']}: {node['failureSummary']}"
+        for found in report["violations"]
+        for node in found["nodes"]
+    ]
+
+
+class TestKeyboard:
+    def test_tabs_go_through_the_page_in_its_order(self, visiting: Visiting, signed: Site) -> None:
+        with visiting(signed, viewport=DESKTOP, reduced_motion="reduce") as visit:
+            visit.open()
+            reached = []
+            for _ in TABS:
+                visit.page.keyboard.press("Tab")
+                focus = visit.page.evaluate(FOCUSED)
+                assert focus["outline"] >= 2, focus
+                assert focus["visible"], focus
+                reached.append(focus["name"])
+            assert reached == TABS
+
+    def test_skip_link_leads_past_the_summit(self, visiting: Visiting, signed: Site) -> None:
+        with visiting(signed, viewport=PHONE, reduced_motion="reduce") as visit:
+            visit.open()
+            link = visit.page.get_by_role("link", name="Skip to the guest book")
+            assert (link.bounding_box() or {})["y"] < 0
+            visit.page.keyboard.press("Tab")
+            assert (link.bounding_box() or {})["y"] >= 0
+            visit.page.keyboard.press("Enter")
+            assert visit.page.evaluate("() => document.activeElement.id") == "content"
+            visit.page.keyboard.press("Tab")
+            assert visit.page.evaluate(FOCUSED)["name"] == "Photo by Ada, full size"
+
+    def test_book_is_signed_with_the_keyboard_alone(
+        self, visiting: Visiting, moto_site: Site
+    ) -> None:
+        with visiting(moto_site) as visit:
+            visit.open()
+            keyboard = visit.page.keyboard
+            visit.page.get_by_role("link", name="Sign the book").focus()
+            keyboard.press("Enter")
+            keyboard.press("Tab")
+            keyboard.type("Grace")
+            keyboard.press("Tab")
+            keyboard.type("Foggy.")
+            keyboard.press("Tab")
+            # Enter opens the system's own window, which only the browser can fill in.
+            with visit.page.expect_file_chooser() as chooser:
+                keyboard.press("Enter")
+            chooser.value.set_files(photos.upload("fog"))
+            keyboard.press("Tab")
+            with visit.page.expect_navigation():
+                keyboard.press("Enter")
+            assert visit.page.get_by_text("Thank you, Grace.").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+class TestAxe:
+    def test_finds_nothing_on_the_page(
+        self, visiting: Visiting, signed: Site, viewport: dict[str, int], scheme: str
+    ) -> None:
+        with visiting(signed, viewport=viewport, color_scheme=scheme) as visit:
+            visit.open()
+            assert violations(visit) == []
+            # As it welcomes the first guest, and as it refuses one.
+            signed.clear()
+            visit.open()
+            assert violations(visit) == []
+            visit.page.locator("form").evaluate("(form) => { form.noValidate = true; }")
+            with visit.page.expect_navigation():
+                visit.page.get_by_role("button", name="Put it in the book").click()
+            assert visit.page.get_by_text("Not in the book yet.").is_visible()
+            assert violations(visit) == []
+            visit.open("nowhere")
+            assert violations(visit) == []
+            visit.forget("status: 422", "status: 404", "console: Failed to load resource")
+
+
+class TestLayout:
+    # 320 px is what WCAG 2.2's 1.4.10 (Reflow) asks for.
+    @pytest.mark.parametrize("width", [320, 390, 768, 1280])
+    def test_nothing_scrolls_sideways(self, visiting: Visiting, signed: Site, width: int) -> None:
+        signed.sql("UPDATE guestbook_entry SET name = ?, message = ?", "A" * 60, "m" * 500)
+        with visiting(signed, viewport={"width": width, "height": 700}) as visit:
+            visit.open()
+            widest = "() => document.documentElement.scrollWidth"
+            assert visit.page.evaluate(widest) == width
+
+    def test_fingers_find_what_they_want(self, visiting: Visiting, signed: Site) -> None:
+        """WCAG 2.2, 2.5.5: targets of 44 pixels, but for links within sentences."""
+        with visiting(signed, viewport=PHONE, has_touch=True, is_mobile=True) as visit:
+            visit.open()
+            for target in visit.page.locator("input:visible, textarea, button, a.sign").all():
+                box = target.bounding_box()
+                assert box, target
+                assert min(box["width"], box["height"]) >= 44, (target, box)
+
+
+class TestPreferences:
+    @pytest.mark.parametrize(
+        ("scheme", "background"),
+        [("light", "rgb(242, 245, 243)"), ("dark", "rgb(12, 22, 20)")],
+    )
+    def test_page_is_dark_by_night(
+        self, visiting: Visiting, signed: Site, scheme: str, background: str
+    ) -> None:
+        with visiting(signed, color_scheme=scheme) as visit:
+            visit.open()
+            found = visit.page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+            assert found == background
+
+    def test_nothing_moves_for_those_who_ask(self, visiting: Visiting, signed: Site) -> None:
+        moving = """() => [
+          getComputedStyle(document.documentElement).scrollBehavior,
+          getComputedStyle(document.querySelector(".sign"), "::before").transitionProperty,
+        ]"""
+        with visiting(signed, reduced_motion="reduce") as visit:
+            visit.open()
+            assert visit.page.evaluate(moving) == ["auto", "none"]
+        with visiting(signed, reduced_motion="no-preference") as visit:
+            visit.open()
+            assert visit.page.evaluate(moving) == ["smooth", "transform"]

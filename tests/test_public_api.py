@@ -1,0 +1,161 @@
+"""What a version number promises: names, how functions are called, and what an import costs."""
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+import herokuify
+from herokuify.env import Variable
+from tests.project import clean_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+PUBLIC = {
+    "herokuify": {"__version__", "get_cache_config", "get_db_config", "get_email_config"},
+    "herokuify.aws": {"get_media_url", "get_static_url", "read_aws"},
+    "herokuify.celery": {"get_celery_config"},
+    "herokuify.common": {"get_csp", "read_common"},
+    "herokuify.compress": set(),
+    "herokuify.env": {
+        *("Stage", "Variable", "boolean", "comma_list", "get_stage", "http_url", "integer"),
+        *("is_set", "one_of", "port", "read", "require", "require_all_or_none", "url"),
+    },
+    "herokuify.exceptions": {
+        *("ConfigurationError", "HerokuifyError", "S3ConfigurationError", "S3Error"),
+    },
+    "herokuify.logs": {"JsonFormatter", "TextFormatter", "request_id"},
+    "herokuify.mail.mailgun": set(),
+    "herokuify.mail.postmark": set(),
+    "herokuify.mail.sendgrid": set(),
+    "herokuify.memcached": {"BinaryMemcachedCache"},
+    "herokuify.middleware": {"RequestIdMiddleware"},
+    "herokuify.routers": {"ReplicaRouter"},
+    "herokuify.server": {"read_server", "workers_for"},
+    "herokuify.storage": {
+        *("CachedS3BotoStorage", "CachedS3ManifestStaticStorage", "CachedS3StaticStorage"),
+        *("S3BotoStorage", "S3ManifestStaticStorage", "S3MediaStorage", "S3StaticStorage"),
+    },
+    "herokuify.storage.offline": {"OfflineManifestStorage"},
+}
+COMPRESS = {f"COMPRESS_{name}" for name in ("CSS_HASHING_METHOD", "FILTERS")}
+MANIFEST = "COMPRESS_OFFLINE_MANIFEST_STORAGE"
+#: Of the settings that each star brings, with no variable set.
+STARS = {
+    "herokuify.aws": {
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_STORAGE_BUCKET_NAME", MANIFEST),
+        *("get_media_url", "get_static_url"),
+    },
+    "herokuify.common": {
+        *("ALLOWED_HOSTS", "CSRF_COOKIE_SECURE", "CSRF_TRUSTED_ORIGINS", "DEBUG", "LOGGING"),
+        *("SECRET_KEY", "SECURE_CSP", "SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD"),
+        *("SECURE_HSTS_SECONDS", "SECURE_PROXY_SSL_HEADER", "SECURE_SSL_REDIRECT"),
+        *("SESSION_COOKIE_SECURE", "get_csp"),
+    },
+    "herokuify.compress": COMPRESS | {MANIFEST},
+    "herokuify.mail.mailgun": {
+        *("MAILGUN_API_KEY", "MAILGUN_DOMAIN", "MAILGUN_SMTP_LOGIN", "MAILGUN_SMTP_PASSWORD"),
+        *("MAILGUN_SMTP_PORT", "MAILGUN_SMTP_SERVER"),
+    },
+    "herokuify.mail.postmark": {
+        *("POSTMARK_API_TOKEN", "POSTMARK_SMTP_PORT", "POSTMARK_SMTP_SERVER"),
+    },
+    "herokuify.mail.sendgrid": {
+        *("SENDGRID_API_KEY", "SENDGRID_PASSWORD", "SENDGRID_SMTP_PORT", "SENDGRID_SMTP_SERVER"),
+        "SENDGRID_USERNAME",
+    },
+}
+CALLS = {
+    "get_cache_config": ["environ", "*variable", "*ssl_ca_certs"],
+    "get_db_config": [
+        *("environ", "*sqlite_path", "*conn_max_age", "*conn_health_checks", "*ssl_require"),
+        *("*pool", "*connection_pool_url", "*followers"),
+    ],
+    "get_email_config": ["environ", "*timeout"],
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_names_are_there(name: str) -> None:
+    module = importlib.import_module(name)
+    assert {public for public in PUBLIC[name] if not hasattr(module, public)} == set()
+    if name in {"herokuify", "herokuify.storage"}:
+        assert set(module.__all__) == PUBLIC[name]
+
+
+@pytest.mark.parametrize("name", ["herokuify.env", "herokuify.exceptions"])
+def test_modules_for_users_have_no_other_names(name: str) -> None:
+    module = importlib.import_module(name)
+    own = {
+        public
+        for public, value in vars(module).items()
+        if getattr(value, "__module__", None) == name
+        and not public.startswith("_")
+        and not isinstance(value, TypeVar)
+    }
+    # What other modules of herokuify write messages with.
+    assert own - {"config_set", "listed"} == PUBLIC[name]
+
+
+@pytest.mark.parametrize("name", STARS)
+def test_stars_bring_these_settings(name: str) -> None:
+    exported = set(importlib.import_module(name).__all__)
+    mail = {setting for setting in exported if setting.startswith(("EMAIL_", "MAILERS"))}
+    assert exported - mail == STARS[name]
+    assert bool(mail) == name.startswith("herokuify.mail.")
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_calls(name: str) -> None:
+    parameters = inspect.signature(getattr(herokuify, name)).parameters.values()
+    found = [f"{'*' * (one.kind is one.KEYWORD_ONLY)}{one.name}" for one in parameters]
+    assert found == CALLS[name]
+    assert all(one.default is not one.empty for one in parameters)
+
+
+def test_variables_are_described_by_these_fields() -> None:
+    fields = list(inspect.signature(Variable).parameters)
+    assert fields == ["names", "purpose", "secret", "settings"]
+
+
+@pytest.mark.source_tree
+def test_the_page_lists_the_same() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+) \|$", page, re.MULTILINE)
+    assert {name: set(re.findall(r"`(\w+)`", names)) for name, names in rows} == PUBLIC
+
+
+def loaded(statements: str, home: Path) -> list[str]:
+    """Return which heavy modules a fresh Python has loaded after some imports."""
+    source = (
+        f"import sys\n{statements}\n"
+        "from django.conf import settings\n"
+        "assert not settings.configured\n"
+        "registry = sys.modules.get('django.apps')\n"
+        "assert registry is None or not registry.apps.app_configs\n"
+        "heavy = ('boto3', 'botocore', 'storages', 'compressor', 'gunicorn')\n"
+        "print(*[name for name in heavy if name in sys.modules])\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-c", source],
+        capture_output=True,
+        encoding="utf-8",
+        env=clean_environment(home),
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout.split()
+
+
+def test_settings_load_neither_boto3_nor_apps(tmp_path: Path) -> None:
+    stars = "\n".join(f"from {name} import *" for name in STARS)
+    assert loaded(f"import herokuify\nimport herokuify.celery\n{stars}", tmp_path) == []
+
+
+def test_making_all_settings_loads_no_client(tmp_path: Path) -> None:
+    calls = [f"herokuify.{name}()" for name in CALLS]
+    assert loaded("\n".join(["import herokuify", *calls]), tmp_path) == []

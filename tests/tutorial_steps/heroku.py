@@ -1,0 +1,214 @@
+"""What Heroku does with what is pushed, in folders on this machine, and a visitor of the site."""
+
+import http.client
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.request import urlopen
+
+from tests import servers
+from tests.services.daemons import free_port
+from tests.tutorial_steps.page import Shell, run
+
+DOMAIN = "hello-1234567890ab.herokuapp.com"
+ADMIN = {
+    "DJANGO_SUPERUSER_EMAIL": "ada@example.com",
+    "DJANGO_SUPERUSER_PASSWORD": "of-the-test",
+    "DJANGO_SUPERUSER_USERNAME": "ada",
+}
+START_SECONDS = 60
+
+
+class Heroku:
+    """What Heroku does, in folders: config vars, builds, releases and dynos."""
+
+    def __init__(self, shell: Shell, work: Path, s3: servers.S3Server) -> None:
+        self.shell = shell
+        self.work = work
+        self.s3 = s3
+        self.repository = work / "heroku.git"
+        self.config: dict[str, str] = {}
+        self.releases: list[Path] = []
+        self.metadata: dict[str, str] = {}
+        self.built = ""
+
+    def command(self, *arguments: str) -> str:
+        """Do what `heroku …` does."""
+        name, *rest = arguments
+        if name == "create":
+            self.shell.type(f"git init -q --bare -b main '{self.repository}'")
+            self.shell.type(f"git remote add heroku '{self.repository}'")
+        elif name == "addons:create":
+            assert rest[0].startswith("heroku-postgresql:")
+            # PostgreSQL itself is tests/services/test_example.py's.
+            self.config["DATABASE_URL"] = f"sqlite:///{self.work / 'database.sqlite3'}"
+        elif name == "labs:enable":
+            assert rest == ["runtime-dyno-metadata"]
+            self.metadata = {"HEROKU_APP_DEFAULT_DOMAIN_NAME": DOMAIN}
+        elif name == "config:set":
+            self.set(dict(item.split("=", 1) for item in rest))
+        elif name == "run":
+            assert rest[-1] == "createsuperuser"
+            return self.dyno("run.1", [*rest, "--noinput"], ADMIN)
+        elif name == "rollback":
+            self.releases.pop()
+        else:
+            raise AssertionError(arguments)
+        return ""
+
+    def set(self, variables: Mapping[str, str]) -> None:
+        """Take config vars; what the reader fills in is moto's."""
+        own = {
+            "AWS_ACCESS_KEY_ID": self.s3.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.s3.secret_key,
+            "AWS_STORAGE_BUCKET_NAME": "tutorial",
+        }
+        for name, value in variables.items():
+            assert value
+            self.config[name] = own[name] if value == "…" else value
+        self.config["AWS_S3_ENDPOINT_URL"] = self.s3.endpoint_url  # Amazon's is out of reach here
+
+    def receive(self) -> None:
+        """Build what was pushed as the buildpack does, and release it."""
+        slug = self.work / f"slug{len(self.releases) + 1}"
+        self.shell.type(f"git clone -q '{self.repository}' '{slug}'")
+        self.releases.append(slug)
+        build = {"SOURCE_VERSION": "0" * 40, "STACK": "heroku-24", "REQUEST_ID": "build"}
+        command = ["python", "manage.py", "collectstatic", "--noinput", "--traceback"]
+        self.built = self.dyno("run.1", command, build)
+        assert not (slug / "bin").exists(), "hooks are not re-enacted"
+        self.dyno("release.1", self.processes()["release"])
+
+    def processes(self) -> dict[str, list[str]]:
+        """Return the commands of the Procfile."""
+        lines = (self.releases[-1] / "Procfile").read_text(encoding="utf-8").splitlines()
+        return {name: command.split() for name, command in (line.split(": ") for line in lines)}
+
+    def variables(self, name: str) -> dict[str, str]:
+        """Return what a dyno's processes see."""
+        return self.shell.environment | self.config | {"DYNO": name}
+
+    def dyno(self, name: str, command: list[str], more: Mapping[str, str] | None = None) -> str:
+        """Run a command on a dyno of its own."""
+        variables = self.variables(name) | self.metadata | dict(more or {})
+        return run(command, self.releases[-1], variables)
+
+    @contextmanager
+    def web(self) -> Iterator["Site"]:
+        """Serve the newest release."""
+        variables = self.variables("web.1") | self.metadata
+        variables |= {"FORWARDED_ALLOW_IPS": "*", "WEB_CONCURRENCY": "1", "PORT": "8000"}
+        # With PORT alone gunicorn listens to the world, as it has to on a dyno.
+        port = free_port()
+        variables["GUNICORN_CMD_ARGS"] = f"--bind=127.0.0.1:{port}"
+        with served(self.processes()["web"], self.releases[-1], variables, port):
+            yield Site(port)
+
+
+@contextmanager
+def served(
+    command: list[str], folder: Path, environment: Mapping[str, str], port: int
+) -> Iterator[None]:
+    """Keep a server running that will answer at the port."""
+    log = folder.parent / f"{folder.name}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(port):
+            assert process.poll() is None, log.read_text(errors="replace")
+            assert time.monotonic() < deadline, log.read_text(errors="replace")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=START_SECONDS)
+
+
+def answers(port: int) -> bool:
+    with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
+class Site:
+    """A visitor of the site, whose requests come over https through Heroku's router."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.cookies: dict[str, str] = {}
+
+    def ask(self, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, str]:
+        """Send a request, a POST where there is a body; return status and text."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        headers = {
+            "Host": DOMAIN,
+            "X-Forwarded-Proto": "https",
+            "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()),
+        }
+        if body is not None:
+            headers |= {"Content-Type": kind, "Origin": f"https://{DOMAIN}"}
+        connection.request("GET" if body is None else "POST", path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        for cookie in answer.headers.get_all("Set-Cookie") or []:
+            assert "; Secure" in cookie
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        connection.close()
+        return answer.status, text
+
+    def send(self, path: str, fields: Mapping[str, str], photo: bytes = b"") -> int:
+        """Fill in the form at a path."""
+        _, page = self.ask(path)
+        (token,) = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page))
+        parts = "".join(
+            f'--form\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in {**fields, "csrfmiddlewaretoken": token}.items()
+        ).encode()
+        if photo:
+            name = b'name="image"; filename="kestrel.png"\r\nContent-Type: image/png'
+            parts += b"--form\r\nContent-Disposition: form-data; " + name + b"\r\n\r\n"
+            parts += photo + b"\r\n"
+        return self.ask(path, parts + b"--form--\r\n", "multipart/form-data; boundary=form")[0]
+
+    def upload(self, photo: bytes) -> str:
+        """Log in to the admin, add a photo, and return its address on the page."""
+        login = {
+            "username": ADMIN["DJANGO_SUPERUSER_USERNAME"],
+            "password": ADMIN["DJANGO_SUPERUSER_PASSWORD"],
+        }
+        assert self.send("/admin/login/?next=/admin/", login) == 302
+        assert self.send("/admin/pages/photo/add/", {}, photo) == 302
+        (address,) = re.findall(r'<img src="([^"]+)"', self.ask("/")[1])
+        return str(address).replace("&amp;", "&")
+
+    def colour(self, *, on: str) -> str:
+        """Return the heading's colour, from the style sheet that the page loads from S3."""
+        status, page = self.ask("/")
+        assert status == 200
+        assert "<h1>Hello from Heroku</h1>" in page
+        (address,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)
+        assert re.fullmatch(rf"{on}/tutorial/static/pages/site\.[0-9a-f]{{12}}\.css", address)
+        return heading(fetched(address))
+
+
+def fetched(address: str) -> str:
+    with urlopen(address, timeout=30) as answer:
+        return str(answer.read().decode("latin-1"))
+
+
+def heading(css: str) -> str:
+    (colour,) = re.findall(r"h1 \{ color: (\w+)", css)
+    return str(colour)

@@ -31,6 +31,7 @@ VOLATILE = {
     ),
     r" \(_ssl\.c:\d+\)": "",
     r"\.[0-9a-f]{12}\.": ".0123456789ab.",
+    r"herokuify-doctor-[0-9a-f]{32}": "herokuify-doctor-…",
 }
 # What one system check says, with its hint.
 CHECK = re.compile(r"^\S+: \([\w.]+\) .*\n(?:[\t ]+.*\n|\n(?=[\t ]))*", re.MULTILINE)

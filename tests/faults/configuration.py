@@ -1,6 +1,6 @@
 """Faults of config vars and settings, which are found before S3 is asked for anything."""
 
-from tests.faults.fault import CHECK, ON_A_DYNO, STORAGES, Fault, Means
+from tests.faults.fault import CHECK, COLLECT, ON_A_DYNO, STORAGES, Fault, Means
 from tests.projects import shop
 from tests.projects.heroku import SECRETS
 
@@ -190,11 +190,12 @@ SETTINGS = [
         settings="STATIC_ROOT = None\n",
     ),
     Fault(
-        # Where not even root may write.
+        # Where not even root may write, which only a part of the systems admits before (E005).
         "STATIC_ROOT is read-only",
         Means.COMMAND,
         ("can't be written to STATIC_ROOT", 'STATIC_ROOT = BASE_DIR / "staticfiles"'),
         settings='STATIC_ROOT = "/sys/staticfiles"\n',
+        command=COLLECT,
     ),
     Fault(
         "COMPRESS_ROOT is elsewhere",

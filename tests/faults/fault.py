@@ -56,6 +56,7 @@ class Command:
 
 
 BUILD = Command("collectstatic --noinput", heroku.BUILD)
+COLLECT = Command("collectstatic --noinput")  # on no platform that is known
 COMPRESS = Command("compress", heroku.BUILD)
 CHECK = Command("check")
 # On a terminal that is wide enough for every line.

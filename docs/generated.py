@@ -96,15 +96,14 @@ def _escaped(help_text: str) -> str:
 
 def matrix() -> Iterator[str]:
     """Write Markdown: a row for each environment of noxfile.py."""
-    values = {
-        ast.unparse(node.targets[0]): node.value
+    (found,) = (
+        ast.literal_eval(node.value)
         for node in ast.parse(NOXFILE.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.Assign)
-    }
-    oldest = ast.literal_eval(values["OLDEST"])
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "MATRIX"
+    )
     yield from ("| Python | Django | Dependencies |", "|---|---|---|")
-    for python, django in ast.literal_eval(values["MATRIX"]).items():
-        kind = "the oldest declared" if django == oldest else "the newest"
+    for number, (python, django) in enumerate(found.items()):
+        kind = "the newest" if number else "the oldest declared"
         yield f"| {python} | {django} | {kind} |"
 
 

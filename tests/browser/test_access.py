@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,6 +10,9 @@ from tests.browser import photos
 from tests.browser.conftest import Visiting
 from tests.browser.sites import Site
 from tests.browser.visits import Visit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
 
 pytestmark = pytest.mark.django_versions(">=6.1")
 
@@ -49,6 +53,12 @@ def signed(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
     moto_site.clear()
 
 
+def top(element: "Locator") -> float:
+    box = element.bounding_box()
+    assert box
+    return box["y"]
+
+
 def violations(visit: Visit) -> list[str]:
     """What axe-core finds wrong, with its own best practices."""
     source = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
@@ -80,9 +90,9 @@ class TestKeyboard:
         with visiting(signed, viewport=PHONE, reduced_motion="reduce") as visit:
             visit.open()
             link = visit.page.get_by_role("link", name="Skip to the guest book")
-            assert (link.bounding_box() or {})["y"] < 0
+            assert top(link) < 0
             visit.page.keyboard.press("Tab")
-            assert (link.bounding_box() or {})["y"] >= 0
+            assert top(link) >= 0
             visit.page.keyboard.press("Enter")
             assert visit.page.evaluate("() => document.activeElement.id") == "content"
             visit.page.keyboard.press("Tab")

@@ -66,7 +66,7 @@ def written(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
 def test_example_is_worth_looking_at(
     visiting: Visiting, written: Site, screenshots: Path, look: str, scheme: str
 ) -> None:
-    with visiting(written, color_scheme=scheme, **LOOKS[look]) as visit:
+    with visiting(written, color_scheme=scheme, reduced_motion="reduce", **LOOKS[look]) as visit:
         visit.open()
         visit.page.evaluate(LOADED)
         path = screenshots / f"example-{look}-{scheme}.png"

@@ -39,8 +39,9 @@ class TestSigning:
         assert parts.path.startswith(media)
         assert "X-Amz-Signature=" in parts.query
         # By its signature alone: S3 shows it to nobody else.
-        with pytest.raises(HTTPError, match="403"):
+        with pytest.raises(HTTPError, match="403") as refused:
             urlopen(site.s3.endpoint_url + parts.path)
+        refused.value.close()
         assert visit.schemes() <= {"https", "blob", "data"}
 
     def test_refusal_is_shown_and_read_out(self, visit: Visit, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def diagnose(settings: Settings) -> Diagnose:
         for secret in SECRETS:
             assert secret not in text + complaint
         diagnosis = Diagnosis.parse(text)
-        assert bool(complaint) == bool(diagnosis.failed), complaint
+        assert bool(complaint) == diagnosis.is_broken, complaint
         return diagnosis
 
     return diagnose

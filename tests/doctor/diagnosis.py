@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,14 +57,23 @@ class Diagnosis:
         return [self.of(probe, subject).state for probe in probes]
 
     @property
-    def counts(self) -> Counter[str]:
-        return Counter(found.state for found in self.findings)
+    def is_broken(self) -> bool:
+        return any(found.state == "failed" for found in self.findings)
+
+    @property
+    def checks(self) -> list[Found]:
+        """What the system checks have found: their own tests say what that must be."""
+        return [found for found in self.findings if found.probe.startswith("check ")]
 
     @property
     def failed(self) -> list[str]:
         """The probes that failed, in order."""
-        return [found.probe for found in self.findings if found.state == "failed"]
+        return self._probes("failed")
 
     @property
     def warned(self) -> list[str]:
-        return [found.probe for found in self.findings if found.state == "warning"]
+        return self._probes("warning")
+
+    def _probes(self, state: str) -> list[str]:
+        checks = self.checks
+        return [one.probe for one in self.findings if one.state == state and one not in checks]

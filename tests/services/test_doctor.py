@@ -46,7 +46,7 @@ def doctor(project: Project, **env: str) -> Diagnosis:
     for secret in SECRETS:
         assert secret not in result.stdout + result.stderr
     diagnosis = Diagnosis.parse(result.stdout)
-    assert result.returncode == (1 if diagnosis.failed else 0), result.stderr
+    assert result.returncode == (1 if diagnosis.is_broken else 0), result.stderr
     return diagnosis
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from storages.backends.s3 import S3Storage
 
 from herokuify.storage.base import S3BotoStorage
+from herokuify.storage.locations import location_around
 from herokuify.storage.static import S3StaticStorage
 
 _GRANTS = ("GrantFullControl", "GrantRead", "GrantReadACP", "GrantWriteACP")
@@ -59,8 +60,4 @@ def public_location_around(storage: S3BotoStorage, others: Iterable[S3BotoStorag
     given = getattr(settings, "AWS_PUBLIC_LOCATION", None)
     if given and storage.bucket_name == getattr(settings, "AWS_STORAGE_BUCKET_NAME", None):
         public.append(given)
-    inside = f"{storage.location.strip('/')}/"
-    for location in (str(location).strip("/") for location in public):
-        if not location or inside.startswith(f"{location}/"):
-            return location
-    return None
+    return location_around(storage.location, map(str, public))

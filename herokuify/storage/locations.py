@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -25,6 +26,13 @@ def index_key(location: str) -> str:
     """
     parent, _, folder = location.rpartition("/")
     return "/".join(filter(None, (parent, ".herokuify", folder, "index.json.gz")))
+
+
+def location_around(location: str, public: Iterable[str]) -> str | None:
+    """The first of the public locations that holds this one; ``""`` is a whole bucket."""
+    inside = f"{location.strip('/')}/"
+    found = (one.strip("/") for one in public)
+    return next((one for one in found if not one or inside.startswith(f"{one}/")), None)
 
 
 def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: str) -> None:

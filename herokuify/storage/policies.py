@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from herokuify.exceptions import ConfigurationError
+from herokuify.storage.locations import location_around
 
 if TYPE_CHECKING:
     from herokuify.storage.base import S3BotoStorage
@@ -82,11 +83,11 @@ def public_locations(storages: Sequence[S3BotoStorage]) -> list[str]:
     public = sorted({storage.location.strip("/") for storage in storages if storage.public})
     for storage in storages:
         location = storage.location.strip("/")
-        around = [p for p in public if not p or f"{location}/".startswith(f"{p}/")]
-        if around and not storage.public:
+        around = location_around(location, public)
+        if around is not None and not storage.public:
             raise ConfigurationError(
                 f"{type(storage).__name__} keeps private files under {location!r}, inside the "
-                f"public location {around[0]!r} of the bucket {storage.bucket_name!r}, so anyone "
+                f"public location {around!r} of the bucket {storage.bucket_name!r}, so anyone "
                 "could read them; nothing has been done. Give them locations apart, such as "
                 "'media' and 'static'."
             )

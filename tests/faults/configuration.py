@@ -267,6 +267,7 @@ SETTINGS = [
         Means.CHECK,
         ("AWS_HEADERS", "Cash-Control"),
         settings='AWS_HEADERS = {"Cash-Control": "none"}\n',
+        is_alike=False,
         command=CHECK,
     ),
     Fault(
@@ -274,6 +275,7 @@ SETTINGS = [
         Means.CHECK,
         ("AWS_EXTRA_HEADERS[0]", "'*.js'"),
         settings='AWS_EXTRA_HEADERS = [("*.js", {})]\n',
+        is_alike=False,
         command=CHECK,
     ),
 ]

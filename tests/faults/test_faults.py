@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import django
 import pytest
 
 from tests.faults import bench, page
@@ -22,6 +23,8 @@ def test_is_found(
     fault = FAULTS[title]
     found = bench.find(fault, tmp_path / "app", servers)
     check(found)
+    if not fault.is_alike and django.VERSION < (6, 1):
+        return
     if written is None:
         shown = "docs/troubleshooting.md is old; python3 tools/troubleshooting.py writes it"
         assert page.entry(fault, found.message) in page.current(), shown

@@ -267,12 +267,16 @@ SETTINGS = [
         Means.CHECK,
         ("AWS_HEADERS", "Cash-Control"),
         settings='AWS_HEADERS = {"Cash-Control": "none"}\n',
+        is_alike=False,
+        command=CHECK,
     ),
     Fault(
         "A regular expression that is none",
         Means.CHECK,
         ("AWS_EXTRA_HEADERS[0]", "'*.js'"),
         settings='AWS_EXTRA_HEADERS = [("*.js", {})]\n',
+        is_alike=False,
+        command=CHECK,
     ),
 ]
 

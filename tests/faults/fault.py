@@ -92,6 +92,7 @@ class Fault:
     alone: bool = False
     is_configuration: bool = True
     is_built: bool = False
+    is_alike: bool = True  # on each Django; up to 6.0 its own check makes the storage, and fails
 
     @property
     def place(self) -> servers.State:

@@ -106,6 +106,8 @@ class TestKeyboard:
             keyboard = visit.page.keyboard
             visit.page.get_by_role("link", name="Sign the book").focus()
             keyboard.press("Enter")
+            arrived = "() => document.activeElement.id === 'sign-the-book'"
+            visit.page.wait_for_function(arrived, polling=50)
             keyboard.press("Tab")
             keyboard.type("Grace")
             keyboard.press("Tab")

@@ -52,7 +52,7 @@ class Visit:
         return {urlsplit(request.url).scheme for request in self.requests}
 
     def _listen(self, message: "ConsoleMessage") -> None:
-        if message.type in {"error", "warning"}:
+        if message.type in {"error", "warning"} and not _is_guess(message.location["url"]):
             self.problems.append(f"console: {message.text}")
 
     def _fail(self, request: "Request") -> None:
@@ -61,5 +61,10 @@ class Visit:
             self.problems.append(f"network: {request.url}: {request.failure}")
 
     def _answer(self, response: "Response") -> None:
-        if response.status >= 400:
+        if response.status >= 400 and not _is_guess(response.url):
             self.problems.append(f"status: {response.status} {response.url}")
+
+
+def _is_guess(url: str) -> bool:
+    """Tell whether it is an icon that no page named: browsers try it on the admin's pages."""
+    return url.endswith("/favicon.ico")

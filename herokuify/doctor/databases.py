@@ -49,7 +49,7 @@ def _probe(alias: str, subject: Subject) -> Findings:
         return
     try:
         connection = _open(alias)
-    except ImproperlyConfigured as error:
+    except (ImproperlyConfigured, ImportError) as error:  # Django's, or the driver's own
         yield subject.refused(PROBE, error, _NO_DRIVER)
         return
     try:

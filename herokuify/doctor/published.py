@@ -100,8 +100,8 @@ def _files(storage: S3StaticStorage, subject: Subject, names: list[str]) -> Find
         return subject.ok(probe, f"All {len(names)} files of the manifests are in the bucket.")
     return subject.failed(
         probe,
-        f"Of the {len(names)} files that the manifests name, {len(missing)} are not in the "
-        f"bucket: {_listed(missing)}.",
+        f"The bucket lacks {len(missing)} of the {len(names)} files that the manifests name: "
+        f"{_listed(missing)}.",
         _COLLECT,
     )
 

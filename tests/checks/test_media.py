@@ -102,7 +102,9 @@ class TestDisk:
     @pytest.mark.parametrize("stage", LIVE)
     def test_fields(self, found: Found, stage: str) -> None:
         text = only(on_disk(found, stage), "W011")
-        assert "The files of testapp.Document.file lie on the dyno's disk" in text
+        # Other tests' models may stand behind it.
+        assert "The files of testapp.Document.file" in text
+        assert "lie on the dyno's disk" in text
         assert "herokuify.storage.S3MediaStorage" in text
 
     @pytest.mark.parametrize("stage", ["build", "laptop"])

@@ -14,7 +14,7 @@ import django
 import pytest
 from django.conf import settings
 
-APPS = ["herokuify", "compressor", "django.contrib.staticfiles"]
+APPS = ["herokuify", "django.contrib.staticfiles"]
 
 
 class NoCrt:

@@ -278,7 +278,8 @@ class TestFiles:
         found = diagnose()
         assert found.failed == ["static.files"]
         files = found.of("static.files")
-        assert f"1 are not in the bucket: {gone}" in files.message
+        assert "The bucket lacks 1 of " in files.message
+        assert gone in files.message
         assert files.mend == "python manage.py collectstatic --noinput"
         collect()
         assert diagnose().failed == []
@@ -309,6 +310,7 @@ class TestFiles:
         storage: Any = storages["staticfiles"]
         (local_root / storage.manifest_name).unlink()
         storage.reload_manifests()
+        monkeypatch.delenv("CI", raising=False)  # a stage of its own
         if dyno:
             monkeypatch.setenv("DYNO", "web.1")
         files = diagnose().of("static.files")

@@ -58,7 +58,14 @@ def _backend(alias: str) -> str:
 
 def _mends(alias: str) -> dict[Trouble, str]:
     backend = _backend(alias).lower()
-    return _REDIS if "redis" in backend else _MEMCACHED if "memcache" in backend else _OTHER
+    if "redis" not in backend:
+        return _MEMCACHED if "memcache" in backend else _OTHER
+    if not _line(alias)[1]:
+        return _REDIS
+    # A Redis without TLS takes the client's greeting for a command whose end it waits for, unless
+    # the greeting's random bytes have the end of a line.
+    silence = f"{_REDIS[Trouble.REFUSED]}; where it speaks no TLS: {_REDIS[Trouble.TLS]}"
+    return {**_REDIS, Trouble.REFUSED: silence}
 
 
 def _probe(alias: str, subject: Subject) -> Findings:

@@ -118,7 +118,7 @@ class TestFailures:
         assert visit.page.get_by_role("heading", name="The hut is in the fog.").is_visible()
         colour = "() => getComputedStyle(document.body).backgroundColor"
         assert visit.page.evaluate(colour) == "rgb(13, 43, 58)"
-        # Browsers ask for /favicon.ico, of the type "other", by themselves, sooner or later.
+        # The site's icon, of the type "other", is asked for by the browser, sooner or later.
         kinds = [request.resource_type for request in visit.requests]
         assert [kind for kind in kinds if kind != "other"] == ["document"]
         visit.forget("status: 500", "console: Failed to load resource")

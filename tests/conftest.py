@@ -19,7 +19,15 @@ from tests.sandbox import loopback_only
 IN_CI = os.environ.get("CI") == "true"
 # Set where the tests must prove a built wheel and not the tree beside them.
 INSTALLED = "HEROKUIFY_TEST_INSTALLED"
-OLDEST = "oldest"  # its value where all dependencies are the oldest declared
+# The marks of what runs elsewhere, by its values: "oldest" is the oldest Django, with the oldest of
+# all other dependencies; the others differ in Django alone. README's command sets none, and runs
+# all.
+ELSEWHERE: dict[str, set[str]] = {
+    "": set(),
+    "oldest": {"once", "source_tree"},
+    "between": {"ends", "no_django", "once", "source_tree"},
+    "newest": {"no_django", "once", "source_tree"},
+}
 
 # The machine's own configuration must not reach the code under test, nor botocore.
 CONFIG_VARS = (
@@ -42,6 +50,7 @@ def pytest_report_header() -> list[str]:
     return [
         f"herokuify {herokuify.__version__} from {Path(herokuify.__file__).parent}",
         f"servers: moto, {ceph_server}",
+        f"marks of what runs elsewhere: {', '.join(sorted(_elsewhere())) or 'none'}",
     ]
 
 
@@ -59,16 +68,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _runs_here(item: pytest.Item) -> bool:
-    environment = os.environ.get(INSTALLED, "")
-    elsewhere = {"": (), OLDEST: ("once", "source_tree")}.get(
-        environment, ("no_django", "once", "source_tree")
-    )
-    if any(map(item.get_closest_marker, elsewhere)):
+    if any(map(item.get_closest_marker, _elsewhere())):
         return False
     if item.get_closest_marker("crt") and not _has_crt():
         return False
     marks = item.iter_markers("django_versions")
     return all(SpecifierSet(mark.args[0]).contains(django.get_version()) for mark in marks)
+
+
+def _elsewhere() -> set[str]:
+    return ELSEWHERE[os.environ.get(INSTALLED, "")]
 
 
 def _has_crt() -> bool:
@@ -120,7 +129,8 @@ def ceph() -> servers.S3Server:
     return server
 
 
-@pytest.fixture(scope="session", params=["moto", "ceph"])
+# What differs between the servers is for boto3, whatever the Django above it.
+@pytest.fixture(scope="session", params=["moto", pytest.param("ceph", marks=pytest.mark.no_django)])
 def s3(request: pytest.FixtureRequest) -> servers.S3Server:
     """Each server in turn."""
     server: servers.S3Server = request.getfixturevalue(request.param)

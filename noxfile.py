@@ -54,6 +54,9 @@ def build(session: nox.Session) -> None:
 )
 def tests(session: nox.Session, django: str) -> None:
     """Run the tests on the built wheel with one pair of Python and Django."""
+    # Compiled here, where each of the tests' thousand processes would compile for itself: they
+    # write nothing beside the packages. pip always does.
+    session.env["UV_COMPILE_BYTECODE"] = "1"
     work = Path(session.create_tmp()).resolve()
     constraints = Path("constraints.txt").resolve()
     if django == OLDEST:
@@ -62,10 +65,7 @@ def tests(session: nox.Session, django: str) -> None:
     groups = ["test", "browser"] if django == NEWEST else ["test"]
     _install_groups(session, *groups, constraints=constraints)
     wheel, sdist = _distributions(session)
-    # Compiled once, where each of the tests' thousand processes would compile for itself: they
-    # write nothing beside the packages. pip always does.
-    compiled = {"UV_COMPILE_BYTECODE": "1"}
-    session.install("-c", str(constraints), str(wheel), f"Django=={django}.*", env=compiled)
+    session.install("-c", str(constraints), str(wheel), f"Django=={django}.*")
     session.chdir(_tree_without_package(sdist, work))
     kind = {OLDEST: "oldest", NEWEST: "newest"}.get(django, "between")
     variables = {"HEROKUIFY_TEST_INSTALLED": kind, "PYTHONSAFEPATH": "1"}

@@ -11,11 +11,11 @@ from tests.projects.conftest import MakeSite
 from tests.projects.heroku import assert_improperly_configured
 from tests.projects.site import Site, bundles, succeeded, tree
 
+pytestmark = pytest.mark.ends
+
 CLASSIC = """
 import herokuify
 from herokuify.aws import *
-
-pytestmark = pytest.mark.ends
 DATABASES = herokuify.get_db_config()
 DEFAULT_FILE_STORAGE = "herokuify.storage.S3MediaStorage"
 MEDIA_URL = "https://{0}.s3.amazonaws.com/media/".format(AWS_STORAGE_BUCKET_NAME)

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence, Sized
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from sys import intern
+from typing import TYPE_CHECKING, TypeVar
 
 from herokuify.collect import plan, remote
+from herokuify.collect.index import Entry
 from herokuify.collect.local import LocalFile, Stage
 from herokuify.collect.plan import Action
-from herokuify.collect.remote import Entry, Remote
+from herokuify.collect.remote import Remote
 from herokuify.collect.report import Progress
 from herokuify.collect.silence import Silence, SilentError
 from herokuify.collect.transport import Threads, Transport
@@ -82,14 +84,6 @@ class Outcome:
     requests: int = 0
 
 
-class _Known(NamedTuple):
-    """What is remembered of a file of the release."""
-
-    name: str
-    digest: str
-    fingerprint: str
-
-
 class Collection:
     """One run: ``add`` files as they are found and hashed, then ``publish``.
 
@@ -129,8 +123,10 @@ class Collection:
             make_transport=make_transport,
             tick=self._show,
         )
-        # Without the contents, which would add up to the whole release.
-        self._files: dict[str, _Known] = {}
+        # Without the contents, which would add up to the whole release; the ETags of those
+        # that are sent are known later.
+        self._files: dict[str, Entry] = {}
+        self._asked: dict[str, str] = {}  # names
         self._waiting: dict[Stage, list[tuple[LocalFile, Action]]] = defaultdict(list)
         self._expected = 0
         self.outcome = Outcome()
@@ -145,9 +141,10 @@ class Collection:
         """Take a file of the release; the first one of a key counts."""
         if file.key in self._files:
             return
-        self._files[file.key] = _Known(file.name, file.content.digest, file.fingerprint)
         self._progress.collected += 1
         action = plan.decide(file, self._remote)
+        known = self._remote.entry(file.key) if action is Action.KEEP else None
+        self._files[intern(file.key)] = known or Entry("", file.content.digest, file.fingerprint)
         if action is Action.KEEP:
             self.outcome.unchanged.append(file.name)
             self._progress.unchanged += 1
@@ -174,6 +171,10 @@ class Collection:
 
     def _send(self, file: LocalFile, action: Action) -> None:
         self._expected += 1
+        if action is Action.ASK:
+            self._asked[file.key] = file.name
+        else:
+            self.outcome.sent.append(file.name)
         self._uploader.submit(file, ask=action is Action.ASK)
         self._show()
 
@@ -191,10 +192,11 @@ class Collection:
             self._uploader.drain()
             if self._uploader.failures:
                 raise PublishError(self._uploader.failures)
-        for key, sent in self._uploader.sent.items():
-            kept_or_sent = self.outcome.unchanged if sent.is_kept else self.outcome.sent
-            kept_or_sent.append(self._files[key].name)
-            self.outcome.sent_bytes += sent.size
+        sent = self._uploader.sent
+        for key, name in self._asked.items():
+            kept_or_sent = self.outcome.unchanged if sent[key].is_kept else self.outcome.sent
+            kept_or_sent.append(name)
+        self.outcome.sent_bytes = sum(one.size for one in sent.values())
         self.outcome.requests = self._uploader.requests + self._remote.requests
 
     def settle(self) -> None:
@@ -206,7 +208,7 @@ class Collection:
         if self._wishes.is_dry_run:
             return
         self._remove(removable)
-        release = {key: self._entry(key, known, found) for key, known in self._files.items()}
+        release = {key: self._entry(key, known) for key, known in self._files.items()}
         entries = plan.next_index(found, release, set(removable), now, self._place.in_scope)
         if entries != found.entries:
             self.outcome.requests += 1
@@ -222,10 +224,12 @@ class Collection:
         self._silence.end()
         return self._silence.wait(self._reader.submit(request))
 
-    def _entry(self, key: str, known: _Known, found: Remote) -> Entry:
+    def _entry(self, key: str, known: Entry) -> Entry:
         sent = self._uploader.sent.get(key)
-        etag = sent.etag if sent else found.objects[key].etag
-        return Entry(etag, known.digest, known.fingerprint)
+        if sent:
+            return replace(known, etag=sent.etag)
+        # It may belong to a release again after it was superseded.
+        return known if known.superseded is None else replace(known, superseded=None)
 
     def _removable(self, found: Remote, now: int) -> list[str]:
         keys: set[str] = set()

@@ -16,6 +16,8 @@ from typing import Any, BinaryIO, cast
 
 #: Bytes; a larger file is never held in memory.
 LARGE = 8 * 1024 * 1024
+#: Bytes; most files are smaller. A buffer is as large as what is asked for, not as what comes.
+USUAL = 64 * 1024
 
 
 class Stage(enum.IntEnum):
@@ -65,7 +67,9 @@ class Content:
     def of_file(cls, opener: Callable[[], BinaryIO]) -> Content:
         """A file's content, read once; with its bytes at hand unless it is large."""
         with opener() as file:
-            data = file.read(LARGE)
+            data = file.read(USUAL)
+            if len(data) == USUAL:
+                data += file.read(LARGE - USUAL)
             hasher = hashlib.sha256(data)
             size = len(data)
             if size < LARGE:

@@ -18,8 +18,8 @@ from herokuify.collect.engine import (
     RemoveError,
     Wishes,
 )
+from herokuify.collect.index import Entry, dump_index, parse_index
 from herokuify.collect.local import Content, LocalFile, Stage
-from herokuify.collect.remote import Entry, dump_index, parse_index
 from herokuify.collect.report import Progress
 from herokuify.collect.silence import SilentError
 from tests.collect.conftest import client_of

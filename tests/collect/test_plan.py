@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from herokuify.collect.index import Entry
+from herokuify.collect.listing import Listed
 from herokuify.collect.local import LARGE, Content, LocalFile, Stage
 from herokuify.collect.plan import (
     Action,
@@ -17,7 +18,7 @@ from herokuify.collect.plan import (
     next_index,
     prunable,
 )
-from herokuify.collect.remote import Listed, Remote
+from herokuify.collect.remote import Remote
 
 pytestmark = pytest.mark.no_django
 

@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -7,7 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from herokuify.collect.index import Entry
-from herokuify.collect.remote import Listed, Remote, read, save_index
+from herokuify.collect.listing import Listed, Listing
+from herokuify.collect.remote import Remote, read, save_index
 from herokuify.collect.silence import Silence
 from tests.collect.conftest import client_of
 from tests.replay import ACCESS_DENIED, Answer, Document, Fault, Proxy, Request
@@ -75,6 +76,10 @@ def page(names: list[str], token: str | None = None) -> Document:
     )
 
 
+def listing(client: Any, bucket: str, expected: Sequence[str] = ()) -> Listing:
+    return Listing(client, bucket, "static/", Silence(), expected)
+
+
 class TestRead:
     def test_all_pages(self, client: Any, proxy: Proxy) -> None:
         pages = {
@@ -90,13 +95,32 @@ class TestRead:
             return Answer(LISTING, 404, "NoSuchKey", "")
 
         with answering(proxy, rule):
-            remote = read(client, "bucket", "static/", "index", None, Silence())
+            remote = read(listing(client, "bucket"), "index", None)
         assert remote.objects == {
             "static/a": Listed("a" * 32, 8, "2027-01-15T08:00:00Z"),
             "static/b ü": Listed("C" * 32, 15, "2027-01-15T08:00:00Z"),
             "static/c": Listed("c" * 32, 8, "2027-01-15T08:00:00Z"),
         }
         assert (remote.entries, remote.requests) == ({}, 4)
+
+    def test_order_of_its_own(self, client: Any, proxy: Proxy) -> None:
+        """A directory bucket's: nothing can be told from where a key is expected."""
+        pages = {
+            None: page(["static/m", "static/c"], "t2"),
+            "t2": page(["static/z"], "t3"),
+            "t3": page(["static/a"]),
+        }
+
+        def rule(request: Request) -> Document | Answer:
+            if request.operation == "ListObjects":
+                assert "start-after" not in request.query
+                return pages[request.query.get("continuation-token")]
+            return Answer(LISTING, 404, "NoSuchKey", "")
+
+        expected = [f"static/{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+        with answering(proxy, rule):
+            remote = read(listing(client, "bucket", expected), "index", None)
+        assert remote.objects.keys() == {"static/m", "static/c", "static/z", "static/a"}
 
     def test_page_that_is_cut_is_asked_for_again(self, client: Any, proxy: Proxy) -> None:
         whole = page(["static/a"])
@@ -108,7 +132,7 @@ class TestRead:
             return Answer(LISTING, 404, "NoSuchKey", "")
 
         with answering(proxy, rule):
-            remote = read(client, "bucket", "static/", "index", None, Silence())
+            remote = read(listing(client, "bucket"), "index", None)
         assert remote.objects.keys() == {"static/a"}
 
     def test_strange_names(self, client: Any, moto: S3Server) -> None:
@@ -117,23 +141,23 @@ class TestRead:
         plain.create_bucket(Bucket="strange-names")
         for name in names:
             plain.put_object(Bucket="strange-names", Key=name, Body=b"")
-        remote = read(client, "strange-names", "static/", "index", None, Silence())
+        remote = read(listing(client, "strange-names"), "index", None)
         assert remote.objects.keys() == names
 
     def test_missing_bucket_is_created_when_asked(self, client: Any) -> None:
         created: list[str] = []
-        remote = read(client, "no-such", "static/", "index", lambda: created.append("!"), Silence())
+        remote = read(listing(client, "no-such"), "index", lambda: created.append("!"))
         assert remote == Remote({}, {}, 2)
         assert created == ["!"]
         with pytest.raises(ClientError, match="NoSuchBucket"):
-            read(client, "no-such", "static/", "index", None, Silence())
+            read(listing(client, "no-such"), "index", None)
 
     def test_refusal_is_no_missing_bucket(self, client: Any, proxy: Proxy) -> None:
         with (
             answering(proxy, lambda request: ACCESS_DENIED),
             pytest.raises(ClientError, match="AccessDenied"),
         ):
-            read(client, "bucket", "static/", "index", pytest.fail, Silence())
+            read(listing(client, "bucket"), "index", pytest.fail)
 
     @pytest.mark.parametrize(
         ("answer", "warning"),
@@ -157,7 +181,7 @@ class TestRead:
             return page(["static/a"]) if request.operation == "ListObjects" else answer
 
         with answering(proxy, rule):
-            remote = read(client, "bucket", "static/", "the/index", None, Silence())
+            remote = read(listing(client, "bucket"), "the/index", None)
         assert remote.entries == {}
         assert remote.objects.keys() == {"static/a"}
         if warning is None:
@@ -175,7 +199,7 @@ class TestSaveIndex:
         etag = plain.put_object(Bucket="one-index", Key="static/a", Body=b"")["ETag"].strip('"')
         entries = {f"static/{name}": Entry(etag, "d" * 32, "f" * 16) for name in "ab"}
         save_index(client, "one-index", "index", entries)
-        remote = read(client, "one-index", "static/", "index", None, Silence())
+        remote = read(listing(client, "one-index"), "index", None)
         (listed_key,) = remote.objects
         key, _ = remote.entries
         assert key is listed_key
@@ -186,7 +210,7 @@ class TestSaveIndex:
     def test_stores_what_is_read_back(self, client: Any, moto: S3Server) -> None:
         client_of(moto).create_bucket(Bucket="save-index")
         save_index(client, "save-index", "index", ENTRIES)
-        remote = read(client, "save-index", "static/", "index", None, Silence())
+        remote = read(listing(client, "save-index"), "index", None)
         assert remote.entries == ENTRIES
         head = client.head_object(Bucket="save-index", Key="index")
         assert head["ContentType"] == "application/gzip"

@@ -72,7 +72,7 @@ class Listing:
 
     def read(self) -> None:
         """Ask S3 for all of them."""
-        self.client.meta.events.register_first(
+        self.client.meta.events.register(
             "before-parse.s3.ListObjectsV2", _read_contents, unique_id="herokuify-listing"
         )
         first = self._ask({})
@@ -132,7 +132,7 @@ class Listing:
 def _read_contents(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
 ) -> None:
-    """Read a page's objects before botocore's parsers do, one of which takes 50 µs for each.
+    """Read a page's objects before botocore's parser does, which takes 50 µs for each.
 
     The keys are left for botocore to decode, and what is no page for botocore to refuse.
     """

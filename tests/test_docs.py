@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import storages.backends.s3
 from django.conf import global_settings
+from django.core.management import get_commands
 from django.utils.module_loading import import_string
 
 import herokuify
@@ -30,7 +31,14 @@ PACKAGE = Path(herokuify.__file__).parent
 PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 LINES = ("What", "Type", "Default", "Belongs to")
 #: What a settings snippet stands on, and a snippet of a project's page begins with.
-BASE = 'from pathlib import Path\n\nBASE_DIR = Path(".").resolve()\nUSE_TZ = True\n'
+BASE = """
+from pathlib import Path
+
+BASE_DIR = Path(".").resolve()
+USE_TZ = True
+INSTALLED_APPS = ["django.contrib.staticfiles"]
+MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
+"""
 BUCKET = {
     "AWS_ACCESS_KEY_ID": "id",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -194,8 +202,20 @@ def test_snippets_are_python_that_names_what_is_there(page: Path) -> None:
 def settings_snippets() -> Iterator[Any]:
     for page in PAGES:
         for number, snippet in enumerate(snippets(page, "python")):
-            if snippet.startswith("# settings.py\n"):
+            if snippet.startswith("# settings.py"):
                 yield pytest.param(snippet, id=f"{name_of(page)}-{number}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_are_there(page: Path) -> None:
+    typed = set(re.findall(r"(?:python|\$) manage\.py ([a-z]\w*)", text(page)))
+    assert typed - get_commands().keys() - {"compress"} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_extras_are_quoted(page: Path) -> None:
+    """zsh, the shell of macOS, takes brackets for a pattern."""
+    assert re.findall(r"pip install [^\s\"'`]+\[", text(page)) == []
 
 
 @pytest.mark.parametrize("snippet", [*settings_snippets()])

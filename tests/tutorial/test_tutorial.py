@@ -113,6 +113,10 @@ def typed(heroku: Heroku, command: str) -> list[str]:
     if command == "git push heroku main":
         heroku.receive()
         if len(heroku.releases) == 1:
+            told = [line for line in PAGE.read_text("utf-8").splitlines() if "WARNING" in line]
+            assert len(told) == 2
+            for line in told:
+                assert line.replace("<bucket>", "tutorial") in heroku.built
             assert re.search(r"(\d+) static files: \1 sent, 0 unchanged, 0 failed", heroku.built)
         else:
             assert re.search(r"static files: 4 sent, \d+ unchanged, 0 failed", heroku.built)
@@ -166,4 +170,4 @@ def upload(visit: Visit) -> None:
     page.get_by_role("link", name="Add photo").click()
     page.locator("input[type=file]").set_input_files(photos.upload("dusk"))
     page.get_by_role("button", name="Save", exact=True).click()
-    assert page.get_by_text("was added successfully").is_visible()
+    page.get_by_text("was added successfully").wait_for()

@@ -70,10 +70,13 @@ def tests(session: nox.Session, django: str) -> None:
 
 @nox.session(python=PYTHON)
 def lint(session: nox.Session) -> None:
-    """Check style and format."""
+    """Check style and format, and GitHub's workflows, without asking GitHub."""
     _install_groups(session, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    workflows = [str(path) for path in Path(".github/workflows").iterdir()]
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("zizmor", "--offline", "--no-progress", "--persona=pedantic", *workflows)
 
 
 @nox.session(python=PYTHON)

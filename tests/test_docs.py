@@ -1,4 +1,4 @@
-"""The documentation says what the code does: settings, variables, snippets and links."""
+"""The documentation says what the code does: settings, variables, snippets and pages."""
 
 import ast
 import importlib
@@ -270,14 +270,7 @@ def test_pythons_of_the_pages_are_tested_ones(page: str) -> None:
     assert set(found) <= set(classifiers)
 
 
-# Links
-
-
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=name_of)
-def test_links_lead_to_files(page: Path) -> None:
-    links = re.findall(r"\]\(((?!https?:)[^)#]+)", text(page))
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+# Pages
 
 
 def test_every_page_is_in_a_toctree() -> None:

@@ -55,7 +55,7 @@ def tests(session: nox.Session, django: str) -> None:
     constraints = Path("constraints.txt").resolve()
     if django == OLDEST:
         constraints = _oldest_dependencies(session, work, constraints)
-    # The browser's tests run once, with the newest Django.
+    # Of the matrix, the browser's tests run with the newest Django alone.
     groups = ["test", "browser"] if django == NEWEST else ["test"]
     _install_groups(session, *groups, constraints=constraints)
     # The build's own backend, already here, and not "build": that would install it once more.

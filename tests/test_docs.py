@@ -222,8 +222,8 @@ def test_extras_are_quoted(page: Path) -> None:
 def test_settings_snippets_work(snippet: str, make_project: Callable[..., Project]) -> None:
     # Where others of the project's apps stand, or none.
     project = make_project(BASE + snippet.replace("..., ", ""))
-    for env in (BUCKET, {}):  # on Heroku, and on a laptop
-        result = project.manage("check", env=env)
+    for variables in (BUCKET, {}):  # on Heroku, and on a laptop
+        result = project.manage("check", env=variables)
         assert result.returncode == 0, result.stdout + result.stderr
         assert "no issues" in result.stdout
 

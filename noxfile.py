@@ -61,7 +61,7 @@ def tests(session: nox.Session, django: str) -> None:
     constraints = Path("constraints.txt").resolve()
     if django == OLDEST:
         constraints = _oldest_dependencies(session, work, constraints)
-    # The browser's tests run once, with the newest Django.
+    # Of the matrix, the browser's tests run with the newest Django alone.
     groups = ["test", "browser"] if django == NEWEST else ["test"]
     _install_groups(session, *groups, constraints=constraints)
     wheel, sdist = _distributions(session)
@@ -75,10 +75,13 @@ def tests(session: nox.Session, django: str) -> None:
 
 @nox.session(python=PYTHON)
 def lint(session: nox.Session) -> None:
-    """Check style and format."""
+    """Check style and format, and GitHub's workflows, without asking GitHub."""
     _install_groups(session, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    workflows = [str(path) for path in Path(".github/workflows").iterdir()]
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("zizmor", "--offline", "--no-progress", "--persona=pedantic", *workflows)
 
 
 @nox.session(python=PYTHON)

@@ -100,6 +100,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         type=Path,
         metavar="JSON",
         help="measure nothing; print (with --publish: write) the report of these results"
-        " (default: the newest of each set)",
+        " (default: the newest of each set, and older ones with other contestants)",
     )
     return parser.parse_args(arguments)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.chart import bars
 from benchmarks.contestants import CONTESTANTS, SCENARIOS, VARIANTS
-from benchmarks.goals import goals_table, growth_table
+from benchmarks.goals import Sets, goals_table, growth_table
 from benchmarks.results import Key, Median, Results
 from benchmarks.sets import SETS
 from benchmarks.text import TITLES, megabytes, requests, seconds, table
@@ -33,23 +33,39 @@ _PACKAGES = {
 
 
 def newest() -> list[Path]:
-    """Return the newest published results of each set."""
-    found: dict[str, tuple[tuple[str, int], Path]] = {}
-    for path in RESULTS.glob("*.json"):
-        date, name, number = path.stem[:10], *(path.stem[11:].partition("-")[::2])
-        age = (date, int(number or 1))
-        if name not in found or age > found[name][0]:
-            found[name] = (age, path)
-    return [path for _, path in found.values()]
+    """Return the newest published results of each set, and older ones with other contestants."""
+    chosen: list[Path] = []
+    known: set[tuple[str, str]] = set()
+    for path in sorted(RESULTS.glob("*.json"), key=_age, reverse=True):
+        results = Results.load(path)
+        has = {(results.data["name"], key.contestant) for key in results.medians()}
+        if has - known:
+            chosen.append(path)
+        known |= has
+    return chosen
+
+
+def _age(path: Path) -> tuple[str, int]:
+    date, number = path.stem[:10], path.stem[11:].partition("-")[2]
+    return date, int(number or 1)
 
 
 def write(paths: Sequence[Path], *, publish: bool) -> None:
-    """Print the report of these results or, to publish it, write it and its charts into docs/."""
+    """Print the report of these results or, to publish it, write it and its charts into docs/.
+
+    Of several results of one set, the first ones count most.
+    """
     if not paths:
         raise SystemExit("error: there are no results in benchmarks/results; see --help")
-    sets = {results.data["name"]: results for results in map(Results.load, paths)}
-    sets = {name: sets[name] for name in SETS if name in sets}
-    section = "\n".join([_goals(sets), *map(_set, sets.values())])
+    found = [Results.load(path) for path in paths]
+    sets = {name: [one for one in found if one.data["name"] == name] for name in SETS}
+    sets = {name: runs for name, runs in sets.items() if runs}
+    sections = [
+        _set(results, title, chart)
+        for name, runs in sets.items()
+        for results, title, chart in zip(runs, _titles(name), _charts(name), strict=False)
+    ]
+    section = "\n".join([_goals(sets), *sections])
     if not publish:
         print(section)
         return
@@ -57,13 +73,26 @@ def write(paths: Sequence[Path], *, publish: bool) -> None:
     if not _SECTION.search(page):
         raise SystemExit(f"error: {PAGE.relative_to(ROOT)} has lost the markers of its results")
     PAGE.write_text(_SECTION.sub(lambda match: f"{match[1]}\n{section}\n{match[2]}", page))
-    for name, results in sets.items():
-        svg = bars(results.medians(), f"{_size(results.data, 'plain')}, {_distance(results.data)}")
-        PAGE.with_name(f"benchmarks-{name}.svg").write_text(svg)
+    for name, runs in sets.items():
+        for results, chart in zip(runs, _charts(name), strict=False):
+            title = f"{_size(results.data, 'plain')}, {_distance(results.data)}"
+            PAGE.with_name(chart).write_text(bars(results.medians(), title))
     print(f"Wrote {PAGE.relative_to(ROOT)}")
 
 
-def _goals(sets: dict[str, Results]) -> str:
+def _titles(name: str) -> Iterator[str]:
+    yield f"The {name} set"
+    for number in itertools.count(2):
+        yield f"The {name} set, an earlier run" + (f" ({number - 1})" if number > 2 else "")
+
+
+def _charts(name: str) -> Iterator[str]:
+    yield f"benchmarks-{name}.svg"
+    for number in itertools.count(2):
+        yield f"benchmarks-{name}-{number}.svg"
+
+
+def _goals(sets: Sets) -> str:
     parts = []
     if "medium" in sets:
         parts += ["## Goals\n", goals_table(sets)]
@@ -72,15 +101,14 @@ def _goals(sets: dict[str, Results]) -> str:
     return "\n".join(parts)
 
 
-def _set(results: Results) -> str:
+def _set(results: Results, title: str, chart: str) -> str:
     data, medians = results.data, results.medians()
-    name = data["name"]
     return "\n".join(
         [
-            f"## The {name} set\n",
+            f"## {title}\n",
             f"{_size(data, 'plain')}; with hashed copies {_size(data, 'manifest')}.\n",
             f"{_circumstances(data)}\n",
-            f"![Seconds of each contestant, the {name} set](benchmarks-{name}.svg)\n",
+            f"![Seconds of each contestant, the {data['name']} set]({chart})\n",
             "Medians in seconds, the whole command:\n",
             _overview(medians),
             "What that took:\n",

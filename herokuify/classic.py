@@ -1,10 +1,11 @@
-"""The storage settings that Django dropped, and what is said where nothing obeys them."""
+"""The storage settings that Django dropped, and what is said where the app is missing."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
 
 from herokuify import env
 
@@ -53,9 +54,28 @@ def complaint(ignored: list[str]) -> tuple[str, str]:
 
 
 def check_classic_settings(**_: Any) -> list[CheckMessage]:
-    """herokuify.E001: storage settings that Django ignores."""
+    """herokuify.E001: storage settings that Django ignores; herokuify.W013: no app "herokuify"."""
     ignored = ignored_settings()
-    if not ignored:
-        return []
-    message, hint = complaint(ignored)
-    return [Error(f"ImproperlyConfigured: {message}", hint=hint, id="herokuify.E001")]
+    if ignored:
+        message, hint = complaint(ignored)
+        return [Error(f"ImproperlyConfigured: {message}", hint=hint, id="herokuify.E001")]
+    return [_MISSING_APP] if _lacks_app() else []
+
+
+_MISSING_APP = CheckWarning(
+    'STORAGES["staticfiles"] is a class of herokuify\'s, and "herokuify" is not in INSTALLED_APPS: '
+    "collectstatic is Django's, one request after the other, and no check looks at the settings.",
+    hint='Add the line INSTALLED_APPS = ["herokuify", …], above "django.contrib.staticfiles".',
+    id="herokuify.W013",
+)
+
+
+def _lacks_app() -> bool:
+    """Tell whether Django's collectstatic would write to a storage of herokuify's."""
+    from django.apps import apps
+    from django.conf import settings
+
+    static: Any = settings.STORAGES.get("staticfiles", {})
+    if apps.is_installed("herokuify") or not apps.is_installed("django.contrib.staticfiles"):
+        return False
+    return str(static.get("BACKEND")).startswith("herokuify.storage.")

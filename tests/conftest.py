@@ -77,8 +77,10 @@ def _runs_here(item: pytest.Item) -> bool:
         return False
     if item.get_closest_marker("crt") and not _has_crt():
         return False
-    marks = item.iter_markers("django_versions")
-    return all(SpecifierSet(mark.args[0]).contains(django.get_version()) for mark in marks)
+    ranges = [*item.iter_markers("django_versions")]
+    if os.environ.get(INSTALLED):
+        ranges += item.iter_markers("in_matrix")
+    return all(SpecifierSet(mark.args[0]).contains(django.get_version()) for mark in ranges)
 
 
 def _elsewhere() -> set[str]:

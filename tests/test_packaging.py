@@ -108,13 +108,18 @@ class TestWorkflows:
     def test_little_is_permitted(self) -> None:
         for name in self.NAMES:
             assert "\npermissions: {}\n" in text(name)
-            granted = set(found(r"^ {6}([\w-]+: (?:read|write)\b.*)$", name))
+            granted = set(found(r"^ {6}([\w-]+: (?:read|write)\b[^#\n]*?)(?: #.+)?$", name))
             assert granted <= {"contents: read", "id-token: write"}
         assert "id-token" not in text(self.NAMES[0])
 
     def test_the_matrix_is_noxs(self) -> None:
         pairs = found(r'\{ python: "([0-9.]+)", django: "([0-9.]+)" \}', self.NAMES[0])
         assert dict(pairs) == assigned("MATRIX", "noxfile.py")
+
+    def test_readmes_command_is_run(self) -> None:
+        """The only one that runs the tests marked "once"."""
+        assert "python3 tools/test.py " in text("README.md")
+        assert found(r"run: python (tools/test\.py)$", self.NAMES[0])
 
     def test_steps_are_those_of_the_ci_script(self) -> None:
         steps = set(" ".join(found(r"\.ci/run ([a-z -]+)$", self.NAMES[0])).split())

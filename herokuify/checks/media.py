@@ -71,9 +71,11 @@ def check_publicity(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
             if opens(acl)
         }
         if not storage.querystring_auth:
-            faults["AWS_QUERYSTRING_AUTH"] = (
-                f"AWS_QUERYSTRING_AUTH is false for {one.setting}: its URLs are not signed, and "
-                "work only where anyone may read its files"
+            is_set = not getattr(settings, "AWS_QUERYSTRING_AUTH", True)
+            name = "AWS_QUERYSTRING_AUTH" if is_set else "querystring_auth"
+            faults[name] = (
+                f"{name} is false for {one.setting}: its URLs are not signed, and work only where "
+                "anyone may read its files"
             )
         elif not signs_urls(storage):
             faults["AWS_S3_CUSTOM_DOMAIN"] = (

@@ -4,98 +4,42 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from sys import intern
+from typing import TYPE_CHECKING, TypeVar
 
 from herokuify.collect import plan, remote
+from herokuify.collect.index import Entry
+from herokuify.collect.listing import Listing
 from herokuify.collect.local import LocalFile, Stage
 from herokuify.collect.plan import Action
-from herokuify.collect.remote import Entry, Remote
+from herokuify.collect.remote import Remote
 from herokuify.collect.report import Progress
 from herokuify.collect.silence import Silence, SilentError
+from herokuify.collect.task import Outcome, Place, PublishError, RemoveError, Wishes
 from herokuify.collect.transport import Threads, Transport
 from herokuify.collect.upload import Uploader
 
 if TYPE_CHECKING:
-    from types_boto3_s3.client import S3Client
     from types_boto3_s3.type_defs import DeleteTypeDef
 
 ResultT = TypeVar("ResultT")
 
 DELETE_AT_ONCE = 1000  # keys that one DeleteObjects request takes
-
-
-def _count(things: Sized, name: str) -> str:
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
-
-
-class PublishError(Exception):
-    """Some files could not be sent; nothing that refers to them was published."""
-
-    def __init__(self, failures: dict[str, BaseException]) -> None:
-        super().__init__(f"{_count(failures, 'file')} could not be sent")
-        self.failures = failures
-
-
-class RemoveError(Exception):
-    """Some objects could not be removed; the release itself is published."""
-
-    def __init__(self, codes: dict[str, str]) -> None:
-        super().__init__(f"{_count(codes, 'object')} could not be removed")
-        self.codes = codes
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a release goes: below ``prefix`` (ends in a slash) of a bucket."""
-
-    client: S3Client
-    bucket: str
-    prefix: str
-    index_key: str
-    has_manifest: bool
-    #: Which keys this run's release decides about; the others belong to another command.
-    in_scope: Callable[[str], bool]
-    create_bucket: Callable[[], None] | None = None
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the caller asks for beyond publishing."""
-
-    is_dry_run: bool = False
-    clear: bool = False
-    prune_days: float | None = None
-
-
-@dataclass
-class Outcome:
-    """What happened, or with a dry run what would have."""
-
-    sent: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    sent_bytes: int = 0
-    requests: int = 0
-
-
-class _Known(NamedTuple):
-    """What is remembered of a file of the release."""
-
-    name: str
-    digest: str
-    fingerprint: str
+#: What may wait for the listing: files, and bytes of contents that exist in memory alone.
+UNDECIDED = 1000
+UNDECIDED_BYTES = 8 * 1024 * 1024
 
 
 class Collection:
     """One run: ``add`` files as they are found and hashed, then ``publish``.
 
-    Uploads start while later files are still being hashed. Files that change what visitors
-    see wait in ``publish`` for their stage, and each stage for the success of the one
-    before.
+    Hashing goes on while S3 is still listing what it has, and uploads start while later
+    files are still being hashed. Files that change what visitors see wait in ``publish``
+    for their stage, and each stage for the success of the one before.
     """
 
     def __init__(
@@ -112,15 +56,9 @@ class Collection:
         self._progress = progress
         self._reader = Threads(1)
         self._silence = Silence()
+        listing = Listing(place.client, place.bucket, place.prefix, self._silence, place.expected)
         self._reading: Future[Remote] = self._reader.submit(
-            lambda: remote.read(
-                place.client,
-                place.bucket,
-                place.prefix,
-                place.index_key,
-                place.create_bucket,
-                self._silence,
-            )
+            lambda: remote.read(listing, place.index_key, place.create_bucket)
         )
         self._uploader = Uploader(
             place.client,
@@ -129,8 +67,12 @@ class Collection:
             make_transport=make_transport,
             tick=self._show,
         )
-        # Without the contents, which would add up to the whole release.
-        self._files: dict[str, _Known] = {}
+        # Without the contents, which would add up to the whole release; the ETags of those
+        # that are sent are known later.
+        self._files: dict[str, Entry] = {}
+        self._asked: dict[str, str] = {}  # names
+        self._undecided: list[LocalFile] = []
+        self._undecided_bytes = 0
         self._waiting: dict[Stage, list[tuple[LocalFile, Action]]] = defaultdict(list)
         self._expected = 0
         self.outcome = Outcome()
@@ -145,10 +87,31 @@ class Collection:
         """Take a file of the release; the first one of a key counts."""
         if file.key in self._files:
             return
-        self._files[file.key] = _Known(file.name, file.content.digest, file.fingerprint)
+        self._files[intern(file.key)] = Entry("", file.content.digest, file.fingerprint)
         self._progress.collected += 1
+        if self._can_wait():
+            # What waits must not hold the bytes of all files.
+            waiting = replace(file, content=file.content.put_away())
+            self._undecided.append(waiting)
+            self._undecided_bytes += len(waiting.content.data or b"")
+        else:
+            self._decide_undecided()
+            self._decide(file)
+
+    def _can_wait(self) -> bool:
+        return not self._reading.done() and (
+            len(self._undecided) < UNDECIDED and self._undecided_bytes < UNDECIDED_BYTES
+        )
+
+    def _decide_undecided(self) -> None:
+        undecided, self._undecided = self._undecided, []
+        for file in undecided:
+            self._decide(file)
+
+    def _decide(self, file: LocalFile) -> None:
         action = plan.decide(file, self._remote)
         if action is Action.KEEP:
+            self._files[file.key] = self._remote.entries[file.key]
             self.outcome.unchanged.append(file.name)
             self._progress.unchanged += 1
         elif self._wishes.is_dry_run:
@@ -156,7 +119,6 @@ class Collection:
         elif self._stage(file) is Stage.CONTENT_NAMED:
             self._send(file, action)
         else:
-            # What waits must not hold the bytes of all files.
             waiting = replace(file, content=file.content.put_away())
             self._waiting[file.stage].append((waiting, action))
 
@@ -174,6 +136,10 @@ class Collection:
 
     def _send(self, file: LocalFile, action: Action) -> None:
         self._expected += 1
+        if action is Action.ASK:
+            self._asked[file.key] = file.name
+        else:
+            self.outcome.sent.append(file.name)
         self._uploader.submit(file, ask=action is Action.ASK)
         self._show()
 
@@ -185,16 +151,18 @@ class Collection:
 
         Raises PublishError after the first stage in which a file could not be sent.
         """
+        self._decide_undecided()
         for stage in Stage:
             for file, action in self._waiting.pop(stage, ()):
                 self._send(file, action)
             self._uploader.drain()
             if self._uploader.failures:
                 raise PublishError(self._uploader.failures)
-        for key, sent in self._uploader.sent.items():
-            kept_or_sent = self.outcome.unchanged if sent.is_kept else self.outcome.sent
-            kept_or_sent.append(self._files[key].name)
-            self.outcome.sent_bytes += sent.size
+        sent = self._uploader.sent
+        for key, name in self._asked.items():
+            kept_or_sent = self.outcome.unchanged if sent[key].is_kept else self.outcome.sent
+            kept_or_sent.append(name)
+        self.outcome.sent_bytes = sum(one.size for one in sent.values())
         self.outcome.requests = self._uploader.requests + self._remote.requests
 
     def settle(self) -> None:
@@ -206,7 +174,7 @@ class Collection:
         if self._wishes.is_dry_run:
             return
         self._remove(removable)
-        release = {key: self._entry(key, known, found) for key, known in self._files.items()}
+        release = {key: self._entry(key, known) for key, known in self._files.items()}
         entries = plan.next_index(found, release, set(removable), now, self._place.in_scope)
         if entries != found.entries:
             self.outcome.requests += 1
@@ -222,10 +190,12 @@ class Collection:
         self._silence.end()
         return self._silence.wait(self._reader.submit(request))
 
-    def _entry(self, key: str, known: _Known, found: Remote) -> Entry:
+    def _entry(self, key: str, known: Entry) -> Entry:
         sent = self._uploader.sent.get(key)
-        etag = sent.etag if sent else found.objects[key].etag
-        return Entry(etag, known.digest, known.fingerprint)
+        if sent:
+            return replace(known, etag=sent.etag)
+        # It may belong to a release again after it was superseded.
+        return known if known.superseded is None else replace(known, superseded=None)
 
     def _removable(self, found: Remote, now: int) -> list[str]:
         keys: set[str] = set()

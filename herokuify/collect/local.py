@@ -16,6 +16,8 @@ from typing import Any, BinaryIO, cast
 
 #: Bytes; a larger file is never held in memory.
 LARGE = 8 * 1024 * 1024
+#: Bytes; most files are smaller. A buffer is as large as what is asked for, not as what comes.
+CHUNK = 64 * 1024
 
 
 class Stage(enum.IntEnum):
@@ -65,15 +67,18 @@ class Content:
     def of_file(cls, opener: Callable[[], BinaryIO]) -> Content:
         """A file's content, read once; with its bytes at hand unless it is large."""
         with opener() as file:
-            data = file.read(LARGE)
-            hasher = hashlib.sha256(data)
-            size = len(data)
-            if size < LARGE:
-                return cls(size, hasher.hexdigest()[:32], data, opener)
-            while chunk := file.read(1024 * 1024):
+            hasher = hashlib.sha256()
+            size = 0
+            parts: list[bytes] = []
+            while chunk := file.read(CHUNK):
                 hasher.update(chunk)
                 size += len(chunk)
-        return cls(size, hasher.hexdigest()[:32], None, opener)
+                if size < LARGE:
+                    parts.append(chunk)
+                else:
+                    parts.clear()
+        data = None if size >= LARGE else b"".join(parts)
+        return cls(size, hasher.hexdigest()[:32], data, opener)
 
     def put_away(self) -> Content:
         """The same without the bytes, where they can be read again."""

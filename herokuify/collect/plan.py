@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from herokuify.collect.index import Entry
 from herokuify.collect.local import LocalFile
-from herokuify.collect.remote import Entry, Remote
+from herokuify.collect.remote import Remote
 
 #: Parameters that a HEAD answers with, and what their absence means.
 _SHOWN: Mapping[str, Any] = {

@@ -5,17 +5,19 @@ from __future__ import annotations
 import enum
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from herokuify.collect.engine import Collection, Outcome, Place, PublishError, RemoveError, Wishes
+from herokuify.collect.engine import Collection
 from herokuify.collect.report import Progress
+from herokuify.collect.task import Outcome, Place, PublishError, RemoveError, Wishes
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.cached import CachedS3BotoStorage
 from herokuify.storage.errors import explain
@@ -63,7 +65,7 @@ def collect(
     scope = Scope.RELEASE if bundles else Scope.ALL_BUT_BUNDLES
     if isinstance(storage, S3ManifestStaticStorage) and not post_process:
         scope = Scope.ADDITIONS
-    with _collection(storage, wishes, progress, scope) as collection:
+    with _collection(storage, wishes, progress, scope, sorted(found)) as collection:
         release = Release(storage, collection, wishes)
         if post_process and isinstance(storage, S3ManifestStaticStorage):
             release.add_hashed(storage, found)
@@ -109,7 +111,11 @@ def offline_bundles(storage: S3StaticStorage) -> Iterator[tuple[str, Path]]:
 
 @contextmanager
 def _collection(
-    storage: S3StaticStorage, wishes: Wishes, progress: Progress, scope: Scope
+    storage: S3StaticStorage,
+    wishes: Wishes,
+    progress: Progress,
+    scope: Scope,
+    names: Sequence[str] = (),
 ) -> Iterator[Collection]:
     client = storage.hurried_client
     location = storage.location.strip("/")
@@ -129,6 +135,7 @@ def _collection(
         has_manifest=isinstance(storage, S3ManifestStaticStorage),
         in_scope=lambda key: scope.includes(is_bundle=key.startswith(bundles)),
         create_bucket=_bucket_maker(storage, wishes),
+        expected=[intern(prefix + name) for name in names],
     )
     concurrency = _concurrency()
     collection = Collection(

@@ -43,6 +43,7 @@ class HashingTree:
         self.missing: str | None = None
         self.opened: str | None = None
         self.manifest: bytes | None = None
+        self.manifest_hash = ""
         self._sources = sources
         self._emit = emit
         self._contents: dict[str, Content] = {}

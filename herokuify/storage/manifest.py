@@ -104,7 +104,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
     def hash_files(self, tree: HashingTree) -> Iterator[tuple[str, Any, Any]]:
         """Hash the tree's files in memory, as ``post_process`` yields them; touches no S3.
 
-        The manifest ends up in ``tree.manifest``.
+        The manifest ends up in ``tree.manifest``, its hash in ``tree.manifest_hash``.
         """
         self._tree = tree
         known: Any = self.hashed_files, self.manifest_hash, self.manifest_storage
@@ -112,6 +112,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         try:
             yield from self.post_process(dict(tree.paths))
             tree.finish()
+            tree.manifest_hash = self.manifest_hash
         finally:
             self._tree = None
             # URLs are the running release's until the new one is published.

@@ -15,8 +15,8 @@ from compressor.storage import (
 )
 from django.core.management import call_command
 
-from herokuify.collect.engine import Outcome
 from herokuify.collect.report import Progress
+from herokuify.collect.task import Outcome
 from herokuify.storage.base import S3BotoStorage
 from herokuify.storage.cached import CachedS3StaticStorage
 from herokuify.storage.collecting import publish_bundles

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,8 +12,9 @@ from django.conf import settings
 from django.core.files.storage import Storage
 from django.core.management.base import CommandError
 
-from herokuify.collect.engine import Collection, Wishes
+from herokuify.collect.engine import Collection
 from herokuify.collect.local import Content, LocalFile, Stage
+from herokuify.collect.task import Wishes
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.hashing import HashingTree
 from herokuify.storage.manifest import S3ManifestStaticStorage
@@ -62,7 +62,7 @@ class Release:
             raise CommandError(f"{storage.target.storage}.post_process() has saved no manifest.")
         self._publish_manifest = partial(storage.publish_manifest, manifest)
         content = Content.of_bytes(manifest)
-        copy, usual = storage.manifest_names(json.loads(manifest)["hash"])
+        copy, usual = storage.manifest_names(tree.manifest_hash)
         self._send(copy, content, Stage.MANIFEST_COPY, is_content_named=True)
         self._send(usual, content, Stage.MANIFEST)
 

@@ -76,7 +76,7 @@ def visiting(playwright: "Playwright", executable: str) -> Iterator[Visiting]:
         browsers: dict[str, Any] = {}
 
         @contextmanager
-        def visit(site: sites.Site, **options: Any) -> Iterator[Visit]:
+        def visit(site: sites.Routed, **options: Any) -> Iterator[Visit]:
             if site.key not in browsers:
                 browsers[site.key] = playwright.chromium.launch(
                     executable_path=executable, args=[*ARGUMENTS, *site.arguments]

@@ -21,24 +21,24 @@ ADMIN = {
 
 
 @dataclass(frozen=True)
-class Site:
-    """A deployed example: where it is on this machine, and what it lies on."""
+class Routed:
+    """A site's domain, the ports of this machine that stand for it, and its certificate's key."""
 
-    app: deployment.App
-    s3: servers.S3Server
+    domain: str
     https_port: int
     http_port: int
-    database: Path
     key: str
 
-    url = f"https://{deployment.DOMAIN}/"
+    @property
+    def url(self) -> str:
+        return f"https://{self.domain}/"
 
     @property
     def arguments(self) -> list[str]:
         """Chromium's, that bring the site's domain here, and no other name anywhere."""
         rules = [
-            f"MAP {deployment.DOMAIN}:443 {HOST}:{self.https_port}",
-            f"MAP {deployment.DOMAIN}:80 {HOST}:{self.http_port}",
+            f"MAP {self.domain}:443 {HOST}:{self.https_port}",
+            f"MAP {self.domain}:80 {HOST}:{self.http_port}",
             f"MAP * ~NOTFOUND, EXCLUDE {HOST}",
         ]
         return [
@@ -46,6 +46,15 @@ class Site:
             # As valid as any, where --ignore-certificate-errors leaves it a bad one, without HSTS.
             f"--ignore-certificate-errors-spki-list={self.key}",
         ]
+
+
+@dataclass(frozen=True)
+class Site(Routed):
+    """A deployed example: where it is on this machine, and what it lies on."""
+
+    app: deployment.App
+    s3: servers.S3Server
+    database: Path
 
     def sql(self, statement: str, *values: str) -> None:
         with closing(sqlite3.connect(self.database, timeout=60)) as connection, connection:
@@ -56,25 +65,52 @@ class Site:
         self.sql("DELETE FROM guestbook_entry")
 
 
+@dataclass(frozen=True)
+class Tls:
+    """A certificate that servers on this machine show, and its key's fingerprint."""
+
+    certificate: Path
+    context: ssl.SSLContext
+    fingerprint: str
+
+    @classmethod
+    def make(cls, folder: Path) -> "Tls":
+        openssl = shutil.which("openssl")
+        assert openssl, "openssl is not installed"
+        certificate, key = certificates.make(openssl, folder)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate, key)
+        return cls(certificate, context, certificates.fingerprint(openssl, certificate))
+
+
+@contextmanager
+def over_tls(server: servers.S3Server, tls: Tls) -> Iterator[servers.S3Server]:
+    """Let an S3 server speak TLS, as Amazon's does."""
+    port = urlsplit(server.endpoint_url).port
+    assert port
+    with routing(port, tls.context) as secure:
+        yield replace(server, endpoint_url=f"https://{HOST}:{secure}")
+
+
+@contextmanager
+def routed(domain: str, port: int, tls: Tls) -> Iterator[Routed]:
+    """Put Heroku's router before a web dyno."""
+    with routing(port, tls.context) as https_port, routing(port, None) as http_port:
+        yield Routed(domain, https_port, http_port, tls.fingerprint)
+
+
 @contextmanager
 def site(server: servers.S3Server, folder: Path) -> Iterator[Site]:
     """Deploy the example with a new bucket on the server, and serve it."""
-    openssl = shutil.which("openssl")
-    assert openssl, "openssl is not installed"
-    certificate, key = certificates.make(openssl, folder)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
+    tls = Tls.make(folder)
     with ExitStack() as stack:
-        s3_port = urlsplit(server.endpoint_url).port
-        assert s3_port
-        secure = stack.enter_context(routing(s3_port, context))
-        s3 = replace(server, endpoint_url=f"https://{HOST}:{secure}")
+        s3 = stack.enter_context(over_tls(server, tls))
         bucket = f"guestbook-{uuid.uuid4().hex}"
         database = folder / "db.sqlite3"
         config = {
             **s3.variables,
             "AWS_AUTO_CREATE_BUCKET": "true",
-            "AWS_CA_BUNDLE": str(certificate),
+            "AWS_CA_BUNDLE": str(tls.certificate),
             "AWS_STORAGE_BUCKET_NAME": bucket,
             "DATABASE_URL": f"sqlite:///{database}",
             "FORWARDED_ALLOW_IPS": "*",
@@ -83,7 +119,5 @@ def site(server: servers.S3Server, folder: Path) -> Iterator[Site]:
         app = deployment.deploy(folder / "app", config)
         app.run("python", "manage.py", "createsuperuser", "--noinput", DYNO="run.2", **ADMIN)
         dyno = stack.enter_context(deployment.serving(app))
-        https_port = stack.enter_context(routing(dyno.port, context))
-        http_port = stack.enter_context(routing(dyno.port, None))
-        trusted = certificates.fingerprint(openssl, certificate)
-        yield Site(app, server, https_port, http_port, database, trusted)
+        front = stack.enter_context(routed(deployment.DOMAIN, dyno.port, tls))
+        yield Site(**vars(front), app=app, s3=server, database=database)

@@ -1,7 +1,6 @@
 """The example by keyboard, by screen reader, on a phone, by night and without motion."""
 
 from collections.abc import Iterator
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,12 +8,12 @@ import pytest
 from tests.browser import photos
 from tests.browser.conftest import Visiting
 from tests.browser.sites import Site
-from tests.browser.visits import Visit
+from tests.browser.visits import violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
-pytestmark = pytest.mark.django_versions(">=6.1")
+pytestmark = pytest.mark.once
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
@@ -67,20 +66,6 @@ def top(element: "Locator") -> float:
     box = element.bounding_box()
     assert box
     return box["y"]
-
-
-def violations(visit: Visit) -> list[str]:
-    """What axe-core finds wrong, with its own best practices."""
-    source = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
-    visit.page.evaluate(source)
-    # Without preload it fetches no stylesheets, which the policy would not let it.
-    report = visit.page.evaluate("() => axe.run(document, { preload: false })")
-    assert len(report["passes"]) > 20
-    return [
-        f"{found['id']}: {node['html']}: {node['failureSummary']}"
-        for found in report["violations"]
-        for node in found["nodes"]
-    ]
 
 
 class TestKeyboard:

@@ -11,8 +11,7 @@ from tests.browser.conftest import Visiting
 from tests.browser.sites import Site
 from tests.browser.visits import Visit
 
-# There the example's Content-Security-Policy is sent; and once in the matrix is enough.
-pytestmark = pytest.mark.django_versions(">=6.1")
+pytestmark = pytest.mark.in_matrix(">=6.1")
 
 FONT = "Bricolage Grotesque"
 STYLE = (
@@ -127,6 +126,7 @@ def test_font_needs_the_buckets_cors(visiting: Visiting, ceph_site: Site) -> Non
         client.put_bucket_cors(Bucket=ceph_site.app.bucket, CORSConfiguration={"CORSRules": rules})
 
 
+@pytest.mark.django_versions(">=6.0")
 class TestContentSecurityPolicy:
     def test_is_sent_with_every_page(self, visit: Visit, site: Site) -> None:
         answer = visit.open()

@@ -15,7 +15,7 @@ from tests.browser import photos
 from tests.browser.conftest import Visiting
 from tests.browser.sites import Site
 
-pytestmark = pytest.mark.django_versions(">=6.1")
+pytestmark = pytest.mark.once
 
 ENTRIES = [
     ("Grace H.", "Stars so close that we whispered.", "night", "2026-06-12"),

@@ -1,10 +1,11 @@
 """A visitor's page, and everything that a browser has to complain of."""
 
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tests.browser.sites import Site
+from tests.browser.sites import Routed
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, FilePayload, Page, Request, Response
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 class Visit:
     """A page with what it asked for, and what failed: in the console, on the network, by policy."""
 
-    def __init__(self, page: "Page", site: Site) -> None:
+    def __init__(self, page: "Page", site: Routed) -> None:
         self.page = page
         self.site = site
         self.requests: list[Request] = []
@@ -63,6 +64,20 @@ class Visit:
     def _answer(self, response: "Response") -> None:
         if response.status >= 400 and not _is_guess(response.url):
             self.problems.append(f"status: {response.status} {response.url}")
+
+
+def violations(visit: Visit) -> list[str]:
+    """What axe-core finds wrong, with its own best practices."""
+    source = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+    visit.page.evaluate(source)
+    # Without preload it fetches no stylesheets, which the policy would not let it.
+    report = visit.page.evaluate("() => axe.run(document, { preload: false })")
+    assert len(report["passes"]) > 10
+    return [
+        f"{found['id']}: {node['html']}: {node['failureSummary']}"
+        for found in report["violations"]
+        for node in found["nodes"]
+    ]
 
 
 def _is_guess(url: str) -> bool:

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 
 import pytest
@@ -37,6 +38,8 @@ BELOW_COMPRESSOR = '"compressor", "herokuify", "django.contrib.staticfiles"'
         (ABOVE, CACHED_MANIFEST, True, set()),
         (BELOW, CACHED_MANIFEST, True, {"W001"}),
         (BELOW, "herokuify.storage.S3StaticStorage", False, {"W001"}),
+        ('"django.contrib.staticfiles"', CACHED_MANIFEST, False, {"W013"}),
+        ('"django.contrib.staticfiles"', LOCAL_STATIC, False, set()),
         (BELOW_COMPRESSOR, CACHED_MANIFEST, True, {"W002"}),
         (BELOW_COMPRESSOR, CACHED_MANIFEST, False, set()),
     ],
@@ -51,10 +54,12 @@ def test_order(
     source = SETTINGS.format(apps=apps, static=static, offline=offline)
     result = make_project(source, env=VARIABLES).manage("check", sockets=False)
     assert result.returncode == 0, result.stderr
-    assert {name for name in ("W001", "W002") if f"herokuify.{name}" in result.stderr} == warnings
+    assert set(re.findall(r"herokuify\.([EW]\d+)", result.stderr)) == warnings
     assert ("issues" in result.stdout) == (not warnings)
     if "W001" in warnings:
         assert 'Move "herokuify" above "django.contrib.staticfiles"' in result.stderr
+    if "W013" in warnings:
+        assert 'INSTALLED_APPS = ["herokuify", …]' in result.stderr
     if "W002" in warnings:
         assert 'Move "herokuify" above "compressor"' in result.stderr
 

@@ -14,7 +14,7 @@ DOCS = PACKAGE.parent / "docs"
 IDS = re.compile(r"\bherokuify\.[CEWID]\d{3}\b")
 # Projects silence them by these names.
 ERRORS = {f"herokuify.E{number:03}" for number in range(1, 11)}
-WARNINGS = {f"herokuify.W{number:03}" for number in range(1, 13)}
+WARNINGS = {f"herokuify.W{number:03}" for number in range(1, 14)}
 
 
 def sources() -> list[str]:
@@ -29,7 +29,7 @@ def test_are_these() -> None:
 def test_each_check_names_its_own() -> None:
     told = [IDS.findall(str(check.__doc__)) for check, _ in CHECKS]
     assert all(len(one) == 1 for one in told)
-    assert {one[0] for one in told} == (ERRORS | WARNINGS) - {"herokuify.E001"}
+    assert {one[0] for one in told} == (ERRORS | WARNINGS) - {"herokuify.E001", "herokuify.W013"}
 
 
 @pytest.mark.source_tree

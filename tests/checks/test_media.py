@@ -54,7 +54,7 @@ PUBLIC: dict[str, tuple[dict[str, Any], str]] = {
     "unsigned": ({"AWS_QUERYSTRING_AUTH": False, "MEDIA_URL": MEDIA_URL}, "AWS_QUERYSTRING_AUTH"),
     "option": (
         {"STORAGES": with_options(querystring_auth=False), "MEDIA_URL": MEDIA_URL},
-        "AWS_QUERYSTRING_AUTH",
+        "querystring_auth is false",
     ),
     "domain": (
         {"STORAGES": with_options(custom_domain="cdn.example.com")},

@@ -21,7 +21,7 @@ from django.utils.functional import empty
 from pytest_django import Settings
 
 from herokuify.collect import upload
-from herokuify.collect.remote import Entry, parse_index
+from herokuify.collect.index import Entry, parse_index
 from herokuify.management.commands.collectstatic import Command
 from tests.collect.runs import NoCrt, Run, start
 from tests.collect.sites import SMALL, Files

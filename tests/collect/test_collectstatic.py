@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from herokuify.collect.remote import dump_index
+from herokuify.collect.index import dump_index
 from tests.collect.conftest import (
     INDEX,
     MANIFEST_CLASS,
@@ -165,15 +165,16 @@ class TestChanged:
         assert len(copies) == 1
 
 
+NO_ENTRIES = gzip.decompress(dump_index({}))
 INDEXES: dict[str, bytes | None] = {
     "missing": None,
     "empty": b"",
-    "no gzip": b'{"version": 1, "objects": {}}',
+    "no gzip": NO_ENTRIES,
     "cut": dump_index({})[:-9],
     "no JSON": gzip.compress(b"index"),
-    "other version": gzip.compress(b'{"version": 2, "objects": {"static/robots.txt": {}}}'),
+    "other version": gzip.compress(b'{"version": 1, "objects": {"static/robots.txt": {}}}\n'),
     "no object": gzip.compress(b"[]"),
-    "strange entries": gzip.compress(b'{"version": 1, "objects": {"static/robots.txt": [1]}}'),
+    "strange entries": gzip.compress(NO_ENTRIES + b'{"static/robots.txt": [1]}\n'),
 }
 
 

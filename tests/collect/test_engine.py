@@ -1,6 +1,7 @@
 """The pipeline on plain data: no Django, no settings."""
 
 import io
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -9,19 +10,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from herokuify.collect import silence
-from herokuify.collect.engine import (
-    DELETE_AT_ONCE,
-    Collection,
-    Place,
-    PublishError,
-    RemoveError,
-    Wishes,
-)
+from herokuify.collect import engine, silence
+from herokuify.collect.engine import DELETE_AT_ONCE, Collection
+from herokuify.collect.index import Entry, dump_index, parse_index
 from herokuify.collect.local import Content, LocalFile, Stage
-from herokuify.collect.remote import Entry, dump_index, parse_index
 from herokuify.collect.report import Progress
 from herokuify.collect.silence import SilentError
+from herokuify.collect.task import Place, PublishError, RemoveError, Wishes
 from tests.collect.conftest import client_of
 from tests.fault_proxy import Silence, key_of, recorded
 from tests.replay import ACCESS_DENIED, Answer, Document, Proxy, Request, replay
@@ -36,6 +31,9 @@ LONG_AGO = 1_000_000_000
 
 def local_file(name: str, content: bytes = b"", stage: Stage = Stage.CONTENT_NAMED) -> LocalFile:
     return LocalFile(name, f"static/{name}", stage, Content.of_bytes(content), {})
+
+
+FINGERPRINT = local_file("").fingerprint
 
 
 class Bucket:
@@ -141,13 +139,68 @@ def test_whole_run(collect: Collect, proxy: Proxy) -> None:
     }
 
 
+class TestBeforeTheListingIsThere:
+    @pytest.fixture
+    def bucket(self) -> Iterator[Bucket]:
+        """One that does not answer with its listing before it is told to."""
+        bucket = Bucket({"static/same": Entry(ETAG, Content.of_bytes(b"1").digest, FINGERPRINT)})
+        self.listed = threading.Event()
+
+        def hold(request: Request) -> None:
+            if request.operation == "ListObjects":
+                assert self.listed.wait(timeout=60)
+
+        bucket.refuses = hold
+        yield bucket
+        self.listed.set()
+
+    def test_files_are_added(self, collect: Collect, bucket: Bucket) -> None:
+        collection = collect(bucket)
+        for name, content in [("same", b"1"), ("new", b"2"), ("new", b"3"), ("last", b"4")]:
+            collection.add(local_file(name, content))
+        assert not bucket.stored
+        self.listed.set()
+        collection.publish()
+        collection.settle()
+        assert collection.outcome.unchanged == ["same"]
+        assert collection.outcome.sent == ["new", "last"]
+        assert bucket.stored["static/new"] == b"2"
+        assert parse_index(bucket.stored["the/index"]).keys() == {
+            f"static/{name}" for name in ("same", "new", "last")
+        }
+
+    @pytest.mark.parametrize("limit", ["UNDECIDED", "UNDECIDED_BYTES"])
+    def test_not_without_end(
+        self, collect: Collect, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, limit: str
+    ) -> None:
+        monkeypatch.setattr(engine, limit, 3)
+        collection = collect(bucket)
+        added = []
+
+        def add() -> None:
+            for name in "abcdef":
+                collection.add(local_file(name, b"."))
+                added.append(name)
+
+        thread = threading.Thread(target=add)
+        thread.start()
+        thread.join(timeout=1)
+        assert added == ["a", "b", "c"]
+        self.listed.set()
+        thread.join()
+        collection.publish()
+        assert collection.outcome.sent == list("abcdef")
+
+
 def test_uploads_start_while_files_are_added(collect: Collect) -> None:
     bucket = Bucket()
     collection = collect(bucket)
-    collection.add(local_file("hashed"))
     deadline = time.monotonic() + 5
-    while "static/hashed" not in bucket.stored:
+    count = 0
+    while "static/0" not in bucket.stored:
         assert time.monotonic() < deadline
+        collection.add(local_file(str(count)))
+        count += 1
         time.sleep(0.01)
 
 
@@ -221,8 +274,10 @@ class TestFailures:
     def test_of_the_listing(self, collect: Collect) -> None:
         bucket = Bucket()
         bucket.refuses = lambda request: ACCESS_DENIED
+        collection = collect(bucket)
+        collection.add(local_file("a"))
         with pytest.raises(ClientError, match="AccessDenied"):
-            collect(bucket).add(local_file("a"))
+            collection.publish()
 
     def test_new_files_of_a_plain_class_do_not_wait(self, collect: Collect) -> None:
         bucket = Bucket({"static/old": Entry(ETAG, "d", "f")})
@@ -291,8 +346,10 @@ class TestSilence:
         bucket = Bucket()
         bucket.refuses = silent
         started = time.monotonic()
+        collection = collect(bucket, via=proxy)
+        collection.add(local_file("a"))
         with pytest.raises(SilentError, match="has not answered"):
-            collect(bucket, via=proxy).add(local_file("a"))
+            collection.publish()
         assert time.monotonic() - started < 3
 
     def test_during_the_removal(self, collect: Collect, quiet: tuple[Proxy, Silence]) -> None:

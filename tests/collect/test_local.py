@@ -10,11 +10,13 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from herokuify.collect.local import LARGE, Content, LocalFile, Stage, compressed
+from herokuify.collect.local import CHUNK, LARGE, Content, LocalFile, Stage, compressed
 
 
 class TestContent:
-    @pytest.mark.parametrize("size", [0, 1, LARGE - 1, LARGE, LARGE + 1, 2 * LARGE + 5])
+    @pytest.mark.parametrize(
+        "size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, LARGE - 1, LARGE, LARGE + 1, 2 * LARGE + 5]
+    )
     def test_of_file(self, tmp_path: Path, size: int) -> None:
         data = os.urandom(size)
         path = tmp_path / "file"
@@ -44,6 +46,18 @@ class TestContent:
         assert away == replace(content, data=None)
         assert away.read() == b"content"
         assert len(calls) == 2
+
+    def test_asks_for_no_large_buffers(self) -> None:
+        """A file object makes the buffer first; many of 8 MB would tear holes into the heap."""
+        sizes = []
+
+        class Asked(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                sizes.append(size)
+                return super().read(size)
+
+        Content.of_file(lambda: Asked(b"a" * LARGE))
+        assert set(sizes) == {CHUNK}
 
     def test_bytes_without_a_file_stay(self) -> None:
         content = Content.of_bytes(b"made here")

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from herokuify.collect.index import Entry
+from herokuify.collect.listing import Listed
 from herokuify.collect.local import LARGE, Content, LocalFile, Stage
 from herokuify.collect.plan import (
     Action,
@@ -16,7 +18,7 @@ from herokuify.collect.plan import (
     next_index,
     prunable,
 )
-from herokuify.collect.remote import Entry, Listed, Remote
+from herokuify.collect.remote import Remote
 
 pytestmark = pytest.mark.no_django
 

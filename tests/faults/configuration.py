@@ -236,6 +236,14 @@ SETTINGS = [
         status=0,
     ),
     Fault(
+        "herokuify is not installed",
+        Means.CHECK,
+        ("herokuify.W013", 'INSTALLED_APPS = ["herokuify", …]'),
+        app="",
+        command=CHECK,
+        status=0,
+    ),
+    Fault(
         "herokuify is not installed, and the classic names are set",
         Means.CHECK,
         ("STATICFILES_STORAGE", 'INSTALLED_APPS = ["herokuify", …]'),

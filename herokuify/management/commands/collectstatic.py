@@ -10,8 +10,8 @@ from django.contrib.staticfiles.management.commands import collectstatic
 from django.core.files.storage import Storage
 from django.core.management.base import CommandError, CommandParser
 
-from herokuify.collect.engine import Outcome, Wishes
 from herokuify.collect.report import Output, Progress, megabytes
+from herokuify.collect.task import Outcome, Wishes
 from herokuify.exceptions import ConfigurationError
 
 PRUNE = "HEROKUIFY_PRUNE_DAYS"

@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Give each subcommand a parser of its own."""
-        choices = parser.add_subparsers(dest="subcommand", required=True, metavar="subcommand")
+        choices = parser.add_subparsers(dest="subcommand", required=True)
         for subcommand in SUBCOMMANDS:
             choice = choices.add_parser(
                 subcommand.name, help=subcommand.help, description=subcommand.help

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 #: A file's name stands in a paragraph of its own above its contents, with what to do to it.
 _BLOCK = re.compile(
     r"(?:^`(?P<file>[^`\n]+)`(?P<how>, [a-z ]+)?:\n\n)?^```(?P<kind>[\w+]*)\n(?P<text>.*?)^```$",

@@ -3,6 +3,7 @@
 import http.client
 import re
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from urllib.request import urlopen
 
 from tests import servers
 from tests.services.daemons import free_port
-from tests.tutorial_steps.page import Shell, run
+from tests.tutorial.page import Shell, run
 
 DOMAIN = "hello-1234567890ab.herokuapp.com"
 ADMIN = {
@@ -26,12 +27,18 @@ START_SECONDS = 60
 class Heroku:
     """What Heroku does, in folders: config vars, builds, releases and dynos."""
 
-    def __init__(self, shell: Shell, work: Path, s3: servers.S3Server) -> None:
+    def __init__(
+        self, shell: Shell, work: Path, s3: servers.S3Server, certificate: Path, database_url: str
+    ) -> None:
         self.shell = shell
         self.work = work
         self.s3 = s3
+        self.certificate = certificate
+        self.database_url = database_url
+        self.port = free_port()
         self.repository = work / "heroku.git"
         self.config: dict[str, str] = {}
+        self.builds: list[Path] = []
         self.releases: list[Path] = []
         self.metadata: dict[str, str] = {}
         self.built = ""
@@ -44,8 +51,7 @@ class Heroku:
             self.shell.type(f"git remote add heroku '{self.repository}'")
         elif name == "addons:create":
             assert rest[0].startswith("heroku-postgresql:")
-            # PostgreSQL itself is tests/services/test_example.py's.
-            self.config["DATABASE_URL"] = f"sqlite:///{self.work / 'database.sqlite3'}"
+            self.config["DATABASE_URL"] = self.database_url
         elif name == "labs:enable":
             assert rest == ["runtime-dyno-metadata"]
             self.metadata = {"HEROKU_APP_DEFAULT_DOMAIN_NAME": DOMAIN}
@@ -70,12 +76,15 @@ class Heroku:
         for name, value in variables.items():
             assert value
             self.config[name] = own[name] if value == "…" else value
-        self.config["AWS_S3_ENDPOINT_URL"] = self.s3.endpoint_url  # Amazon's is out of reach here
+        # Amazon's is out of reach here.
+        self.config["AWS_S3_ENDPOINT_URL"] = self.s3.endpoint_url
+        self.config["AWS_CA_BUNDLE"] = str(self.certificate)
 
     def receive(self) -> None:
         """Build what was pushed as the buildpack does, and release it."""
-        slug = self.work / f"slug{len(self.releases) + 1}"
+        slug = self.work / f"slug{len(self.builds) + 1}"
         self.shell.type(f"git clone -q '{self.repository}' '{slug}'")
+        self.builds.append(slug)
         self.releases.append(slug)
         build = {"SOURCE_VERSION": "0" * 40, "STACK": "heroku-24", "REQUEST_ID": "build"}
         command = ["python", "manage.py", "collectstatic", "--noinput", "--traceback"]
@@ -98,15 +107,15 @@ class Heroku:
         return run(command, self.releases[-1], variables)
 
     @contextmanager
-    def web(self) -> Iterator["Site"]:
-        """Serve the newest release."""
+    def web(self, slug: Path | None = None) -> Iterator["Site"]:
+        """Serve a slug, by default the newest release's."""
         variables = self.variables("web.1") | self.metadata
         variables |= {"FORWARDED_ALLOW_IPS": "*", "WEB_CONCURRENCY": "1", "PORT": "8000"}
         # With PORT alone gunicorn listens to the world, as it has to on a dyno.
-        port = free_port()
-        variables["GUNICORN_CMD_ARGS"] = f"--bind=127.0.0.1:{port}"
-        with served(self.processes()["web"], self.releases[-1], variables, port):
-            yield Site(port)
+        variables["GUNICORN_CMD_ARGS"] = f"--bind=127.0.0.1:{self.port}"
+        slug = slug or self.releases[-1]
+        with served(self.processes()["web"], slug, variables, self.port):
+            yield Site(self.port, self.certificate)
 
 
 @contextmanager
@@ -145,8 +154,9 @@ def answers(port: int) -> bool:
 class Site:
     """A visitor of the site, whose requests come over https through Heroku's router."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, certificate: Path) -> None:
         self.port = port
+        self.certificate = certificate
         self.cookies: dict[str, str] = {}
 
     def ask(self, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, str]:
@@ -178,7 +188,7 @@ class Site:
             for name, value in {**fields, "csrfmiddlewaretoken": token}.items()
         ).encode()
         if photo:
-            name = b'name="image"; filename="kestrel.png"\r\nContent-Type: image/png'
+            name = b'name="image"; filename="kestrel.jpg"\r\nContent-Type: image/jpeg'
             parts += b"--form\r\nContent-Disposition: form-data; " + name + b"\r\n\r\n"
             parts += photo + b"\r\n"
         return self.ask(path, parts + b"--form--\r\n", "multipart/form-data; boundary=form")[0]
@@ -201,14 +211,15 @@ class Site:
         assert "<h1>Hello from Heroku</h1>" in page
         (address,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)
         assert re.fullmatch(rf"{on}/tutorial/static/pages/site\.[0-9a-f]{{12}}\.css", address)
-        return heading(fetched(address))
+        return heading(fetched(address, self.certificate))
 
 
-def fetched(address: str) -> str:
-    with urlopen(address, timeout=30) as answer:
-        return str(answer.read().decode("latin-1"))
+def fetched(address: str, certificate: Path | None = None) -> bytes:
+    context = ssl.create_default_context(cafile=certificate) if certificate else None
+    with urlopen(address, timeout=30, context=context) as answer:
+        return bytes(answer.read())
 
 
-def heading(css: str) -> str:
-    (colour,) = re.findall(r"h1 \{ color: (\w+)", css)
-    return str(colour)
+def heading(css: bytes) -> str:
+    (colour,) = re.findall(rb"h1 \{ color: (\w+)", css)
+    return bytes(colour).decode()

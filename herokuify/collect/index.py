@@ -1,0 +1,73 @@
+"""What is remembered of the objects of a release, because a listing can't show it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import itertools
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from sys import intern
+
+INDEX_VERSION = 2
+#: Objects in one line of the stored index. Read and written line by line, the index of
+#: 40,000 objects never is one text, which would take several times its own memory.
+_IN_A_LINE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the index remembers of an object; it counts only under the object's ETag."""
+
+    etag: str
+    digest: str
+    fingerprint: str
+    #: When the object was first absent from the newest release, in seconds since 1970;
+    #: None while it belongs to it.
+    superseded: int | None = None
+
+
+def parse_index(stored: bytes) -> dict[str, Entry]:
+    """Entries by key; none when the bytes are no index of this version."""
+    entries: dict[str, Entry] = {}
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(stored)) as lines:
+            if json.loads(next(lines))["version"] != INDEX_VERSION:
+                return {}
+            for line in lines:
+                for key, fields in json.loads(line).items():
+                    entries[intern(key)] = _entry(*fields)
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+    except StopIteration:  # not even a version
+        return {}
+    return entries
+
+
+def _entry(etag: str, digest: str, fingerprint: str, superseded: int | None = None) -> Entry:
+    if not (isinstance(superseded, int) or superseded is None):
+        raise TypeError
+    # The listing has the same ETags and keys, the local files the same digests.
+    return Entry(intern(etag), intern(digest), intern(fingerprint), superseded)
+
+
+def dump_index(entries: Mapping[str, Entry]) -> bytes:
+    """The index's bytes: gzipped lines of JSON, the same for the same entries."""
+    stored = io.BytesIO()
+    with gzip.GzipFile(filename="", fileobj=stored, mode="wb", mtime=0) as lines:
+        lines.write(_line({"version": INDEX_VERSION}))
+        keys = iter(sorted(entries))
+        while some := list(itertools.islice(keys, _IN_A_LINE)):
+            lines.write(_line({key: _fields(entries[key]) for key in some}))
+    return stored.getvalue()
+
+
+def _fields(entry: Entry) -> list[str | int]:
+    fields: list[str | int] = [entry.etag, entry.digest, entry.fingerprint]
+    return fields if entry.superseded is None else [*fields, entry.superseded]
+
+
+def _line(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"

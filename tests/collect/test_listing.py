@@ -1,0 +1,116 @@
+"""The listing, on real servers with small pages; what no server here does is replayed."""
+
+import math
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from herokuify.collect.listing import Listing
+from herokuify.collect.silence import Silence
+from tests.collect.conftest import client_of
+from tests.servers import S3Server
+
+pytestmark = pytest.mark.no_django
+
+PAGE = 10
+BUCKET = f"listing-{os.getpid()}"  # several processes share a server
+SOURCES = [f"static/{folder}/{n:02} ü.css" for folder in ("a", "b+", "日本") for n in range(20)]
+HASHED = [name.replace(".css", f".{n:012x}.css") for n, name in enumerate(SOURCES)]
+OLD = [name.replace(".css", f".f{n:011x}.css") for n, name in enumerate(SOURCES)]
+
+
+@pytest.fixture(scope="module", params=["moto", "ceph"])
+def server(request: pytest.FixtureRequest) -> Iterator[S3Server]:
+    server: S3Server = request.getfixturevalue(request.param)
+    client = client_of(server)
+    client.create_bucket(Bucket=BUCKET)
+    names = [*SOURCES, *HASHED, *OLD]
+    for name in names:
+        client.put_object(Bucket=BUCKET, Key=name, Body=b"")
+    client.put_object(Bucket=BUCKET, Key="static2/beside", Body=b"")
+    yield server
+    for name in [*names, "static2/beside"]:
+        client.delete_object(Bucket=BUCKET, Key=name)
+    client.delete_bucket(Bucket=BUCKET)
+
+
+class Asked:
+    """A client whose pages are small, and what it asked for."""
+
+    def __init__(self, server: S3Server, *, ignores_start: bool = False) -> None:
+        self.starts: list[str] = []
+        self.client = server.client()
+        self.ignores_start = ignores_start
+        self.client.meta.events.register(
+            "before-parameter-build.s3.ListObjectsV2", self._small, unique_id="small"
+        )
+
+    def _small(self, params: dict[str, Any], **_: Any) -> None:
+        params["MaxKeys"] = PAGE
+        if "StartAfter" in params:
+            self.starts.append(params["StartAfter"])
+            if self.ignores_start:
+                del params["StartAfter"]
+
+    def read(self, expected: list[str], prefix: str = "static/") -> Listing:
+        listing = Listing(self.client, BUCKET, prefix, Silence(), sorted(expected))
+        listing.read()
+        return listing
+
+
+EXPECTED = {
+    "nothing": [],
+    "the same": [*SOURCES, *HASHED, *OLD],
+    "a third": SOURCES,
+    "more": [f"{name}{n}" for name in SOURCES for n in range(9)],
+    "only the first": SOURCES[:1],
+    "only the last": SOURCES[-1:],
+    "others before": [f"s{n}" for n in range(100)],
+    "others after": [f"t{n}" for n in range(100)],
+    "another half": SOURCES[1::2],
+}
+
+
+@pytest.mark.parametrize("expected", EXPECTED.values(), ids=EXPECTED)
+def test_all_objects_whatever_is_expected(server: S3Server, expected: list[str]) -> None:
+    asked = Asked(server)
+    listing = asked.read(expected)
+    assert sorted(listing.objects) == sorted([*SOURCES, *HASHED, *OLD])
+
+
+@pytest.mark.parametrize("expected", [EXPECTED["the same"], EXPECTED["a third"]])
+def test_most_pages_are_asked_for_at_once(server: S3Server, expected: list[str]) -> None:
+    asked = Asked(server)
+    listing = asked.read(expected)
+    pages = math.ceil(len([*SOURCES, *HASHED, *OLD]) / PAGE)
+    assert len(asked.starts) >= pages - 4
+    # A key too many costs a page; with 1,000 in a page, that happens seldom.
+    assert listing.requests <= pages * 2
+
+
+def test_one_page_needs_one_request(server: S3Server) -> None:
+    listing = Asked(server).read(SOURCES, prefix="static/a/00")
+    assert len(listing.objects) == 3
+    assert listing.requests == 1
+
+
+def test_server_that_can_only_begin_at_the_start(server: S3Server) -> None:
+    asked = Asked(server, ignores_start=True)
+    listing = asked.read(SOURCES)
+    assert asked.starts
+    assert sorted(listing.objects) == sorted([*SOURCES, *HASHED, *OLD])
+
+
+def test_refusal_in_the_middle(server: S3Server) -> None:
+    asked = Asked(server)
+
+    def spoil(params: dict[str, Any], **_: Any) -> None:
+        if "StartAfter" in params:
+            params["Bucket"] = "no-such-bucket"
+
+    asked.client.meta.events.register("before-parameter-build.s3.ListObjectsV2", spoil)
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        asked.read(SOURCES)

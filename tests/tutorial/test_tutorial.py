@@ -1,0 +1,173 @@
+"""docs/tutorial.md, typed into an empty folder by somebody who believes every word."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+
+from tests import servers
+from tests.browser import photos, sites
+from tests.browser.conftest import Visiting
+from tests.browser.visits import Visit, violations
+from tests.services import daemons
+from tests.tutorial.heroku import ADMIN, DOMAIN, Heroku, fetched, heading, served
+from tests.tutorial.page import ROOT, Shell, blocks
+
+PAGE = ROOT / "docs" / "tutorial.md"
+TEAL, CRIMSON = "rgb(0, 128, 128)", "rgb(220, 20, 60)"
+COLOUR = "() => getComputedStyle(document.querySelector('h1')).color"
+
+
+@pytest.fixture
+def tls(tmp_path: Path, postgres: daemons.Postgres) -> sites.Tls:
+    """What S3 and Heroku's router show; where PostgreSQL is, openssl is."""
+    return sites.Tls.make(tmp_path)
+
+
+@pytest.fixture
+def database(postgres: daemons.Postgres) -> str:
+    """The name of an empty database, whose user gets in with TLS only."""
+    name = f"tutorial_{uuid.uuid4().hex}"
+    postgres.sql(f"CREATE DATABASE {name} OWNER tls")
+    return name
+
+
+@pytest.fixture
+def heroku(
+    shell: Shell,
+    tmp_path: Path,
+    moto: servers.S3Server,
+    tls: sites.Tls,
+    postgres: daemons.Postgres,
+    database: str,
+) -> Iterator[Heroku]:
+    # Under an address that herokuify does not take for this dyno's own.
+    url = postgres.url(database, "tls", host=daemons.ELSEWHERE)
+    with sites.over_tls(moto, tls) as s3:
+        yield Heroku(shell, tmp_path, s3, tls.certificate, url)
+
+
+@pytest.mark.once
+@pytest.mark.source_tree
+def test_what_the_page_says_ends_with_a_site(
+    heroku: Heroku,
+    tls: sites.Tls,
+    postgres: daemons.Postgres,
+    database: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    colours = []
+    for block in blocks(PAGE):
+        if block.file:
+            heroku.shell.write(block)
+        elif block.kind == "console":
+            for command in block.commands():
+                colours += typed(heroku, command)
+    assert colours == ["teal", "teal", "teal", "crimson", "teal"]
+    # Every block was either typed, written or is output.
+    assert {block.kind for block in blocks(PAGE) if not block.file} == {"console", "text"}
+    assert postgres.sql("SELECT image FROM pages_photo", database) == "photos/kestrel.jpg"
+
+    # Skips where there is no browser, and the rest has passed.
+    visiting: Visiting = request.getfixturevalue("visiting")
+    screenshots: Path = request.getfixturevalue("screenshots")
+    with sites.routed(DOMAIN, heroku.port, tls) as site, visiting(site) as visit:
+        with heroku.web(heroku.builds[1]):
+            assert looked_at(visit, heroku, shown=1) == CRIMSON
+        with heroku.web():
+            assert looked_at(visit, heroku, shown=1) == TEAL
+            upload(visit)
+            assert looked_at(visit, heroku, shown=2) == TEAL
+            assert visit.schemes() == {"https"}
+            assert violations(visit) == []
+            visit.page.screenshot(path=screenshots / "tutorial.png")
+
+
+def typed(heroku: Heroku, command: str) -> list[str]:
+    """Type a line of the tutorial, and return the colours that were to be seen after it."""
+    shell = heroku.shell
+    if command.endswith(" runserver"):
+        return [on_the_laptop(shell, command)]
+    if command.startswith("pip "):
+        install(shell, command)
+    elif command == "heroku open":
+        with heroku.web() as site:
+            return [site.colour(on=heroku.s3.endpoint_url)]
+    elif command.startswith("heroku "):
+        heroku.command(*shell.heroku_arguments(command))
+        if command.startswith("heroku run"):
+            photo = photos.photo("dawn")
+            with heroku.web() as site:
+                address = site.upload(photo)
+                assert "X-Amz-Signature=" in address
+                assert fetched(address, heroku.certificate) == photo
+                return [site.colour(on=heroku.s3.endpoint_url)]
+        if command == "heroku rollback":
+            with heroku.web() as site:
+                return [site.colour(on=heroku.s3.endpoint_url)]
+    else:
+        shell.type(command)
+    if command == "git push heroku main":
+        heroku.receive()
+        if len(heroku.releases) == 1:
+            told = [line for line in PAGE.read_text("utf-8").splitlines() if "WARNING" in line]
+            assert len(told) == 2
+            for line in told:
+                assert line.replace("<bucket>", "tutorial") in heroku.built
+            assert re.search(r"(\d+) static files: \1 sent, 0 unchanged, 0 failed", heroku.built)
+        else:
+            assert re.search(r"static files: 4 sent, \d+ unchanged, 0 failed", heroku.built)
+            with heroku.web() as site:
+                return [site.colour(on=heroku.s3.endpoint_url)]
+    return []
+
+
+def install(shell: Shell, command: str) -> None:
+    try:
+        shell.type(command)
+    except AssertionError as error:
+        if "Could not fetch URL" in str(error) or "NewConnectionError" in str(error):
+            pytest.skip(f"no package index: {str(error)[-500:]}")
+        raise
+
+
+def on_the_laptop(shell: Shell, command: str) -> str:
+    """Serve on a free port, in place of 8000."""
+    # Without the reloader, which runs the server in a process of its own.
+    port = daemons.free_port()
+    words = ["bash", "-c", f"exec env {command} {port} --noreload"]
+    with served(words, shell.folder, shell.environment, port):
+        site = f"http://127.0.0.1:{port}/"
+        (css,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', fetched(site).decode())
+        return heading(fetched(urljoin(site, css)))
+
+
+def looked_at(visit: Visit, heroku: Heroku, *, shown: int) -> str:
+    """Open the page, see its photos, and return the colour that its heading has."""
+    visit.open()
+    assert visit.page.get_by_role("heading", name="Hello from Heroku").is_visible()
+    images = visit.page.locator("img")
+    assert images.count() == shown
+    for image in images.all():
+        assert str(image.get_attribute("src")).startswith(f"{heroku.s3.endpoint_url}/tutorial/")
+        assert image.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 900
+        # The style sheet's doing: 40 rem is how wide the page is.
+        assert image.evaluate("(image) => image.getBoundingClientRect().width") == 640
+    return str(visit.page.evaluate(COLOUR))
+
+
+def upload(visit: Visit) -> None:
+    """Log in at /admin/, and add a photo."""
+    page = visit.page
+    visit.open("admin/")
+    page.get_by_label("Username").fill(ADMIN["DJANGO_SUPERUSER_USERNAME"])
+    page.get_by_label("Password").fill(ADMIN["DJANGO_SUPERUSER_PASSWORD"])
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("link", name="Photos", exact=True).first.click()
+    page.get_by_role("link", name="Add photo").click()
+    page.locator("input[type=file]").set_input_files(photos.upload("dusk"))
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("was added successfully").wait_for()

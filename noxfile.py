@@ -20,6 +20,9 @@ PYTHON = "3.12"  # of every session but the tests
 # The oldest pair stands for the oldest declared release of every dependency as well.
 MATRIX = {"3.10": "4.2", "3.11": "5.2", "3.12": "6.0", "3.13": "6.1"}
 OLDEST, NEWEST = "4.2", "6.1"
+# The wheel and the source distribution, once a session has built them: the sessions of one run
+# share them, so that what "build" has checked is what is installed and tested.
+BUILT: list[Path] = []
 # What works with the dependencies alone: no extra, no database, no bucket.
 FIRST_STEPS = """
 import herokuify, herokuify.aws, herokuify.common, herokuify.compress, herokuify.mail.mailgun
@@ -39,8 +42,8 @@ call_command("herokuify", "env")
 def build(session: nox.Session) -> None:
     """Build the source distribution, the wheel from it, and check both."""
     _install_groups(session, "build")
-    _distributions(session, Path("dist"), "build", "--outdir")
-    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
+    _build(session, Path("dist"), "build", "--installer=uv", "--outdir")
+    session.run("twine", "check", "--strict", *map(str, BUILT))
 
 
 @nox.session
@@ -51,6 +54,9 @@ def build(session: nox.Session) -> None:
 )
 def tests(session: nox.Session, django: str) -> None:
     """Run the tests on the built wheel with one pair of Python and Django."""
+    # Compiled here, where each of the tests' thousand processes would compile for itself: they
+    # write nothing beside the packages. pip always does.
+    session.env["UV_COMPILE_BYTECODE"] = "1"
     work = Path(session.create_tmp()).resolve()
     constraints = Path("constraints.txt").resolve()
     if django == OLDEST:
@@ -58,11 +64,10 @@ def tests(session: nox.Session, django: str) -> None:
     # Of the matrix, the browser's tests run with the newest Django alone.
     groups = ["test", "browser"] if django == NEWEST else ["test"]
     _install_groups(session, *groups, constraints=constraints)
-    # The build's own backend, already here, and not "build": that would install it once more.
-    wheel, sdist = _distributions(session, work / "dist", "hatchling", "build", "-d")
+    wheel, sdist = _distributions(session)
     session.install("-c", str(constraints), str(wheel), f"Django=={django}.*")
     session.chdir(_tree_without_package(sdist, work))
-    kind = "oldest" if django == OLDEST else "newest"
+    kind = {OLDEST: "oldest", NEWEST: "newest"}.get(django, "between")
     variables = {"HEROKUIFY_TEST_INSTALLED": kind, "PYTHONSAFEPATH": "1"}
     arguments = session.posargs or ["-n", "auto"]
     session.run("python", "-m", "pytest", *arguments, env=variables)
@@ -92,11 +97,12 @@ def install(session: nox.Session) -> None:
     """Install the wheel, then the source distribution, with what herokuify asks for and no more."""
     constraints = Path("constraints.txt").resolve()
     work = Path(session.create_tmp()).resolve()
-    session.install("-c", str(constraints), "hatchling")
-    distributions = _distributions(session, work / "dist", "hatchling", "build", "-d")
+    distributions = _distributions(session)
     session.chdir(work)
     for distribution in distributions:
-        session.install("-c", str(constraints), "--force-reinstall", str(distribution))
+        # The wheel brings the dependencies, which are no others for the source distribution.
+        alone = ["--force-reinstall", "--no-deps"] if distribution.suffix == ".gz" else []
+        session.install("-c", str(constraints), *alone, str(distribution))
         session.run("python", "-I", "-W", "error", "-c", FIRST_STEPS, silent=True)
 
 
@@ -106,8 +112,7 @@ def user(session: nox.Session) -> None:
     root = Path.cwd()
     work = Path(session.create_tmp()).resolve()
     _install_groups(session, "demo")
-    session.install("-c", "constraints.txt", "hatchling")
-    wheel, _ = _distributions(session, work / "dist", "hatchling", "build", "-d")
+    wheel, _ = _distributions(session)
     ours = f"herokuify[redis] @ {wheel.as_uri()}"
     requirements = ("-r", "example_project/requirements.txt", ours)
     session.install("-c", "constraints.txt", "mypy", *requirements)
@@ -145,12 +150,22 @@ def _install_groups(
     session.install("-c", str(constraints), *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
-def _distributions(session: nox.Session, folder: Path, *builder: str) -> tuple[Path, Path]:
-    """Return the paths of a new wheel and source distribution in an emptied folder."""
+def _distributions(session: nox.Session) -> tuple[Path, Path]:
+    """Return the paths of this run's wheel and source distribution."""
+    if not BUILT:
+        # The build's own backend, and not "build": that would install it once more.
+        session.install("-c", "constraints.txt", "hatchling")
+        _build(session, Path(session.cache_dir) / "dist", "hatchling", "build", "-d")
+    wheel, sdist = BUILT
+    return wheel, sdist
+
+
+def _build(session: nox.Session, folder: Path, *builder: str) -> None:
+    """Build both in an emptied folder."""
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "-m", *builder, str(folder), silent=True)
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
-    return wheel, sdist
+    BUILT[:] = wheel.resolve(), sdist.resolve()
 
 
 def _tree_without_package(sdist: Path, work: Path) -> Path:

@@ -4,6 +4,7 @@ import io
 import itertools
 import random
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFilter
@@ -61,6 +62,7 @@ def upload(hour: str) -> "FilePayload":
     return {"name": f"{hour} 100%.jpg", "mimeType": "image/jpeg", "buffer": photo(hour)}
 
 
+@cache
 def photo(hour: str, width: int = 900, height: int = 675) -> bytes:
     """Return a JPEG."""
     light = HOURS[hour]

@@ -41,15 +41,25 @@ TABS = [
 ]
 
 
-@pytest.fixture
-def signed(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
-    """The example with one entry in its book."""
+@pytest.fixture(scope="module")
+def entry(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
+    """An entry that a guest has made, kept aside."""
     moto_site.clear()
     with visiting(moto_site) as visit:
         visit.open()
         visit.sign("Ada", "Up by the north ridge.", photos.upload("fog"))
+    moto_site.sql("CREATE TABLE aside AS SELECT * FROM guestbook_entry")
     yield moto_site
-    moto_site.clear()
+    moto_site.sql("DROP TABLE aside")
+
+
+@pytest.fixture
+def signed(entry: Site) -> Iterator[Site]:
+    """The example with one entry in its book."""
+    entry.clear()
+    entry.sql("INSERT INTO guestbook_entry SELECT * FROM aside")
+    yield entry
+    entry.clear()
 
 
 def top(element: "Locator") -> float:

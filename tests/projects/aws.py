@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
-import boto3
 from botocore.config import Config
 
 from tests.projects.crawl import Answer
+from tests.servers import SESSION
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -55,7 +55,7 @@ class Aws:
 
     def client(self) -> "S3Client":
         """Return a client of the same S3."""
-        return boto3.session.Session().client(
+        return SESSION.client(
             "s3",
             region_name="us-east-1",
             aws_access_key_id=self.access_key,

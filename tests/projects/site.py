@@ -103,8 +103,10 @@ class Site:
         answer = json.loads(result.stdout)
         return Rendered(answer["pages"], answer["static"])
 
-    def load_pages(self, static_url: str = "") -> dict[str, bytes]:
-        """Render, then load all from S3; what the pages load, by the files' names.
+    def load_pages(
+        self, static_url: str = "", rendered: "Rendered | None" = None
+    ) -> dict[str, bytes]:
+        """Render, unless that is done; load all from S3; what the pages load, by the files' names.
 
         A CDN at ``static_url`` would pass the requests on to S3.
         """
@@ -113,7 +115,7 @@ class Site:
         def get(url: str) -> Answer:
             return self.get(url.replace(static_url, self.origin, 1))
 
-        rendered = self.render()
+        rendered = rendered or self.render()
         crawl(rendered.static, static_url, get)
         loaded = set[str]().union(*map(links, rendered.pages.values()))
         loaded.discard("/admin/jsi18n/")  # a view

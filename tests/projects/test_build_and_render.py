@@ -11,6 +11,8 @@ from tests.projects.conftest import MakeSite
 from tests.projects.site import Site, bundles, succeeded
 from tests.servers import S3Server
 
+pytestmark = pytest.mark.ends
+
 UNCOMPRESSED = "COMPRESS_ENABLED = False\n"
 # In the bundles, and loaded by pages only where there are no bundles.
 SOURCES = {"shop/css/base.css", "shop/css/pages/front.css", "shop/js/one.js", "shop/js/two.js"}

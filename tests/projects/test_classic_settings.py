@@ -11,6 +11,8 @@ from tests.projects.conftest import MakeSite
 from tests.projects.heroku import assert_improperly_configured
 from tests.projects.site import Site, bundles, succeeded, tree
 
+pytestmark = pytest.mark.ends
+
 CLASSIC = """
 import herokuify
 from herokuify.aws import *

@@ -7,6 +7,8 @@ from tests.projects.conftest import MakeSite
 from tests.projects.site import bundles, succeeded
 from tests.servers import S3Server
 
+pytestmark = pytest.mark.ends
+
 PLAIN = shop.storages(shop.CACHED) + shop.compress_storage(shop.CACHED)
 HASHED = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST)
 BASE = shop.DJANGO + shop.HEROKUIFY + shop.FRAGMENTS

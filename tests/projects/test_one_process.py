@@ -42,6 +42,6 @@ def test_pages_work_at_once_and_later(
     settings = shop.DJANGO + app + shop.FRAGMENTS + shop.storages(static)
     site = make_site(moto, settings + shop.compress_storage(bundled))
     pages = json.loads(succeeded(site.project.snippet(before + BOTH)).stdout)
-    later = site.render().pages
-    assert pages == [later["/"], later["/about/"]]
-    assert bundles(site.load_pages()) == shop.BUNDLES
+    later = site.render()
+    assert pages == [later.pages["/"], later.pages["/about/"]]
+    assert bundles(site.load_pages(rendered=later)) == shop.BUNDLES

@@ -65,10 +65,11 @@ def test_a_promoted_slug(
     assert "0 unchanged" in output
     assert phase.local() == web.local() == slug
 
-    found = web.load_pages()
+    rendered = web.render()
+    found = web.load_pages(rendered=rendered)
     assert bundles(found) == shop.BUNDLES
     assert {name: slug[name] for name in found} == found
-    for html in web.render().pages.values():
+    for html in rendered.pages.values():
         assert staging.bucket not in html
         assert "localhost" not in html
     # Another release of the same slug, as a config var makes one, has nothing to send.

@@ -10,6 +10,8 @@ from tests.projects.conftest import MakeSite
 from tests.projects.site import Site
 from tests.servers import S3Server
 
+pytestmark = pytest.mark.ends
+
 WITH_APP = shop.DJANGO + shop.HEROKUIFY + shop.FRAGMENTS
 ALONE = shop.DJANGO + shop.FRAGMENTS  # Django's own collectstatic
 PLAIN = shop.storages(shop.CACHED) + shop.compress_storage(shop.CACHED)

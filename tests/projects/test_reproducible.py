@@ -9,6 +9,8 @@ from tests.projects import shop
 from tests.projects.conftest import MakeSite
 from tests.servers import S3Server
 
+pytestmark = pytest.mark.ends
+
 PLAIN = shop.storages(shop.CACHED) + shop.compress_storage(shop.CACHED)
 HASHED = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST)
 CDN = 'STATIC_URL = "https://cdn.example.com/assets/"\n'

@@ -21,6 +21,8 @@ from tests import servers
 from tests.deployment import DOMAIN, SECONDS, App, Dyno, deploy, serving
 from tests.services import daemons
 
+pytestmark = pytest.mark.ends
+
 REQUEST_ID = "30f14c6c1fc85cba12bfd093aa8f90e3"
 
 # On a one-off dyno.

@@ -8,7 +8,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 #: For what moto doesn't check: it accepts any signature and policy.
-on_ceph = pytest.mark.parametrize("s3", ["ceph"], indirect=True, scope="session")
+CEPH = pytest.param("ceph", marks=pytest.mark.no_django)
+on_ceph = pytest.mark.parametrize("s3", [CEPH], indirect=True, scope="session")
 #: For large bodies: Ceph frees what is deleted only after hours, and its store is in memory.
 on_moto = pytest.mark.parametrize("s3", ["moto"], indirect=True, scope="session")
 #: Names of files that are hard on URLs, keys and paths.

@@ -91,6 +91,7 @@ def server(request: pytest.FixtureRequest, moto: S3Server) -> Iterator[tuple[S3S
     remove_bucket(client, name)
 
 
+@pytest.mark.ends
 def test_passes(
     pytestconfig: pytest.Config,
     server: tuple[S3Server, str],

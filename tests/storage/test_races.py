@@ -14,7 +14,7 @@ from tests.servers import S3Server
 from tests.storage.conftest import client_of
 
 PROCESSES = 8
-ROUNDS = 50
+ROUNDS = 20
 SETTINGS = """
 from herokuify.aws import *
 SECRET_KEY = "x"

@@ -220,8 +220,10 @@ def test_extras_are_quoted(page: Path) -> None:
 
 @pytest.mark.parametrize("snippet", [*settings_snippets()])
 def test_settings_snippets_work(snippet: str, make_project: Callable[..., Project]) -> None:
+    has_apps = re.search("^INSTALLED_APPS =", snippet, re.MULTILINE)
+    apps = "" if has_apps else 'INSTALLED_APPS.insert(0, "herokuify")\n'
     # Where others of the project's apps stand, or none.
-    project = make_project(BASE + snippet.replace("..., ", ""))
+    project = make_project(BASE + apps + snippet.replace("..., ", ""))
     for variables in (BUCKET, {}):  # on Heroku, and on a laptop
         result = project.manage("check", env=variables)
         assert result.returncode == 0, result.stdout + result.stderr

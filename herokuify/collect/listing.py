@@ -11,6 +11,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree as ET
 
+from botocore.exceptions import ClientError, PaginationError
 from botocore.utils import parse_timestamp
 
 from herokuify.collect.silence import Silence
@@ -19,9 +20,7 @@ from herokuify.collect.transport import Threads
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
-AT_ONCE = 4  # requests
-#: The share of a page that a stretch is to fill: with a key too many it would take two pages.
-FILLED = 0.98
+AT_ONCE = 4  # requests, and with them pages in memory
 _LISTED = "herokuify"
 
 
@@ -48,9 +47,9 @@ class _Page(NamedTuple):
 class Listing:
     """All objects of a bucket below a prefix.
 
-    ``expected`` are keys, in order, that may be there, or some that lie among them: after
-    the first page they tell where others may begin, which can then be asked for at once.
-    They need not be right: what is between two of them is listed to its end.
+    ``expected`` are keys, in order, many of which may be there: they tell where to divide
+    what comes after the first page. They need not be right: what is between two of them is
+    listed to its end, and at worst AT_ONCE requests are too many.
     """
 
     def __init__(
@@ -67,17 +66,17 @@ class Listing:
         self._prefix = prefix
         self._expected = expected
         self._lock = threading.Lock()
-        self.objects: dict[str, Listed] = {}
+        self._has_failed = False
         self.requests = 0
 
-    def read(self) -> None:
-        """Ask S3 for all of them."""
+    def read(self) -> dict[str, Listed]:
+        """Ask S3 for all of them; returns them by key."""
         self.client.meta.events.register(
             "before-parse.s3.ListObjectsV2", _read_contents, unique_id="herokuify-listing"
         )
         first = self._ask({})
         if first.is_last:
-            return
+            return first.objects
         keys = list(first.objects)
         # Directory buckets have an order of their own, in which nothing can be left out.
         bounds = self._bounds(keys[-1]) if keys == sorted(keys) else []
@@ -87,34 +86,55 @@ class Listing:
                 threads.submit(partial(self._read_stretch, first, start, end))
                 for start, end in zip([None, *bounds], [*bounds, None], strict=True)
             ]
-            is_whole = all(stretch.result() for stretch in stretches)
+            found = [stretch.result() for stretch in stretches]
+        except BaseException:
+            self._has_failed = True
+            raise
         finally:
             threads.close()
-        if not is_whole:
-            self._read_stretch(first, None, None)
+        for some in [self._read_on(first)] if None in found else found:
+            first.objects.update(some or {})
+        return first.objects
 
     def _bounds(self, last: str) -> list[str]:
-        """The last keys of stretches that hold as many expected keys as the first page."""
+        """The last keys of stretches that have as many expected keys as each other."""
         in_first = bisect_right(self._expected, last)
-        step = int(in_first * FILLED)
-        return list(self._expected[in_first + step :: step]) if step else []
+        rest = self._expected[in_first:]
+        # As many as there seem to be pages, if the first one tells.
+        count = min(AT_ONCE, -(-len(rest) // in_first) if in_first else len(rest))
+        return [rest[len(rest) * number // count] for number in range(1, count)]
 
-    def _read_stretch(self, page: _Page, start: str | None, end: str | None) -> bool:
-        """List what comes after ``start``, or without it after the page, up to ``end``.
+    def _read_stretch(
+        self, first: _Page, start: str | None, end: str | None
+    ) -> dict[str, Listed] | None:
+        """List what comes after ``start``, or without it after the first page, up to ``end``.
 
-        Returns whether it could: a server may not know how to begin in the middle.
+        None where the server does not know how to begin in the middle.
         """
-        last = start
-        if start is not None:
+        if start is None:
+            return self._read_on(first, end)
+        try:
             page = self._ask({"StartAfter": start})
-            if page.objects and min(page.objects) <= start:
-                return False
-        while not page.is_last:
-            last = max(page.objects, default=last)
-            if end is not None and last is not None and last >= end:
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {400, 501}:
+                return None
+            raise
+        if page.objects and min(page.objects) <= start:
+            return None
+        return page.objects | self._read_on(page, end)
+
+    def _read_on(self, page: _Page, end: str | None = None) -> dict[str, Listed]:
+        """List what comes after a page, up to ``end``."""
+        objects: dict[str, Listed] = {}
+        while not (page.is_last or self._has_failed):
+            if end is not None and max(page.objects, default="") >= end:
                 break
-            page = self._ask({"ContinuationToken": page.token})
-        return True
+            token = page.token
+            page = self._ask({"ContinuationToken": token})
+            if page.token == token:
+                raise PaginationError(message=f"the listing does not end: {token!r} came twice")
+            objects.update(page.objects)
+        return objects
 
     def _ask(self, position: dict[str, Any]) -> _Page:
         with self._lock:
@@ -124,8 +144,6 @@ class Listing:
         items: Any = answer.get("Contents", ())
         objects = {intern(item["Key"]): item[_LISTED] for item in items}
         token = answer.get("NextContinuationToken", "")
-        with self._lock:
-            self.objects.update(objects)
         return _Page(objects, token, is_last=not (answer.get("IsTruncated") and token))
 
 

@@ -20,6 +20,13 @@ LARGE = 8 * 1024 * 1024
 CHUNK = 64 * 1024
 
 
+class ChangedError(Exception):
+    """A file is no longer what it was when it was hashed, and named by that."""
+
+    def __init__(self) -> None:
+        super().__init__("The file changed while it was collected. Run collectstatic again.")
+
+
 class Stage(enum.IntEnum):
     """When a file may become visible: each stage waits for the one before to succeed."""
 
@@ -94,11 +101,17 @@ class Content:
         return self.opener() if self.data is None else io.BytesIO(self.data)
 
     def read(self) -> bytes:
-        """All bytes; for small content."""
+        """All bytes; for small content. Raises ChangedError as ``confirm`` does."""
+        return cast(bytes, self.confirm().data)
+
+    def confirm(self) -> Content:
+        """The same as the file holds it now; raises ChangedError if that is another."""
         if self.data is not None:
-            return self.data
-        with self.opener() as file:
-            return file.read()
+            return self
+        now = Content.of_file(self.opener)
+        if now.digest != self.digest:
+            raise ChangedError
+        return now
 
     def written_to(self, path: Path) -> bool:
         """Whether the file at ``path`` holds just these bytes."""

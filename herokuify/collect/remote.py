@@ -44,14 +44,15 @@ def read(listing: Listing, index_key: str, create_bucket: Callable[[], None] | N
     try:
         index = threads.submit(lambda: _load_index(listing.client, listing.bucket, index_key))
         try:
-            listing.read()
+            objects = listing.read()
         except ClientError as error:
             is_missing = error.response.get("Error", {}).get("Code") == "NoSuchBucket"
             if create_bucket is None or not is_missing:
                 raise
             create_bucket()
             listing.silence.end()
-        return Remote(listing.objects, index.result(), requests=listing.requests + 1)
+            objects = {}
+        return Remote(objects, index.result(), requests=listing.requests + 1)
     finally:
         threads.close()
 

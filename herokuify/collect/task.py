@@ -22,7 +22,7 @@ class Place:
     #: Which keys this run's release decides about; the others belong to another command.
     in_scope: Callable[[str], bool]
     create_bucket: Callable[[], None] | None = None
-    #: Keys, in order, among which those of the bucket lie.
+    #: Keys, in order, many of which may be in the bucket.
     expected: Sequence[str] = ()
 
 

@@ -214,6 +214,7 @@ class Uploader:
                 ),
                 Callback=lambda _bytes: self._silence.end(),
             )
+        file.content.confirm()  # that these were the bytes
         head = self._client.head_object(Bucket=self._bucket, Key=file.key)
         with self._change:
             self.requests += 3 + -(-size // LARGE)

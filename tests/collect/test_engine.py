@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError
 from herokuify.collect import engine, silence
 from herokuify.collect.engine import DELETE_AT_ONCE, Collection
 from herokuify.collect.index import Entry, dump_index, parse_index
-from herokuify.collect.local import Content, LocalFile, Stage
+from herokuify.collect.local import ChangedError, Content, LocalFile, Stage
 from herokuify.collect.report import Progress
 from herokuify.collect.silence import SilentError
 from herokuify.collect.task import Place, PublishError, RemoveError, Wishes
@@ -270,6 +271,29 @@ class TestFailures:
             collection.publish()
         assert caught.value.failures.keys() == {"static/bad1", "static/bad2"}
         assert bucket.stored.keys() == {"static/good"}
+
+    @pytest.mark.parametrize("stage", [Stage.CONTENT_NAMED, Stage.PLAIN])
+    def test_of_a_file_that_changed(self, collect: Collect, tmp_path: Path, stage: Stage) -> None:
+        """Under a hashed name, other bytes would be served for a year."""
+        path = tmp_path / "a.css"
+        path.write_bytes(b"old")
+        bucket = Bucket()
+        listed = threading.Event()
+
+        def hold(request: Request) -> None:
+            if request.operation == "ListObjects":
+                assert listed.wait(timeout=60)
+
+        bucket.refuses = hold
+        collection = collect(bucket)
+        content = Content.of_file(lambda: path.open("rb"))
+        collection.add(LocalFile("a.css", "static/a.css", stage, content, {}))
+        path.write_bytes(b"new")
+        listed.set()
+        with pytest.raises(PublishError) as caught:
+            collection.publish()
+        assert isinstance(caught.value.failures["static/a.css"], ChangedError)
+        assert not bucket.stored
 
     def test_of_the_listing(self, collect: Collect) -> None:
         bucket = Bucket()

@@ -2,13 +2,13 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from herokuify.collect.listing import Listing
+from herokuify.collect.listing import AT_ONCE, Listed, Listing
 from herokuify.collect.silence import Silence
 from tests.collect.conftest import client_of
 from tests.servers import S3Server
@@ -40,10 +40,9 @@ def server(request: pytest.FixtureRequest) -> Iterator[S3Server]:
 class Asked:
     """A client whose pages are small, and what it asked for."""
 
-    def __init__(self, server: S3Server, *, ignores_start: bool = False) -> None:
+    def __init__(self, server: S3Server) -> None:
         self.starts: list[str] = []
         self.client = server.client()
-        self.ignores_start = ignores_start
         self.client.meta.events.register(
             "before-parameter-build.s3.ListObjectsV2", self._small, unique_id="small"
         )
@@ -52,15 +51,17 @@ class Asked:
         params["MaxKeys"] = PAGE
         if "StartAfter" in params:
             self.starts.append(params["StartAfter"])
-            if self.ignores_start:
-                del params["StartAfter"]
 
-    def read(self, expected: list[str], prefix: str = "static/") -> Listing:
+    def read(
+        self, expected: Sequence[str], prefix: str = "static/"
+    ) -> tuple[dict[str, Listed], int]:
+        """The objects, and the number of requests."""
         listing = Listing(self.client, BUCKET, prefix, Silence(), sorted(expected))
-        listing.read()
-        return listing
+        return listing.read(), listing.requests
 
 
+ALL = [*SOURCES, *HASHED, *OLD]
+PAGES = math.ceil(len(ALL) / PAGE)
 EXPECTED = {
     "nothing": [],
     "the same": [*SOURCES, *HASHED, *OLD],
@@ -71,37 +72,46 @@ EXPECTED = {
     "others before": [f"s{n}" for n in range(100)],
     "others after": [f"t{n}" for n in range(100)],
     "another half": SOURCES[1::2],
+    "none on the first page": SOURCES[20:],
 }
 
 
 @pytest.mark.parametrize("expected", EXPECTED.values(), ids=EXPECTED)
 def test_all_objects_whatever_is_expected(server: S3Server, expected: list[str]) -> None:
+    objects, requests = Asked(server).read(expected)
+    assert sorted(objects) == sorted(ALL)
+    assert PAGES <= requests <= PAGES + AT_ONCE
+
+
+@pytest.mark.parametrize("expected", ["the same", "a third", "more", "none on the first page"])
+def test_stretches_are_read_at_once(server: S3Server, expected: str) -> None:
     asked = Asked(server)
-    listing = asked.read(expected)
-    assert sorted(listing.objects) == sorted([*SOURCES, *HASHED, *OLD])
+    asked.read(EXPECTED[expected])
+    assert len(asked.starts) == AT_ONCE - 1
 
 
-@pytest.mark.parametrize("expected", [EXPECTED["the same"], EXPECTED["a third"]])
-def test_most_pages_are_asked_for_at_once(server: S3Server, expected: list[str]) -> None:
+def test_two_pages_are_not_divided(server: S3Server) -> None:
     asked = Asked(server)
-    listing = asked.read(expected)
-    pages = math.ceil(len([*SOURCES, *HASHED, *OLD]) / PAGE)
-    assert len(asked.starts) >= pages - 4
-    # A key too many costs a page; with 1,000 in a page, that happens seldom.
-    assert listing.requests <= pages * 2
+    objects, requests = asked.read(SOURCES[:5], prefix="static/a/0")
+    assert (len(objects), requests) == (30, 3)
+    objects, requests = asked.read(SOURCES, prefix="static/a/00")
+    assert (len(objects), requests) == (3, 1)
 
 
-def test_one_page_needs_one_request(server: S3Server) -> None:
-    listing = Asked(server).read(SOURCES, prefix="static/a/00")
-    assert len(listing.objects) == 3
-    assert listing.requests == 1
+@pytest.mark.parametrize("answer", ["from the start", "refuses"])
+def test_server_that_can_only_begin_at_the_start(server: S3Server, answer: str) -> None:
+    asked = Asked(server)
 
+    def spoil(params: dict[str, Any], **_: Any) -> None:
+        if "StartAfter" in params:
+            del params["StartAfter"]
+            if answer == "refuses":
+                params["ContinuationToken"] = ""  # a 400 of any server
 
-def test_server_that_can_only_begin_at_the_start(server: S3Server) -> None:
-    asked = Asked(server, ignores_start=True)
-    listing = asked.read(SOURCES)
+    asked.client.meta.events.register("before-parameter-build.s3.ListObjectsV2", spoil)
+    objects, _ = asked.read(SOURCES)
     assert asked.starts
-    assert sorted(listing.objects) == sorted([*SOURCES, *HASHED, *OLD])
+    assert sorted(objects) == sorted(ALL)
 
 
 def test_refusal_in_the_middle(server: S3Server) -> None:

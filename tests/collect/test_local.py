@@ -10,7 +10,15 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from herokuify.collect.local import CHUNK, LARGE, Content, LocalFile, Stage, compressed
+from herokuify.collect.local import (
+    CHUNK,
+    LARGE,
+    ChangedError,
+    Content,
+    LocalFile,
+    Stage,
+    compressed,
+)
 
 
 class TestContent:
@@ -27,7 +35,7 @@ class TestContent:
         assert len(content.digest) == 32
         assert content.is_large == (size >= LARGE)
         assert (content.data is None) == content.is_large
-        assert content.read() == data
+        assert content.is_large or content.read() == data
         with content.open() as file:
             assert file.read() == data
 
@@ -58,6 +66,18 @@ class TestContent:
 
         Content.of_file(lambda: Asked(b"a" * LARGE))
         assert set(sizes) == {CHUNK}
+
+    @pytest.mark.parametrize("size", [3, LARGE])
+    def test_another_content_is_none_of_its_own(self, tmp_path: Path, size: int) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(b"a" * size)
+        content = Content.of_file(lambda: path.open("rb")).put_away()
+        assert content.confirm().digest == content.digest
+        path.write_bytes(b"b" * size)
+        with pytest.raises(ChangedError, match="Run collectstatic again"):
+            content.confirm()
+        with pytest.raises(ChangedError):
+            content.read()
 
     def test_bytes_without_a_file_stay(self) -> None:
         content = Content.of_bytes(b"made here")

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, PaginationError
 
 from herokuify.collect.index import Entry
 from herokuify.collect.listing import Listed, Listing
@@ -121,6 +121,28 @@ class TestRead:
         with answering(proxy, rule):
             remote = read(listing(client, "bucket", expected), "index", None)
         assert remote.objects.keys() == {"static/m", "static/c", "static/z", "static/a"}
+
+    def test_listing_without_an_end(self, client: Any, proxy: Proxy) -> None:
+        def rule(request: Request) -> Document | Answer:
+            if request.operation == "ListObjects":
+                return page(["static/a"], "again")
+            return Answer(LISTING, 404, "NoSuchKey", "")
+
+        with answering(proxy, rule), pytest.raises(PaginationError, match="came twice"):
+            read(listing(client, "bucket"), "index", None)
+
+    def test_bucket_that_vanishes_meanwhile_holds_nothing(self, client: Any, proxy: Proxy) -> None:
+        answers: Iterator[Document | Answer]
+        answers = iter([page(["static/a"], "t2"), Answer(LISTING, 404, "NoSuchBucket", "")])
+
+        def rule(request: Request) -> Document | Answer:
+            if request.operation == "ListObjects":
+                return next(answers)
+            return Answer(LISTING, 404, "NoSuchKey", "")
+
+        with answering(proxy, rule):
+            remote = read(listing(client, "bucket"), "index", lambda: None)
+        assert remote == Remote({}, {}, 3)
 
     def test_page_that_is_cut_is_asked_for_again(self, client: Any, proxy: Proxy) -> None:
         whole = page(["static/a"])

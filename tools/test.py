@@ -8,7 +8,8 @@ from bootstrap import ensure_environment, run
 
 if __name__ == "__main__":
     groups = ["--group", "test"]
-    if os.environ.get("HEROKUIFY_TEST_CHROMIUM") or shutil.which("chromium"):
+    browsers = (os.environ.get("HEROKUIFY_TEST_CHROMIUM", ""), "chromium", "google-chrome")
+    if any(map(shutil.which, browsers)):
         groups += ["--group", "browser"]
     python = ensure_environment(groups)
     run([python, "-m", "pytest", "-n", "auto", *sys.argv[1:]])

@@ -30,7 +30,8 @@ Visiting = Callable[..., AbstractContextManager[Visit]]
 @pytest.fixture(scope="session")
 def executable() -> str:
     pytest.importorskip("playwright", reason="playwright is not installed (group browser)")
-    found = os.environ.get("HEROKUIFY_TEST_CHROMIUM") or shutil.which("chromium")
+    names = [os.environ.get("HEROKUIFY_TEST_CHROMIUM"), "chromium", "google-chrome"]
+    found = next(filter(None, (name and shutil.which(name) for name in names)), None)
     if not found:
         pytest.skip("chromium is not installed, and HEROKUIFY_TEST_CHROMIUM is not set")
     return found

@@ -19,7 +19,7 @@ from botocore.exceptions import (
 )
 
 from herokuify.collect import silence, upload
-from herokuify.collect.local import LARGE, Content, LocalFile, Stage
+from herokuify.collect.local import LARGE, ChangedError, Content, LocalFile, Stage
 from herokuify.collect.silence import SilentError
 from herokuify.collect.upload import GaveUpError, Sent, Uploader, is_transient
 
@@ -195,7 +195,8 @@ class TestBounds:
             opened.set()
             return io.BytesIO(bytes(3 * LARGE))
 
-        large = local_file("large", Content(3 * LARGE, "d", None, opener))
+        large = local_file("large", Content.of_file(opener))
+        opened.clear()
         thread = in_thread(lambda: [uploader.submit(large), uploader.submit(local_file("next"))])
         assert not opened.wait(0.1)
         transport.open["static/small"].set_result("e")
@@ -272,10 +273,17 @@ class TestRetries:
         client.failures = [SLOW_DOWN, CUT]
         uploader = make()
         data = bytes(LARGE)
-        large = local_file("large", Content(LARGE, "d", None, lambda: io.BytesIO(data)))
+        large = local_file("large", Content.of_file(lambda: io.BytesIO(data)))
         uploader.submit(large)
         uploader.drain()
         assert uploader.sent == {"static/large": Sent(f"{etag(data)}-2", LARGE)}
+
+    def test_large_file_that_changed(self, make: Make) -> None:
+        uploader = make()
+        large = Content(LARGE, "of what it was", None, lambda: io.BytesIO(bytes(LARGE)))
+        uploader.submit(local_file("large", large))
+        uploader.drain()
+        assert isinstance(uploader.failures["static/large"], ChangedError)
 
     def test_pauses_grow_up_to_a_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Timer:
@@ -463,7 +471,7 @@ class TestGzip:
     @pytest.mark.parametrize("is_gzipped", [True, False])
     def test_large_file(self, make: Make, client: FakeClient, is_gzipped: bool) -> None:
         data = bytes(LARGE + 1)
-        content = Content(len(data), "d", None, lambda: io.BytesIO(data))
+        content = Content.of_file(lambda: io.BytesIO(data))
         uploader = make()
         uploader.submit(local_file("a", content, is_gzipped=is_gzipped))
         uploader.drain()

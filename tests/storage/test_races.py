@@ -12,6 +12,7 @@ from benchmarks.distance import distance_to
 from tests.project import SNIPPET, Project, clean_environment
 from tests.servers import S3Server
 from tests.storage.conftest import client_of
+from tests.storage.helpers import on_ceph
 
 PROCESSES = 8
 ROUNDS = 20
@@ -40,6 +41,7 @@ print(json.dumps(names))
 
 
 @pytest.mark.once
+@on_ceph  # moto looks and writes in two steps
 def test_every_save_is_kept(
     make_project: Callable[..., Project], s3: S3Server, bucket: str
 ) -> None:

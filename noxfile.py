@@ -16,9 +16,9 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-PYTHON = "3.12"  # of every session but the tests
+PYTHON = "3.14"  # of every session but the tests
 # The oldest pair stands for the oldest declared release of every dependency as well.
-MATRIX = {"3.10": "4.2", "3.11": "5.2", "3.12": "6.0", "3.13": "6.1"}
+MATRIX = {"3.10": "4.2", "3.11": "5.2", "3.12": "5.2", "3.13": "6.0", "3.14": "6.1"}
 OLDEST, NEWEST = "4.2", "6.1"
 # The wheel and the source distribution, once a session has built them: the sessions of one run
 # share them, so that what "build" has checked is what is installed and tested.
@@ -54,23 +54,48 @@ def build(session: nox.Session) -> None:
 )
 def tests(session: nox.Session, django: str) -> None:
     """Run the tests on the built wheel with one pair of Python and Django."""
+    kind = {OLDEST: "oldest", NEWEST: "newest"}.get(django, "between")
+    _test_wheel(session, kind, f"Django=={django}.*")
+
+
+@nox.session(python=PYTHON)
+def prerelease(session: nox.Session) -> None:
+    """Run the tests on the newest pre-release of Django, where there is one."""
+    session.install("-c", "constraints.txt", "--upgrade", "--pre", "Django")
+    ask = ("python", "-c", "import django; print(django.get_version())")
+    version = str(session.run(*ask, silent=True)).strip()
+    if re.fullmatch(r"[\d.]+", version):
+        session.skip(f"no pre-release of Django: the newest is {version}")
+    _test_wheel(session, "newest", f"Django=={version}")
+
+
+def _test_wheel(session: nox.Session, kind: str, django: str) -> None:
+    """Run the tests on the built wheel, with one Django, as this kind of environment."""
     # Compiled here, where each of the tests' thousand processes would compile for itself: they
     # write nothing beside the packages. pip always does.
     session.env["UV_COMPILE_BYTECODE"] = "1"
     work = Path(session.create_tmp()).resolve()
     constraints = Path("constraints.txt").resolve()
-    if django == OLDEST:
+    if kind == "oldest":
         constraints = _oldest_dependencies(session, work, constraints)
     # Of the matrix, the browser's tests run with the newest Django alone.
-    groups = ["test", "browser"] if django == NEWEST else ["test"]
+    groups = ["test", "browser"] if kind == "newest" else ["test"]
     _install_groups(session, *groups, constraints=constraints)
     wheel, sdist = _distributions(session)
-    session.install("-c", str(constraints), str(wheel), f"Django=={django}.*")
+    session.install("-c", str(constraints), str(wheel), django)
     session.chdir(_tree_without_package(sdist, work))
-    kind = {OLDEST: "oldest", NEWEST: "newest"}.get(django, "between")
     variables = {"HEROKUIFY_TEST_INSTALLED": kind, "PYTHONSAFEPATH": "1"}
     arguments = session.posargs or ["-n", "auto"]
     session.run("python", "-m", "pytest", *arguments, env=variables)
+
+
+@nox.session(python=PYTHON)
+def third_party(session: nox.Session) -> None:
+    """Run the tests of packages that stand beside Redis in projects."""
+    _install_groups(session, "third-party")
+    session.install("-c", "constraints.txt", "-e", ".")
+    arguments = session.posargs or ["tests/thirdparty"]
+    session.run("python", "-m", "pytest", *arguments, env={"HEROKUIFY_TEST_THIRD_PARTY": "1"})
 
 
 @nox.session(python=PYTHON)

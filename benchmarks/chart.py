@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.results import Key, Median
-from benchmarks.text import TITLES, seconds
+from benchmarks.results import Medians
+from benchmarks.text import TITLES, number
 
 _SERIES = {"first": "first deploy", "unchanged": "unchanged redeploy"}
 _PANELS = {"plain": "Plain names", "manifest": "Hashed names and a manifest"}
@@ -17,7 +17,7 @@ _BAR, _GAP, _TITLE = 11, 12, 30
 _STYLE = "font-family: system-ui, sans-serif; font-size: 12px; fill: #1f2328"
 
 
-def bars(medians: dict[Key, Median], subtitle: str) -> str:
+def bars(medians: Medians, subtitle: str) -> str:
     """Return the chart; each panel has its own linear scale."""
     parts: list[str] = []
     y = 52
@@ -44,13 +44,13 @@ def bars(medians: dict[Key, Median], subtitle: str) -> str:
     )
 
 
-def _panel(medians: dict[Key, Median], variant: str, title: str, y: int) -> tuple[list[str], int]:
+def _panel(medians: Medians, variant: str, title: str, y: int) -> tuple[list[str], int]:
     """Return a panel's elements and where the next one begins."""
     rows = {
         contestant: {
-            name: median.wall
+            name: medians[case]["wall"]
             for name in _SERIES
-            if (median := medians.get(Key(contestant, variant, name)))
+            if (case := f"{contestant} {variant} {name}") in medians
         }
         for contestant in CONTESTANTS
     }
@@ -61,7 +61,7 @@ def _panel(medians: dict[Key, Median], variant: str, title: str, y: int) -> tupl
     parts = [f'<text x="12" y="{y + 14}" font-weight="bold">{title}</text>']
     y += _TITLE
     for contestant, walls in rows.items():
-        ours = contestant.startswith("herokuify")
+        ours = contestant == "herokuify"
         label = escape(TITLES[contestant].replace("*", ""))
         weight = ' font-weight="bold"' if ours else ""
         parts.append(
@@ -72,7 +72,7 @@ def _panel(medians: dict[Key, Median], variant: str, title: str, y: int) -> tupl
             width = max(1.0, wall * scale)
             parts.append(
                 f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" fill="{color}"/>'
-                f'<text x="{_LEFT + width + 5:.1f}" y="{y + _BAR - 1}">{seconds(wall)}</text>'
+                f'<text x="{_LEFT + width + 5:.1f}" y="{y + _BAR - 1}">{number(wall)}</text>'
             )
             y += _BAR + 1
         y += _GAP

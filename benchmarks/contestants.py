@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from benchmarks.access import REGION, Access
-from benchmarks.project import Project, clean_environment
+from typing import NamedTuple
 
 VARIANTS = ("plain", "manifest")
 SCENARIOS = ("first", "unchanged", "changed", "headers")
@@ -19,6 +17,29 @@ LOCATION = "static"
 CACHE_CONTROL = "public, max-age=60"
 HEADERS_SUFFIX = ".svg"
 
+REGION = "us-east-1"
+
+_MANAGE = """import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+execute_from_command_line(sys.argv)
+"""
+_SETTINGS = """import os
+
+SECRET_KEY = "only static files are made here"
+USE_TZ = True
+INSTALLED_APPS = [{apps}]
+STATICFILES_DIRS = [os.environ["BENCH_SOURCE"]]
+STATIC_ROOT = os.environ["BENCH_STATIC_ROOT"]
+STATIC_URL = "/static/"
+STORAGES = {{
+    "default": {{"BACKEND": "django.core.files.storage.FileSystemStorage"}},
+    "staticfiles": {{"BACKEND": "{storage}"}},
+}}
+"""
 _DJANGO_STORAGES = f"""
 AWS_ACCESS_KEY_ID = os.environ["AWS_ACCESS_KEY_ID"]
 AWS_SECRET_ACCESS_KEY = os.environ["AWS_SECRET_ACCESS_KEY"]
@@ -52,6 +73,33 @@ if os.environ.get("BENCH_HEADERS"):
 """
 
 
+class Access(NamedTuple):
+    """Where an S3 server is and who may use it."""
+
+    endpoint: str
+    key: str
+    secret: str
+
+    @property
+    def address(self) -> str:
+        """The ``host:port`` of the endpoint."""
+        return self.endpoint.partition("://")[2].strip("/")
+
+
+def write_project(folder: Path, storage: str, apps: Sequence[str], lines: str) -> None:
+    """Write a Django project as a user would, with nothing but static files."""
+    names = ", ".join(f'"{app}"' for app in [*apps, "django.contrib.staticfiles"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manage.py").write_text(_MANAGE)
+    (folder / "settings.py").write_text(_SETTINGS.format(apps=names, storage=storage) + lines)
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """Return an environment without what this machine's user has set for AWS, Python or Django."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "TMPDIR"}}
+    return {**kept, "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"}
+
+
 @dataclass(frozen=True)
 class Deployment:
     """What a contestant is asked to deploy, from where to where."""
@@ -64,20 +112,21 @@ class Deployment:
     new_headers: bool = False
 
 
+#: variant → the storage class, the apps and the lines of settings.py
+_Settings = dict[str, tuple[str, tuple[str, ...], str]]
+
+
 @dataclass(frozen=True)
 class Contestant:
     """A way to deploy static files: collectstatic (``settings``) or a copying tool (``tool``).
 
-    ``settings`` holds, for each variant, the storage class, the apps and the lines of settings.py.
-    ``local`` ones never see S3, ``slow`` ones get fewer rounds.
+    A ``local`` one never sees S3.
     """
 
     name: str
-    environment: str
-    settings: dict[str, tuple[str, tuple[str, ...], str]] = field(default_factory=dict)
+    settings: _Settings = field(default_factory=dict)
     tool: Callable[[Deployment, str], list[str]] | None = None
     local: bool = False
-    slow: bool = False
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -107,11 +156,12 @@ class Contestant:
             command[0] = str(deployment.scripts / command[0])
             region = {"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION}
             return command, {**clean_environment(folder.parent), **credentials, **region}
-        storage, apps, lines = self.settings[variant]
-        project = Project(folder, storage, apps, lines)
+        write_project(folder, *self.settings[variant])
         variables = {
-            **project.variables(deployment.source, deployment.static_root),
+            **clean_environment(folder),
             **credentials,
+            "BENCH_SOURCE": str(deployment.source),
+            "BENCH_STATIC_ROOT": str(deployment.static_root),
             "AWS_STORAGE_BUCKET_NAME": deployment.bucket,
             "AWS_S3_ENDPOINT_URL": access.endpoint,
             "AWS_S3_REGION_NAME": REGION,
@@ -119,15 +169,20 @@ class Contestant:
         }
         if deployment.new_headers:
             variables["BENCH_HEADERS"] = "1"
-        return [str(deployment.scripts / "python"), *project.collectstatic], variables
+        python = str(deployment.scripts / "python")
+        return [python, str(folder / "manage.py"), "collectstatic", "--noinput"], variables
+
+
+def s5cmd_program(scripts: Path) -> str:
+    """The program itself: the one in the bin folder is Python, and would charge its own start."""
+    places = scripts.parent.rglob("site-packages/s5cmd/bin/s5cmd*")
+    return next((str(one) for one in places if os.access(one, os.X_OK)), str(scripts / "s5cmd"))
 
 
 def _s5cmd(deployment: Deployment, target: str) -> list[str]:
     endpoint = deployment.access.endpoint
     options = ["--log", "error", "--endpoint-url", endpoint]
-    # The command in the bin folder is Python, and would charge its own start to s5cmd.
-    places = deployment.scripts.parent.rglob("site-packages/s5cmd/bin/s5cmd*")
-    program = next((str(one) for one in places if os.access(one, os.X_OK)), "s5cmd")
+    program = s5cmd_program(deployment.scripts)
     return [program, *options, "sync", f"{deployment.source}/", f"s3://{target}"]
 
 
@@ -143,67 +198,51 @@ def _rclone(deployment: Deployment, target: str) -> list[str]:
     return ["rclone", "copy", "--config=", *options, str(deployment.source), f"{remote}:{target}"]
 
 
-def _herokuify(name: str) -> Contestant:
-    return Contestant(
-        name,
-        name,
-        {
-            "plain": ("herokuify.storage.S3StaticStorage", ("herokuify",), _HEROKUIFY),
-            "manifest": (
-                "herokuify.storage.CachedS3ManifestStaticStorage",
-                ("herokuify",),
-                _HEROKUIFY,
-            ),
-        },
-    )
+def _storages(package: str, classes: tuple[str, str], *lines: str, app: str = "") -> _Settings:
+    """The settings of both variants; ``lines`` are the plain one's and the manifest's."""
+    apps = (app,) if app else ()
+    return {
+        variant: (f"{package}.{name}", apps, text)
+        for variant, name, text in zip(VARIANTS, classes, (lines[0], lines[-1]), strict=True)
+    }
 
 
+_STORAGES = ("storages.backends.s3", ("S3StaticStorage", "S3ManifestStaticStorage"))
+_OURS = _storages(
+    "herokuify.storage",
+    ("S3StaticStorage", "CachedS3ManifestStaticStorage"),
+    _HEROKUIFY,
+    app="herokuify",
+)
+LOCAL = Contestant(
+    "local",
+    _storages(
+        "django.contrib.staticfiles.storage",
+        ("StaticFilesStorage", "ManifestStaticFilesStorage"),
+        "",
+    ),
+    local=True,
+)
 CONTESTANTS = {
     contestant.name: contestant
     for contestant in (
-        Contestant(
-            "local",
-            "local",
-            {
-                "plain": ("django.contrib.staticfiles.storage.StaticFilesStorage", (), ""),
-                "manifest": (
-                    "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
-                    (),
-                    "",
-                ),
-            },
-            local=True,
-        ),
-        _herokuify("herokuify-crt"),
-        _herokuify("herokuify"),
-        Contestant("s5cmd", "s5cmd", tool=_s5cmd),
-        Contestant("rclone", "rclone", tool=_rclone),
-        Contestant("awscli", "awscli", tool=_awscli),
+        LOCAL,
+        Contestant("herokuify", _OURS),
+        Contestant("before", _OURS),
+        Contestant("s5cmd", tool=_s5cmd),
+        Contestant("rclone", tool=_rclone),
+        Contestant("awscli", tool=_awscli),
         Contestant(
             "collectfasta",
-            "collectfasta",
-            {
-                "plain": (
-                    "storages.backends.s3.S3StaticStorage",
-                    ("collectfasta",),
-                    _DJANGO_STORAGES + _COLLECTFASTA.format(strategy="Boto3Strategy"),
+            _storages(
+                *_STORAGES,
+                *(
+                    _DJANGO_STORAGES + _COLLECTFASTA.format(strategy=strategy)
+                    for strategy in ("Boto3Strategy", "Boto3ManifestMemoryStrategy")
                 ),
-                "manifest": (
-                    "storages.backends.s3.S3ManifestStaticStorage",
-                    ("collectfasta",),
-                    _DJANGO_STORAGES + _COLLECTFASTA.format(strategy="Boto3ManifestMemoryStrategy"),
-                ),
-            },
-            slow=True,
+                app="collectfasta",
+            ),
         ),
-        Contestant(
-            "django-storages",
-            "django-storages",
-            {
-                "plain": ("storages.backends.s3.S3StaticStorage", (), _DJANGO_STORAGES),
-                "manifest": ("storages.backends.s3.S3ManifestStaticStorage", (), _DJANGO_STORAGES),
-            },
-            slow=True,
-        ),
+        Contestant("django-storages", _storages(*_STORAGES, _DJANGO_STORAGES)),
     )
 }

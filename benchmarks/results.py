@@ -7,111 +7,101 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-
-class Key(NamedTuple):
-    """What the rounds of one measurement have in common."""
-
-    contestant: str
-    variant: str
-    scenario: str
-
-
-@dataclass(frozen=True)
-class Median:
-    """Medians of one measurement's rounds; ``None`` in a run that failed."""
-
-    rounds: int
-    failed: int
-    wall: float
-    fastest: float
-    slowest: float
-    cpu: float
-    peak_bytes: float
-    requests: dict[str, float]
-    bytes_sent: float
-    bytes_received: float
-    most_connections: float
-    faults: list[str]
-
-    @classmethod
-    def of(cls, runs: list[dict[str, Any]]) -> Median | None:
-        """Return the medians of the runs that succeeded; None without one."""
-        good = [run for run in runs if run["exit"] == 0]
-        if not good:
-            return None
-        walls = [run["wall"] for run in good]
-        kinds = sorted({kind for run in good for kind in run["requests"]})
-        return cls(
-            rounds=len(good),
-            failed=len(runs) - len(good),
-            wall=statistics.median(walls),
-            fastest=min(walls),
-            slowest=max(walls),
-            cpu=statistics.median(run["user"] + run["system"] for run in good),
-            peak_bytes=statistics.median(run["peak_bytes"] for run in good),
-            requests={
-                kind: statistics.median(run["requests"].get(kind, 0) for run in good)
-                for kind in kinds
-            },
-            bytes_sent=statistics.median(run["bytes_sent"] for run in good),
-            bytes_received=statistics.median(run["bytes_received"] for run in good),
-            most_connections=statistics.median(run["most_connections"] for run in good),
-            faults=sorted({fault for run in good for fault in _faults(run)}),
-        )
+#: case → figure → the median of its rounds
+Medians = dict[str, dict[str, float]]
+#: What measures a case: the number of the round → its records, each with figures.
+Measure = Callable[[int], Iterable[dict[str, Any]]]
 
 
 class Results:
-    """One set's runs and the circumstances, in one JSON file; written after each run."""
+    """The runs of one benchmark and their circumstances, in one JSON file; written at each run.
 
-    def __init__(self, path: Path, data: dict[str, Any]) -> None:
+    A case that is measured again replaces its earlier runs; those of other cases stay.
+    """
+
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.data = data
+        self.data: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"runs": []}
+        self._renewed: set[str] = set()
 
-    @classmethod
-    def new(cls, name: str, folder: Path, circumstances: dict[str, Any]) -> Results:
-        """Begin a file named ``<date>-<set>.json``, or ``<date>-<set>-2.json`` and so on."""
-        today = dt.datetime.now(dt.timezone.utc).date().isoformat()
-        folder.mkdir(parents=True, exist_ok=True)
-        path, number = folder / f"{today}-{name}.json", 1
-        while path.exists():
-            number += 1
-            path = folder / f"{today}-{name}-{number}.json"
-        results = cls(path, {"name": name, "date": today, **circumstances, "runs": []})
-        results._write()
-        return results
+    def describe(self, **circumstances: Any) -> None:
+        """Say what holds for the runs to come."""
+        versions = {**self.data.get("versions", {}), **circumstances.pop("versions", {})}
+        self.data |= {**circumstances, "versions": versions, "machine": machine()}
 
-    @classmethod
-    def load(cls, path: Path) -> Results:
-        """Read a file back."""
-        return cls(path, json.loads(path.read_text()))
-
-    def add(self, record: dict[str, Any]) -> None:
+    def add(self, case: str, record: Mapping[str, Any]) -> None:
         """Keep one run."""
-        self.data["runs"].append(record)
-        self._write()
-
-    def _write(self) -> None:
-        new = self.path.with_suffix(".new")
+        if case not in self._renewed:
+            self._renewed.add(case)
+            self.data["runs"] = [run for run in self.data["runs"] if run["case"] != case]
+        today = dt.datetime.now(dt.timezone.utc).date().isoformat()
+        self.data["runs"].append({"case": case, "date": today, **record})
+        head = {key: value for key, value in self.data.items() if key != "runs"}
         runs = ",\n".join(f"  {json.dumps(run)}" for run in self.data["runs"])
-        head = json.dumps(
-            {key: value for key, value in self.data.items() if key != "runs"}, indent=1
-        )
-        new.write_text(f'{head[:-2]},\n "runs": [\n{runs}\n ]\n}}\n')
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        new = self.path.with_suffix(".new")
+        new.write_text(f'{json.dumps(head, indent=1)[:-2]},\n "runs": [\n{runs}\n ]\n}}\n')
         new.replace(self.path)
 
-    def medians(self) -> dict[Key, Median]:
-        """Return the medians of everything that succeeded at least once."""
-        groups: dict[Key, list[dict[str, Any]]] = {}
+    def medians(self) -> Medians:
+        """Return the medians of all that succeeded at least once; "failed" counts the others."""
+        groups: dict[str, list[dict[str, Any]]] = {}
         for run in self.data["runs"]:
-            key = Key(run["contestant"], run["variant"], run["scenario"])
-            groups.setdefault(key, []).append(run)
-        medians = {key: Median.of(runs) for key, runs in groups.items()}
-        return {key: median for key, median in medians.items() if median}
+            groups.setdefault(run["case"], []).append(run)
+        return {case: found for case, runs in groups.items() if (found := _median(runs))}
+
+
+def _median(runs: list[dict[str, Any]]) -> dict[str, float]:
+    good = [_flat(run) for run in runs if not run.get("exit")]
+    if not good:
+        return {}
+    found = {
+        key: statistics.median(run[key] for run in good if key in run)
+        for key in dict.fromkeys(key for run in good for key in run)
+    }
+    wrong = sum(any(run.get(key) for key in ("missing", "wrong", "old_headers")) for run in runs)
+    return {**found, "rounds": len(runs), "failed": len(runs) - len(good) + wrong}
+
+
+def _flat(run: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a run; requests as "PUT", "LIST" and so on, CPU as one."""
+    numbers = {key: value for key, value in run.items() if isinstance(value, int | float)}
+    if "user" in run:
+        numbers["cpu"] = run["user"] + run["system"]
+    return {**numbers, **run.get("requests", {})}
+
+
+def take_turns(
+    results: Results, cases: Mapping[str, Measure], rounds: int, *, warm_up: bool = False
+) -> None:
+    """Measure each case in each round; another one begins each round, so drift hits everybody.
+
+    The records may bring a "case" of their own. With ``warm_up`` a first round does not count.
+    """
+    names = list(cases)
+    for number in range(-1 if warm_up else 0, rounds):
+        shift = max(number, 0) % len(names)
+        for name in names[shift:] + names[:shift]:
+            for record in cases[name](number):
+                if number >= 0:
+                    case = record.get("case", name)
+                    results.add(case, {**record, "case": case, "round": number})
+                    print(f"{case} #{number}: {summary(record)}", flush=True)
+
+
+def summary(record: Mapping[str, Any]) -> str:
+    """A record as one line for people."""
+    flat = {**record, **_flat(record)}
+    skipped = {"case", "requests", "statuses", "user", "system"}
+    return ", ".join(
+        f"{key} {value:.6g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in flat.items()
+        if key not in skipped and value not in ([], {}, "")
+    )
 
 
 def machine() -> dict[str, Any]:
@@ -132,12 +122,3 @@ def _first(path: Path, field: str) -> str:
         return ""
     lines = (line.partition(":") for line in path.read_text().splitlines())
     return next((value.strip() for name, _, value in lines if name.strip() == field), "")
-
-
-def _faults(run: dict[str, Any]) -> Iterable[str]:
-    if run.get("missing_count"):
-        yield "objects missing"
-    if run.get("wrong_count"):
-        yield "objects wrong"
-    if run.get("old_headers"):
-        yield "headers not applied"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from benchmarks.access import REGION, Access
+from benchmarks.contestants import REGION, Access
 from benchmarks.environments import versions
 
 if TYPE_CHECKING:

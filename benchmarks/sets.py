@@ -1,4 +1,4 @@
-"""The static files that are deployed: real ones, out of pinned packages from PyPI."""
+"""The static files that are deployed: real ones, out of pinned packages from PyPI, or made up."""
 
 from __future__ import annotations
 
@@ -16,6 +16,19 @@ class Source(NamedTuple):
     folder: str
     prefix: str = ""
     only: tuple[str, ...] = ()
+
+
+class FileSet(NamedTuple):
+    """What is deployed, and what is measured with it unless the options say otherwise.
+
+    ``generated`` is the number of made-up files and the bytes of each.
+    """
+
+    sources: tuple[Source, ...] = ()
+    generated: tuple[int, int] = (0, 0)
+    contestants: tuple[str, ...] = ("local", "herokuify", "s5cmd", "rclone", "awscli")
+    variants: tuple[str, ...] = ("plain", "manifest")
+    scenarios: tuple[str, ...] = ("first", "unchanged", "changed", "headers")
 
 
 _DJANGO = "Django==5.2.19"
@@ -43,9 +56,13 @@ _ICONS = (
     Source("mkdocs-material==9.8.1", "material/templates/.icons", prefix="icons"),
 )
 
-#: About 130, 3,400 and 20,000 files.
-SETS: dict[str, tuple[Source, ...]] = {
-    "small": (_ADMIN,),
-    "medium": _EDITORS,
-    "large": _EDITORS + _ICONS,
+#: Real files, about 130, 3,400 and 20,000; and many made-up ones, for CPU and memory.
+SETS = {
+    "small": FileSet((_ADMIN,)),
+    "medium": FileSet(_EDITORS),
+    "large": FileSet(
+        _EDITORS + _ICONS, (0, 0), ("local", "herokuify", "s5cmd"), scenarios=("first", "unchanged")
+    ),
+    "puts": FileSet((), (10_000, 8192), ("herokuify", "s5cmd"), ("plain",), ("first",)),
+    "huge": FileSet((), (100_000, 200), ("herokuify",), ("manifest",), ("first", "unchanged")),
 }

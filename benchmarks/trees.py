@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.contestants import LOCAL, Access, Deployment
 from benchmarks.environments import unpacked
-from benchmarks.project import Project
-from benchmarks.sets import Source
+from benchmarks.sets import SETS, FileSet, Source
 
 CHANGED_FILES = 10
 _CHANGEABLE = {".css", ".js", ".svg"}
@@ -29,103 +28,99 @@ def files_in(folder: Path) -> Iterator[Path]:
             yield Path(parent, name)
 
 
-def digests(folder: Path) -> dict[str, str]:
-    """Return the MD5 of each file by its name relative to the folder: what S3 calls its ETag."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.md5(path.read_bytes()).hexdigest()  # noqa: S324
-        for path in files_in(folder)
-    }
-
-
 def touch(folder: Path, names: Sequence[str] | None = None) -> None:
     """Set modification times to now, as a deploy's fresh copy has them, of all or of some."""
-    paths = files_in(folder) if names is None else (folder / name for name in names)
-    for path in paths:
+    for path in files_in(folder) if names is None else (folder / name for name in names):
         os.utime(path)
 
 
 class Trees:
-    """All trees of one set, each in the states "base" and "changed".
+    """All trees of one set, each in the states "base" and "changed"; made when asked for.
 
-    ``source`` is what the Django contestants collect from. ``ready["plain"]`` and
-    ``ready["manifest"]`` are what Django's own storages make of it, for the contestants that copy
-    ready-made trees, and for checking what the others sent; their modification times are old.
+    ``source`` is what the Django contestants collect from, ``ready`` what Django's own storages
+    make of it: for the contestants that copy ready-made trees, and to check what others sent.
+    ``django`` is the bin folder of an environment with Django; trees of different ``release``s of
+    it are kept apart.
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
-        self.folder = folder / name
-        self._facts = self.folder / "set.json"
+    def __init__(self, name: str, work: Path, django: Path, release: str = "") -> None:
+        self.name, self.work, self.django = name, work, django
+        self.files: FileSet = SETS[name]
+        # Another definition of the set is another folder.
+        digest = hashlib.sha256(repr((release, self.files[:2])).encode()).hexdigest()[:12]
+        self.folder = work / "sets" / f"{name}-{digest}"
         self._digests: dict[tuple[str, str], dict[str, str]] = {}
 
     def source(self, state: str) -> Path:
         """The folder of the files as a project has them."""
-        return self.folder / f"source-{state}"
+        make = self._make_base if state == "base" else self._make_changed
+        return self._made(f"source-{state}", make)
 
     def ready(self, variant: str, state: str) -> Path:
-        """The folder of the files as Django deploys them."""
-        return self.folder / f"{variant}-{state}"
+        """The folder of the files as Django deploys them; their modification times are old."""
+
+        def make(folder: Path) -> None:
+            nowhere = Access("http://127.0.0.1:9", "-", "-")
+            deployment = Deployment(nowhere, "-", self.source(state), folder, self.django)
+            command, variables = LOCAL.command(deployment, variant, self.folder / "project")
+            subprocess.run(command, env=variables, check=True, stdout=subprocess.DEVNULL)
+            for path in files_in(folder):
+                os.utime(path, (_LONG_AGO, _LONG_AGO))
+
+        return self._made(f"{variant}-{state}", make)
 
     def digests(self, variant: str, state: str) -> dict[str, str]:
-        """The MD5 of each file as Django deploys it; computed once."""
-        key = (variant, state)
-        if key not in self._digests:
-            self._digests[key] = digests(self.ready(*key))
-        return self._digests[key]
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Counts and bytes of files, packages, and what was left out."""
-        facts: dict[str, Any] = json.loads(self._facts.read_text())
-        return facts
+        """The MD5, S3's ETag, of each file as Django deploys it; computed once."""
+        if (variant, state) not in self._digests:
+            folder = self.ready(variant, state)
+            self._digests[variant, state] = {
+                path.relative_to(folder).as_posix(): hashlib.md5(path.read_bytes()).hexdigest()  # noqa: S324
+                for path in files_in(folder)
+            }
+        return self._digests[variant, state]
 
     def changed_names(self, variant: str) -> list[str]:
         """What a deploy of the state "changed" has to send over one of the state "base"."""
-        names: list[str] = self.facts[variant]["changed"]
-        return names
+        base = self.digests(variant, "base")
+        changed = self.digests(variant, "changed")
+        return [name for name, md5 in changed.items() if base.get(name) != md5]
 
-    def make(self, sources: Sequence[Source], packages: Path, django: Path) -> None:
-        """Make the trees, unless they are there.
-
-        ``django`` is the bin folder of an environment with Django.
-        """
-        wanted = json.loads(json.dumps(sources))
-        if self._facts.is_file() and self.facts["sources"] == wanted:
-            return
-        print(f"Making the set {self.name} …", file=sys.stderr, flush=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        base = self.source("base")
-        base.mkdir(parents=True)
-        for source in sources:
-            _copy(source, unpacked([source.requirement], packages / source.requirement), base)
-        dropped = _prune(base, self.folder / "scratch", django)
-        shutil.copytree(base, self.source("changed"))
-        edited = _edit(self.source("changed"))
-        facts: dict[str, Any] = {"sources": wanted, "dropped": dropped, "edited": edited}
-        for variant in ("plain", "manifest"):
-            facts[variant] = self._make_ready(variant, django)
-        self._facts.write_text(json.dumps(facts, indent=1))
-
-    def _make_ready(self, variant: str, django: Path) -> dict[str, Any]:
-        project = Project.local(self.folder / "project", variant)
-        sums = {}
-        for state in ("base", "changed"):
-            folder = self.ready(variant, state)
-            subprocess.run(
-                [django / "python", *project.collectstatic],
-                env=project.variables(self.source(state), folder),
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-            for path in files_in(folder):
-                os.utime(path, (_LONG_AGO, _LONG_AGO))
-            sums[state] = digests(folder)
-        base = self.ready(variant, "base")
-        return {
-            "files": len(sums["base"]),
-            "bytes": sum(path.stat().st_size for path in files_in(base)),
-            "changed": [n for n, md5 in sums["changed"].items() if sums["base"].get(n) != md5],
+    def facts(self, variant: str, *, changed: bool) -> dict[str, Any]:
+        """Counts of files and bytes; with ``changed``, of what that deploy has to send."""
+        folder = self.ready(variant, "base")
+        facts = {
+            "files": len(self.digests(variant, "base")),
+            "bytes": sum(path.stat().st_size for path in files_in(folder)),
         }
+        return {**facts, "changed": len(self.changed_names(variant))} if changed else facts
+
+    def _made(self, name: str, make: Callable[[Path], None]) -> Path:
+        folder = self.folder / name
+        if not folder.is_dir():
+            print(f"Making the set {self.name}: {name} …", file=sys.stderr, flush=True)
+            new = self.folder / f"{name}.new"
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir(parents=True)
+            make(new)
+            new.rename(folder)
+        return folder
+
+    def _make_base(self, folder: Path) -> None:
+        for source in self.files.sources:
+            package = unpacked(source.requirement, self.work / "packages" / source.requirement)
+            _copy(source, package, folder)
+        count, size = self.files.generated
+        for number in range(count):
+            path = folder / f"app{number % 100:02}" / f"file-{number}.txt"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(f"{number} ".encode().ljust(size, b"x"))
+
+    def _make_changed(self, folder: Path) -> None:
+        """Change some text files, evenly spread."""
+        shutil.copytree(self.source("base"), folder, dirs_exist_ok=True)
+        paths = [path for path in files_in(folder) if path.suffix in _CHANGEABLE]
+        for path in paths[:: max(1, len(paths) // CHANGED_FILES)][:CHANGED_FILES]:
+            path.write_bytes(path.read_bytes() + b"\n")
 
 
 def _copy(source: Source, package: Path, target: Path) -> None:
@@ -138,28 +133,3 @@ def _copy(source: Source, package: Path, target: Path) -> None:
         if not copy.exists():  # as Django's finders: the first one wins
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-
-
-def _prune(base: Path, scratch: Path, django: Path) -> list[str]:
-    """Drop the files that refer to missing ones: Django's manifest storage refuses them."""
-    dropped: list[str] = []
-    command = [str(django / "python"), "-m", "benchmarks.references", str(base), str(scratch)]
-    while True:
-        shutil.copytree(base, scratch)
-        answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        shutil.rmtree(scratch)
-        broken: list[str] = json.loads(answer.stdout)
-        for name in broken:
-            (base / name).unlink()
-        dropped += broken
-        if not broken:
-            return sorted(dropped)
-
-
-def _edit(folder: Path) -> list[str]:
-    """Change some text files, evenly spread, and return their names."""
-    paths = [path for path in files_in(folder) if path.suffix in _CHANGEABLE]
-    chosen = paths[:: max(1, len(paths) // CHANGED_FILES)][:CHANGED_FILES]
-    for path in chosen:
-        path.write_bytes(path.read_bytes() + b"\n")
-    return [path.relative_to(folder).as_posix() for path in chosen]

@@ -128,7 +128,7 @@ def _build_and_release(slug: Slug) -> tuple[str, str]:
         "DYNO": "run.1",
         "REQUEST_ID": str(uuid.uuid4()),
         "SOURCE_VERSION": secrets.token_hex(20),
-        "STACK": "heroku-24",
+        "STACK": "heroku-26",
     }
     _step(slug, "build", COLLECTSTATIC, build)
     _step(slug, "build", POST_COMPILE, build)

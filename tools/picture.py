@@ -39,7 +39,7 @@ PACKAGES = {
     "django_cleanup": "django-cleanup",
     "storages": "django-storages",
 }
-NOT_DRAWN = {"s3transfer", "urllib3", "botocore"}  # boto3's own parts
+NOT_DRAWN = {"urllib3", "botocore"}  # boto3's own parts
 
 
 def imports() -> dict[str, set[str]]:

@@ -1,14 +1,14 @@
 """A TCP proxy that stands for distance: it delays each direction by half a round trip.
 
-``python3 benchmarks/delay_proxy.py HOST:PORT [--rtt MILLISECONDS]`` listens on a free port of the
-loopback interface and prints it as a line of JSON. Each line on standard input is a command and
-is answered by a line of JSON: ``take`` with what was counted since the last ``take`` (see
-``Traffic.as_dict``). It ends when standard input does.
+``python3 benchmarks/proxy.py HOST:PORT [--rtt MILLISECONDS]`` listens on a free port of the
+loopback interface and prints it as a line of JSON. Each line on standard input is a command:
+``take`` is answered by a line of JSON with what was counted since the last ``take``; from ``mute``
+to ``unmute`` connections are accepted, and nothing that arrives is passed on before ``unmute``. It
+ends when standard input does.
 
 Bytes are passed on as they are: what is signed stays signed. The throughput is not limited; a new
 connection costs the round trip that TCP's handshake would. One thread and one heap of due times
-serve all connections, because the proxy shares the processor with what is measured: see
-``benchmarks/proxy_load.py``.
+serve all connections, because the proxy shares the processor with what is measured.
 """
 
 from __future__ import annotations
@@ -18,32 +18,68 @@ import contextlib
 import heapq
 import json
 import os
+import re
 import resource
 import select
 import socket
 import sys
 import time
-from collections import deque
-from pathlib import Path
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from benchmarks.http_count import RequestCounter, ResponseCounter, Traffic
+from collections import Counter, deque
+from typing import Any
 
 RECEIVE = 256 * 1024  # bytes asked for at once
 HIGH_WATER = 32 * 1024 * 1024  # bytes on their way in one direction before reading pauses
 EARLY = 0.0005  # seconds: epoll waits in whole milliseconds, so half of one comes out even
 
+_REQUEST = re.compile(rb"(GET|HEAD|PUT|POST|DELETE) /([^ ?]*)\??([^ ]*) HTTP/1\.1\r\n")
+_ANSWER = re.compile(rb"HTTP/1\.[01] ([2-5]\d\d)")  # after "100 Continue", or without it
+#: Parts of a query string that make a GET of a bucket a listing.
+_LISTING = re.compile(rb"list-type=|prefix=|delimiter=|marker=|max-keys=|encoding-type=|^$")
+
+
+def kind_of(method: bytes, path: bytes, query: bytes) -> str:
+    """The kind of a path-style request: PUT, GET and so on of an object; LIST.
+
+    Other requests about a bucket get " bucket" appended to their method.
+    """
+    name = method.decode()
+    if b"/" in path.strip(b"/"):
+        return name
+    return "LIST" if name == "GET" and _LISTING.search(query) else f"{name} bucket"
+
+
+class Traffic:
+    """What passed since the last look: requests by kind, answers by status, bytes."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.requests: Counter[str] = Counter()
+        self.statuses: Counter[str] = Counter()
+        self.sent = self.received = self.connections = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counters; bytes as the client sees them, headers and all."""
+        return {
+            "requests": dict(sorted(self.requests.items())),
+            "statuses": dict(sorted(self.statuses.items())),
+            "bytes_sent": self.sent,
+            "bytes_received": self.received,
+            "connections": self.connections,
+        }
+
 
 class End:
     """One socket of a pair: what arrives at it goes to the other end, later."""
 
-    def __init__(self, sock: socket.socket, not_before: float) -> None:
+    def __init__(self, sock: socket.socket, not_before: float, *, is_client: bool) -> None:
         self.sock = sock
         self.fd = sock.fileno()
         self.peer: End = self
-        self.counter: RequestCounter | ResponseCounter
+        self.is_client = is_client
+        self.asked = False  # a client's: its request has no answer yet
         self.not_before = not_before
         self.in_transit = 0  # bytes read here, not yet written to the peer
         self.waiting: deque[bytes | None] = deque()  # due, but the kernel's buffer is full
@@ -51,6 +87,19 @@ class End:
         self.ended = False  # nothing more will be read here
         self.shut = False  # nothing more will be written here
         self.closed = False
+
+    def count(self, data: bytes, traffic: Traffic) -> None:
+        """Count what arrived: a request begins with what a client sends after an answer."""
+        if self.is_client:
+            traffic.sent += len(data)
+            if not self.asked and (match := _REQUEST.match(data)):
+                traffic.requests[kind_of(*match.groups())] += 1
+                self.asked = True
+            return
+        traffic.received += len(data)
+        if self.peer.asked and (match := _ANSWER.search(data[:256])):
+            traffic.statuses[match[1].decode()] += 1
+            self.peer.asked = False
 
 
 class Proxy:
@@ -60,6 +109,7 @@ class Proxy:
         self.upstream = upstream
         self.rtt = rtt
         self.traffic = Traffic()
+        self.muted = False
         self.epoll = select.epoll()
         self.ends: dict[int, End] = {}
         self.due: list[tuple[float, int, End, bytes | None]] = []
@@ -86,10 +136,13 @@ class Proxy:
                         return
                 elif fd in self.ends:
                     self._handle(self.ends[fd], events)
-            self._deliver()
+            if not self.muted:
+                self._deliver()
 
     def _timeout(self) -> float:
-        return max(0.0, self.due[0][0] - time.monotonic() - EARLY) if self.due else -1
+        if self.muted or not self.due:
+            return -1
+        return max(0.0, self.due[0][0] - time.monotonic() - EARLY)
 
     def _accept(self) -> None:
         while True:
@@ -102,25 +155,26 @@ class Proxy:
             with contextlib.suppress(BlockingIOError):
                 server.connect(self.upstream)
             now = time.monotonic()
-            near, far = End(client, now + self.rtt), End(server, now)
+            near = End(client, now + self.rtt, is_client=True)
+            far = End(server, now, is_client=False)
             near.peer, far.peer = far, near
-            requests = RequestCounter(self.traffic)
-            near.counter, far.counter = requests, ResponseCounter(self.traffic, requests)
             for end in (near, far):
                 end.sock.setblocking(False)
                 end.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.ends[end.fd] = end
                 self.epoll.register(end.fd, end.mask)
-            self.traffic.opened(len(self.ends) // 2)
+            self.traffic.connections += 1
 
     def _answer(self, commands: int) -> bool:
         lines = os.read(commands, 4096)
         for line in lines.splitlines():
-            if line.strip() == b"take":
+            if line in {b"mute", b"unmute"}:
+                self.muted = line == b"mute"
+            elif line == b"take":
                 usage = resource.getrusage(resource.RUSAGE_SELF)
-                answer = self.traffic.as_dict(usage.ru_utime + usage.ru_stime)
-                self.traffic.clear(len(self.ends) // 2)
-                print(json.dumps(answer), flush=True)
+                cpu = {"proxy_cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3)}
+                print(json.dumps({**self.traffic.as_dict(), **cpu}), flush=True)
+                self.traffic.clear()
         return bool(lines)
 
     def _handle(self, end: End, events: int) -> None:
@@ -144,7 +198,7 @@ class Proxy:
         self.sequence += 1
         heapq.heappush(self.due, (due, self.sequence, end, data or None))
         if data:
-            end.counter.feed(data)
+            end.count(data, self.traffic)
             end.in_transit += len(data)
         else:
             end.ended = True

@@ -33,8 +33,8 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!herokuify\.).*"),
     # Of signatures: what is not public has no page.
-    ("py:class", r"herokuify\.(collect|mail\.providers|storage\.(hashing|writing))\..*"),
-    ("py:class", r"herokuify\.env\.T"),
+    ("py:class", r"herokuify\.(collect|mail\.providers|s3|storage\.(content|hashing))\..*"),
+    ("py:class", r"herokuify\.env\.[DT]"),
 ]
 
 html_theme = "furo"

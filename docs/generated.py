@@ -22,13 +22,14 @@ NOXFILE = Path(__file__).resolve().parent.parent / "noxfile.py"
 #: Module with variables → its page.
 PAGES = {
     "herokuify.common": "common",
-    "herokuify.hosts": "common",
+    "herokuify.conf.hosts": "common",
     "herokuify.logs": "common",
     "herokuify.db": "db",
-    "herokuify.key_value": "cache",
+    "herokuify.conf.redis": "cache",
     "herokuify.cache": "cache",
+    "herokuify.celery": "cache",
     "herokuify.aws": "aws",
-    "herokuify.addons": "aws",
+    "herokuify.conf.addons": "aws",
     "herokuify.mail.config": "mail",
     "herokuify.mail.mailgun": "mail",
     "herokuify.server": "server",

@@ -8,7 +8,7 @@ from django.core.checks import register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from herokuify import compat
+from herokuify import legacy
 from herokuify.checks import CHECKS, TAG
 from herokuify.exceptions import ConfigurationError
 
@@ -22,20 +22,20 @@ class HerokuifyConfig(AppConfig):
         super().__init__(app_name, app_module)
         # ready() is too late: a model's FileField(storage=default_storage) has resolved
         # the storages by then.
-        compat.apply_classic_settings()
+        legacy.apply_legacy_settings()
         _require_secret_key()
 
     def ready(self) -> None:
         """Register the checks, follow ``override_settings``, and listen to django-cleanup."""
         for check, tags in CHECKS:
             register(check, *tags, TAG)
-        setting_changed.connect(compat.follow_overrides, dispatch_uid="herokuify.compat")
+        setting_changed.connect(legacy.follow_overrides, dispatch_uid="herokuify.legacy")
         if apps.is_installed("django_cleanup"):
             from django_cleanup.signals import cleanup_pre_delete
 
-            from herokuify.cleanup import keep_files_in_use
+            from herokuify.storage.cleanup import keep_files_in_use
 
-            cleanup_pre_delete.connect(keep_files_in_use, dispatch_uid="herokuify.cleanup")
+            cleanup_pre_delete.connect(keep_files_in_use, dispatch_uid="herokuify.storage.cleanup")
 
 
 def _require_secret_key() -> None:

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from django.core.checks import Tags, register
 
 from herokuify import env
-from herokuify.addons import bucket_name, find_addon, region_name
-from herokuify.addresses import names_bucket, s3_base_url, url_path
-from herokuify.classic import OFFLINE_MANIFEST_STORAGE, check_classic_settings
+from herokuify.conf.addons import bucket_name, find_addon, region_name
+from herokuify.conf.addresses import names_bucket, s3_base_url, url_path
 from herokuify.exceptions import ConfigurationError
+from herokuify.legacy import OFFLINE_MANIFEST_STORAGE, check_legacy_settings
 
 # For type checkers. The names after the third exist only where something sets them.
 AWS_ACCESS_KEY_ID: str | None
@@ -161,8 +161,8 @@ def _check_endpoint(endpoint_url: str | None, bucket: str | None) -> None:
     if endpoint_url and bucket and names_bucket(endpoint_url, bucket):
         raise ConfigurationError(
             f"{ENDPOINT} is {endpoint_url!r}, which names the bucket {bucket!r}, and {BUCKET} "
-            f"names it again. It must be the service's address alone. "
-            f"heroku config:set {ENDPOINT}=… or, for Amazon S3: heroku config:unset {ENDPOINT}"
+            "names it again. It must be the service's address alone.",
+            f"heroku config:set {ENDPOINT}=… or, for Amazon S3: heroku config:unset {ENDPOINT}",
         )
 
 
@@ -189,8 +189,8 @@ def _confined(given: Mapping[str, str], plain: Mapping[str, str]) -> dict[str, s
     if public and f"{placement['AWS_LOCATION']}/".startswith(f"{public}/"):
         raise ConfigurationError(
             f"AWS_LOCATION is {wish!r}, which is below {public!r}, where anyone may read: media "
-            "files would be public. Static files go there without it. "
-            "heroku config:unset AWS_LOCATION"
+            "files would be public. Static files go there without it.",
+            "heroku config:unset AWS_LOCATION",
         )
     return placement
 
@@ -199,6 +199,8 @@ def _confined(given: Mapping[str, str], plain: Mapping[str, str]) -> dict[str, s
 for _name in [name for name in globals() if name.startswith("AWS_")]:
     del globals()[_name]
 _settings = read_aws(os.environ)
+#: herokuify.E011 compares it with what is set later.
+SET_AT_IMPORT = env.names_set(os.environ)
 # Type checkers don't see this __all__, and go by the annotations above.
 globals().update(
     _settings,
@@ -210,4 +212,4 @@ globals().update(
     ],
 )
 # A set of functions: a second import changes nothing.
-register(check_classic_settings, Tags.staticfiles)
+register(check_legacy_settings, Tags.staticfiles)

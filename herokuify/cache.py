@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from herokuify import env, key_value
-from herokuify.extras import require_package
+from herokuify import env
+from herokuify.conf import redis
+from herokuify.conf.packages import require_package
 
 CALL = "get_cache_config"
 #: Add-ons: the prefix of their variables → their title.
@@ -20,26 +21,33 @@ def get_cache_config(
     *,
     variable: str | None = None,
     ssl_ca_certs: str | os.PathLike[str] | None = None,
+    max_connections: int = redis.CONNECTIONS,
+    ignore_exceptions: bool = True,
 ) -> dict[str, dict[str, Any]]:
     """CACHES: ``default`` is the attached add-on or this process's memory, as ``locmem`` is.
 
     ``variable`` chooses among several (``REDIS_URL``, ``MEMCACHIER_SERVERS``), or names
-    another that holds a Redis URL. With ``ssl_ca_certs``, a file, Redis' certificate is
-    verified. Raises ConfigurationError, without passwords, for malformed values, for half a
-    set, for two add-ons without a choice, and when the client library is not installed.
+    another that holds a Redis URL, or the servers of an add-on attached by another name. With
+    ``ssl_ca_certs``, a file, Redis' certificate is verified. ``max_connections`` is what the
+    Redis plan allows; half of it is for the cache, shared by WEB_CONCURRENCY processes. With
+    ``ignore_exceptions`` a server that can't be reached is an empty cache, else an error. Raises
+    ConfigurationError, without passwords, for malformed values, for half a set, for two add-ons
+    without a choice, and when the client library is not installed.
     """
     environ = os.environ if environ is None else environ
     chosen = variable or _attached(environ)
     default = None
     if chosen is not None:
-        addon = re.fullmatch(r"([A-Z]+)_SERVERS", chosen)
-        default = (
-            _memcached(environ, addon[1])
-            if addon and addon[1] in MEMCACHED
-            else _redis(environ, chosen, ssl_ca_certs)
-        )
+        addon = re.fullmatch(r"([A-Z][A-Z0-9_]*)_SERVERS", chosen)
+        if addon:
+            default = _memcached(environ, addon[1])
+        else:
+            size = redis.pool_size(environ, max_connections)
+            default = _redis(environ, chosen, ssl_ca_certs, size)
         if default is None:
-            key_value.refuse_missing_choice(environ, chosen, CALL)
+            redis.refuse_missing_choice(environ, chosen, CALL)
+        else:
+            default["OPTIONS"]["ignore_exceptions"] = ignore_exceptions
     return {"default": default or _local_memory("default"), "locmem": _local_memory("locmem")}
 
 
@@ -60,10 +68,10 @@ def host_and_port(value: str) -> list[str]:
 
 
 def _attached(environ: Mapping[str, str]) -> str | None:
-    names = key_value.attached(environ)
+    names = redis.attached(environ)
     names += [f"{addon}_SERVERS" for addon in MEMCACHED if env.is_set(environ, *_names(addon))]
     if len(names) > 1:
-        raise key_value.ambiguous(names, "the cache", CALL)
+        raise redis.ambiguous(names, "the cache", CALL)
     return names[0] if names else None
 
 
@@ -72,23 +80,34 @@ def _names(addon: str) -> tuple[str, str, str]:
 
 
 def _redis(
-    environ: Mapping[str, str], variable: str, ssl_ca_certs: str | os.PathLike[str] | None
+    environ: Mapping[str, str],
+    variable: str,
+    ssl_ca_certs: str | os.PathLike[str] | None,
+    size: int,
 ) -> dict[str, Any] | None:
-    store = key_value.read_store(environ, variable)
-    if store is None:
+    server = redis.read_server(environ, variable)
+    if server is None:
         return None
-    require_package("redis", install="herokuify[redis]", needed_by=f"The cache at {store.variable}")
-    config: dict[str, Any] = {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": store.url,
+    needed_by = f"The cache at {server.variable}"
+    require_package("redis", install="herokuify[redis]", needed_by=needed_by)
+    return {
+        "BACKEND": "herokuify.rediscache.RedisCache",
+        # Without the login: error pages and mail to ADMINS show the settings, and Django hides
+        # what is named "password" and nothing in a URL.
+        "LOCATION": server.url,
+        "OPTIONS": {
+            **server.login,
+            **server.timeouts,
+            "max_connections": server.options.get("max_connections", size),
+            **server.tls_options(ssl_ca_certs),
+        },
     }
-    options = store.tls_options(ssl_ca_certs)
-    return config | ({"OPTIONS": options} if options else {})
 
 
 def _memcached(environ: Mapping[str, str], addon: str) -> dict[str, Any] | None:
     names = _names(addon)
-    found = env.require_all_or_none(environ, *names, needed_by=MEMCACHED[addon])
+    title = MEMCACHED.get(addon, f"The cache at {names[0]}")
+    found = env.require_all_or_none(environ, *names, needed_by=title)
     if found is None:
         return None
     needed_by = f"The cache at {names[0]}"

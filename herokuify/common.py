@@ -1,6 +1,6 @@
 """Settings fragment for security, hosts and logs: ``from herokuify.common import *``.
 
-On a dyno the names are what ``manage.py check --deploy`` wants; on a laptop what runserver
+On a dyno the names are what ``manage.py check --deploy`` wants; in local development what runserver
 needs. Each can be overridden below the import.
 """
 
@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from herokuify import env, logs
-from herokuify.env import LIVE, ON_HEROKU, Stage
+from herokuify.conf.hosts import read_hosts
+from herokuify.env import DEPLOYED, LIVE, Stage
 from herokuify.exceptions import ConfigurationError
-from herokuify.hosts import read_hosts
 
 # For type checkers.
 ALLOWED_HOSTS: list[str]
@@ -24,6 +24,7 @@ CSRF_TRUSTED_ORIGINS: list[str]
 DEBUG: bool
 LOGGING: dict[str, Any]
 SECRET_KEY: str
+SECRET_KEY_FALLBACKS: list[str]
 SECURE_CSP: dict[str, list[str]]
 SECURE_HSTS_INCLUDE_SUBDOMAINS: bool
 SECURE_HSTS_PRELOAD: bool
@@ -47,7 +48,12 @@ def _variable(name: str, purpose: str, setting: str = "", *, secret: bool = Fals
 
 VARIABLES = (
     _variable("SECRET_KEY", "Django signs sessions and forms with it", secret=True),
-    _variable("DEBUG", "true on a laptop only: error pages show the code"),
+    _variable(
+        "SECRET_KEY_FALLBACKS",
+        "former keys, between commas, whose signatures are still accepted",
+        secret=True,
+    ),
+    _variable("DEBUG", "true in local development only: error pages show the code"),
     _variable(FORCE_DEBUG, "true permits DEBUG on Heroku", "DEBUG"),
     _variable("SECURE_SSL_REDIRECT", "redirects http to https; true on a dyno"),
     _variable("SECURE_HSTS_SECONDS", "how long browsers insist on https"),
@@ -77,9 +83,9 @@ class MissingKey(str):
 
     def __bool__(self) -> NoReturn:
         raise ConfigurationError(
-            "SECRET_KEY is not set, and a dyno needs one that is the same in all its processes. "
+            "SECRET_KEY is not set, and a site needs one that is the same in all its processes.",
             'heroku config:set SECRET_KEY="$(openssl rand -base64 48)", or assign SECRET_KEY '
-            "below `from herokuify.common import *`."
+            "below `from herokuify.common import *`.",
         )
 
 
@@ -92,14 +98,18 @@ def read_common(environ: Mapping[str, str]) -> dict[str, Any]:
     stage = env.get_stage(environ)
     is_live = stage in LIVE
     debug = _read_debug(environ, stage)
-    redirect = env.read(environ, "SECURE_SSL_REDIRECT", convert=env.boolean)
+    redirect = env.read(environ, "SECURE_SSL_REDIRECT", convert=env.boolean, default=is_live)
     return {
         "DEBUG": debug,
         "SECRET_KEY": _read_key(environ, stage, debug=debug),
-        **read_hosts(environ, is_local=stage not in ON_HEROKU),
-        # Heroku's router sets the header on every request (Heroku Dev Center, "HTTP Routing").
+        "SECRET_KEY_FALLBACKS": env.read(
+            environ, "SECRET_KEY_FALLBACKS", convert=env.comma_list, default=[], secret=True
+        ),
+        **read_hosts(environ, is_local=stage not in DEPLOYED),
+        # Heroku's router sets the header on every request (Heroku Dev Center, "HTTP Routing"),
+        # and so do those of the other platforms that are detected.
         "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
-        "SECURE_SSL_REDIRECT": is_live if redirect is None else redirect,
+        "SECURE_SSL_REDIRECT": redirect,
         **_read_hsts(environ, is_live=is_live),
         "SESSION_COOKIE_SECURE": is_live,
         "CSRF_COOKIE_SECURE": is_live,
@@ -132,13 +142,15 @@ def get_csp(*urls: str) -> dict[str, list[str]]:
 
 
 def _read_debug(environ: Mapping[str, str], stage: Stage) -> bool:
-    debug = env.read(environ, "DEBUG", convert=env.boolean) or False
-    forced = env.read(environ, FORCE_DEBUG, convert=env.boolean) or False
-    if debug and stage in ON_HEROKU and not forced:
+    debug = env.read(environ, "DEBUG", convert=env.boolean, default=False)
+    forced = env.read(environ, FORCE_DEBUG, convert=env.boolean, default=False)
+    if debug and stage in DEPLOYED and not forced:
+        platform = env.get_platform(environ)
         raise ConfigurationError(
-            "DEBUG is true on Heroku, where its error pages would show the code and the settings "
-            "to anyone. heroku config:unset DEBUG, or, to take that risk for a while: heroku "
-            f"config:set {FORCE_DEBUG}=true"
+            f"DEBUG is true {f'on {platform.name}' if platform else 'on a deployed site'}, where "
+            "its error pages would show the code and the settings to anyone.",
+            "heroku config:unset DEBUG, or, to take that risk for a while: "
+            f"heroku config:set {FORCE_DEBUG}=true",
         )
     return debug
 
@@ -149,23 +161,24 @@ def _read_key(environ: Mapping[str, str], stage: Stage, *, debug: bool) -> str:
         return key
     if stage in LIVE:
         return MissingKey()
-    # Only with DEBUG is it the same in every process: what looks like a laptop may be a
+    # Only with DEBUG is it the same in every process: what looks like local development may be a
     # server elsewhere, and must not sign with a key that anyone can read here.
-    return INSECURE_KEY + ("laptop" if debug else secrets.token_urlsafe(48))
+    return INSECURE_KEY + ("local" if debug else secrets.token_urlsafe(48))
 
 
 def _read_hsts(environ: Mapping[str, str], *, is_live: bool) -> dict[str, int | bool]:
-    age = env.read(environ, "SECURE_HSTS_SECONDS", convert=seconds)
-    if age is None:
-        age = HSTS_SECONDS if is_live else 0
-    subdomains = env.read(environ, "SECURE_HSTS_INCLUDE_SUBDOMAINS", convert=env.boolean) or False
-    preload = env.read(environ, "SECURE_HSTS_PRELOAD", convert=env.boolean) or False
+    default = HSTS_SECONDS if is_live else 0
+    age = env.read(environ, "SECURE_HSTS_SECONDS", convert=seconds, default=default)
+    subdomains, preload = (
+        env.read(environ, f"SECURE_HSTS_{name}", convert=env.boolean, default=False)
+        for name in ("INCLUDE_SUBDOMAINS", "PRELOAD")
+    )
     if is_live and preload and not (subdomains and age >= PRELOAD_SECONDS):
         raise ConfigurationError(
             "SECURE_HSTS_PRELOAD is true, but browsers' lists take only domains that insist on "
-            f"https for {PRELOAD_SECONDS} seconds and with all subdomains. heroku config:unset "
-            "SECURE_HSTS_PRELOAD, or heroku config:set SECURE_HSTS_INCLUDE_SUBDOMAINS=true "
-            f"SECURE_HSTS_SECONDS={PRELOAD_SECONDS}"
+            f"https for {PRELOAD_SECONDS} seconds and with all subdomains.",
+            "heroku config:unset SECURE_HSTS_PRELOAD, or heroku config:set "
+            f"SECURE_HSTS_INCLUDE_SUBDOMAINS=true SECURE_HSTS_SECONDS={PRELOAD_SECONDS}",
         )
     return {
         "SECURE_HSTS_SECONDS": age,
@@ -188,7 +201,7 @@ def _read_logging(environ: Mapping[str, str]) -> dict[str, Any]:
                 "formatter": "herokuify",
             },
             "mail_admins": {
-                "class": "django.utils.log.AdminEmailHandler",
+                "class": "herokuify.mail.handler.AdminEmailHandler",
                 "filters": ["require_debug_false"],
                 "level": "ERROR",
             },
@@ -203,5 +216,7 @@ def _read_logging(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 _settings = read_common(os.environ)
+#: herokuify.E011 compares it with what is set later.
+SET_AT_IMPORT = env.names_set(os.environ)
 # Type checkers don't see this __all__, and go by the annotations above.
 globals().update(_settings, __all__=[*_settings, "get_csp"])

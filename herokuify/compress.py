@@ -5,7 +5,7 @@ manifest, on every host and under every STATIC_URL. COMPRESS_STORAGE and COMPRES
 stay with the project.
 """
 
-from herokuify import classic
+from herokuify import legacy
 
 __all__ = [
     "COMPRESS_CSS_HASHING_METHOD",
@@ -25,4 +25,4 @@ COMPRESS_FILTERS = {
     "js": ["compressor.filters.jsmin.rJSMinFilter"],
 }
 
-COMPRESS_OFFLINE_MANIFEST_STORAGE = classic.OFFLINE_MANIFEST_STORAGE
+COMPRESS_OFFLINE_MANIFEST_STORAGE = legacy.OFFLINE_MANIFEST_STORAGE

@@ -6,116 +6,228 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from herokuify import env
-from herokuify.database_urls import is_postgresql, parse
+from herokuify.conf.database_urls import SSL_MODES, UNENCRYPTED, is_here, is_postgresql, parse
+from herokuify.conf.packages import require_package
+from herokuify.conf.processes import pool_options, runs_development_server, serves_asgi
 from herokuify.env import Stage, get_stage
 from herokuify.exceptions import ConfigurationError
-from herokuify.extras import require_package
 
 SQLITE = "django.db.backends.sqlite3"
+SPATIALITE = "django.contrib.gis.db.backends.spatialite"
 #: Engines that open a file: there is no connection to keep or to check.
-FILE_ENGINES = (SQLITE, "django.contrib.gis.db.backends.spatialite")
+FILE_ENGINES = (SQLITE, SPATIALITE)
 CONN_MAX_AGE = 600  # seconds
 PRIMARY = "DATABASE_URL"
+#: Heroku Postgres', and those of the add-ons for MySQL, JawsDB and ClearDB.
+PRIMARIES = (PRIMARY, "JAWSDB_URL", "JAWSDB_MARIA_URL", "CLEARDB_DATABASE_URL")
 SERVER_POOL = "DATABASE_CONNECTION_POOL_URL"
 COLOR = "HEROKU_POSTGRESQL_<COLOR>_URL"
 #: Set in Heroku CI alone (Heroku Dev Center, "Heroku CI"), unlike CI and DYNO.
 CI_RUN = "HEROKU_TEST_RUN_ID"
+#: libpq's variable for what a URL calls sslmode.
+SSL_MODE = "PGSSLMODE"
+SSL_ROOTS = "PGSSLROOTCERT"
+#: What may be given as keywords, by Django's names.
+DEFAULTS = frozenset(
+    {
+        *("ATOMIC_REQUESTS", "AUTOCOMMIT", "DISABLE_SERVER_SIDE_CURSORS", "OPTIONS", "TEST"),
+        "TIME_ZONE",
+    }
+)
 
 
 @dataclass(frozen=True)
 class _Connections:
     """How databases are connected to; the arguments of get_db_config()."""
 
+    environ: Mapping[str, str]
+    engine: str | None
     conn_max_age: int | None
     conn_health_checks: bool
     ssl_require: bool | None
-    pool: bool | Mapping[str, Any]
-    stage: Stage
+    pool: bool | Mapping[str, Any] | None
+    defaults: Mapping[str, Any]
 
-    def apply(self, config: dict[str, Any], *, pooled_by_server: bool = False) -> dict[str, Any]:
-        """Complete a parsed URL."""
+    @property
+    def stage(self) -> Stage:
+        """Where the settings are read."""
+        return get_stage(self.environ)
+
+    def read(self, name: str, url: str, *, pooled_by_server: bool = False) -> dict[str, Any]:
+        """Make an entry of the URL that the variable ``name`` holds."""
+        config = parse(name, url)
         if config["ENGINE"] not in FILE_ENGINES:
-            config["CONN_MAX_AGE"] = self.conn_max_age
+            options = {**self.defaults.get("OPTIONS", {}), **config["OPTIONS"]}
+            config = {**config, **self.defaults, "OPTIONS": options}
+            # A thread that ends with its request would leave its connection behind, open.
+            ends = serves_asgi() or runs_development_server()
+            config["CONN_MAX_AGE"] = 0 if ends else self.conn_max_age
             config["CONN_HEALTH_CHECKS"] = self.conn_health_checks
+        else:
+            config |= self.for_file()
         if is_postgresql(config):
-            if self._needs_tls(config):
-                config["OPTIONS"]["sslmode"] = "require"
-            if pooled_by_server:
-                # In transaction mode the next statement may meet another connection of the
-                # server's (Django, "Transaction pooling and server-side cursors").
-                config |= {"CONN_MAX_AGE": 0, "DISABLE_SERVER_SIDE_CURSORS": True}
-            elif self.pool:
-                _require_pools()
-                config["OPTIONS"]["pool"] = True if isinstance(self.pool, bool) else dict(self.pool)
-                config["CONN_MAX_AGE"] = 0  # Django refuses both
+            self._connect_postgresql(config, pooled_by_server=pooled_by_server)
+        if self.engine and config["ENGINE"] not in FILE_ENGINES:
+            config["ENGINE"] = self.engine
         if not config["OPTIONS"]:
             del config["OPTIONS"]
         return config
 
-    def _needs_tls(self, config: Mapping[str, Any]) -> bool:
-        if "sslmode" in config["OPTIONS"] or "service" in config["OPTIONS"]:
-            return False
-        if self.ssl_require is not None:
-            return self.ssl_require
-        # A pooler on the dyno itself (heroku-buildpack-pgbouncer) has no TLS and needs none.
-        return self.stage in {Stage.RELEASE, Stage.DYNO} and not _is_here(config["HOST"])
+    def for_file(self) -> dict[str, Any]:
+        """The defaults but OPTIONS, which are the server's."""
+        return {name: value for name, value in self.defaults.items() if name != "OPTIONS"}
+
+    def file(self, path: Path) -> dict[str, Any]:
+        """Make an entry of a file, where no variable names a database."""
+        is_geographic = (self.engine or "").startswith("django.contrib.gis.")
+        engine = SPATIALITE if is_geographic else SQLITE
+        return {"ENGINE": engine, "NAME": str(path)} | self.for_file()
+
+    def _connect_postgresql(self, config: dict[str, Any], *, pooled_by_server: bool) -> None:
+        options = config["OPTIONS"]
+        if mode := self._ssl_mode(config):
+            options["sslmode"] = mode
+        asked = options.pop("pool", self.pool)
+        if pooled_by_server:
+            # In transaction mode the next statement may meet another connection of the
+            # server's (Django, "Transaction pooling and server-side cursors").
+            config |= {"CONN_MAX_AGE": 0, "DISABLE_SERVER_SIDE_CURSORS": True}
+        elif asked or (asked is None and serves_asgi() and _has_pools()):
+            if asked:
+                _require_pools()
+            options["pool"] = pool_options(self.environ, asked or True)
+            config["CONN_MAX_AGE"] = 0  # Django refuses both
+
+    def _ssl_mode(self, config: Mapping[str, Any]) -> str | None:
+        """Return what OPTIONS["sslmode"] is to become, None for what it is already."""
+        options = config["OPTIONS"]
+        if "sslmode" in options or "service" in options:
+            return None
+        # libpq would read it; but an sslmode in OPTIONS wins there, and must not weaken it.
+        mode = env.read(self.environ, SSL_MODE, convert=env.one_of(*SSL_MODES))
+        needed = self.ssl_require
+        if needed is None:
+            # A pooler on the dyno itself (heroku-buildpack-pgbouncer) has no TLS and needs none.
+            needed = (
+                mode is None
+                and self.stage in {Stage.RELEASE, Stage.DYNO}
+                and not is_here(config["HOST"])
+            )
+        if needed and mode in {None, *UNENCRYPTED}:
+            roots = options.get("sslrootcert") or env.read(self.environ, SSL_ROOTS)
+            # With the system's authorities libpq refuses anything weaker.
+            return "verify-full" if roots == "system" else "require"
+        return mode
 
 
 def get_db_config(  # noqa: PLR0913 (one keyword a setting, as Django has them)
     environ: Mapping[str, str] | None = None,
     *,
+    variable: str | None = None,
+    databases: Mapping[str, str] | None = None,
+    engine: str | None = None,
     sqlite_path: str | os.PathLike[str] = "db.sqlite3",
     conn_max_age: int | None = CONN_MAX_AGE,
     conn_health_checks: bool = True,
     ssl_require: bool | None = None,
-    pool: bool | Mapping[str, Any] = False,
+    pool: bool | Mapping[str, Any] | None = None,
     connection_pool_url: bool = False,
     followers: bool | Sequence[str] = False,
+    **defaults: Any,
 ) -> dict[str, dict[str, Any]]:
     """DATABASES: ``default`` is what DATABASE_URL names, or SQLite when it is not set.
 
-    ``conn_max_age`` (seconds; None keeps connections open) and ``conn_health_checks`` are for
-    database servers, the rest for PostgreSQL. ``ssl_require`` asks for TLS, always or never;
-    None means on a dyno. ``pool`` is psycopg's (OPTIONS["pool"]), ``connection_pool_url``
-    prefers Heroku's server-side one. ``followers`` adds aliases: True for all attached
-    databases but the primary, or names of variables. A relative ``sqlite_path`` is below the
-    current directory. Raises ConfigurationError, without the password, for a malformed URL,
-    for a running dyno without DATABASE_URL, and for a pool that can't be had.
+    ``variable`` is read in place of DATABASE_URL and the variables of JawsDB and ClearDB;
+    ``databases`` adds aliases, each with the variable that holds its URL. ``engine`` replaces
+    the ENGINE of database servers. ``conn_max_age`` (seconds; None keeps connections open) is
+    0 under ASGI and runserver, whose threads end with each request; ``conn_health_checks``
+    goes with it. The rest is for PostgreSQL. ``ssl_require`` asks for TLS, always or never;
+    None means on a dyno. ``pool`` is psycopg's (OPTIONS["pool"]), with its options if it is a
+    mapping; None means under ASGI, where it is installed. ``connection_pool_url`` prefers
+    Heroku's server-side one. ``followers`` adds aliases: True for all attached databases but
+    the primary, or names of variables. A relative ``sqlite_path`` is below the current
+    directory. ``defaults`` are Django's own settings of a database, such as
+    ``ATOMIC_REQUESTS=True``. Raises ConfigurationError, without the password, for a malformed
+    URL, for a running dyno without DATABASE_URL, and for a pool that can't be had.
     """
     environ = os.environ if environ is None else environ
+    _check_arguments(pool, connection_pool_url, defaults)
+    connections = _Connections(
+        environ, engine, conn_max_age, conn_health_checks, ssl_require, pool, defaults
+    )
+    path = Path(sqlite_path).absolute()
+    pooled = connection_pool_url and env.is_set(environ, SERVER_POOL)
+    names = (SERVER_POOL,) if pooled else PRIMARIES if variable is None else (variable,)
+    configs = {"default": _read_one(connections, names, path, pooled_by_server=pooled)}
+    for alias, name in (databases or {}).items():
+        configs[alias] = _read_one(connections, (name,), path.with_name(f"{alias}.sqlite3"))
+    default = configs["default"]
+    is_file = default["ENGINE"] in FILE_ENGINES
+    if env.is_set(environ, CI_RUN) and connections.stage is Stage.CI and not is_file:
+        # The database of a test run is one that its user can't create anew.
+        default["TEST"] = {"NAME": default["NAME"], **default.get("TEST", {})}
+    if followers:
+        primary = variable or PRIMARY
+        for alias, config in _followers(connections, primary, default, followers):
+            configs.setdefault(alias, config)
+    return configs
+
+
+def _read_one(
+    connections: _Connections, names: Sequence[str], path: Path, *, pooled_by_server: bool = False
+) -> dict[str, Any]:
+    """Make an entry of the first variable that is set, or of a file where that may be."""
+    for name in names:
+        url = env.read(connections.environ, name, secret=True)
+        if url is not None:
+            return connections.read(name, url, pooled_by_server=pooled_by_server)
+    _refuse_sqlite_on_dyno(connections.stage, names[0])
+    return connections.file(path)
+
+
+def _check_arguments(
+    pool: bool | Mapping[str, Any] | None,
+    connection_pool_url: bool,
+    defaults: Mapping[str, Any],
+) -> None:
     if pool and connection_pool_url:
         raise ConfigurationError(
             "get_db_config() is called with pool and with connection_pool_url, which exclude "
-            "each other: delete one of the arguments."
+            "each other.",
+            "Delete one of the arguments.",
         )
-    connections = _Connections(
-        conn_max_age, conn_health_checks, ssl_require, pool, get_stage(environ)
-    )
-    pooled = connection_pool_url and env.is_set(environ, SERVER_POOL)
-    name = SERVER_POOL if pooled else PRIMARY
-    url = env.read(environ, name, secret=True)
-    if url is None:
-        _refuse_sqlite_on_dyno(connections.stage)
-        return {"default": {"ENGINE": SQLITE, "NAME": str(Path(sqlite_path).absolute())}}
-    default = connections.apply(parse(name, url), pooled_by_server=pooled)
-    if env.is_set(environ, CI_RUN) and connections.stage is Stage.CI:
-        # The database of a test run is one that its user can't create anew.
-        default["TEST"] = {"NAME": default["NAME"]}
-    databases = {"default": default}
-    if followers and is_postgresql(default):
-        for alias, config in _followers(environ, default, followers):
-            databases[alias] = connections.apply(config) | {"TEST": {"MIRROR": "default"}}
-    return databases
+    unknown = sorted(defaults.keys() - DEFAULTS)
+    if unknown:
+        raise ConfigurationError(
+            f"get_db_config() is called with {env.listed(unknown)}, which it does not know.",
+            f"Of Django's settings it takes {env.listed(sorted(DEFAULTS))}; others are assigned "
+            f'afterwards: DATABASES["default"]["{unknown[0]}"] = …',
+        )
 
 
 def _followers(
-    environ: Mapping[str, str], default: Mapping[str, Any], followers: bool | Sequence[str]
+    connections: _Connections,
+    primary: str,
+    default: Mapping[str, Any],
+    followers: bool | Sequence[str],
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield aliases and parsed URLs of databases, each once, that are not the primary."""
+    """Yield aliases and entries of databases, each once, that are not the primary.
+
+    ``primary`` names the variable of the database itself, which is not the default when the
+    server's pool is.
+    """
+    environ = connections.environ
+    url = env.read(environ, primary, secret=True)
+    if url is None or not is_postgresql(parse(primary, url)):
+        return
+    own = [parse(primary, url), default]
+    seen = {_identity(config) for config in own}
+    places = {_place(config) for config in own if not is_here(config["HOST"])}
     wanted: Sequence[str] = (
         env.Variable((COLOR,), "").names_set(environ)
         if isinstance(followers, bool)
@@ -123,24 +235,26 @@ def _followers(
         if isinstance(followers, str)
         else followers
     )
-    seen = {_identity(default)}
-    primary = env.read(environ, PRIMARY, secret=True)
-    if primary is not None:  # it is not the default when the server's pool is
-        seen.add(_identity(parse(PRIMARY, primary)))
     for name in wanted:
         word = re.fullmatch(r"(?:HEROKU_POSTGRESQL_)?([A-Z][A-Z0-9_]*)_URL", name)
         if word is None:
             raise ConfigurationError(
-                "get_db_config() is called with followers that are no names of variables; "
-                'it takes followers=["HEROKU_POSTGRESQL_AMBER_URL"], or True.'
+                "get_db_config() is called with followers that are no names of variables.",
+                'It takes followers=["HEROKU_POSTGRESQL_AMBER_URL"], or True.',
             )
         url = env.read(environ, name, secret=True)
         if url is None:  # a follower may be detached at any time, and reads find the primary
             continue
-        config = parse(name, url) | {"ENGINE": default["ENGINE"]}
-        if _identity(config) not in seen:
-            seen.add(_identity(config))
-            yield f"replica_{word[1].lower()}", config
+        parsed = parse(name, url)
+        # A pool's attachment: of the primary, by its place, or by the name that Heroku gives it.
+        pooled = _place(parsed) in places or name.endswith("_CONNECTION_POOL_URL")
+        if _identity(parsed) in seen or (pooled and isinstance(followers, bool)):
+            continue
+        seen.add(_identity(parsed))
+        config = connections.read(name, url, pooled_by_server=pooled)
+        # A transaction for each request would begin there as well.
+        config |= {"ENGINE": default["ENGINE"], "ATOMIC_REQUESTS": False}
+        yield f"replica_{word[1].lower()}", config | {"TEST": {"MIRROR": "default"}}
 
 
 def _identity(config: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -148,16 +262,18 @@ def _identity(config: Mapping[str, Any]) -> tuple[str, str, str]:
     return str(config["HOST"]), str(config["PORT"] or 5432), str(config["NAME"])
 
 
-def _is_here(host: str) -> bool:
-    return host in {"", "localhost", "127.0.0.1", "::1"} or host.startswith("/")
+def _place(config: Mapping[str, Any]) -> tuple[str, str]:
+    """The server and the name: Heroku's pool is another port of the same."""
+    return str(config["HOST"]), str(config["NAME"])
 
 
-def _refuse_sqlite_on_dyno(stage: Stage) -> None:
+def _refuse_sqlite_on_dyno(stage: Stage, name: str) -> None:
     if stage in {Stage.RELEASE, Stage.DYNO}:
         raise ConfigurationError(
-            f"{PRIMARY} is not set, and a dyno's disk, where SQLite would write, is lost with "
-            "every restart. Attach a database (heroku addons:create heroku-postgresql), or "
-            f"name one: {env.config_set([PRIMARY])}"
+            f"{name} is not set, and a dyno's disk, where SQLite would write, is lost with "
+            "every restart.",
+            "Attach a database (heroku addons:create heroku-postgresql), or "
+            f"name one: {env.config_set([name])}",
         )
 
 
@@ -165,18 +281,25 @@ def _require_pools() -> None:
     """Raise ConfigurationError where Django or psycopg has no pool."""
     needed_by = "get_db_config(pool=…)"
     require_package("psycopg_pool", install="psycopg[binary,pool]", needed_by=needed_by)
-    # Asked of Django itself, and only here: the import loads psycopg.
-    from django.db.backends.postgresql.base import DatabaseWrapper
-
-    if not hasattr(DatabaseWrapper, "pool"):
+    if not _has_pools():
         raise ConfigurationError(
-            f"{needed_by} needs Django 5.1 or later; delete the argument, or upgrade: "
-            'pip install "Django>=5.2"'
+            f"{needed_by} needs Django 5.1 or later.",
+            'Delete the argument, or upgrade: pip install "Django>=5.2"',
         )
 
 
+def _has_pools() -> bool:
+    """Tell whether Django knows psycopg's pool, and it is installed."""
+    if find_spec("psycopg_pool") is None:
+        return False
+    # Asked of Django itself, and only here: the import loads psycopg.
+    from django.db.backends.postgresql.base import DatabaseWrapper
+
+    return hasattr(DatabaseWrapper, "pool")
+
+
 VARIABLES = (
-    env.Variable((PRIMARY,), "the database", secret=True, settings=("DATABASES",)),
+    env.Variable(PRIMARIES, "the database", secret=True, settings=("DATABASES",)),
     env.Variable(
         (SERVER_POOL,),
         "the database, through Heroku's connection pool, where get_db_config() is asked for it",
@@ -188,6 +311,14 @@ VARIABLES = (
         "followers of the database, where get_db_config() is asked for them",
         secret=True,
         settings=("DATABASES",),
+    ),
+    env.Variable(
+        (SSL_MODE,),
+        "TLS to PostgreSQL, where the URL has no sslmode",
+        settings=("DATABASES",),
+    ),
+    env.Variable(
+        (SSL_ROOTS,), "libpq: the certificate authorities that PostgreSQL's certificate is of"
     ),
     env.Variable((CI_RUN,), "Heroku CI: tests run in the database itself"),
 )

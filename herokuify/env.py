@@ -2,7 +2,7 @@
 
 A variable that is empty or blank counts as unset. Converters take the stripped text and
 raise ValueError with what they accept ("an integer, such as 3"), never with the value;
-:func:`read` adds the variable's name, what was found, and the command that mends it.
+:func:`read` adds the variable's name, what was found, and the command that fixes it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from herokuify.exceptions import ConfigurationError
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
@@ -49,11 +50,49 @@ class Variable:
         ]
 
 
+@dataclass(frozen=True)
+class Platform:
+    """A platform that sets variables of its own: its name, and the one that tells it.
+
+    ``command`` sets variables there, and ``argument`` is how it takes one of them; without a
+    command they are set on the platform's website.
+    """
+
+    name: str
+    told_by: str
+    command: str = ""
+    argument: str = "{}=…"
+
+
+HEROKU = Platform("Heroku", "DYNO", "heroku config:set")
+FLY = Platform("Fly.io", "FLY_MACHINE_ID", "fly secrets set")
+SCALINGO = Platform("Scalingo", "SCALINGO_APPLICATION_ID", "scalingo env-set")
+#: The first whose variable is set is the one. DYNO is from Heroku Dev Center, "Dynos and the
+#: Dyno Manager", and set by Dokku, too (its ``scheduler-deploy-process-container``); the others
+#: are from Scalingo, "Environment Variables"; Fly.io, "The Machine Runtime Environment"; Render,
+#: "Default Environment Variables"; Railway, "Variables Reference"; Koyeb, "Environment Variables".
+PLATFORMS = (
+    HEROKU,
+    SCALINGO,
+    FLY,
+    Platform("Render", "RENDER"),
+    Platform("Railway", "RAILWAY_ENVIRONMENT_NAME", "railway variables", '--set "{}=…"'),
+    Platform("Koyeb", "KOYEB_APP_NAME"),
+)
+STAGE = "HEROKUIFY_STAGE"
+FLY_RELEASE = "RELEASE_COMMAND"
 VARIABLES = (
+    Variable((STAGE,), "the stage, where it can't be told: build, ci, release, dyno or local"),
     Variable(("DYNO",), "Heroku's name of the dyno: tells a build, a release and a dyno apart"),
     Variable(("PORT",), "where the web dyno listens: tells it from a build"),
     Variable(("SOURCE_VERSION",), "the commit that a build is made of: tells a build"),
     Variable(("CI",), "true in Heroku CI and other CI services: tells a test run"),
+    *(
+        Variable((one.told_by,), f"set by {one.name}: tells that the code runs there")
+        for one in PLATFORMS
+        if one is not HEROKU
+    ),
+    Variable((FLY_RELEASE,), "Fly.io: tells the release command from the site"),
 )
 
 
@@ -64,35 +103,67 @@ class Stage(Enum):
     CI = "ci"
     RELEASE = "release"
     DYNO = "dyno"
-    LAPTOP = "laptop"
+    LOCAL = "local"
 
 
-ON_HEROKU = frozenset({Stage.BUILD, Stage.RELEASE, Stage.DYNO})
+DEPLOYED = frozenset({Stage.BUILD, Stage.RELEASE, Stage.DYNO})
 LIVE = frozenset({Stage.RELEASE, Stage.DYNO})  # with the data and for the visitors of the site
 
 
-def get_stage(environ: Mapping[str, str]) -> Stage:
-    """Tell a build, CI, the release phase, a running dyno and a laptop apart.
+def get_platform(environ: Mapping[str, str]) -> Platform | None:
+    """Return the platform that the code runs on; None where no variable tells.
 
-    DYNO alone tells little: it names the dyno in all stages but the last (Heroku Dev Center,
-    "Dyno Startup Behavior"; heroku-buildpack-python, ``spec/fixtures/ci_pip`` and
-    ``spec/fixtures/hooks_pre_compile_pass_post_compile_fail``). SOURCE_VERSION is the commit
-    that a build is made of ("Buildpack API"), and a build has no PORT. Heroku CI sets
-    ``CI=true`` ("Heroku CI"), as other CI services do.
+    Dokku looks like Heroku. DigitalOcean and plain containers set nothing that tells them.
     """
+    return next((one for one in PLATFORMS if _text_of(environ, one.told_by)), None)
+
+
+def get_stage(environ: Mapping[str, str]) -> Stage:
+    """Tell a build, CI, the release phase, a running site and local development apart.
+
+    HEROKUIFY_STAGE says it in so many words. Raises ConfigurationError when that is none of
+    the stages.
+    """
+    return explain_stage(environ)[0]
+
+
+def explain_stage(environ: Mapping[str, str]) -> tuple[Stage, str]:
+    """Return the stage, and the name of the variable that tells it; ``""`` where none does.
+
+    DYNO alone tells little: it names the dyno in all stages of an app on Heroku (Heroku Dev
+    Center, "Dyno Startup Behavior"; heroku-buildpack-python, ``spec/fixtures/ci_pip`` and
+    ``spec/fixtures/hooks_pre_compile_pass_post_compile_fail``). SOURCE_VERSION is the commit
+    that a build is made of ("Buildpack API", and Scalingo, "Environment Variables"), and a
+    build has no PORT. Heroku CI sets ``CI=true`` ("Heroku CI"), as other CI services do.
+    Fly.io's release command has RELEASE_COMMAND (flyctl, ``ToReleaseMachineConfig``).
+    """
+    given = read(environ, STAGE, convert=one_of(*(stage.value for stage in Stage)))
+    if given:
+        return Stage(given), STAGE
+    platform = get_platform(environ)
+    if platform is FLY and _text_of(environ, FLY_RELEASE):
+        return Stage.RELEASE, FLY_RELEASE
+    if platform is not None and platform is not HEROKU:
+        # Most set their variables in builds, too, and nothing else tells those: a site that was
+        # taken for a build would sign with a throw-away key.
+        return Stage.DYNO, platform.told_by
+    return _stage_by_process(environ)
+
+
+def _stage_by_process(environ: Mapping[str, str]) -> tuple[Stage, str]:
+    """Tell the stage on Heroku, in CI, and in a build of Scalingo's."""
     process = _process_type(_text_of(environ, "DYNO"))
     has_port = bool(_text_of(environ, "PORT"))
     # These two first: a config var of the app's own named CI (npm packages obey it) or
     # SOURCE_VERSION (buildpacks exist that keep it) must not turn production into a test.
-    if process == "release":
-        return Stage.RELEASE
-    if process == "web" and has_port:
-        return Stage.DYNO
-    if _text_of(environ, "CI").lower() not in {"", *FALSE}:
-        return Stage.CI
+    if process == "release" or (process == "web" and has_port):
+        return Stage.RELEASE if process == "release" else Stage.DYNO, "DYNO"
+    # Heroku CI runs in a one-off dyno, and CI=true on a worker is such a config var.
+    if process in {"", "run"} and _text_of(environ, "CI").lower() not in {"", *FALSE}:
+        return Stage.CI, "CI"
     if _text_of(environ, "SOURCE_VERSION") and not has_port:
-        return Stage.BUILD
-    return Stage.DYNO if process else Stage.LAPTOP
+        return Stage.BUILD, "SOURCE_VERSION"
+    return (Stage.DYNO, "DYNO") if process else (Stage.LOCAL, "")
 
 
 def _process_type(dyno: str) -> str:
@@ -103,16 +174,27 @@ def _process_type(dyno: str) -> str:
 @overload
 def read(environ: Mapping[str, str], *names: str, secret: bool = ...) -> str | None: ...
 @overload
+def read(environ: Mapping[str, str], *names: str, default: str, secret: bool = ...) -> str: ...
+@overload
 def read(
     environ: Mapping[str, str], *names: str, convert: Callable[[str], T], secret: bool = ...
 ) -> T | None: ...
+@overload
+def read(
+    environ: Mapping[str, str],
+    *names: str,
+    convert: Callable[[str], T],
+    default: D,
+    secret: bool = ...,
+) -> T | D: ...
 def read(
     environ: Mapping[str, str],
     *names: str,
     convert: Callable[[str], object] = str,
+    default: object = None,
     secret: bool = False,
 ) -> object:
-    """Return the first of the variables that is set, converted; None when none is.
+    """Return the first of the variables that is set, converted; ``default`` when none is.
 
     Raises ConfigurationError when it doesn't convert; the value of a ``secret`` stays out
     of the message, as do a URL's user, password and query.
@@ -124,15 +206,31 @@ def read(
                 return convert(value)
             except ValueError as error:
                 found = "set to something else" if secret else _shown(value)
+                accepted = _accepted(convert, value, error, secret=secret)
                 raise ConfigurationError(
-                    f"{name} is {found}; it must be {error}. {config_set([name])}"
+                    f"{name} is {found}; it must be {accepted}.", config_set([name], environ)
                 ) from None
-    return None
+    return default
+
+
+def _accepted(
+    convert: Callable[[str], object], value: str, error: ValueError, *, secret: bool
+) -> str:
+    """Say what a converter accepts: in its own words, unless they may hold the value."""
+    own = str(getattr(convert, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]
+    if own or not (secret or value in str(error) or repr(value)[1:-1] in str(error)):
+        return str(error)
+    return f"a value that {getattr(convert, '__name__', 'its converter')}() accepts"
 
 
 def is_set(environ: Mapping[str, str], *names: str) -> bool:
     """Tell whether any of the variables is set."""
     return any(_text_of(environ, name) for name in names)
+
+
+def names_set(environ: Mapping[str, str]) -> frozenset[str]:
+    """Return the names of all variables that are set, without their values."""
+    return frozenset(name for name in environ if _text_of(environ, name))
 
 
 def require(environ: Mapping[str, str], *names: str, needed_by: str) -> dict[str, str]:
@@ -146,8 +244,8 @@ def require(environ: Mapping[str, str], *names: str, needed_by: str) -> dict[str
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         raise ConfigurationError(
-            f"{needed_by} needs {listed(names)}, but {listed(missing)} {verb} not set. "
-            f"{config_set(missing)}"
+            f"{needed_by} needs {listed(names)}, but {listed(missing)} {verb} not set.",
+            config_set(missing, environ),
         )
     return found
 
@@ -168,9 +266,12 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def config_set(names: Iterable[str]) -> str:
-    """Write the command that sets these variables on Heroku."""
-    return "heroku config:set " + " ".join(f"{name}=…" for name in names)
+def config_set(names: Iterable[str], environ: Mapping[str, str] | None = None) -> str:
+    """Write the command that sets these variables, on Heroku or on the platform of ``environ``."""
+    platform = get_platform(environ or {}) or HEROKU
+    if not platform.command:
+        return f"Set {listed(names)} in the service's environment on {platform.name}."
+    return " ".join([platform.command, *(platform.argument.format(name) for name in names)])
 
 
 def boolean(value: str) -> bool:

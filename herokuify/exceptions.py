@@ -14,18 +14,29 @@ log of a build to tell the user that the configuration is at fault
 (heroku-buildpack-python, ``bin/steps/collectstatic``).
 """
 
+from typing import Any
+
 from django.core.exceptions import ImproperlyConfigured
 
 
 class HerokuifyError(Exception):
-    """Base of every error that herokuify raises on purpose."""
+    """Base of every error that herokuify raises on purpose.
 
-    #: The end of the message that says what to do, where it is known apart from the rest.
-    mend: str = ""
+    ``problem`` says what is wrong, ``hint`` what to do about it (the command or the line of
+    settings that fixes it; it may be empty). The error's text is both.
+    """
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(f"{problem} {hint}".rstrip())
+        self.problem = problem
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.problem, self.hint)
 
 
 class ConfigurationError(HerokuifyError, ImproperlyConfigured):
-    """A variable or a setting is missing or wrong; the message names it and the mend."""
+    """A variable or a setting is missing or wrong; the problem names it."""
 
     def __str__(self) -> str:
         return f"ImproperlyConfigured: {super().__str__()}"

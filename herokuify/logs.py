@@ -68,7 +68,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write a record as one line, and one more for each line of its traceback."""
         head = f"{record.levelname} {record.name} [{request_id.get() or '-'}]"
-        lines = [record.getMessage(), *_details(record).splitlines()]
+        lines = [_message(record), *_details(record).splitlines()]
         return "\n".join(f"{head} {_escaped(line)}" for line in lines)
 
 
@@ -80,7 +80,7 @@ class JsonFormatter(logging.Formatter):
         entry: dict[str, object] = {
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
             "request_id": request_id.get(),
         }
         if details := _details(record):
@@ -90,13 +90,23 @@ class JsonFormatter(logging.Formatter):
             entry.setdefault(name, value)
         try:
             return json.dumps(entry, default=_represented, allow_nan=False)
-        except (TypeError, ValueError):  # a key that is no text, a NaN, or a circle
+        # A key that is no text, a NaN or a circle; or deeper than the recursion limit, which
+        # logging passes on to whoever writes the line.
+        except (TypeError, ValueError, RecursionError):
             return json.dumps(
                 {
                     name: value if value is None or isinstance(value, str) else _represented(value)
                     for name, value in entry.items()
                 }
             )
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the message with its arguments, or without those that are nested too deeply."""
+    try:
+        return record.getMessage()
+    except RecursionError:
+        return str(record.msg)
 
 
 def _details(record: logging.LogRecord) -> str:

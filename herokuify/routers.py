@@ -1,13 +1,38 @@
-"""A database router that reads from followers: ``"herokuify.routers.ReplicaRouter"``."""
+"""A database router that reads from followers: ``"herokuify.routers.ReplicaRouter"``.
+
+``"herokuify.routers.ReplicaMiddleware"`` has visitors read what they have just written.
+"""
 
 from __future__ import annotations
 
 import random
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, cast
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
 from django.db.models import Model
+from django.http import HttpRequest, HttpResponseBase
+
+
+@dataclass(frozen=True)
+class _Write:
+    """When this thread or task wrote last, and whether in a transaction, which may last."""
+
+    at: float  # seconds of time.monotonic()
+    in_transaction: bool = False
+
+
+_written: ContextVar[_Write | None] = ContextVar("herokuify_written", default=None)
+
+
+#: Requests that promise not to write (RFC 9110, "Safe Methods").
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+COOKIE = "herokuify_wrote"
 
 
 class ReplicaRouter:
@@ -15,12 +40,15 @@ class ReplicaRouter:
 
     A replica is an alias whose TEST holds ``{"MIRROR": "default"}``, as get_db_config() writes
     it. A follower lags. Therefore the default database serves what is read inside one of its
-    transactions, through an object that comes from it, of the user model, and of the
-    ``primary_apps``.
+    transactions, within ``pin_seconds`` of a write by the same request, task or command (with
+    ReplicaMiddleware by the same visitor), through an object
+    that comes from it, of the user model, and of the ``primary_apps``.
     """
 
     #: Labels of apps whose next request reads what this one writes.
     primary_apps: frozenset[str] = frozenset({"auth", "sessions"})
+    #: How long who has written reads from the default database; more than followers lag.
+    pin_seconds: float = 5
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
         """Choose a replica at random; None leaves the choice to the next router."""
@@ -30,19 +58,24 @@ class ReplicaRouter:
         origin = hints["instance"]._state.db if "instance" in hints else None  # noqa: SLF001
         if origin is not None and origin not in replicas:
             return None  # Django stays where the object comes from
-        meta = model._meta  # noqa: SLF001
         if (
-            meta.app_label in self.primary_apps
-            or meta.label == settings.AUTH_USER_MODEL
+            self._is_primarys(model)
             or transaction.get_connection(DEFAULT_DB_ALIAS).in_atomic_block
+            or self._has_just_written()
         ):
             return DEFAULT_DB_ALIAS
         return origin or random.choice(replicas)  # noqa: S311 (a load, no secret)
 
     def db_for_write(self, model: type[Model], **hints: Any) -> str | None:
-        """Write to the default database what comes from a replica."""
+        """Write to the default database what comes from a replica, and remember that."""
+        replicas = self._replicas()
         origin = hints["instance"]._state.db if "instance" in hints else None  # noqa: SLF001
-        return DEFAULT_DB_ALIAS if origin in self._replicas() else None
+        # Users and sessions are read there anyway, and some sites save them with each request.
+        is_here = origin in {None, DEFAULT_DB_ALIAS, *replicas}
+        if replicas and is_here and not self._is_primarys(model):
+            in_transaction = transaction.get_connection(DEFAULT_DB_ALIAS).in_atomic_block
+            _written.set(_Write(time.monotonic(), in_transaction))
+        return DEFAULT_DB_ALIAS if origin in replicas else None
 
     def allow_relation(self, obj1: Model, obj2: Model, **hints: Any) -> bool | None:
         """Relate objects of a replica and of the default database."""
@@ -54,9 +87,78 @@ class ReplicaRouter:
         """Migrate no replica: it gets what the default database gets."""
         return False if db in self._replicas() else None
 
+    def _is_primarys(self, model: type[Model]) -> bool:
+        meta = model._meta  # noqa: SLF001
+        return meta.app_label in self.primary_apps or meta.label == settings.AUTH_USER_MODEL
+
+    def _has_just_written(self) -> bool:
+        """Asked outside of transactions: one that has written was committed until now."""
+        last = _written.get()
+        if last is None:
+            return False
+        if last.in_transaction:
+            last = _Write(time.monotonic())
+            _written.set(last)
+        return time.monotonic() - last.at < self.pin_seconds
+
     def _replicas(self) -> list[str]:
         return [
             alias
             for alias, config in connections.settings.items()
             if (config.get("TEST") or {}).get("MIRROR") == DEFAULT_DB_ALIAS
         ]
+
+
+class ReplicaMiddleware:
+    """Have who has written read from the default database for a few seconds more.
+
+    A cookie tells that, since another process may answer the next request. Requests of unsafe
+    methods count as writes, whatever they do: raw SQL and ``using("default")`` don't ask the
+    router.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(
+        self, get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+    ) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Answer a request, with the cookie when it has written."""
+        if self.is_async:
+            return self.__acall__(request)
+        before = _begin(request)
+        return _end(request, cast(HttpResponseBase, self.get_response(request)), before)
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a request, under ASGI."""
+        before = _begin(request)
+        answer = await cast(Awaitable[HttpResponseBase], self.get_response(request))
+        return _end(request, answer, before)
+
+
+def _begin(request: HttpRequest) -> _Write | None:
+    """Forget what the thread's last request wrote; return what counts as written already."""
+    is_pinned = request.method not in SAFE_METHODS or COOKIE in request.COOKIES
+    before = _Write(time.monotonic()) if is_pinned else None
+    _written.set(before)
+    return before
+
+
+def _end(request: HttpRequest, answer: HttpResponseBase, before: _Write | None) -> HttpResponseBase:
+    if request.method not in SAFE_METHODS or _written.get() is not before:
+        seconds = max((getattr(one, "pin_seconds", 0) for one in router.routers), default=0)
+        answer.set_cookie(
+            COOKIE,
+            "1",
+            max_age=seconds,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    return answer

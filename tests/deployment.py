@@ -17,7 +17,7 @@ from tests import project
 
 HOST = "127.0.0.1"
 DOMAIN = "kestrel-12ab.herokuapp.com"
-BUILD = {"DYNO": "run.1", "SOURCE_VERSION": "0" * 40, "STACK": "heroku-24"}
+BUILD = {"DYNO": "run.1", "SOURCE_VERSION": "0" * 40, "STACK": "heroku-26"}
 SECONDS = 60
 _EXAMPLE = Path(__file__).resolve().parents[1] / "example_project"
 _LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.sqlite3", "media", "staticfiles")
@@ -47,7 +47,7 @@ class App:
         result = subprocess.run(
             command,
             cwd=self.folder,
-            env=self.variables({"PYTHONWARNINGS": "error", **dyno}),
+            env=self.variables({"PYTHONWARNINGS": ",".join(project.WARNINGS), **dyno}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",

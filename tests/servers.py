@@ -1,5 +1,6 @@
 """S3 servers for the tests: real ones, in processes of their own, on loopback."""
 
+import functools
 import os
 import re
 import subprocess
@@ -60,6 +61,12 @@ class S3Server:
             "AWS_S3_REGION_NAME": self.region,
             "AWS_S3_ADDRESSING_STYLE": "path",
         }
+
+
+@functools.cache
+def client_of(server: S3Server) -> "S3Client":
+    """A server's client; making one takes longer than most tests."""
+    return server.client()
 
 
 @contextmanager

@@ -20,8 +20,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import herokuify
-from herokuify import addons, aws, env
+from herokuify import aws, env
 from herokuify.aws import get_media_url, get_static_url, read_aws
+from herokuify.conf import addons
 from herokuify.db import get_db_config
 from herokuify.env import get_stage
 from herokuify.exceptions import ConfigurationError
@@ -505,7 +506,7 @@ class TestModule:
         found = [
             check
             for check in registry.registered_checks
-            if getattr(check, "__name__", "") == "check_classic_settings"
+            if getattr(check, "__name__", "") == "check_legacy_settings"
         ]
         assert len(found) == 1
         assert found[0].tags == (checks.Tags.staticfiles,)
@@ -545,7 +546,7 @@ class TestCheck:
             monkeypatch.setattr(settings, name, value, raising=False)
 
     def test_passes_without_classic_settings(self) -> None:
-        assert aws.check_classic_settings() == []
+        assert aws.check_legacy_settings() == []
 
     @pytest.mark.parametrize(
         "names",
@@ -559,7 +560,7 @@ class TestCheck:
         self, names: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         self.define(monkeypatch, **dict.fromkeys(names, "herokuify.storage.S3StaticStorage"))
-        [message] = aws.check_classic_settings(app_configs=None, databases=None)
+        [message] = aws.check_legacy_settings(app_configs=None, databases=None)
         assert message.id == "herokuify.E001"
         assert message.is_serious()
         assert "ImproperlyConfigured" in message.msg
@@ -573,7 +574,7 @@ class TestCheck:
     ) -> None:
         self.define(monkeypatch, STATICFILES_STORAGE="x.Y")
         with override_settings(STORAGES=global_settings.STORAGES):
-            [message] = aws.check_classic_settings()
+            [message] = aws.check_legacy_settings()
         assert "contradict STORAGES" in message.msg
         assert message.hint is not None
         assert message.hint.startswith("Delete STATICFILES_STORAGE ")
@@ -581,7 +582,7 @@ class TestCheck:
     def test_passes_when_herokuify_is_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.define(monkeypatch, STATICFILES_STORAGE="herokuify.storage.S3StaticStorage")
         monkeypatch.setattr(apps, "is_installed", lambda name: name == "herokuify")
-        assert aws.check_classic_settings() == []
+        assert aws.check_legacy_settings() == []
 
 
 SETTINGS = """

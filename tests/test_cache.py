@@ -6,15 +6,30 @@ from typing import Any
 import pytest
 
 import herokuify
-from herokuify import cache, key_value
+from herokuify import cache
 from herokuify.cache import get_cache_config
+from herokuify.conf import redis
 from herokuify.exceptions import ConfigurationError
 
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
-REDIS = "django.core.cache.backends.redis.RedisCache"
+REDIS = "herokuify.rediscache.RedisCache"
 MEMCACHED = "herokuify.memcached.BinaryMemcachedCache"
 TLS_URL = "rediss://:hunter2@redis.example.com:6380"
 PLAIN_URL = "redis://:hunter2@redis.example.com:6379"
+TLS_LOCATION = "rediss://redis.example.com:6380/0"
+PLAIN_LOCATION = "redis://redis.example.com:6379/0"
+BOUNDS = {
+    "password": "hunter2",
+    "socket_connect_timeout": 2.0,
+    "socket_timeout": 2.0,
+    "max_connections": 4,
+    "ignore_exceptions": True,
+}
+VERIFIED = {
+    "ssl_cert_reqs": "required",
+    "ssl_ca_certs": "/app/ca.pem",
+    "ssl_check_hostname": True,
+}
 MEMCACHIER = {
     "MEMCACHIER_SERVERS": "a.example.com:11211, b.example.com:11211",
     "MEMCACHIER_USERNAME": "me",
@@ -69,57 +84,109 @@ def test_local_memory_is_always_there(environ: dict[str, str]) -> None:
 
 
 class TestRedis:
-    @pytest.mark.parametrize("name", ["REDIS_URL", "REDIS_TLS_URL", "REDISCLOUD_URL"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "REDIS_URL",
+            "REDIS_TLS_URL",
+            "REDISCLOUD_URL",
+            "STACKHERO_REDIS_URL_TLS",
+            "STACKHERO_REDIS_URL_CLEAR",
+        ],
+    )
     def test_self_signed_certificate_is_not_verified(self, name: str) -> None:
         assert default_of({name: f" {TLS_URL}\n"}) == {
             "BACKEND": REDIS,
-            "LOCATION": TLS_URL,
-            "OPTIONS": {"ssl_cert_reqs": None},
+            "LOCATION": TLS_LOCATION,
+            "OPTIONS": BOUNDS | {"ssl_cert_reqs": None},
         }
 
     @pytest.mark.parametrize("name", ["REDIS_URL", "REDISCLOUD_URL"])
     @pytest.mark.parametrize("authority", [None, "/app/ca.pem"])
-    def test_without_tls_has_no_options(self, name: str, authority: str | None) -> None:
+    def test_without_tls_has_no_tls_options(self, name: str, authority: str | None) -> None:
         default = default_of({name: PLAIN_URL}, ssl_ca_certs=authority)
-        assert default == {"BACKEND": REDIS, "LOCATION": PLAIN_URL}
+        assert default["LOCATION"] == PLAIN_LOCATION
+        assert default["OPTIONS"] == BOUNDS
 
     def test_is_verified_with_a_ca(self) -> None:
-        assert default_of({"REDIS_URL": TLS_URL}, ssl_ca_certs="/app/ca.pem")["OPTIONS"] == {
-            "ssl_cert_reqs": "required",
-            "ssl_ca_certs": "/app/ca.pem",
-            "ssl_check_hostname": True,
-        }
+        default = default_of({"REDIS_URL": TLS_URL}, ssl_ca_certs="/app/ca.pem")
+        assert default["OPTIONS"] == BOUNDS | VERIFIED
 
     @pytest.mark.parametrize("authority", [None, "/app/ca.pem"])
-    def test_the_urls_verification_wins(self, authority: str | None) -> None:
-        url = f"{TLS_URL}?ssl_cert_reqs=required&ssl_ca_certs=/own.pem"
-        default = default_of({"REDIS_URL": url}, ssl_ca_certs=authority)
-        assert default == {"BACKEND": REDIS, "LOCATION": url}
+    @pytest.mark.parametrize("word", ["required", "CERT_REQUIRED"])
+    def test_the_urls_verification_wins(self, authority: str | None, word: str) -> None:
+        url = f"{TLS_URL}?ssl_cert_reqs={word}&ssl_ca_certs=/own.pem"
+        options = default_of({"REDIS_URL": url}, ssl_ca_certs=authority)["OPTIONS"]
+        assert options == BOUNDS | {"ssl_cert_reqs": "required", "ssl_ca_certs": "/own.pem"}
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("ssl_cert_reqs=CERT_NONE", {"ssl_cert_reqs": None}),
+            ("ssl_cert_reqs=optional", {"ssl_cert_reqs": "optional"}),
+            ("ssl_ca_certs=/app/ca.pem", VERIFIED),
+            (
+                "ssl_ca_certs=/app/ca.pem&ssl_check_hostname=false",
+                VERIFIED | {"ssl_check_hostname": False},
+            ),
+            ("ssl_certfile=/c", {"ssl_certfile": "/c", "ssl_cert_reqs": None}),
+            ("socket_timeout=7&db=3", {"socket_timeout": 7.0, "ssl_cert_reqs": None}),
+            ("max_connections=9", {"max_connections": 9, "ssl_cert_reqs": None}),
+        ],
+    )
+    def test_the_urls_parameters_are_read(self, query: str, expected: dict[str, Any]) -> None:
+        default = default_of({"REDIS_URL": f"{TLS_URL}?{query}"})
+        assert default["OPTIONS"] == BOUNDS | expected
+        assert default["LOCATION"].endswith("/3" if "db=3" in query else "/0")
+
+    @pytest.mark.parametrize(
+        ("environ", "connections", "expected"),
+        [
+            ({}, 20, 4),
+            ({"WEB_CONCURRENCY": "5"}, 20, 2),
+            ({"WEB_CONCURRENCY": "1", "WEB_THREADS": "40"}, 20, 10),
+            ({"WEB_CONCURRENCY": "25"}, 20, 1),
+            ({"WEB_CONCURRENCY": "5", "WEB_THREADS": "8"}, 400, 8),
+        ],
+    )
+    def test_the_plans_connections_are_shared(
+        self, environ: dict[str, str], connections: int, expected: int
+    ) -> None:
+        found = default_of({"REDIS_URL": TLS_URL} | environ, max_connections=connections)
+        assert found["OPTIONS"]["max_connections"] == expected
 
     @pytest.mark.parametrize(
         ("url", "tls_url", "expected"),
         [
-            (PLAIN_URL, TLS_URL, TLS_URL),  # plans before 2024-12
-            (TLS_URL, TLS_URL.replace("6380", "1"), TLS_URL),
-            ("", TLS_URL, TLS_URL),
-            (PLAIN_URL, "", PLAIN_URL),
+            (PLAIN_URL, TLS_URL, TLS_LOCATION),  # plans before 2024-12
+            (TLS_URL, TLS_URL.replace("6380", "1"), TLS_LOCATION),
+            ("", TLS_URL, TLS_LOCATION),
+            (PLAIN_URL, "", PLAIN_LOCATION),
         ],
     )
     def test_tls_is_preferred(self, url: str, tls_url: str, expected: str) -> None:
         assert default_of({"REDIS_URL": url, "REDIS_TLS_URL": tls_url})["LOCATION"] == expected
 
     @pytest.mark.parametrize(
-        "url",
+        ("url", "location", "login"),
         [
-            "rediss://redis.example.com",
-            "rediss://h:hunter2@redis.example.com:6380/3",
-            "redis://[::1]:6379/0",
-            "redis://localhost/?socket_timeout=3",
-            "rediss://:p%2Fw%23@redis.example.com:6380",
+            ("rediss://redis.example.com", "rediss://redis.example.com:6379/0", ()),
+            (
+                "rediss://h:hunter2@redis.example.com:6380/3",
+                "rediss://redis.example.com:6380/3",
+                ("h", "hunter2"),
+            ),
+            ("redis://[::1]:6379/0", "redis://[::1]:6379/0", ()),
+            ("redis://localhost/?socket_timeout=3", "redis://localhost:6379/0", ()),
+            ("rediss://:p%2Fw%23@redis.example.com:6380", TLS_LOCATION, ("p/w#",)),
         ],
     )
-    def test_accepts(self, url: str) -> None:
-        assert default_of({"REDIS_URL": url})["LOCATION"] == url
+    def test_takes_a_url_apart(self, url: str, location: str, login: tuple[str, ...]) -> None:
+        default = default_of({"REDIS_URL": url})
+        assert default["LOCATION"] == location
+        names = ("username", "password")
+        found = [default["OPTIONS"][name] for name in names if name in default["OPTIONS"]]
+        assert tuple(found) == login
 
     @pytest.mark.parametrize("name", ["REDIS_URL", "REDIS_TLS_URL", "REDISCLOUD_URL"])
     @pytest.mark.parametrize(
@@ -144,12 +211,19 @@ class TestRedis:
             "rediss://:hunter2@redis.example.com:6380/1#x",
             "rediss://:hunter2@redis.exa\nmple.com",
             "redis://:hunter2@redis.example.com?ssl_cert_reqs=none",
+            "rediss://:hunter2@redis.example.com?ssl_cert_reqs=hunter2",
+            "rediss://:hunter2@redis.example.com?ssl_check_hostname=hunter2",
+            "rediss://:hunter2@redis.example.com?ssl_hunter2=1",
+            "rediss://:hunter2@redis.example.com?ssl_ca_certs=",
+            "rediss://:hunter2@redis.example.com?socket_timeout=hunter2",
+            "rediss://:hunter2@redis.example.com?db=hunter2",
+            "rediss://:hunter2@redis.example.com?hunter2",
         ],
     )
     def test_malformed_url_is_one_error(self, name: str, url: str) -> None:
         message = error_of({name: url})
         assert message.startswith(f"ImproperlyConfigured: {name} is set to something else; it must")
-        assert "rediss://:password@host:6379" in message
+        assert "a URL " in message
         assert f"heroku config:set {name}=…" in message
 
 
@@ -159,8 +233,20 @@ class TestMemcached:
         assert default_of(environ) == {
             "BACKEND": MEMCACHED,
             "LOCATION": ["a.example.com:11211", "b.example.com:11211"],
-            "OPTIONS": {"username": "me", "password": "hunter2"},
+            "OPTIONS": {"username": "me", "password": "hunter2", "ignore_exceptions": True},
         }
+
+    def test_takes_an_attachment_by_another_name(self) -> None:
+        environ = {name.replace("MEMCACHIER", "CACHE_TWO"): MEMCACHIER[name] for name in MEMCACHIER}
+        assert default_of(environ)["BACKEND"] == LOCMEM
+        assert default_of(environ, variable="CACHE_TWO_SERVERS") == default_of(MEMCACHIER)
+        del environ["CACHE_TWO_PASSWORD"]
+        assert "CACHE_TWO_PASSWORD is not set" in error_of(environ, variable="CACHE_TWO_SERVERS")
+
+    @pytest.mark.parametrize("environ", [MEMCACHIER, {"REDIS_URL": TLS_URL}])
+    def test_failure_may_be_an_error(self, environ: dict[str, str]) -> None:
+        options = default_of(environ, ignore_exceptions=False)["OPTIONS"]
+        assert options["ignore_exceptions"] is False
 
     @pytest.mark.parametrize("environ", [MEMCACHIER, CLOUD])
     @pytest.mark.parametrize("missing", range(3))
@@ -221,9 +307,9 @@ class TestSeveral:
     @pytest.mark.parametrize(
         ("variable", "location"),
         [
-            ("REDIS_URL", TLS_URL),
-            ("REDISCLOUD_URL", PLAIN_URL),
-            ("HEROKU_REDIS_AMBER_URL", TLS_URL.replace("6380", "7000")),
+            ("REDIS_URL", TLS_LOCATION),
+            ("REDISCLOUD_URL", PLAIN_LOCATION),
+            ("HEROKU_REDIS_AMBER_URL", TLS_LOCATION.replace("6380", "7000")),
             ("MEMCACHIER_SERVERS", ["a.example.com:11211", "b.example.com:11211"]),
             ("MEMCACHEDCLOUD_SERVERS", ["a.example.com:11211", "b.example.com:11211"]),
         ],
@@ -239,7 +325,7 @@ class TestSeveral:
         assert f"{variable} is not set" in message
         assert f"heroku config:set {variable}=…" in message
 
-    @pytest.mark.parametrize("variable", ["redis", "REDIS", TLS_URL, "OTHER_SERVERS"])
+    @pytest.mark.parametrize("variable", ["redis", "REDIS", TLS_URL])
     def test_a_choice_that_is_no_name(self, variable: str) -> None:
         assert "must be the name of a config var" in error_of({}, variable=variable)
 
@@ -267,6 +353,6 @@ def test_missing_client_is_named_with_its_extra(
 def test_docs_name_every_variable() -> None:
     page = (Path(__file__).parent.parent / "docs" / "cache.md").read_text(encoding="utf-8")
     rows = "".join(row for row in page.splitlines() if row.startswith("|"))
-    listed = {name for one in (*cache.VARIABLES, *key_value.VARIABLES) for name in one.names}
+    listed = {name for one in (*cache.VARIABLES, *redis.VARIABLES) for name in one.names}
     assert all(f"`{name}`" in rows for name in listed - {"HEROKU_REDIS_<COLOR>_URL"})
     assert "HEROKU_REDIS_AMBER_URL" in page

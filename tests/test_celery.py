@@ -9,6 +9,9 @@ from herokuify.exceptions import ConfigurationError
 
 TLS_URL = "rediss://:hunter2@redis.example.com:6380"
 PLAIN_URL = "redis://:hunter2@redis.example.com:6379"
+TLS_BROKER = "rediss://redis.example.com:6380/0"
+PLAIN_BROKER = "redis://redis.example.com:6379/0"
+AMQP_URL = "amqps://me:hunter2@rabbit.example.com/vhost"
 DYNO = {"DYNO": "worker.1"}
 
 
@@ -26,18 +29,33 @@ def test_nothing_is_set_without_redis(environ: dict[str, str]) -> None:
 
 def test_reads_the_environment_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", PLAIN_URL)
-    assert get_celery_config() == {"broker_url": PLAIN_URL, "result_backend": PLAIN_URL}
+    assert get_celery_config() == get_celery_config({"REDIS_URL": PLAIN_URL})
+    assert get_celery_config() == {
+        "broker_url": PLAIN_BROKER,
+        "broker_password": "hunter2",
+        "broker_pool_limit": 1,
+        "broker_transport_options": {
+            "socket_connect_timeout": 2.0,
+            "socket_timeout": 15.0,
+            "socket_keepalive": True,
+        },
+        "broker_connection_retry_on_startup": True,
+        "result_backend": PLAIN_BROKER,
+        "redis_password": "hunter2",
+        "redis_socket_connect_timeout": 2.0,
+        "redis_socket_timeout": 2.0,
+        "redis_max_connections": 2,
+        "worker_concurrency": 2,
+        "worker_soft_shutdown_timeout": 20,
+    }
 
 
 @pytest.mark.parametrize("name", ["REDIS_URL", "REDIS_TLS_URL", "REDISCLOUD_URL"])
 def test_tls_is_not_verified_without_a_ca(name: str) -> None:
     config = get_celery_config({name: TLS_URL})
-    assert config == {
-        "broker_url": TLS_URL,
-        "result_backend": TLS_URL,
-        "broker_use_ssl": {"ssl_cert_reqs": ssl.CERT_NONE},
-        "redis_backend_use_ssl": {"ssl_cert_reqs": ssl.CERT_NONE},
-    }
+    assert config["broker_url"] == config["result_backend"] == TLS_BROKER
+    assert config["broker_use_ssl"] == {"ssl_cert_reqs": ssl.CERT_NONE}
+    assert config["redis_backend_use_ssl"] == {"ssl_cert_reqs": ssl.CERT_NONE}
     assert config["broker_use_ssl"] is not config["redis_backend_use_ssl"]
 
 
@@ -54,19 +72,44 @@ def test_tls_is_verified_with_a_ca() -> None:
 def test_the_urls_verification_wins() -> None:
     url = f"{TLS_URL}?ssl_cert_reqs=required"
     config = get_celery_config({"REDIS_URL": url}, ssl_ca_certs="/app/ca.pem")
-    assert config == {"broker_url": url, "result_backend": url}
+    assert config["broker_use_ssl"] == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
 
 def test_two_servers_are_one_error_that_says_how_to_choose() -> None:
     environ = {"REDIS_URL": TLS_URL, "REDISCLOUD_URL": PLAIN_URL}
     assert 'get_celery_config(variable="REDIS_URL")' in error_of(environ)
     config = get_celery_config(environ, variable="REDISCLOUD_URL")
-    assert config["broker_url"] == PLAIN_URL
+    assert config["broker_url"] == PLAIN_BROKER
 
 
 def test_memcached_beside_it_is_the_caches_affair() -> None:
     environ = {"REDIS_URL": PLAIN_URL, "MEMCACHIER_SERVERS": "a"}
-    assert get_celery_config(environ)["broker_url"] == PLAIN_URL
+    assert get_celery_config(environ)["broker_url"] == PLAIN_BROKER
+
+
+@pytest.mark.parametrize(
+    "name", ["CLOUDAMQP_URL", "STACKHERO_RABBITMQ_AMQP_URL_TLS", "RABBITMQ_URL"]
+)
+def test_rabbitmq_is_the_broker_and_redis_keeps_results(name: str) -> None:
+    config = get_celery_config({name: AMQP_URL})
+    assert config["broker_url"] == "amqps://rabbit.example.com/vhost"
+    assert (config["broker_user"], config["broker_password"]) == ("me", "hunter2")
+    assert "result_backend" not in config
+    both = {name: AMQP_URL, "REDIS_URL": TLS_URL}
+    assert get_celery_config(both)["broker_url"] == config["broker_url"]
+    assert get_celery_config(both)["result_backend"] == TLS_BROKER
+    assert "broker_use_ssl" not in get_celery_config(both)
+    assert get_celery_config(both, variable=name) == get_celery_config(both)
+    assert get_celery_config(both, variable="REDIS_URL")["broker_url"] == TLS_BROKER
+    for wrong in ("hunter2", TLS_URL, f"{AMQP_URL}?a=b", "amqp://me:hunter2@"):
+        assert f"{name} is set to something else; it must be" in error_of({name: wrong})
+    assert f"{name} is not set" in error_of(DYNO, name)
+
+
+def test_two_brokers_are_one_error() -> None:
+    environ = {"CLOUDAMQP_URL": AMQP_URL, "RABBITMQ_URL": AMQP_URL}
+    assert 'get_celery_config(variable="CLOUDAMQP_URL")' in error_of(environ)
+    assert get_celery_config(environ, variable="RABBITMQ_URL")
 
 
 def test_a_choice_that_is_not_set() -> None:

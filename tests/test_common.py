@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from herokuify import common, hosts, logs
+from herokuify import common, logs
 from herokuify.common import read_common
+from herokuify.conf import hosts
 from herokuify.exceptions import ConfigurationError
 from tests.project import Project, clean_environment
 
@@ -99,13 +100,20 @@ class TestSecretKey:
         assert len(set(keys)) == len(keys)
         assert all(key.startswith("django-insecure-") and len(key) > 50 for key in keys)
 
-    def test_laptop_with_debug_keeps_its_own(self) -> None:
+    def test_local_with_debug_keeps_its_own(self) -> None:
         first, second = (read_common({"DEBUG": "1"})["SECRET_KEY"] for _ in range(2))
-        assert first == second == "django-insecure-herokuify-laptop"
+        assert first == second == "django-insecure-herokuify-local"
 
     @pytest.mark.parametrize("environ", [{}, DYNO, RELEASE, BUILD, CI])
     def test_given_one_is_used(self, environ: dict[str, str]) -> None:
         assert read_common(environ | KEY)["SECRET_KEY"] == KEY["SECRET_KEY"]
+
+
+class TestFallbacks:
+    def test_are_between_commas(self) -> None:
+        given = {"SECRET_KEY_FALLBACKS": " first, second,,"}
+        assert read_common(DYNO | KEY | given)["SECRET_KEY_FALLBACKS"] == ["first", "second"]
+        assert read_common(DYNO | KEY)["SECRET_KEY_FALLBACKS"] == []
 
 
 class TestHosts:
@@ -133,22 +141,21 @@ class TestHosts:
                 ["app-12ab.herokuapp.com"],
                 ["https://app-12ab.herokuapp.com"],
             ),
-            (
-                {"HEROKU_APP_NAME": "app-pr-7", "HEROKU_PARENT_APP_NAME": "app"},
-                ["app-pr-7.herokuapp.com"],
-                ["https://app-pr-7.herokuapp.com"],
-            ),
+            # The domains of apps made since June 2023 have a random part, which it doesn't tell.
+            ({"HEROKU_APP_NAME": "app-pr-7", "HEROKU_PARENT_APP_NAME": "app"}, [], []),
+            # Another platform's names, with another meaning here.
+            ({"FLY_APP_NAME": "app", "APP": "app", "REGION_NAME": "osc-fr1"}, [], []),
             (
                 {
-                    "ALLOWED_HOSTS": "www.example.com,app-pr-7.herokuapp.com",
-                    "HEROKU_APP_NAME": "app-pr-7",
+                    "ALLOWED_HOSTS": "www.example.com,app-12ab.herokuapp.com",
+                    "HEROKU_APP_DEFAULT_DOMAIN_NAME": "app-12ab.herokuapp.com",
                     "CSRF_TRUSTED_ORIGINS": "https://*.example.com, http://x.test:8000",
                 },
-                ["www.example.com", "app-pr-7.herokuapp.com"],
+                ["www.example.com", "app-12ab.herokuapp.com"],
                 [
                     "https://*.example.com",
                     "http://x.test:8000",
-                    "https://app-pr-7.herokuapp.com",
+                    "https://app-12ab.herokuapp.com",
                 ],
             ),
         ],
@@ -188,8 +195,8 @@ class TestHosts:
         ("HEROKU_APP_DEFAULT_DOMAIN_NAME", "*", "a domain, such as"),
         ("HEROKU_APP_DEFAULT_DOMAIN_NAME", ".herokuapp.com", "a domain, such as"),
         ("HEROKU_APP_DEFAULT_DOMAIN_NAME", "a b", "domains alone"),
-        ("HEROKU_APP_NAME", "*", "the name of a Heroku app"),
-        ("HEROKU_APP_NAME", "evil.com#", "the name of a Heroku app"),
+        ("RENDER_EXTERNAL_HOSTNAME", "*", "a domain, such as"),
+        ("RAILWAY_PUBLIC_DOMAIN", "evil.com#", "domains alone"),
         ("SECURE_SSL_REDIRECT", "https", "true, yes, on, 1 or false"),
         ("SECURE_HSTS_SECONDS", "1h", "a number of seconds"),
         ("SECURE_HSTS_SECONDS", "-1", "a number of seconds"),
@@ -322,7 +329,7 @@ class TestProject:
     @pytest.mark.parametrize(
         ("stage", "attached"),
         [({}, {}), ({}, ATTACHED), (BUILD, {}), (DYNO, ATTACHED)],
-        ids=["laptop", "laptop-attached", "build", "dyno"],
+        ids=["local", "local-attached", "build", "dyno"],
     )
     def test_original_settings_work(
         self, stage: dict[str, str], attached: dict[str, str], make_project: MakeProject

@@ -1,5 +1,4 @@
 import inspect
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -22,11 +21,11 @@ STAGES = {
     "ci": HEROKU_CI,
     "release": {"DYNO": "release.1"},
     "dyno": DYNO,
-    "laptop": {},
+    "local": {},
 }
 
 
-def default_of(url: str, stage: str = "laptop", **arguments: Any) -> dict[str, Any]:
+def default_of(url: str, stage: str = "local", **arguments: Any) -> dict[str, Any]:
     return get_db_config(STAGES[stage] | {"DATABASE_URL": url}, **arguments)["default"]
 
 
@@ -132,7 +131,7 @@ def test_no_url_on_a_dyno_is_an_error(stage: str, value: str | None) -> None:
     assert "heroku config:set DATABASE_URL=…" in str(caught.value)
 
 
-@pytest.mark.parametrize("stage", ["build", "ci", "laptop"])
+@pytest.mark.parametrize("stage", ["build", "ci", "local"])
 def test_no_url_elsewhere_is_sqlite(stage: str) -> None:
     assert get_db_config(STAGES[stage])["default"]["ENGINE"] == "django.db.backends.sqlite3"
 
@@ -144,7 +143,7 @@ def test_a_file_that_is_named_serves_on_a_dyno_as_well() -> None:
 class TestTls:
     @pytest.mark.parametrize(
         ("stage", "sslmode"),
-        [("build", None), ("ci", None), ("laptop", None), ("release", "require")],
+        [("build", None), ("ci", None), ("local", None), ("release", "require")],
     )
     def test_is_required_on_a_dyno(self, stage: str, sslmode: str | None) -> None:
         assert default_of(POSTGRES, stage).get("OPTIONS", {}).get("sslmode") == sslmode
@@ -196,6 +195,33 @@ class TestTls:
         default = default_of(POSTGRES.replace("postgres:", "postgis:"), "dyno")
         assert default["OPTIONS"] == {"sslmode": "require"}
 
+    @pytest.mark.parametrize("mode", ["verify-full", "verify-ca", "require"])
+    @pytest.mark.parametrize("argument", [None, True, False])
+    def test_the_environments_mode_is_not_weakened(self, mode: str, argument: bool | None) -> None:
+        environ = DYNO | {"DATABASE_URL": POSTGRES, "PGSSLMODE": mode}
+        default = get_db_config(environ, ssl_require=argument)["default"]
+        assert default["OPTIONS"] == {"sslmode": mode}
+        environ["DATABASE_URL"] += "?sslmode=disable"
+        default = get_db_config(environ, ssl_require=argument)["default"]
+        assert default["OPTIONS"] == {"sslmode": "disable"}
+
+    def test_the_environments_mode_is_strengthened_by_argument(self) -> None:
+        environ = DYNO | {"DATABASE_URL": POSTGRES, "PGSSLMODE": "prefer"}
+        assert get_db_config(environ)["default"]["OPTIONS"] == {"sslmode": "prefer"}
+        required = get_db_config(environ, ssl_require=True)["default"]
+        assert required["OPTIONS"] == {"sslmode": "require"}
+        with pytest.raises(ConfigurationError, match="PGSSLMODE is 'full'; it must be one of"):
+            get_db_config(environ | {"PGSSLMODE": "full"})
+
+    def test_by_the_systems_authorities_is_verified(self) -> None:
+        url = f"{POSTGRES}?sslrootcert=system"
+        expected = {"sslrootcert": "system", "sslmode": "verify-full"}
+        assert default_of(url)["OPTIONS"] == default_of(url, "dyno")["OPTIONS"] == expected
+        environ = DYNO | {"DATABASE_URL": POSTGRES, "PGSSLROOTCERT": "system"}
+        assert get_db_config(environ)["default"]["OPTIONS"] == {"sslmode": "verify-full"}
+        with pytest.raises(ConfigurationError, match="its sslmode must be verify-full"):
+            default_of(f"{url}&sslmode=require")
+
     @pytest.mark.parametrize("mode", ["maybe", "1", "true", "Require"])
     def test_unknown_mode_is_an_error(self, mode: str) -> None:
         with pytest.raises(ConfigurationError, match="DATABASE_URL is malformed: its sslmode"):
@@ -234,30 +260,131 @@ class TestServerSidePool:
             get_db_config({}, pool=True, connection_pool_url=True)
 
 
-class TestPsycopgPool:
-    @pytest.mark.django_versions(">=5.1")
-    @pytest.mark.parametrize("pool", [True, {"min_size": 2, "max_size": 4}])
-    def test_is_on_demand(self, pool: bool | dict[str, Any]) -> None:
-        default = default_of(POSTGRES, "dyno", pool=pool)
-        assert default["OPTIONS"] == {"sslmode": "require", "pool": pool}
-        assert default["CONN_MAX_AGE"] == 0
-        assert default["CONN_HEALTH_CHECKS"] is True
-        assert "pool" not in default_of(POSTGRES, "dyno", pool=False)["OPTIONS"]
+class TestMoreDatabases:
+    def test_one_variable_instead(self) -> None:
+        environ = {"DATABASE_URL": POSTGRES, "STATISTICS_URL": POOLED}
+        assert get_db_config(environ, variable="STATISTICS_URL")["default"]["NAME"] == "pooled"
+        with pytest.raises(ConfigurationError, match="OTHER_URL is not set") as caught:
+            get_db_config(environ | DYNO, variable="OTHER_URL")
+        assert "heroku config:set OTHER_URL=…" in caught.value.hint
 
-    @pytest.mark.django_versions("<5.1")
-    def test_is_an_error_where_django_has_none(self) -> None:
-        with pytest.raises(ConfigurationError, match="needs Django 5.1 or later"):
-            default_of(POSTGRES, pool=True)
+    def test_further_aliases(self, tmp_path: Path) -> None:
+        environ = DYNO | {"DATABASE_URL": POSTGRES, "STATISTICS_URL": POOLED}
+        databases = get_db_config(environ, databases={"statistics": "STATISTICS_URL"})
+        assert list(databases) == ["default", "statistics"]
+        assert databases["statistics"]["NAME"] == "pooled"
+        assert databases["statistics"]["OPTIONS"] == {"sslmode": "require"}
+        path = tmp_path / "site.db"
+        both = get_db_config({}, databases={"statistics": "STATISTICS_URL"}, sqlite_path=path)
+        assert both["statistics"]["NAME"] == str(tmp_path / "statistics.sqlite3")
+        with pytest.raises(ConfigurationError, match="STATISTICS_URL is not set"):
+            get_db_config(
+                DYNO | {"DATABASE_URL": POSTGRES}, databases={"statistics": "STATISTICS_URL"}
+            )
 
-    @pytest.mark.parametrize("url", ["sqlite://", "mysql://me@db.example.com/name"])
-    def test_is_for_postgresql_alone(self, url: str) -> None:
-        assert "OPTIONS" not in default_of(url, pool=True)
+    @pytest.mark.parametrize("name", ["JAWSDB_URL", "JAWSDB_MARIA_URL", "CLEARDB_DATABASE_URL"])
+    def test_of_addons_for_mysql(self, name: str) -> None:
+        environ = DYNO | {name: "mysql://me:hunter2@db.example.com:3306/n?reconnect=true"}
+        default = get_db_config(environ)["default"]
+        assert default["ENGINE"] == "django.db.backends.mysql"
+        assert (default["NAME"], default["PORT"]) == ("n", 3306)
+        assert "OPTIONS" not in default
+        assert get_db_config(environ | {"DATABASE_URL": POSTGRES})["default"]["NAME"] == "name"
 
-    def test_missing_package_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "psycopg_pool", None)  # as if it were not installed
-        with pytest.raises(ConfigurationError, match="psycopg_pool, which is not installed") as e:
-            default_of(POSTGRES, pool=True)
-        assert 'pip install "psycopg[binary,pool]"' in str(e.value)
+    @pytest.mark.parametrize("value", ["REQUIRED", "required", "VERIFY_IDENTITY"])
+    def test_tls_of_mysql(self, value: str) -> None:
+        default = default_of(f"mysql://me@db.example.com/n?ssl-mode={value}")
+        assert default["OPTIONS"] == {"ssl_mode": value.upper()}
+        with pytest.raises(ConfigurationError, match="its ssl-mode is none of DISABLED"):
+            default_of("mysql://me@db.example.com/n?ssl-mode=perhaps")
+
+
+class TestEngine:
+    POSTGIS = "django.contrib.gis.db.backends.postgis"
+
+    def test_is_everywhere(self) -> None:
+        environ = TestFollowers.ENVIRON | {"STATISTICS_URL": POOLED}
+        databases = get_db_config(
+            environ,
+            engine=self.POSTGIS,
+            followers=True,
+            databases={"statistics": "STATISTICS_URL"},
+        )
+        assert {one["ENGINE"] for one in databases.values()} == {self.POSTGIS}
+        assert len(databases) == 4
+        assert {one["OPTIONS"]["sslmode"] for one in databases.values()} == {"require"}
+
+    def test_of_another_package_is_postgresqls(self) -> None:
+        default = default_of(POSTGRES, "dyno", engine="site.backend")
+        assert (default["ENGINE"], default["OPTIONS"]) == ("site.backend", {"sslmode": "require"})
+
+    def test_of_files(self) -> None:
+        spatialite = "django.contrib.gis.db.backends.spatialite"
+        assert get_db_config({}, engine=self.POSTGIS)["default"]["ENGINE"] == spatialite
+        sqlite = default_of("sqlite:///a.db", engine=self.POSTGIS)
+        assert sqlite["ENGINE"] == "django.db.backends.sqlite3"
+
+
+class TestDefaults:
+    def test_survive(self) -> None:
+        given: dict[str, Any] = {
+            "ATOMIC_REQUESTS": True,
+            "DISABLE_SERVER_SIDE_CURSORS": True,
+            "OPTIONS": {"connect_timeout": 3, "application_name": "site"},
+            "TEST": {"NAME": "tests"},
+            "TIME_ZONE": "Europe/Vienna",
+        }
+        default = default_of(f"{POSTGRES}?connect_timeout=9", "dyno", **given)
+        assert default["OPTIONS"] == {
+            "application_name": "site",
+            "connect_timeout": 9,
+            "sslmode": "require",
+        }
+        assert {name: default[name] for name in given if name != "OPTIONS"} == {
+            name: value for name, value in given.items() if name != "OPTIONS"
+        }
+        assert given["OPTIONS"] == {"connect_timeout": 3, "application_name": "site"}
+
+    def test_of_files_are_all_but_the_servers_options(self) -> None:
+        for environ in ({}, {"DATABASE_URL": "sqlite:///a.db"}):
+            default = get_db_config(environ, ATOMIC_REQUESTS=True, OPTIONS={"x": 1})["default"]
+            assert default["ATOMIC_REQUESTS"] is True
+            assert "OPTIONS" not in default
+
+    def test_no_follower_begins_transactions(self) -> None:
+        databases = get_db_config(TestFollowers.ENVIRON, followers=True, ATOMIC_REQUESTS=True)
+        assert [one["ATOMIC_REQUESTS"] for one in databases.values()] == [True, False, False]
+        assert databases["replica_amber"]["TEST"] == {"MIRROR": "default"}
+
+    @pytest.mark.parametrize("name", ["CONN_MAX_AGE", "ATOMIC", "atomic_requests"])
+    def test_unknown_one_is_an_error(self, name: str) -> None:
+        with pytest.raises(ConfigurationError, match=f"with {name}, which it does not") as caught:
+            get_db_config({}, **{name: 1})  # type: ignore[arg-type]
+        assert f'DATABASES["default"]["{name}"] = …' in caught.value.hint
+
+
+class TestSeveralHosts:
+    @pytest.mark.parametrize(
+        ("hosts", "host", "port"),
+        [
+            ("a.example.com:5432,B.example.com:5433", "a.example.com,b.example.com", "5432,5433"),
+            ("a.example.com,b.example.com", "a.example.com,b.example.com", ""),
+            ("[2001:db8::1]:5432,[2001:db8::2]", "2001:db8::1,2001:db8::2", "5432,"),
+            ("[::1],10.0.0.1", "::1,10.0.0.1", ""),
+            ("%2Fvar%2FRun", "/var/Run", ""),
+        ],
+    )
+    def test_are_libpqs(self, hosts: str, host: str, port: str) -> None:
+        default = default_of(f"postgres://me:pass%23word@{hosts}/name?target_session_attrs=any")
+        assert (default["HOST"], default["PORT"]) == (host, port)
+        assert (default["USER"], default["PASSWORD"]) == ("me", "pass#word")
+        assert (default["NAME"], default["OPTIONS"]) == ("name", {"target_session_attrs": "any"})
+
+    @pytest.mark.parametrize("hosts", ["a:x,b", "[::1,b", "[x],b", "a:1:2,b"])
+    def test_malformed_one_is_an_error(self, hosts: str) -> None:
+        with pytest.raises(ConfigurationError, match="DATABASE_URL is malformed") as caught:
+            default_of(f"postgres://me:hunter2@{hosts}/name")
+        assert "hunter2" not in str(caught.value)
 
 
 class TestFollowers:

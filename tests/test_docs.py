@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import storages.backends.s3
 from django.conf import global_settings
 from django.core.management import get_commands
 from django.utils.module_loading import import_string
 
 import herokuify
 from herokuify import aws, common, env, server
-from herokuify.classic import CLASSIC_SETTINGS
 from herokuify.env import Variable
+from herokuify.legacy import LEGACY_SETTINGS
 from herokuify.management.subcommands.env import MODULES, known_variables
-from herokuify.storage import S3MediaStorage
+from herokuify.s3.client import COLLECT
+from herokuify.storage import S3MediaStorage, options
 from tests.project import Project
 
 pytestmark = pytest.mark.source_tree
@@ -115,15 +115,15 @@ def _read_by(tree: ast.Module, constants: dict[str, Any]) -> Iterator[str]:
 
 
 def django_storages_settings(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Return the names that the class below the storages reads."""
+    """Return the names that every storage reads for its options."""
     asked: set[str] = set()
-    setting = storages.backends.s3.setting
+    setting = options.setting
 
     def recorder(name: str, default: Any = None) -> Any:
         asked.add(name)
         return setting(name, default)
 
-    monkeypatch.setattr(storages.backends.s3, "setting", recorder)
+    monkeypatch.setattr(options, "setting", recorder)
     S3MediaStorage()
     return asked
 
@@ -149,7 +149,7 @@ def test_settings_are_those_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None
     services = re.compile(r"(MAILGUN|SENDGRID|POSTMARK)_(?!API_KEY$|DOMAIN$)|SENDGRID_API_KEY")
     missing = {name for name in read | below | made_settings() if not services.match(name)} - known
     assert missing == set(), "docs/settings.md does not tell these"
-    elsewhere = {*CLASSIC_SETTINGS, *dir(global_settings)}
+    elsewhere = {*LEGACY_SETTINGS, *dir(global_settings)}
     assert known - djangos_own() - read - below - made_settings() - elsewhere == set()
 
 
@@ -166,7 +166,7 @@ def test_defaults_are_the_codes() -> None:
     for name, value in common.read_common({}).items():
         if isinstance(value, bool):
             assert told[name].startswith(("`True` on a dyno", f"`{value}`"))
-    assert told["HEROKUIFY_UPLOAD_CONCURRENCY"] == "`64`"
+    assert told["HEROKUIFY_UPLOAD_CONCURRENCY"] == f"`{COLLECT.connections}`"
     storage = S3MediaStorage()
     assert told["AWS_S3_SIGNATURE_VERSION"] == f'`"{storage.signature_version}"`'
     assert told["AWS_QUERYSTRING_EXPIRE"] == f"`{storage.querystring_expire}`"
@@ -224,7 +224,7 @@ def test_settings_snippets_work(snippet: str, make_project: Callable[..., Projec
     apps = "" if has_apps else 'INSTALLED_APPS.insert(0, "herokuify")\n'
     # Where others of the project's apps stand, or none.
     project = make_project(BASE + apps + snippet.replace("..., ", ""))
-    for variables in (BUCKET, {}):  # on Heroku, and on a laptop
+    for variables in (BUCKET, {}):  # on Heroku, and locally
         result = project.manage("check", env=variables)
         assert result.returncode == 0, result.stdout + result.stderr
         assert "no issues" in result.stdout
@@ -249,7 +249,9 @@ MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
 
 def test_another_platform_is_taken_for_a_dyno() -> None:
     """What docs/guides/platforms.md has a container set."""
-    (block,) = [one for one in snippets(DOCS / "guides" / "platforms.md", "text") if "DYNO=" in one]
+    (block,) = [
+        one for one in snippets(DOCS / "guides" / "platforms.md", "text") if "_STAGE=" in one
+    ]
     pairs = (line.split("=", 1) for line in block.splitlines())
     environ = {name: value.replace("…", "me:secret@db.example.com/site") for name, value in pairs}
     settings = common.read_common(environ)

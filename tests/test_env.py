@@ -12,16 +12,16 @@ class TestStage:
     @pytest.mark.parametrize(
         ("environ", "stage"),
         [
-            ({}, Stage.LAPTOP),
+            ({}, Stage.LOCAL),
             # `heroku local` sets PORT, and a copied .env may hold anything but DYNO.
-            ({"PORT": "5000", "DATABASE_URL": "postgres://h/n"}, Stage.LAPTOP),
-            ({"SOURCE_VERSION": "abc", "STACK": "heroku-24", "DYNO": "run.1"}, Stage.BUILD),
+            ({"PORT": "5000", "DATABASE_URL": "postgres://h/n"}, Stage.LOCAL),
+            ({"SOURCE_VERSION": "abc", "STACK": "heroku-26", "DYNO": "run.1"}, Stage.BUILD),
             ({"SOURCE_VERSION": "abc"}, Stage.BUILD),
             ({"CI": "true", "DYNO": "run.1", "PORT": "1"}, Stage.CI),
             ({"CI": "true", "SOURCE_VERSION": "abc", "DYNO": "run.1"}, Stage.CI),
             ({"CI": "true"}, Stage.CI),
             ({"CI": "woodpecker"}, Stage.CI),
-            ({"CI": "false"}, Stage.LAPTOP),
+            ({"CI": "false"}, Stage.LOCAL),
             ({"CI": "0", "DYNO": "worker.1"}, Stage.DYNO),
             ({"DYNO": "release.4567"}, Stage.RELEASE),
             ({"DYNO": "release.4567", "PORT": "1"}, Stage.RELEASE),
@@ -33,14 +33,71 @@ class TestStage:
             ({"DYNO": "web.1", "PORT": "1"}, Stage.DYNO),
             ({"DYNO": "web-12a34b56d-e78f9", "PORT": "1"}, Stage.DYNO),
             ({"DYNO": "web.1", "PORT": "1", "CI": "true"}, Stage.DYNO),
-            ({"DYNO": "web.1", "CI": "true"}, Stage.CI),
+            ({"DYNO": "web.1", "CI": "true"}, Stage.DYNO),
             ({"DYNO": "worker.2"}, Stage.DYNO),
+            ({"DYNO": "worker.2", "CI": "true"}, Stage.DYNO),
+            ({"DYNO": "worker.2", "CI": "true", "PORT": "1"}, Stage.DYNO),
+            ({"DYNO": "clock-12a34b56d-e78f9", "CI": "true"}, Stage.DYNO),
+            ({"RENDER": "true"}, Stage.DYNO),
+            ({"RENDER": "true", "CI": "true", "SOURCE_VERSION": "abc"}, Stage.DYNO),
+            ({"FLY_MACHINE_ID": "148e", "FLY_APP_NAME": "a"}, Stage.DYNO),
+            ({"FLY_MACHINE_ID": "148e", "RELEASE_COMMAND": "1"}, Stage.RELEASE),
+            ({"RELEASE_COMMAND": "1"}, Stage.LOCAL),
+            ({"FLY_APP_NAME": "a", "APP": "a", "HOSTNAME": "here"}, Stage.LOCAL),
+            ({"SOURCE_VERSION": "abc", "APP": "a"}, Stage.BUILD),  # Scalingo
+            ({"HEROKUIFY_STAGE": "build", "RENDER": "true", "PORT": "1"}, Stage.BUILD),
+            ({"HEROKUIFY_STAGE": "Dyno", "CI": "true"}, Stage.DYNO),
+            ({"HEROKUIFY_STAGE": "ci", "DYNO": "web.1", "PORT": "1"}, Stage.CI),
+            ({"HEROKUIFY_STAGE": " ", "DYNO": "release.1"}, Stage.RELEASE),
             ({"DYNO": "run.9157", "PORT": "1", "SOURCE_VERSION": "abc"}, Stage.DYNO),
-            ({"DYNO": "", "CI": " ", "SOURCE_VERSION": ""}, Stage.LAPTOP),
+            ({"DYNO": "", "CI": " ", "SOURCE_VERSION": ""}, Stage.LOCAL),
         ],
     )
     def test_is_told_from_the_environment(self, environ: dict[str, str], stage: Stage) -> None:
         assert get_stage(environ) is stage
+
+    def test_a_wrong_one_is_an_error(self) -> None:
+        with pytest.raises(ConfigurationError, match="HEROKUIFY_STAGE is 'prod'; .*one of build"):
+            get_stage({"HEROKUIFY_STAGE": "prod"})
+
+    def test_is_explained(self) -> None:
+        assert env.explain_stage({"CI": "1"}) == (Stage.CI, "CI")
+        assert env.explain_stage({"RENDER": "true"}) == (Stage.DYNO, "RENDER")
+        assert env.explain_stage({}) == (Stage.LOCAL, "")
+
+
+class TestPlatform:
+    @pytest.mark.parametrize(
+        ("environ", "name", "command"),
+        [
+            ({"DYNO": "web.1"}, "Heroku", "heroku config:set A=… B=…"),
+            ({"FLY_MACHINE_ID": "1"}, "Fly.io", "fly secrets set A=… B=…"),
+            ({"SCALINGO_APPLICATION_ID": "ap-1"}, "Scalingo", "scalingo env-set A=… B=…"),
+            (
+                {"RAILWAY_ENVIRONMENT_NAME": "production"},
+                "Railway",
+                'railway variables --set "A=…" --set "B=…"',
+            ),
+            ({"RENDER": "true"}, "Render", "Set A and B in the service's environment on Render."),
+            ({"RENDER": "true", "DYNO": "web.1"}, "Heroku", "heroku config:set A=… B=…"),
+        ],
+    )
+    def test_errors_name_its_command(
+        self, environ: dict[str, str], name: str, command: str
+    ) -> None:
+        platform = env.get_platform(environ)
+        assert platform is not None
+        assert platform.name == name
+        with pytest.raises(ConfigurationError) as caught:
+            env.require(environ, "A", "B", needed_by="X")
+        assert caught.value.problem == "X needs A and B, but A and B are not set."
+        assert caught.value.hint == command
+        with pytest.raises(ConfigurationError) as caught:
+            env.read(environ | {"A": "x"}, "A", convert=env.integer)
+        assert caught.value.hint == env.config_set(["A"], environ)
+
+    def test_there_may_be_none(self) -> None:
+        assert env.get_platform({"PORT": "8000", "SOURCE_VERSION": "abc"}) is None
 
 
 class TestRead:
@@ -50,6 +107,24 @@ class TestRead:
 
     def test_gives_none_when_none_is_set(self) -> None:
         assert env.read({"A": " "}, "A", "B", convert=env.boolean) is None
+
+    @pytest.mark.parametrize(("value", "expected"), [("false", False), ("1", True), (" ", True)])
+    def test_default_is_for_what_is_not_set(self, value: str, expected: bool) -> None:
+        assert env.read({"A": value}, "A", convert=env.boolean, default=True) is expected
+        assert env.read({}, "A", default="b") == "b"
+
+    @pytest.mark.parametrize("convert", [float, int, lambda value: float("x" + value)])
+    def test_no_converter_tells_a_secret(self, convert: Callable[[str], object]) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            env.read({"A": "hunter2\\"}, "A", convert=convert, secret=True)
+        assert "hunter2" not in str(caught.value)
+        assert "A is set to something else; it must be a value that" in str(caught.value)
+
+    def test_pythons_own_words_dont_repeat_a_password(self) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            env.read({"A": "me:hunter2@host"}, "A", convert=float)
+        assert "hunter2" not in str(caught.value)
+        assert "a value that float() accepts" in str(caught.value)
 
     @pytest.mark.parametrize("secret", [False, True])
     def test_names_variable_value_and_command(self, secret: bool) -> None:

@@ -62,7 +62,7 @@ good = picture.getvalue()
 
 @pytest.fixture
 def example(tmp_path: Path) -> project.Project:
-    """A copy of the example as on a laptop: no variable is set."""
+    """A copy of the example as in local development: no variable is set."""
     folder = tmp_path / "example"
     shutil.copytree(EXAMPLE, folder, ignore=LEFT_BEHIND)
     return project.Project(folder, {"DJANGO_SETTINGS_MODULE": "config.settings"})
@@ -73,7 +73,7 @@ def succeed(result: "subprocess.CompletedProcess[str]") -> str:
     return result.stdout
 
 
-class TestOnALaptop:
+class TestLocal:
     def test_checks_and_migrations_are_clean(self, example: project.Project) -> None:
         assert "no issues" in succeed(example.manage("check"))
         succeed(example.manage("makemigrations", "--check", "--dry-run"))
@@ -200,7 +200,7 @@ class TestOnHeroku:
         assert "heroku addons:create heroku-postgresql" in result.stderr
 
     def test_a_build_needs_no_variable(self, example: project.Project) -> None:
-        build = {"DYNO": "run.1", "SOURCE_VERSION": "0" * 40, "STACK": "heroku-24"}
+        build = {"DYNO": "run.1", "SOURCE_VERSION": "0" * 40, "STACK": "heroku-26"}
         succeed(example.manage("collectstatic", "--noinput", "--traceback", env=build))
         succeed(example.manage("compress", env=build))
 

@@ -51,7 +51,9 @@ def test_table_shows_what_became_of_each(site: Project) -> None:
     result = site.manage("herokuify", "env")
     assert result.returncode == 0, result.stderr
     assert "hunter2" not in result.stdout + result.stderr
-    head, *rows = result.stdout.splitlines()
+    platform, stage, _, head, *rows = result.stdout.splitlines()
+    assert platform == "Platform: unknown"
+    assert stage.startswith("Stage: l")
     assert head.split() == ["VARIABLE", "STATE", "NEEDED", "BY", "BECAME"]
     line = {row.split()[0].rstrip(","): row for row in rows}
     assert line["SECRET_KEY"].endswith(f"SECRET_KEY = {env.MASK}")
@@ -72,7 +74,7 @@ def test_json_has_the_same(site: Project) -> None:
     result = site.manage("herokuify", "env", "--json")
     assert result.returncode == 0, result.stderr
     assert "hunter2" not in result.stdout + result.stderr
-    entries = {entry["names"][0]: entry for entry in json.loads(result.stdout)}
+    entries = {entry["names"][0]: entry for entry in json.loads(result.stdout)["variables"]}
     assert entries["AWS_S3_REGION_NAME"] == {
         "names": ["AWS_S3_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"],
         "set": "AWS_DEFAULT_REGION",
@@ -90,6 +92,15 @@ def test_json_has_the_same(site: Project) -> None:
         assert options["password"] == env.MASK
     else:
         assert (server["setting"], server["value"]) == ("EMAIL_HOST", "smtp.example.com")
+
+
+def test_says_where_it_runs_and_why(site: Project) -> None:
+    env = {"RENDER": "true", "HEROKUIFY_STAGE": "build", "DATABASE_URL": "sqlite://"}
+    lines = site.manage("herokuify", "env", env=env).stdout.splitlines()
+    assert lines[:2] == ["Platform: Render, by RENDER", "Stage: build, by HEROKUIFY_STAGE"]
+    found = json.loads(site.manage("herokuify", "env", "--json", env=env).stdout)
+    assert found["platform"] == {"name": "Render", "told_by": "RENDER"}
+    assert found["stage"] == {"name": "build", "told_by": "HEROKUIFY_STAGE"}
 
 
 def test_runs_while_checks_fail(site: Project) -> None:

@@ -119,6 +119,26 @@ class TestJson:
         assert entry["circle"] == "{'circle': {...}}"
         assert entry["message"] == "Hello"
 
+    def test_what_is_nested_too_deeply_never_raises(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        deep: list[object] = []
+        for _ in range(200_000):
+            deep = [deep]
+        entry = self.format("Hello %r", deep, payload=deep)
+        assert (entry["payload"], entry["message"]) == ("<list>", "Hello %r")
+        assert logs.TextFormatter().format(record("Hello %r", deep)).endswith(" Hello %r")
+        # As an application meets it: logging passes this error alone on.
+        logger = logging.getLogger("tests.deep")
+        logger.propagate = False
+        handler = logging.StreamHandler()
+        handler.setFormatter(logs.JsonFormatter())
+        logger.addHandler(handler)
+        logger.error("Failed", extra={"payload": deep})
+        assert json.loads(capsys.readouterr().err)["message"] == "Failed"
+        while deep:  # else Python would free it recursively
+            deep = deep.pop()  # type: ignore[assignment]
+
     def test_extras_dont_replace_what_the_line_has(self) -> None:
         assert self.format("Hello", level="x", logger="y", request_id="z") == self.format("Hello")
 

@@ -34,6 +34,7 @@ PLAIN = {
     "EMAIL_HOST_USER": "plain-user",
     "EMAIL_HOST_PASSWORD": "plain-password",
 }
+LOGIN = ("plain-user", "plain-password")
 MAILGUN = {
     "MAILGUN_API_KEY": "mailgun-key",
     "MAILGUN_DOMAIN": "mg.example.com",
@@ -104,6 +105,27 @@ def smtp(host: str, user: str | None, password: str | None, **options: Any) -> d
         (
             {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": "1025", "EMAIL_USE_TLS": "false"},
             smtp("127.0.0.1", None, None, port=1025, use_tls=False),
+        ),
+        # Django's own set for TLS from the first byte.
+        (
+            PLAIN | {"EMAIL_PORT": "465", "EMAIL_USE_TLS": "False", "EMAIL_USE_SSL": "True"},
+            smtp("smtp.example.com", *LOGIN, port=465, use_tls=False, use_ssl=True),
+        ),
+        (
+            PLAIN | {"EMAIL_USE_SSL": "true"},
+            smtp("smtp.example.com", *LOGIN, port=465, use_tls=False, use_ssl=True),
+        ),
+        (
+            PLAIN | {"EMAIL_PORT": "8465", "EMAIL_USE_SSL": "true"},
+            smtp("smtp.example.com", *LOGIN, port=8465, use_tls=False, use_ssl=True),
+        ),
+        (
+            PLAIN | {"EMAIL_PORT": "465", "EMAIL_USE_TLS": "true"},
+            smtp("smtp.example.com", *LOGIN, port=465, use_tls=False, use_ssl=True),
+        ),
+        (
+            PLAIN | {"EMAIL_PORT": "465", "EMAIL_USE_SSL": "false"},
+            smtp("smtp.example.com", *LOGIN, port=465),
         ),
         (
             MAILGUN,
@@ -188,6 +210,8 @@ def test_senders_are_read(given: dict[str, str], expected: dict[str, str]) -> No
         (PLAIN | {"EMAIL_PORT": "0"}, "EMAIL_PORT is '0'"),
         (PLAIN | {"EMAIL_PORT": "65536"}, "EMAIL_PORT is '65536'"),
         (PLAIN | {"EMAIL_USE_TLS": "maybe"}, "EMAIL_USE_TLS is 'maybe'"),
+        (PLAIN | {"EMAIL_USE_SSL": "maybe"}, "EMAIL_USE_SSL is 'maybe'"),
+        (PLAIN | {"EMAIL_USE_TLS": "1", "EMAIL_USE_SSL": "1"}, "exclude each other"),
         (PLAIN | {"EMAIL_HOST": "smtp://h"}, "EMAIL_HOST is 'smtp://h'; it must be a server's"),
         (PLAIN | {"EMAIL_HOST": "h:25"}, "EMAIL_HOST is 'h:25'; it must be a server's"),
         ({"MAILGUN_SMTP_SERVER": "h"}, "MAILGUN_SMTP_LOGIN and MAILGUN_SMTP_PASSWORD are not"),
@@ -466,7 +490,7 @@ class TestDelivery:
         assert mail_server.messages() == before
 
     @pytest.mark.parametrize("settings", SETTINGS)
-    def test_is_printed_on_a_laptop(self, make_project: MakeProject, settings: str) -> None:
+    def test_is_printed_locally(self, make_project: MakeProject, settings: str) -> None:
         result = send(make_project, SETTINGS[settings], {})
         assert result.returncode == 0, result.stderr
         assert "From: me@example.com" in result.stdout
@@ -478,6 +502,46 @@ class TestDelivery:
         result = send(make_project, SETTINGS[settings], DYNO)
         assert result.returncode != 0
         assert "ImproperlyConfigured: Mail can't be sent" in result.stderr
+
+
+VIEW = """
+import django
+from django.test import RequestFactory
+from django.test.client import Client
+response = Client(raise_request_exception=False).get("/", HTTP_HOST="example.com", secure=True)
+print(response.status_code, response.content.decode())
+"""
+URLS = """
+from django.urls import path
+def fails(request):
+    raise RuntimeError("the page's own")
+urlpatterns = [path("", fails)]
+"""
+ERROR_PAGE = """
+import herokuify
+from herokuify.common import *
+globals().update(herokuify.get_email_config())
+SECRET_KEY = "x" * 60
+USE_TZ = True
+ALLOWED_HOSTS = ["example.com"]
+ROOT_URLCONF = "urls"
+SERVER_EMAIL = "me@example.com"
+import django
+ADMINS = ["you@example.com"] if django.VERSION >= (6, 0) else [("You", "you@example.com")]
+"""
+
+
+@pytest.mark.parametrize("attached", [{}, {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": "1"}])
+def test_error_page_does_not_depend_on_mail(
+    make_project: MakeProject, attached: dict[str, str]
+) -> None:
+    project = make_project(ERROR_PAGE, {"urls.py": URLS})
+    result = project.snippet(VIEW, env=DYNO | attached)
+    assert result.returncode == 0, result.stderr
+    assert "500" in result.stdout
+    assert "Server Error (500)" in result.stdout
+    if HAS_MAILERS:  # before, Django asks the backend for silence
+        assert "Mail to ADMINS failed" in result.stdout
 
 
 @pytest.mark.source_tree

@@ -64,7 +64,9 @@ class TestVersions:
         assert isinstance(matrix, dict)
         classifier = '"Programming Language :: Python :: (3\\.[0-9]+)"'
         assert found(classifier, "pyproject.toml") == list(matrix)
-        assert found('"Framework :: Django :: ([0-9.]+)"', "pyproject.toml") == [*matrix.values()]
+        assert found('"Framework :: Django :: ([0-9.]+)"', "pyproject.toml") == [
+            *dict.fromkeys(matrix.values())
+        ]
 
     def test_oldest_python_is_the_same_everywhere(self) -> None:
         (oldest,) = found('^requires-python = ">=([0-9.]+)"', "pyproject.toml")
@@ -74,17 +76,17 @@ class TestVersions:
         assert found(r"^python_version = ([0-9.]+)", "setup.cfg") == [oldest]
         assert assigned("OLDEST_PYTHON", "tools/bootstrap.py") == Version(oldest).release
 
-    def test_newest_django_is_capped_after_the_last_tested(self) -> None:
+    def test_the_example_and_the_sessions_have_the_newest_python(self) -> None:
         matrix = assigned("MATRIX", "noxfile.py")
         assert isinstance(matrix, dict)
-        (cap,) = found('"Django>=.*,<([0-9.]+)"', "pyproject.toml")
-        major, minor = Version([*matrix.values()][-1]).release
-        assert Version(cap).release == (major, minor + 1)
+        newest = [*matrix][-1]
+        assert assigned("PYTHON", "noxfile.py") == newest
+        assert text("example_project/.python-version").strip() == newest
 
     def test_readme_names_the_matrix(self) -> None:
         matrix = assigned("MATRIX", "noxfile.py")
         assert isinstance(matrix, dict)
-        pythons, djangos = list(matrix), [*matrix.values()]
+        pythons, djangos = [*matrix], [*dict.fromkeys(matrix.values())]
         listed = f"{', '.join(djangos[:-1])} and {djangos[-1]}"
         assert f"Python {pythons[0]} to {pythons[-1]}; Django {listed}." in text("README.md")
 
@@ -126,6 +128,14 @@ class TestWorkflows:
         assert steps
         assert steps <= set(found(r"^step ([\w-]+) ", ".ci/run"))
 
+    def test_the_ci_script_has_the_newest_python_and_nothing_from_outside(self) -> None:
+        matrix = assigned("MATRIX", "noxfile.py")
+        assert isinstance(matrix, dict)
+        assert found(r"^newest=([0-9.]+)$", ".ci/run") == [[*matrix][-1]]
+        for used in found(r"(?<!/)\btools/([\w.-]+)", ".ci/run"):
+            assert (ROOT / "tools" / used).is_file(), used
+        assert "../" not in text(".ci/run")
+
 
 class TestConstraints:
     def test_pin_without_address_or_hash(self) -> None:
@@ -154,7 +164,8 @@ class TestDistributions:
         _, sources = distributions
         needed = {"LICENSE", "CHANGELOG.md", "noxfile.py", "setup.cfg", "tests/conftest.py"}
         assert needed <= sources
-        assert not {name for name in sources if "__pycache__" in name or ".venv" in name}
+        unwanted = ("__pycache__", ".venv", "benchmarks/")
+        assert not {name for name in sources if any(part in name for part in unwanted)}
 
 
 def test_the_installed_package_is_typed() -> None:

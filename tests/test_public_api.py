@@ -18,12 +18,24 @@ ROOT = Path(__file__).resolve().parent.parent
 PUBLIC = {
     "herokuify": {"__version__", "get_cache_config", "get_db_config", "get_email_config"},
     "herokuify.aws": {"get_media_url", "get_static_url", "read_aws"},
-    "herokuify.celery": {"get_celery_config"},
+    "herokuify.celery": {"connect_logging", "get_celery_config"},
+    "herokuify.redis": {"get_redis_config"},
+    "herokuify.rediscache": {"RedisCache"},
     "herokuify.common": {"get_csp", "read_common"},
     "herokuify.compress": set(),
     "herokuify.env": {
-        *("Stage", "Variable", "boolean", "comma_list", "get_stage", "http_url", "integer"),
-        *("is_set", "one_of", "port", "read", "require", "require_all_or_none", "url"),
+        *("Platform", "Stage", "Variable", "boolean", "comma_list", "get_platform", "get_stage"),
+        *(
+            "http_url",
+            "integer",
+            "is_set",
+            "one_of",
+            "port",
+            "read",
+            "require",
+            "require_all_or_none",
+            "url",
+        ),
     },
     "herokuify.exceptions": {
         *("ConfigurationError", "HerokuifyError", "S3ConfigurationError", "S3Error"),
@@ -34,7 +46,7 @@ PUBLIC = {
     "herokuify.mail.sendgrid": set(),
     "herokuify.memcached": {"BinaryMemcachedCache"},
     "herokuify.middleware": {"RequestIdMiddleware"},
-    "herokuify.routers": {"ReplicaRouter"},
+    "herokuify.routers": {"ReplicaMiddleware", "ReplicaRouter"},
     "herokuify.server": {"read_server", "workers_for"},
     "herokuify.storage": {
         *("CachedS3BotoStorage", "CachedS3ManifestStaticStorage", "CachedS3StaticStorage"),
@@ -52,7 +64,13 @@ STARS = {
     },
     "herokuify.common": {
         *("ALLOWED_HOSTS", "CSRF_COOKIE_SECURE", "CSRF_TRUSTED_ORIGINS", "DEBUG", "LOGGING"),
-        *("SECRET_KEY", "SECURE_CSP", "SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD"),
+        *(
+            "SECRET_KEY",
+            "SECRET_KEY_FALLBACKS",
+            "SECURE_CSP",
+            "SECURE_HSTS_INCLUDE_SUBDOMAINS",
+            "SECURE_HSTS_PRELOAD",
+        ),
         *("SECURE_HSTS_SECONDS", "SECURE_PROXY_SSL_HEADER", "SECURE_SSL_REDIRECT"),
         *("SESSION_COOKIE_SECURE", "get_csp"),
     },
@@ -70,10 +88,17 @@ STARS = {
     },
 }
 CALLS = {
-    "get_cache_config": ["environ", "*variable", "*ssl_ca_certs"],
+    "get_cache_config": [
+        "environ",
+        "*variable",
+        "*ssl_ca_certs",
+        "*max_connections",
+        "*ignore_exceptions",
+    ],
     "get_db_config": [
-        *("environ", "*sqlite_path", "*conn_max_age", "*conn_health_checks", "*ssl_require"),
-        *("*pool", "*connection_pool_url", "*followers"),
+        *("environ", "*variable", "*databases", "*engine", "*sqlite_path", "*conn_max_age"),
+        *("*conn_health_checks", "*ssl_require", "*pool", "*connection_pool_url", "*followers"),
+        "**defaults",
     ],
     "get_email_config": ["environ", "*timeout"],
 }
@@ -97,8 +122,9 @@ def test_modules_for_users_have_no_other_names(name: str) -> None:
         and not public.startswith("_")
         and not isinstance(value, TypeVar)
     }
-    # What other modules of herokuify write messages with.
-    assert own - {"config_set", "listed"} == PUBLIC[name]
+    # What other modules of herokuify need.
+    internal = {"FLY", "HEROKU", "SCALINGO", "config_set", "explain_stage", "listed", "names_set"}
+    assert own - internal == PUBLIC[name]
 
 
 @pytest.mark.parametrize("name", STARS)
@@ -112,9 +138,11 @@ def test_stars_bring_these_settings(name: str) -> None:
 @pytest.mark.parametrize("name", CALLS)
 def test_calls(name: str) -> None:
     parameters = inspect.signature(getattr(herokuify, name)).parameters.values()
-    found = [f"{'*' * (one.kind is one.KEYWORD_ONLY)}{one.name}" for one in parameters]
-    assert found == CALLS[name]
-    assert all(one.default is not one.empty for one in parameters)
+    stars = {"KEYWORD_ONLY": "*", "VAR_KEYWORD": "**"}
+    assert [f"{stars.get(one.kind.name, '')}{one.name}" for one in parameters] == CALLS[name]
+    assert all(
+        one.default is not one.empty for one in parameters if one.kind is not one.VAR_KEYWORD
+    )
 
 
 def test_variables_are_described_by_these_fields() -> None:

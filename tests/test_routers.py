@@ -1,10 +1,13 @@
 """The router's choices; what they lead to is in tests/services/test_databases.py."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.db import connections, router
 
+from herokuify import routers
 from herokuify.db import get_db_config
 from herokuify.routers import ReplicaRouter
 from tests.testapp.models import Document
@@ -20,6 +23,11 @@ def use(monkeypatch: pytest.MonkeyPatch, *colors: str) -> None:
     config["other"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
     monkeypatch.setattr(connections, "settings", connections.configure_settings(config))
     monkeypatch.setattr(router, "routers", [ReplicaRouter()])
+
+
+@pytest.fixture(autouse=True)
+def nothing_written() -> None:
+    routers._written.set(None)
 
 
 @pytest.fixture
@@ -58,7 +66,7 @@ class TestReads:
         monkeypatch.setattr("herokuify.routers.settings.AUTH_USER_MODEL", "testapp.Document")
         assert {router.db_for_read(Document) for _ in range(20)} == {"default"}
 
-    @pytest.mark.parametrize("alias", ["default", "other", *REPLICAS])
+    @pytest.mark.parametrize("alias", ["default", "other", *sorted(REPLICAS)])
     def test_stay_where_the_object_comes_from(self, alias: str) -> None:
         found = {router.db_for_read(Document, instance=one_of(alias)) for _ in range(20)}
         assert found == {alias}
@@ -80,6 +88,63 @@ class TestReads:
 
 
 @pytest.mark.usefixtures("followed")
+class TestAfterAWrite:
+    @pytest.mark.parametrize("origin", [None, "default", "replica_pink"])
+    def test_reads_are_the_primarys_for_a_while(
+        self, monkeypatch: pytest.MonkeyPatch, origin: str | None
+    ) -> None:
+        now = 100.0
+        monkeypatch.setattr(routers.time, "monotonic", lambda: now)
+        router.db_for_write(Document, **({"instance": one_of(origin)} if origin else {}))
+        assert {router.db_for_read(Document) for _ in range(20)} == {"default"}
+        now += 4.9
+        assert {router.db_for_read(Document) for _ in range(20)} == {"default"}
+        now += 0.2
+        assert {router.db_for_read(Document) for _ in range(200)} == REPLICAS
+
+    def test_for_as_long_as_the_router_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Router(ReplicaRouter):
+            pin_seconds = 0
+
+        monkeypatch.setattr(router, "routers", [Router()])
+        router.db_for_write(Document)
+        assert router.db_for_read(Document) in REPLICAS
+
+    def test_while_counts_from_the_end_of_the_transaction(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 100.0
+        monkeypatch.setattr(routers.time, "monotonic", lambda: now)
+        monkeypatch.setattr(connections["default"], "in_atomic_block", True)
+        router.db_for_write(Document)
+        now += 60
+        monkeypatch.setattr(connections["default"], "in_atomic_block", False)
+        assert router.db_for_read(Document) == "default"
+        now += 6
+        assert router.db_for_read(Document) in REPLICAS
+
+    @pytest.mark.parametrize("model", [User, Session])
+    def test_of_who_is_signed_in_nothing_changes(self, model: type[User]) -> None:
+        router.db_for_write(model)
+        assert router.db_for_read(Document) in REPLICAS
+
+    def test_elsewhere_nothing_changes(self) -> None:
+        router.db_for_write(Document, instance=one_of("other"))
+        assert router.db_for_read(Document) in REPLICAS
+
+    def test_in_another_thread_nothing_changes(self) -> None:
+        router.db_for_write(Document)
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(router.db_for_read, Document).result() in REPLICAS
+
+
+def test_without_followers_nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch)
+    router.db_for_write(Document)
+    assert routers._written.get() is None
+
+
+@pytest.mark.usefixtures("followed")
 class TestTheRest:
     @pytest.mark.parametrize(
         ("alias", "expected"),
@@ -88,7 +153,7 @@ class TestTheRest:
     def test_writes_never_meet_a_follower(self, alias: str, expected: str) -> None:
         assert router.db_for_write(Document, instance=one_of(alias)) == expected
 
-    @pytest.mark.parametrize("alias", ["default", *REPLICAS])
+    @pytest.mark.parametrize("alias", ["default", *sorted(REPLICAS)])
     def test_objects_of_one_database_can_be_related(self, alias: str) -> None:
         assert router.allow_relation(one_of(alias), one_of("default"))
         assert router.allow_relation(one_of("replica_pink"), one_of(alias))

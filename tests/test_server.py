@@ -1,18 +1,16 @@
+import errno
 import http.client
 import json
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
+from socket import has_dualstack_ipv6
 
 import pytest
 from gunicorn.config import Config
@@ -21,10 +19,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from herokuify import server
+from herokuify.conf.processes import memory_limit
 from herokuify.exceptions import ConfigurationError
-from herokuify.server import memory_limit, read_server, workers_for
+from herokuify.server import read_server, workers_for
 from herokuify.server.logger import queue_time
-from tests.project import Project, clean_environment
+from tests.project import Project
+from tests.web_dyno import ENTRY_POINTS, SETTINGS, Dyno, gunicorn, serving
 
 MakeProject = Callable[..., Project]
 DOCS = Path(__file__).parent.parent / "docs"
@@ -36,13 +36,23 @@ MB = 2**20
 class TestSettings:
     def test_dyno_listens_to_the_router(self) -> None:
         found = read_server(DYNO)
-        assert found["bind"] == ["0.0.0.0:5000"]
         assert found["forwarded_allow_ips"] == "*"
         assert found["timeout"] < 30
         assert found["graceful_timeout"] < 30
         assert found["keepalive"] > 90
 
-    def test_laptop_listens_to_itself(self) -> None:
+    def test_listens_to_all_addresses(self) -> None:
+        assert read_server(DYNO)["bind"] == server.all_addresses(5000)
+        assert set(server.all_addresses(5000)) <= {"[::]:5000", "0.0.0.0:5000"}
+
+    def test_without_ipv6_listens_to_ipv4(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(family: int, *_: object) -> None:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+        monkeypatch.setattr(server.socket, "socket", refuse)
+        assert server.all_addresses(5000) == ["0.0.0.0:5000"]
+
+    def test_local_server_listens_to_itself(self) -> None:
         found = read_server({})
         assert found["bind"] == ["127.0.0.1:8000"]
         assert "forwarded_allow_ips" not in found
@@ -151,31 +161,7 @@ def test_queue_time_is_what_was_not_service(header: str | None, expected: object
     assert queue_time(header, service, now=1_700_000_000.75) == expected
 
 
-SETTINGS = """
-from herokuify.common import *
-
-SECRET_KEY = "x"
-USE_TZ = True
-ALLOWED_HOSTS = ["*"]
-SECURE_SSL_REDIRECT = False
-INSTALLED_APPS = ["herokuify"]
-MIDDLEWARE = ["herokuify.middleware.RequestIdMiddleware"]
-ROOT_URLCONF = "urls"
-WSGI_APPLICATION = "wsgi.application"
-"""
-FILES = {
-    "wsgi.py": """
-import os
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
-from django.core.wsgi import get_wsgi_application
-application = get_wsgi_application()
-""",
-    "asgi.py": """
-import os
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
-from django.core.asgi import get_asgi_application
-application = get_asgi_application()
-""",
+FILES = ENTRY_POINTS | {
     "urls.py": """
 import logging, time
 from django.http import HttpResponse
@@ -192,85 +178,15 @@ def scheme(request):
 urlpatterns = [path("slow", slow), path("scheme", scheme)]
 """,
 }
-START_SECONDS = 60
-
-
-@dataclass
-class Dyno:
-    """A gunicorn as a web dyno runs it."""
-
-    process: "subprocess.Popen[bytes]"
-    port: int
-    log: Path
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
-
-    def get(self, path: str, **headers: str) -> tuple[int, bytes]:
-        with closing(self.connect()) as connection:
-            names = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request("GET", path, headers=names)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-
-    def waiting(self) -> int:
-        """Count the connections that gunicorn has not accepted yet."""
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            _, local, _, state, queues, *_ = line.split()
-            if state == "0A" and local.endswith(f":{self.port:04X}"):  # it listens
-                return int(queues.split(":")[1], 16)
-        raise AssertionError("nobody listens")
-
-    def lines(self) -> list[str]:
-        return self.log.read_text(encoding="utf-8").splitlines()
-
-    def stop(self) -> int:
-        """SIGTERM to every process, as Heroku does it ("Dyno Shutdown Behavior")."""
-        os.killpg(self.process.pid, signal.SIGTERM)
-        return self.process.wait(START_SECONDS)
 
 
 @contextmanager
 def running(
     project: Project, *arguments: str, application: str = "wsgi", **env: str
 ) -> Iterator[Dyno]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = project.folder / "gunicorn.log"
-    command = [sys.executable, "-W", "error::DeprecationWarning:herokuify", "-m", "gunicorn"]
-    variables = clean_environment(project.folder) | {"DYNO": "web.1", "PORT": str(port)}
-    variables |= {"WEB_CONCURRENCY": "2", "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}", **env}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "-c", "python:herokuify.server", *arguments, application],
-            cwd=project.folder,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        dyno = Dyno(process, port, log)
-        try:
-            _wait(dyno)
-            yield dyno
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def _wait(dyno: Dyno) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and dyno.process.poll() is None:
-        try:
-            dyno.get("/scheme")
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError(dyno.log.read_text(encoding="utf-8"))
+    command = gunicorn(*arguments, application=application)
+    with serving(project, command, "/scheme", **env) as dyno:
+        yield dyno
 
 
 @pytest.fixture
@@ -279,6 +195,39 @@ def site(make_project: MakeProject) -> Project:
     return project
 
 
+WORKERS = ("asgi", "uvicorn_worker.UvicornWorker")
+# As on a machine whose kernel has no IPv6.
+NO_IPV6 = """
+import errno, socket
+class Socket(socket.socket):
+    def __init__(self, family=-1, *arguments, **options):
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        super().__init__(family, *arguments, **options)
+socket.socket = Socket
+from gunicorn.app.wsgiapp import run
+run()
+"""
+DATABASE = """
+import sys
+print("settings are read", file=sys.stderr)
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
+"""
+PRELOADED = """
+from django.db import connections
+
+of_parent = connections["default"]
+of_parent.ensure_connection()
+"""
+PID = """
+import gc, os, preloaded
+
+def pid(request):
+    is_closed = preloaded.of_parent.connection is None
+    return HttpResponse(f"{os.getpid()} {gc.get_freeze_count() > 0} {is_closed}")
+
+urlpatterns.append(path("pid", pid))
+"""
 ID = "30f14c6c1fc85cba12bfd093aa8f90e3"
 
 
@@ -319,6 +268,68 @@ class TestGunicorn:
             lines = dyno.lines()
         assert f"WARNING site [{ID}] done 1" in lines
         assert any(line.startswith(f"INFO gunicorn.access [{ID}] method=GET") for line in lines)
+
+    @pytest.mark.parametrize("worker", WORKERS)
+    def test_keeps_the_query_out_under_asgi(self, site: Project, worker: str) -> None:
+        if worker != "asgi" and find_spec("uvicorn_worker") is None:
+            pytest.skip("uvicorn_worker is not installed")
+        with running(site, "-k", worker, application="asgi") as dyno:
+            start = str(int(time.time() * 1000) - 40)
+            headers = {"X_Request_ID": ID, "X_Request_Start": start, "X_Forwarded_For": "192.0.2.7"}
+            assert dyno.get("/slow?n=secret", **headers)[0] == 200
+            assert dyno.get("/slow?n=another")[0] == 200
+            assert dyno.get("/scheme", X_Forwarded_Proto="https") == (200, b"https")
+            assert dyno.stop() == 0
+            lines = dyno.lines()
+        assert f"WARNING site [{ID}] done secret" in lines
+        written = [line for line in lines if ".access [" in line and 'path="/slow"' in line]
+        assert len(written) == 2
+        assert f"access [{ID}] method=GET path=" in written[0]
+        assert 'fwd="192.0.2.7"' in written[0]
+        if worker == "asgi":
+            found = [re.search(r"status=200 .*queue=(\d+|-)ms", line) for line in written]
+            assert all(found), written
+            assert 40 <= int(found[0][1]) < 5000  # type: ignore[index]
+            assert found[1][1] == "-"  # type: ignore[index]
+        assert not [line for line in lines if "secret" in line and " site [" not in line]
+        assert not [line for line in lines if line.startswith("ERROR")]
+
+    def test_serves_ipv4_and_ipv6(self, site: Project) -> None:
+        arguments = {"GUNICORN_CMD_ARGS": "", "FORWARDED_ALLOW_IPS": "10.0.0.1"}
+        with running(site, **arguments) as dyno:
+            hosts = ["127.0.0.1", "::1"] if has_dualstack_ipv6() else ["127.0.0.1"]
+            assert [dyno.get("/scheme", host=host)[0] for host in hosts] == [200] * len(hosts)
+
+    def test_serves_ipv4_without_ipv6(self, site: Project) -> None:
+        site.write({"no_ipv6.py": NO_IPV6})
+        command = ["no_ipv6", *gunicorn()[1:]]
+        with serving(site, command, "/scheme", GUNICORN_CMD_ARGS="") as dyno:
+            assert dyno.get("/scheme")[0] == 200
+            assert any("Listening at: http://0.0.0.0:" in line for line in dyno.lines())
+
+    def test_preloads_on_demand(self, site: Project) -> None:
+        (site.folder / "settings.py").write_text(SETTINGS + DATABASE)
+        site.write({"preloaded.py": PRELOADED, "urls.py": FILES["urls.py"] + PID})
+        with running(site, WEB_PRELOAD="true") as dyno:
+            answers = {dyno.get("/pid") for _ in range(40)}
+            dyno.stop()
+            lines = dyno.lines()
+        # Both processes: forked with the site in them, without the connection of the parent.
+        told = [answer.decode().split() for _, answer in answers]
+        assert {frozen for _, frozen, _ in told} == {"True"}
+        assert {closed for _, _, closed in told} == {"True"}
+        assert len([line for line in lines if "settings are read" in line]) == 1
+        assert not [line for line in lines if "WEB_PRELOAD" in line]
+
+    def test_warns_of_threads_before_the_fork(self, site: Project) -> None:
+        thread = "\nimport threading\nthreading.Thread(target=threading.Event().wait, "
+        with (site.folder / "settings.py").open("a") as settings:
+            settings.write(f"{thread}daemon=True, name='ticker').start()\n")
+        with running(site, WEB_PRELOAD="true") as dyno:
+            warned = [line for line in dyno.lines() if "WEB_PRELOAD" in line]
+        assert len(warned) == 1
+        assert "threads (ticker)" in warned[0]
+        assert "heroku config:unset WEB_PRELOAD" in warned[0]
 
     def test_says_what_is_missing(self, site: Project) -> None:
         (site.folder / "settings.py").write_text(SETTINGS.replace('SECRET_KEY = "x"', ""))

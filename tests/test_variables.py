@@ -9,18 +9,16 @@ from types import ModuleType
 import pytest
 
 from herokuify import (
-    addons,
     aws,
     cache,
     celery,
     common,
     db,
     env,
-    hosts,
-    key_value,
     logs,
     server,
 )
+from herokuify.conf import addons, hosts, redis
 from herokuify.env import Variable
 from herokuify.exceptions import ConfigurationError
 from herokuify.mail import config, mailgun, postmark, sendgrid
@@ -31,11 +29,12 @@ BUILDERS: dict[ModuleType, list[Callable[[Mapping[str, str]], object]]] = {
     addons: [addons.find_addon],
     aws: [aws.read_aws, lambda environ: aws.get_static_url(environ=environ)],
     cache: [cache.get_cache_config],
+    celery: [celery.get_celery_config],
     db: [lambda environ: db.get_db_config(environ, connection_pool_url=True, followers=True)],
-    key_value: [
+    redis: [
         celery.get_celery_config,
-        lambda environ: key_value.read_store(environ, key_value.HEROKU),
-        lambda environ: key_value.read_store(environ, "HEROKU_REDIS_PINK_URL"),
+        lambda environ: redis.read_server(environ, redis.HEROKU),
+        lambda environ: redis.read_server(environ, "HEROKU_REDIS_PINK_URL"),
     ],
     common: [common.read_common],
     config: [config.get_email_config],
@@ -49,6 +48,7 @@ BUILDERS: dict[ModuleType, list[Callable[[Mapping[str, str]], object]]] = {
 VALUES = (
     *("", "nonsense", "true", "587", "https://b.s3.amazonaws.com/c", "a.example.com"),
     *("postgres://me@db.example.com/name", "rediss://redis.example.com"),
+    "amqps://rabbit.example.com",
 )
 STAGES: tuple[dict[str, str], ...] = (
     {},

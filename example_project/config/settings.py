@@ -1,4 +1,4 @@
-"""The guest book's settings: from config vars on Heroku, and as they stand on a laptop."""
+"""The guest book's settings: from config vars on Heroku, and as they stand in local development."""
 
 import os
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ from herokuify.env import Stage, get_stage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-DEBUG = DEBUG or get_stage(os.environ) is Stage.LAPTOP
+DEBUG = DEBUG or get_stage(os.environ) is Stage.LOCAL
 
 # HSTS for all subdomains and for the browsers' preload lists is hard to take back, and wants a
 # domain that is wholly yours: switch it on with SECURE_HSTS_INCLUDE_SUBDOMAINS=true and

@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Tags
 from herokuify.checks import (
     apps,
     compressor,
+    databases,
     manifests,
     media,
     production,
@@ -42,7 +43,12 @@ CHECKS: tuple[tuple[Callable[..., Iterable[CheckMessage]], tuple[str, ...]], ...
     (apps.check_compress, (Tags.staticfiles,)),
     (variables.check_credentials, (Tags.staticfiles,)),
     (variables.check_bucket, (Tags.staticfiles,)),
+    (variables.check_order, (Tags.staticfiles,)),
+    (variables.check_endpoint, (Tags.staticfiles,)),
+    (variables.check_switches, (Tags.staticfiles,)),
+    (databases.check_pools, (Tags.database,)),
     (production.check_debug, (Tags.security, Tags.staticfiles)),
     (production.check_hosts, (Tags.security,)),
     (production.check_secret_key, (Tags.security,)),
+    (production.check_static_files, (Tags.files,)),
 )

@@ -9,14 +9,14 @@ from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 from django.core.management import get_commands
 
-from herokuify.checks.configured import compressor_alias, s3_configured
+from herokuify.storage.registry import compressor_alias, s3_registered
 
 
 def check_collectstatic(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.W001: Django's collectstatic hides herokuify's."""
     if get_commands().get("collectstatic") != "django.contrib.staticfiles":
         return []
-    if not any(getattr(one.kind, "public", False) for one in s3_configured()):
+    if not any(getattr(one.kind, "public", False) for one in s3_registered()):
         return []
     return [
         CheckWarning(
@@ -34,7 +34,7 @@ def check_compress(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     is_hidden = get_commands().get("compress") == "compressor"
     if not is_hidden or not getattr(settings, "COMPRESS_OFFLINE", False):
         return []
-    if not any(one.alias == compressor_alias() for one in s3_configured()):
+    if not any(one.alias == compressor_alias() for one in s3_registered()):
         return []
     return [
         CheckWarning(

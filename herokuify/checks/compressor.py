@@ -9,14 +9,14 @@ from django.conf import STATICFILES_STORAGE_ALIAS, settings
 from django.core.checks import CheckMessage
 from django.core.files.storage import FileSystemStorage
 
-from herokuify.checks.configured import (
+from herokuify.checks.messages import error
+from herokuify.storage.registry import (
     UNUSABLE,
-    Configured,
+    Registered,
     compressor_alias,
     find_storages,
-    s3_configured,
+    s3_registered,
 )
-from herokuify.checks.messages import error
 
 FINDER = "compressor.finders.CompressorFinder"
 CACHED = "herokuify.storage.CachedS3ManifestStaticStorage"
@@ -74,7 +74,7 @@ def check_sources(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 def check_bundles(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.E007: bundles that don't get to where pages look for them."""
-    bundles = find_storages()[0].get(compressor_alias())
+    bundles = _registered(compressor_alias())
     if not is_enabled() or bundles is None:
         return []
     name = bundles.kind.__name__
@@ -122,17 +122,21 @@ def check_url(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-def _on_s3(alias: str) -> Configured | None:
-    return next((one for one in s3_configured() if one.alias == alias), None)
+def _registered(alias: str) -> Registered | None:
+    return next((one for one in find_storages()[0] if one.alias == alias), None)
 
 
-def _static() -> Configured | None:
+def _on_s3(alias: str) -> Registered | None:
+    return next((one for one in s3_registered() if one.alias == alias), None)
+
+
+def _static() -> Registered | None:
     """The storage for static files, if it is one of herokuify's for them."""
     one = _on_s3(STATICFILES_STORAGE_ALIAS)
     return one if one is not None and getattr(one.kind, "public", False) else None
 
 
-def _is_uncached(one: Configured) -> bool:
+def _is_uncached(one: Registered) -> bool:
     if _on_s3(one.alias) is None:
         return False
     from herokuify.storage.cached import CachedS3BotoStorage

@@ -11,8 +11,8 @@ from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 
 from herokuify.checks.compressor import is_offline
-from herokuify.checks.configured import s3_storages
 from herokuify.env import LIVE, get_stage
+from herokuify.storage.registry import s3_storages
 
 #: Those that keep the offline manifest on the disk, below COMPRESS_ROOT.
 ON_DISK = (

@@ -14,16 +14,16 @@ from django.core.files.storage import FileSystemStorage
 from django.db.models import FileField
 
 from herokuify import env
-from herokuify.checks.configured import UNUSABLE, Configured, find_storages, s3_storages
 from herokuify.checks.messages import unique
+from herokuify.storage.registry import UNUSABLE, Registered, find_storages, s3_storages
 
 if TYPE_CHECKING:
-    from herokuify.storage.base import S3BotoStorage
+    from herokuify.storage.backend import S3BotoStorage
 
 MOST_NAMED = 3  # fields that a message lists
 
 
-def _private() -> Iterator[tuple[Configured, S3BotoStorage]]:
+def _private() -> Iterator[tuple[Registered, S3BotoStorage]]:
     for one, storage in s3_storages():
         if not (one.is_static or storage.public):
             yield one, storage
@@ -60,7 +60,8 @@ def check_publicity(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
     private = list(_private())
     if not private:
         return []
-    from herokuify.storage.choices import acls, opens, signs_urls
+    from herokuify.checks.static import signs_urls
+    from herokuify.storage.acl import acls, opens
 
     found = []
     for one, storage in private:
@@ -97,8 +98,10 @@ def check_disk(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     if env.get_stage(os.environ) not in env.LIVE:
         return []
     fields = list(_fields_on_disk())
-    default = find_storages()[0].get("default")
-    is_on_disk = default is not None and issubclass(default.kind, FileSystemStorage)
+    is_on_disk = any(
+        one.alias == "default" and issubclass(one.kind, FileSystemStorage)
+        for one in find_storages()[0]
+    )
     if fields:
         more = len(fields) - MOST_NAMED
         kept = env.listed(fields[:MOST_NAMED] + ([f"{more} more"] if more > 0 else []))

@@ -1,11 +1,13 @@
-"""Settings that a laptop may have and a dyno may not."""
+"""Settings that are right in local development, and wrong on a deployed site."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.conf import settings
+from django.apps import apps
+from django.conf import STATICFILES_STORAGE_ALIAS, settings
 from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
@@ -13,21 +15,26 @@ from django.core.exceptions import ImproperlyConfigured
 from herokuify import env
 from herokuify.checks.messages import error
 from herokuify.exceptions import ConfigurationError
+from herokuify.storage.registry import find_storages
 
 FORCE_DEBUG = "HEROKUIFY_FORCE_DEBUG"  # herokuify.common reads it, too
+#: What the middleware that serves static files has in its path.
+SERVERS = ("whitenoise", "servestatic")
 INSECURE = "django-insecure-"  # startproject's keys begin with it
 
 
 def check_debug(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E010: DEBUG on Heroku."""
-    if not settings.DEBUG or env.get_stage(os.environ) not in env.ON_HEROKU:
+    """herokuify.E010: DEBUG on a deployed site."""
+    if not settings.DEBUG or env.get_stage(os.environ) not in env.DEPLOYED:
         return []
     hint = (
         "In settings.py: DEBUG = False, or from herokuify.common import *, which reads the "
         f"variable DEBUG. To take the risk for a while: heroku config:set {FORCE_DEBUG}=true"
     )
+    platform = env.get_platform(os.environ)
     message = (
-        "DEBUG is true on Heroku, where its error pages show the code and the settings to anyone."
+        f"DEBUG is true {f'on {platform.name}' if platform else 'on a deployed site'}, where its "
+        "error pages show the code and the settings to anyone."
     )
     try:
         if env.read(os.environ, FORCE_DEBUG, convert=env.boolean):
@@ -38,27 +45,41 @@ def check_debug(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_hosts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W010: on a dyno, ALLOWED_HOSTS lets in nobody, or anybody."""
+    """herokuify.W010: on a deployed site, ALLOWED_HOSTS lets in nobody, or anybody."""
     if settings.DEBUG or env.get_stage(os.environ) not in env.LIVE:
         return []
+    hint = (
+        "heroku config:set ALLOWED_HOSTS=www.example.com, or, for the app's own domain: "
+        "heroku labs:enable runtime-dyno-metadata"
+    )
+    if env.get_platform(os.environ) not in {None, env.HEROKU}:
+        hint = env.config_set(["ALLOWED_HOSTS"], os.environ)
     if not settings.ALLOWED_HOSTS:
         message = "ALLOWED_HOSTS is empty, so that every request is answered with 400."
     elif "*" in settings.ALLOWED_HOSTS:
         message = 'ALLOWED_HOSTS has "*": the links that the site makes can name any host.'
+    elif _is_review_app_without_domain():
+        message = (
+            f"ALLOWED_HOSTS is {env.listed(settings.ALLOWED_HOSTS)}, and this is a review app, "
+            "whose own domain is not among them: every request to it is answered with 400."
+        )
+        hint = (
+            'In app.json, below "environments", "review", "env": "ALLOWED_HOSTS": ".herokuapp.com"'
+        )
     else:
         return []
-    return [
-        CheckWarning(
-            message,
-            hint="heroku config:set ALLOWED_HOSTS=www.example.com, or, for the app's own domain: "
-            "heroku labs:enable runtime-dyno-metadata",
-            id="herokuify.W010",
-        )
-    ]
+    return [CheckWarning(message, hint=hint, id="herokuify.W010")]
+
+
+def _is_review_app_without_domain() -> bool:
+    """Tell a review app on Heroku, whose domain has a random part, that answers for no such one."""
+    return env.is_set(os.environ, "HEROKU_PARENT_APP_NAME") and not any(
+        name.endswith(".herokuapp.com") for name in settings.ALLOWED_HOSTS
+    )
 
 
 def check_secret_key(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W012: on a dyno, no SECRET_KEY, or one that stands in the code."""
+    """herokuify.W012: on a deployed site, no SECRET_KEY, or one that stands in the code."""
     if env.get_stage(os.environ) not in env.LIVE:
         return []
     try:
@@ -81,5 +102,33 @@ def check_secret_key(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
             hint='heroku config:set SECRET_KEY="$(openssl rand -base64 48)", and in settings.py: '
             'SECRET_KEY = os.environ["SECRET_KEY"], or from herokuify.common import *',
             id="herokuify.W012",
+        )
+    ]
+
+
+def check_static_files(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W014: on a deployed site, nothing serves the static files."""
+    if settings.DEBUG or env.get_stage(os.environ) not in env.LIVE:
+        return []
+    if not apps.is_installed("django.contrib.staticfiles"):
+        return []
+    from django.contrib.staticfiles.storage import StaticFilesStorage
+
+    static = next(
+        (one for one in find_storages()[0] if one.alias == STATICFILES_STORAGE_ALIAS), None
+    )
+    is_on_disk = static is not None and issubclass(static.kind, StaticFilesStorage)
+    is_served = any(name in path.lower() for path in settings.MIDDLEWARE for name in SERVERS)
+    if not is_on_disk or is_served or urlsplit(str(settings.STATIC_URL)).netloc:
+        return []
+    return [
+        CheckWarning(
+            "Static files lie on the local disk, and nothing is known to serve them without "
+            "DEBUG: the pages of the admin have no CSS.",
+            hint='In settings.py: STORAGES["staticfiles"] = {"BACKEND": '
+            '"herokuify.storage.CachedS3ManifestStaticStorage"} and STATIC_URL = get_static_url() '
+            "of herokuify.aws, or add whitenoise.middleware.WhiteNoiseMiddleware to MIDDLEWARE. "
+            'Where a server in front does it: SILENCED_SYSTEM_CHECKS = ["herokuify.W014"]',
+            id="herokuify.W014",
         )
     ]

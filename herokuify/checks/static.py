@@ -11,21 +11,18 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 
-from herokuify.checks.configured import UNUSABLE, find_storages, s3_configured
 from herokuify.checks.messages import error, unique
 from herokuify.env import Stage, get_stage
+from herokuify.storage.backend import S3BotoStorage
+from herokuify.storage.registry import UNUSABLE, find_storages, s3_registered
+from herokuify.storage.static import S3StaticStorage
 
 
 def check_signing(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.W003: signed URLs for static files; of django-storages' classes, too."""
-    found, _ = find_storages()
-    if "storages.backends.s3" not in sys.modules:
-        return []
-    from herokuify.storage.choices import may_sign_urls, signs_urls
-
     messages = []
-    for one in found.values():
-        if not (one.is_static and may_sign_urls(one.kind)):
+    for one in find_storages()[0]:
+        if not (one.is_static and _may_sign_urls(one.kind)):
             continue
         try:
             is_signing = signs_urls(one.make())
@@ -42,6 +39,19 @@ def check_signing(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
                 )
             )
     return unique(messages)
+
+
+def _may_sign_urls(kind: type) -> bool:
+    """Whether a class, one of django-storages' perhaps, signs URLs when the settings say so."""
+    djangos = getattr(sys.modules.get("storages.backends.s3"), "S3Storage", S3BotoStorage)
+    return issubclass(kind, (S3BotoStorage, djangos)) and not issubclass(kind, S3StaticStorage)
+
+
+def signs_urls(storage: Any) -> bool:
+    """Whether a storage, django-storages' perhaps, gives signed URLs."""
+    # A custom domain's URLs are unsigned without CloudFront's key.
+    is_unsigned_domain = storage.custom_domain and not storage.cloudfront_signer
+    return bool(storage.querystring_auth) and not is_unsigned_domain
 
 
 def check_root(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
@@ -75,12 +85,12 @@ def _is_written() -> bool:
     from django.contrib.staticfiles.storage import StaticFilesStorage
 
     kinds: list[type] = [StaticFilesStorage]
-    if s3_configured():
+    if s3_registered():
         from herokuify.storage.cached import CachedS3BotoStorage
         from herokuify.storage.manifest import S3ManifestStaticStorage
 
         kinds += [CachedS3BotoStorage, S3ManifestStaticStorage]
-    static = [one for one in find_storages()[0].values() if one.is_static]
+    static = [one for one in find_storages()[0] if one.is_static]
     return any(issubclass(one.kind, tuple(kinds)) for one in static)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 
-from herokuify.checks.configured import UNUSABLE, find_storages, s3_configured, s3_storages
 from herokuify.checks.messages import error, unique
 from herokuify.exceptions import ConfigurationError
+from herokuify.storage.registry import UNUSABLE, find_storages, s3_registered, s3_storages
 
-_HINT = "Run `python manage.py check --tag staticfiles` to see whether it is mended."
+_HINT = "Run `python manage.py check --tag staticfiles` to see whether it is fixed."
 #: All that a bucket with ACLs disabled takes (Amazon S3 User Guide, "Controlling ownership
 #: of objects and disabling ACLs for your bucket").
 HARMLESS_ACL = "bucket-owner-full-control"
@@ -20,22 +20,23 @@ HARMLESS_ACL = "bucket-owner-full-control"
 
 def check_storages(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.E002: a storage of herokuify's can't work with these settings."""
-    return unique(error(text, hint=_HINT, id="herokuify.E002") for text in _faults())
+    return unique(error(text, hint=hint or _HINT, id="herokuify.E002") for text, hint in _faults())
 
 
-def _faults() -> Iterator[str]:
+def _faults() -> Iterator[tuple[str, str]]:
+    """Yield what is wrong, and the hint where the error has one."""
     for setting, fault in find_storages()[1].items():
-        yield f"{setting}: {fault}"
-    for one in s3_configured():
+        yield f"{setting}: {fault}", ""
+    for one in s3_registered():
         try:
             storage = one.make()
             storage.check_configuration()
             if not (one.is_static or storage.public or storage.querystring_auth):
                 _ = getattr(storage, "base_url", None)  # of what its URLs are made then
         except ConfigurationError as fault:
-            yield str(fault)
+            yield fault.problem, fault.hint
         except UNUSABLE as fault:
-            yield f"{one.setting}, {one.kind.__name__}, can't be made: {fault}"
+            yield f"{one.setting}, {one.kind.__name__}, can't be made: {fault}", ""
 
 
 def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
@@ -43,7 +44,7 @@ def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
     made = list(s3_storages())
     if not made:
         return []
-    from herokuify.storage.choices import public_location_around
+    from herokuify.storage.registry import public_location_around
 
     found = []
     for one, storage in made:
@@ -69,8 +70,8 @@ def check_acls(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     made = list(s3_storages())
     if not made:
         return []
-    from herokuify.storage.choices import acls, opens
-    from herokuify.storage.locations import is_aws
+    from herokuify.conf.addresses import is_aws
+    from herokuify.storage.acl import acls, opens
 
     found = []
     for one, storage in made:

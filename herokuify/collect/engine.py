@@ -7,21 +7,22 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from sys import intern
 from typing import TYPE_CHECKING, TypeVar
 
 from herokuify.collect import plan, remote
+from herokuify.collect.inactivity import InactivityError, InactivityTimeout
 from herokuify.collect.index import Entry
 from herokuify.collect.listing import Listing
 from herokuify.collect.local import LocalFile, Stage
+from herokuify.collect.options import Options, Outcome, PublishError, RemoveError, Target
 from herokuify.collect.plan import Action
-from herokuify.collect.remote import Remote
+from herokuify.collect.remote import BucketMissingError, Remote
 from herokuify.collect.report import Progress
-from herokuify.collect.silence import Silence, SilentError
-from herokuify.collect.task import Outcome, Place, PublishError, RemoveError, Wishes
-from herokuify.collect.transport import Threads, Transport
 from herokuify.collect.upload import Uploader
+from herokuify.s3.client import connect
+from herokuify.s3.threads import Threads
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import DeleteTypeDef
@@ -42,31 +43,19 @@ class Collection:
     for their stage, and each stage for the success of the one before.
     """
 
-    def __init__(
-        self,
-        place: Place,
-        wishes: Wishes,
-        progress: Progress,
-        *,
-        concurrency: int,
-        make_transport: Callable[[], Transport | None] = lambda: None,
-    ) -> None:
-        self._place = place
-        self._wishes = wishes
+    def __init__(self, target: Target, options: Options, progress: Progress) -> None:
+        self._target = target
+        self._options = options
         self._progress = progress
+        self._client = connect(target.destination, target.profile)
+        self._bucket = target.destination.bucket
         self._reader = Threads(1)
-        self._silence = Silence()
-        listing = Listing(place.client, place.bucket, place.prefix, self._silence, place.expected)
+        self._timeout = InactivityTimeout()
+        listing = Listing(self._client, self._bucket, target.prefix, self._timeout, target.expected)
         self._reading: Future[Remote] = self._reader.submit(
-            lambda: remote.read(listing, place.index_key, place.create_bucket)
+            lambda: remote.read(listing, target.index_key)
         )
-        self._uploader = Uploader(
-            place.client,
-            place.bucket,
-            concurrency=concurrency,
-            make_transport=make_transport,
-            tick=self._show,
-        )
+        self._uploader = Uploader(target.destination, target.profile, tick=self._show)
         # Without the contents, which would add up to the whole release; the ETags of those
         # that are sent are known later.
         self._files: dict[str, Entry] = {}
@@ -91,7 +80,7 @@ class Collection:
         self._progress.collected += 1
         if self._can_wait():
             # What waits must not hold the bytes of all files.
-            waiting = replace(file, content=file.content.put_away())
+            waiting = replace(file, content=file.content.without_data())
             self._undecided.append(waiting)
             self._undecided_bytes += len(waiting.content.data or b"")
         else:
@@ -114,24 +103,31 @@ class Collection:
             self._files[file.key] = self._remote.entries[file.key]
             self.outcome.unchanged.append(file.name)
             self._progress.unchanged += 1
-        elif self._wishes.is_dry_run:
+        elif self._options.is_dry_run:
             self.outcome.sent.append(file.name)
-        elif self._stage(file) is Stage.CONTENT_NAMED:
+        elif self._stage(file) is Stage.HASHED:
             self._send(file, action)
         else:
-            waiting = replace(file, content=file.content.put_away())
+            waiting = replace(file, content=file.content.without_data())
             self._waiting[file.stage].append((waiting, action))
 
-    @property
+    @cached_property
     def _remote(self) -> Remote:
-        return self._silence.wait(self._reading)
+        try:
+            return self._timeout.wait(self._reading)
+        except BucketMissingError as error:
+            if self._target.create_bucket is None:
+                raise error.__cause__ from None  # type: ignore[misc]
+            # Here, and not in a thread, which the interpreter's end would cut in the middle.
+            self._target.create_bucket()
+            return Remote(requests=2)
 
     def _stage(self, file: LocalFile) -> Stage:
         # Without a manifest every name is a lasting one. New files disturb nobody, and must
         # be there before a changed file refers to them.
         is_new = file.key not in self._remote.objects
-        if is_new and file.stage is Stage.PLAIN and not self._place.has_manifest:
-            return Stage.CONTENT_NAMED
+        if is_new and file.stage is Stage.PLAIN and not self._target.has_manifest:
+            return Stage.HASHED
         return file.stage
 
     def _send(self, file: LocalFile, action: Action) -> None:
@@ -165,30 +161,28 @@ class Collection:
         self.outcome.sent_bytes = sum(one.size for one in sent.values())
         self.outcome.requests = self._uploader.requests + self._remote.requests
 
-    def settle(self) -> None:
-        """Remove what the wishes name, then remember the release in the index."""
+    def prune_and_save_index(self) -> None:
+        """Remove what the options name, then remember the release in the index."""
         found = self._remote
         now = int(time.time())
         removable = self._removable(found, now)
-        self.outcome.removed = [key[len(self._place.prefix) :] for key in removable]
-        if self._wishes.is_dry_run:
+        self.outcome.removed = [key[len(self._target.prefix) :] for key in removable]
+        if self._options.is_dry_run:
             return
         self._remove(removable)
         release = {key: self._entry(key, known) for key, known in self._files.items()}
-        entries = plan.next_index(found, release, set(removable), now, self._place.in_scope)
+        entries = plan.next_index(found, release, set(removable), now, self._target.in_scope)
         if entries != found.entries:
             self.outcome.requests += 1
-            place = self._place
+            key = self._target.index_key
             try:
-                self._ask(
-                    lambda: remote.save_index(place.client, place.bucket, place.index_key, entries)
-                )
-            except SilentError as error:  # raised here: the thread is still waiting
-                remote.warn(place.bucket, place.index_key, str(error))
+                self._ask(lambda: remote.save_index(self._client, self._bucket, key, entries))
+            except InactivityError as error:  # raised here: the thread is still waiting
+                remote.warn(self._bucket, key, str(error))
 
     def _ask(self, request: Callable[[], ResultT]) -> ResultT:
-        self._silence.end()
-        return self._silence.wait(self._reader.submit(request))
+        self._timeout.reset()
+        return self._timeout.wait(self._reader.submit(request))
 
     def _entry(self, key: str, known: Entry) -> Entry:
         sent = self._uploader.sent.get(key)
@@ -199,10 +193,10 @@ class Collection:
 
     def _removable(self, found: Remote, now: int) -> list[str]:
         keys: set[str] = set()
-        if self._wishes.clear:
+        if self._options.clear:
             keys.update(plan.clearable(found, self._files))
-        if self._wishes.prune_days is not None:
-            keys.update(plan.prunable(found, self._files, now, self._wishes.prune_days))
+        if self._options.prune_days is not None:
+            keys.update(plan.prunable(found, self._files, now, self._options.prune_days))
         return sorted(keys)
 
     def _remove(self, keys: Sequence[str]) -> None:
@@ -210,9 +204,7 @@ class Collection:
             some = keys[start : start + DELETE_AT_ONCE]
             removal: DeleteTypeDef = {"Objects": [{"Key": key} for key in some], "Quiet": True}
             answer = self._ask(
-                partial(
-                    self._place.client.delete_objects, Bucket=self._place.bucket, Delete=removal
-                )
+                partial(self._client.delete_objects, Bucket=self._bucket, Delete=removal)
             )
             self.outcome.requests += 1
             if answer.get("Errors"):

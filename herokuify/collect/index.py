@@ -17,6 +17,15 @@ INDEX_VERSION = 2
 _IN_A_LINE = 1000
 
 
+def index_key(location: str) -> str:
+    """Where collectstatic keeps its index of a location, which has no slash at its end.
+
+    Beside the location: whoever may read static files can't read it.
+    """
+    parent, _, folder = location.rpartition("/")
+    return "/".join(filter(None, (parent, ".herokuify", folder, "index.json.gz")))
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What the index remembers of an object; it counts only under the object's ETag."""

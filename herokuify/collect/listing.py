@@ -6,16 +6,16 @@ import threading
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree as ET
 
-from botocore.exceptions import ClientError, PaginationError
-from botocore.utils import parse_timestamp
-
-from herokuify.collect.silence import Silence
-from herokuify.collect.transport import Threads
+from herokuify.collect.inactivity import InactivityTimeout
+from herokuify.exceptions import S3Error
+from herokuify.s3.errors import failures, status_of
+from herokuify.s3.threads import Threads
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -35,7 +35,7 @@ class Listed:
     @property
     def modified(self) -> float:
         """When it was written, in seconds since 1970."""
-        return parse_timestamp(self.last_modified).timestamp()
+        return datetime.fromisoformat(self.last_modified.replace("Z", "+00:00")).timestamp()
 
 
 class _Page(NamedTuple):
@@ -57,12 +57,12 @@ class Listing:
         client: S3Client,
         bucket: str,
         prefix: str,
-        silence: Silence,
+        timeout: InactivityTimeout,
         expected: Sequence[str] = (),
     ) -> None:
         self.client = client
         self.bucket = bucket
-        self.silence = silence
+        self.timeout = timeout
         self._prefix = prefix
         self._expected = expected
         self._lock = threading.Lock()
@@ -115,8 +115,8 @@ class Listing:
             return self._read_on(first, end)
         try:
             page = self._ask({"StartAfter": start})
-        except ClientError as error:
-            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {400, 501}:
+        except failures() as error:
+            if status_of(error) in {400, 501}:
                 return None
             raise
         if page.objects and min(page.objects) <= start:
@@ -132,7 +132,7 @@ class Listing:
             token = page.token
             page = self._ask({"ContinuationToken": token})
             if page.token == token:
-                raise PaginationError(message=f"the listing does not end: {token!r} came twice")
+                raise S3Error(f"The listing of {self.bucket} does not end: {token!r} came twice.")
             objects.update(page.objects)
         return objects
 
@@ -140,7 +140,7 @@ class Listing:
         with self._lock:
             self.requests += 1
         answer = self.client.list_objects_v2(Bucket=self.bucket, Prefix=self._prefix, **position)
-        self.silence.end()
+        self.timeout.reset()
         items: Any = answer.get("Contents", ())
         objects = {intern(item["Key"]): item[_LISTED] for item in items}
         token = answer.get("NextContinuationToken", "")

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from herokuify.collect.index import Entry, dump_index, parse_index
 from herokuify.collect.listing import Listed, Listing
-from herokuify.collect.transport import Threads
+from herokuify.s3.errors import code_of, failures
+from herokuify.s3.threads import Threads
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
 logger = logging.getLogger("herokuify.collect")
+
+
+class BucketMissingError(Exception):
+    """There is no bucket; its cause is S3's answer."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +37,21 @@ class Remote:
         return entry if entry and listed and entry.etag == listed.etag else None
 
 
-def read(listing: Listing, index_key: str, create_bucket: Callable[[], None] | None) -> Remote:
+def read(listing: Listing, index_key: str) -> Remote:
     """List the objects and load the index, both at once.
 
-    ``create_bucket`` is called when the bucket is missing. A missing, damaged or foreign
-    index is empty: it costs time, never correctness.
+    A missing, damaged or foreign index is empty: it costs time, never correctness. Raises
+    BucketMissingError when there is no bucket.
     """
     threads = Threads(1)
     try:
         index = threads.submit(lambda: _load_index(listing.client, listing.bucket, index_key))
         try:
             objects = listing.read()
-        except ClientError as error:
-            is_missing = error.response.get("Error", {}).get("Code") == "NoSuchBucket"
-            if create_bucket is None or not is_missing:
-                raise
-            create_bucket()
-            listing.silence.end()
-            objects = {}
+        except failures() as error:
+            if code_of(error) == "NoSuchBucket":
+                raise BucketMissingError from error
+            raise
         return Remote(objects, index.result(), requests=listing.requests + 1)
     finally:
         threads.close()
@@ -60,12 +60,9 @@ def read(listing: Listing, index_key: str, create_bucket: Callable[[], None] | N
 def _load_index(client: S3Client, bucket: str, key: str) -> Mapping[str, Entry]:
     try:
         stored = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if _code(error) not in {"NoSuchKey", "NoSuchBucket", "404"}:
-            warn(bucket, key, _code(error))
-        return {}
-    except BotoCoreError as error:  # the answer broke off
-        warn(bucket, key, str(error))
+    except failures() as error:
+        if code_of(error) not in {"NoSuchKey", "NoSuchBucket", "404"}:
+            warn(bucket, key, code_of(error) or str(error))
         return {}
     return parse_index(stored)
 
@@ -76,14 +73,8 @@ def save_index(client: S3Client, bucket: str, key: str, entries: Mapping[str, En
         client.put_object(
             Bucket=bucket, Key=key, Body=dump_index(entries), ContentType="application/gzip"
         )
-    except ClientError as error:
-        warn(bucket, key, _code(error))
-    except BotoCoreError as error:
-        warn(bucket, key, str(error))
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code"))
+    except failures() as error:
+        warn(bucket, key, code_of(error) or str(error))
 
 
 def warn(bucket: str, key: str, reason: str) -> None:

@@ -17,11 +17,11 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from herokuify.doctor.bounded import Findings
 from herokuify.doctor.findings import Finding, Subject
+from herokuify.doctor.runner import Findings
 from herokuify.exceptions import S3Error
+from herokuify.s3.errors import code_of, explain, status_of
 from herokuify.storage import S3BotoStorage
-from herokuify.storage.errors import code_of, explain, status_of
 
 ResultT = TypeVar("ResultT")
 
@@ -68,7 +68,7 @@ def ask(storage: S3BotoStorage, key: str, request: Callable[[], ResultT]) -> Res
     try:
         return request()
     except (ClientError, BotoCoreError) as error:
-        raise explain(error, storage.target, key) from error
+        raise explain(error, storage.destination, key) from error
 
 
 def refusal_of(error: S3Error) -> ClientError | None:
@@ -144,7 +144,7 @@ def probe_access(storage: S3BotoStorage, listing: Listing, place: Subject) -> Fi
 
 
 def _proven(step: str, storage: S3BotoStorage, listing: Listing, place: Subject) -> Finding:
-    endpoint = storage.target.endpoint
+    endpoint = storage.destination.endpoint
     if step == "s3.region":
         return _region(storage, listing, place)
     if step == "s3.clock":
@@ -209,7 +209,9 @@ def _broken(
         told = "differs from S3's by more than 15 minutes" if skew is None else f"is {_told(skew)}"
         return place.failed(step, f"S3 refuses requests: this machine's clock {told}.", _CLOCK)
     if refusal is not None and code_of(refusal) == "NoSuchBucket":
-        message = f"The bucket {storage.bucket_name!r} does not exist at {storage.target.endpoint}"
+        message = (
+            f"The bucket {storage.bucket_name!r} does not exist at {storage.destination.endpoint}"
+        )
         if storage.auto_create_bucket:
             return place.warning(
                 step,

@@ -12,8 +12,8 @@ from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
-from herokuify.doctor.bounded import Examination, Findings
 from herokuify.doctor.findings import Finding, Subject
+from herokuify.doctor.runner import Findings, ProbeGroup
 from herokuify.doctor.services import SECONDS, Trouble, failure, reachable
 
 PROBE = "cache"
@@ -40,23 +40,23 @@ _MEMCACHED = {
     "opens the add-on's page, which shows them)",
     Trouble.OTHER: "heroku addons (is it up?), or heroku config:set MEMCACHIER_SERVERS=…",
 }
-_OTHER = {Trouble.OTHER: "Mend CACHES in settings.py."}
+_OTHER = {Trouble.OTHER: "Fix CACHES in settings.py."}
 
 
-def examinations() -> Iterator[Examination]:
-    """Yield an examination for each cache."""
+def probe_groups() -> Iterator[ProbeGroup]:
+    """Yield a group of probes for each cache."""
     for alias in caches.settings:
         subject = Subject(f"CACHES[{alias!r}]")
-        mends = _mends(alias)
-        mend = mends.get(Trouble.REFUSED, mends[Trouble.OTHER])
-        yield Examination(subject, PROBE, SECONDS, mend, partial(_probe, alias, subject))
+        hints = _hints(alias)
+        hint = hints.get(Trouble.REFUSED, hints[Trouble.OTHER])
+        yield ProbeGroup(subject, PROBE, SECONDS, hint, partial(_probe, alias, subject))
 
 
 def _backend(alias: str) -> str:
     return str(caches.settings[alias].get("BACKEND", ""))
 
 
-def _mends(alias: str) -> dict[Trouble, str]:
+def _hints(alias: str) -> dict[Trouble, str]:
     backend = _backend(alias).lower()
     if "redis" not in backend:
         return _MEMCACHED if "memcache" in backend else _OTHER
@@ -75,11 +75,14 @@ def _probe(alias: str, subject: Subject) -> Findings:
         yield subject.skipped(PROBE, local)
         return
     try:
-        yield _try(caches.create_connection(alias), alias, subject)
+        cache: Any = caches.create_connection(alias)
+        if isinstance(getattr(cache, "ignore_exceptions", None), bool):
+            cache.ignore_exceptions = False  # the error itself is what is asked for
+        yield _try(cache, alias, subject)
     except ImproperlyConfigured as error:
         yield subject.refused(PROBE, error, _OTHER[Trouble.OTHER])
     except Exception as error:  # noqa: BLE001 (each client has its own)
-        yield failure(subject, PROBE, error, _mends(alias))
+        yield failure(subject, PROBE, error, _hints(alias))
     finally:
         connections.close_all()  # this thread's: a cache may be a table
 
@@ -102,7 +105,7 @@ def _try(cache: Any, alias: str, subject: Subject) -> Finding:
         return subject.failed(
             PROBE,
             f"{part} keys that were set are not there: a server does not answer, or keeps nothing.",
-            _mends(alias)[Trouble.OTHER],
+            _hints(alias)[Trouble.OTHER],
         )
     name = type(cache).__name__
     host, tls = _line(alias)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.core.checks import ERROR, CheckMessage
 from django.core.checks.registry import registry
 
-from herokuify.doctor.bounded import Findings
 from herokuify.doctor.findings import Finding, Subject
+from herokuify.doctor.runner import Findings
 
 SUBJECT = Subject("settings")
 
@@ -36,5 +36,5 @@ def _finding(message: CheckMessage) -> Finding:
     probe = f"check {message.id}"
     hint = str(message.hint or "")
     if message.level >= ERROR:
-        return SUBJECT.failed(probe, text, hint or "Mend the settings.")
+        return SUBJECT.failed(probe, text, hint or "Fix the settings.")
     return SUBJECT.warning(probe, text, hint)

@@ -10,8 +10,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
-from herokuify.doctor.bounded import Examination, Findings
 from herokuify.doctor.findings import Subject
+from herokuify.doctor.runner import Findings, ProbeGroup
 from herokuify.doctor.services import CONNECT_TIMEOUT, SECONDS, Trouble, failure, reachable
 
 PROBE = "database"
@@ -19,7 +19,7 @@ _LOCAL = {
     "django.db.backends.dummy": "DATABASES names no database",
     "django.db.backends.sqlite3": "SQLite is a file on this machine",
 }
-_MENDS = {
+_HINTS = {
     Trouble.LOGIN: "heroku pg:credentials:url (shows the login that is in force), then heroku "
     "config:set DATABASE_URL=…; Heroku's own: heroku pg:promote …",
     Trouble.TLS: "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True), or False "
@@ -27,6 +27,10 @@ _MENDS = {
     Trouble.HOST: "heroku config:set DATABASE_URL=postgres://… with the server's right host",
     Trouble.REFUSED: "heroku pg:info (is it up?), heroku maintenance:on while it is not; or heroku "
     "config:set DATABASE_URL=… with the right host and port",
+    Trouble.LIMIT: "The plan's limit of connections is met (heroku pg:info shows it; essential-0's "
+    'is 20). Share them, pip install "psycopg[binary,pool]" and in settings.py: DATABASES = '
+    "herokuify.get_db_config(pool=True); or take fewer processes and threads: heroku config:set "
+    "WEB_CONCURRENCY=… WEB_THREADS=…; or a larger plan: heroku addons:upgrade …",
     Trouble.OTHER: "heroku pg:info, heroku pg:diagnose; or heroku config:set DATABASE_URL=…",
 }
 _NO_DRIVER = (
@@ -34,12 +38,12 @@ _NO_DRIVER = (
 )
 
 
-def examinations() -> Iterator[Examination]:
-    """Yield an examination for each database."""
+def probe_groups() -> Iterator[ProbeGroup]:
+    """Yield a group of probes for each database."""
     for alias in connections:
         subject = Subject(f"DATABASES[{alias!r}]")
         probes = partial(_probe, alias, subject)
-        yield Examination(subject, PROBE, SECONDS, _MENDS[Trouble.REFUSED], probes)
+        yield ProbeGroup(subject, PROBE, SECONDS, _HINTS[Trouble.REFUSED], probes)
 
 
 def _probe(alias: str, subject: Subject) -> Findings:
@@ -57,7 +61,7 @@ def _probe(alias: str, subject: Subject) -> Findings:
             cursor.execute(f"SELECT 1{connection.features.bare_select_suffix}")
         tls = _tls(connection)
     except Exception as error:  # noqa: BLE001 (each driver has its own)
-        yield failure(subject, PROBE, error, _MENDS)
+        yield failure(subject, PROBE, error, _HINTS)
         return
     finally:
         connection.close()

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import cast
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import Storage
 
 from herokuify.doctor.access import Listing, probe_access
-from herokuify.doctor.bounded import Examination, Findings
 from herokuify.doctor.findings import Finding, State, Subject
-from herokuify.doctor.publicity import probe_cors, probe_media, probe_static
+from herokuify.doctor.probe_object import PREFIX, ProbeObject
+from herokuify.doctor.public_access import probe_cors, probe_media, probe_static
 from herokuify.doctor.published import probe_published, published_names
-from herokuify.doctor.scratch import PREFIX, Scratch
+from herokuify.doctor.runner import Findings, ProbeGroup
 from herokuify.storage import S3BotoStorage
-from herokuify.storage.configured import named_storages
+from herokuify.storage.registry import Registered, find_storages
 from herokuify.storage.static import S3StaticStorage
 
 SETTINGS = "s3.settings"
@@ -30,23 +29,23 @@ MEDIA = ("media.url", "media.private")
 Blocked = dict[tuple[object, ...], str]
 
 
-def examinations() -> Iterator[Examination]:
-    """Yield an examination for each storage; those that are equal are one."""
+def probe_groups() -> Iterator[ProbeGroup]:
+    """Yield a group of probes for each storage; those that are equal are one."""
     places: Blocked = {}
     seen: dict[S3BotoStorage, list[str]] = {}
-    for alias, storage_class, make in _named():
-        if not issubclass(storage_class, S3BotoStorage):
-            yield _unknown(alias, storage_class)
+    for one in find_storages()[0]:
+        if not one.is_s3:
+            yield _unknown(one)
             continue
         try:
-            storage = cast(S3BotoStorage, make())
+            storage = cast(S3BotoStorage, one.make())
         except Exception as error:  # noqa: BLE001 (a subclass of the project's may raise anything)
-            yield _broken(alias, error)
+            yield _broken(one, error)
             continue
-        seen.setdefault(storage, []).append(_called(alias))
+        seen.setdefault(storage, []).append(_called(one))
     for storage, aliases in seen.items():
         subject = Subject(", ".join(aliases))
-        yield Examination(
+        yield ProbeGroup(
             subject,
             "s3",
             SECONDS,
@@ -56,38 +55,31 @@ def examinations() -> Iterator[Examination]:
         )
 
 
-def _named() -> Iterator[tuple[str, type[Storage], Callable[[], Storage]]]:
-    try:
-        yield from named_storages()
-    except ImportError:
-        return  # herokuify's system check has told it
+def _called(one: Registered) -> str:
+    return one.setting.replace('"', "'")
 
 
-def _called(alias: str) -> str:
-    return alias if alias.isupper() else f"STORAGES[{alias!r}]"
-
-
-def _unknown(alias: str, storage_class: type[Storage]) -> Examination:
-    reason = f"{storage_class.__name__} is no storage of herokuify's"
+def _unknown(one: Registered) -> ProbeGroup:
+    reason = f"{one.kind.__name__} is no storage of herokuify's"
 
     def probes() -> Findings:
-        yield Subject(_called(alias)).skipped("s3", reason)
+        yield Subject(_called(one)).skipped("s3", reason)
 
-    return Examination(Subject(_called(alias)), "s3", SECONDS, "", probes)
+    return ProbeGroup(Subject(_called(one)), "s3", SECONDS, "", probes)
 
 
-def _broken(alias: str, error: Exception) -> Examination:
+def _broken(one: Registered, error: Exception) -> ProbeGroup:
     def probes() -> Findings:
-        yield Subject(_called(alias)).refused(SETTINGS, error, "Mend the settings of this storage.")
+        yield Subject(_called(one)).refused(SETTINGS, error, "Fix the settings of this storage.")
 
-    return Examination(Subject(_called(alias)), "s3", SECONDS, "", probes)
+    return ProbeGroup(Subject(_called(one)), "s3", SECONDS, "", probes)
 
 
 def _probe(storage: S3BotoStorage, subject: Subject, places: Blocked) -> Findings:
     try:
         storage.check_configuration()
     except ImproperlyConfigured as error:
-        yield subject.refused(SETTINGS, error, "Mend the settings of this storage.")
+        yield subject.refused(SETTINGS, error, "Fix the settings of this storage.")
         yield from _skip_all(storage, subject, f"{SETTINGS} failed")
         return
     key = storage.bucket_name, storage.endpoint_url, storage.region_name, storage.access_key
@@ -100,11 +92,11 @@ def _probe(storage: S3BotoStorage, subject: Subject, places: Blocked) -> Finding
         yield from _skip_all(storage, subject, f"not asked, because {places[key]}")
         return
     yield _listable(storage, subject, listing)
-    scratch = Scratch(storage, subject)
+    probe_object = ProbeObject(storage, subject)
     try:
-        yield from _probe_object(storage, subject, scratch, listing)
+        yield from _probe_object(storage, subject, probe_object, listing)
     finally:
-        scratch.remove()
+        probe_object.remove()
     if isinstance(storage, S3StaticStorage):
         yield from probe_published(storage, subject, listing.error)
 
@@ -117,40 +109,40 @@ def _listable(storage: S3BotoStorage, subject: Subject, listing: Listing) -> Fin
 
 
 def _probe_object(
-    storage: S3BotoStorage, subject: Subject, scratch: Scratch, listing: Listing
+    storage: S3BotoStorage, subject: Subject, probe_object: ProbeObject, listing: Listing
 ) -> Findings:
     """Put an object, look at it from here and from outside, and delete it."""
-    put = scratch.put()
+    put = probe_object.put()
     yield put
     is_put = put.state is State.OK
     reason = "not asked, because s3.put failed"
     if is_put:
-        yield scratch.put_again()
-        yield scratch.get()
+        yield probe_object.put_again()
+        yield probe_object.get()
     else:
         for probe in OBJECTS[2:]:
             yield subject.skipped(probe, reason)
     if isinstance(storage, S3StaticStorage):
-        yield from _visit_static(storage, subject, scratch, listing)
+        yield from _visit_static(storage, subject, probe_object, listing)
     elif is_put:
-        yield from probe_media(storage, subject, scratch.name, scratch.body)
+        yield from probe_media(storage, subject, probe_object.name, probe_object.body)
     else:
         for probe in MEDIA:
             yield subject.skipped(probe, reason)
     if is_put:
-        yield scratch.delete()
+        yield probe_object.delete()
 
 
 def _visit_static(
-    storage: S3StaticStorage, subject: Subject, scratch: Scratch, listing: Listing
+    storage: S3StaticStorage, subject: Subject, probe_object: ProbeObject, listing: Listing
 ) -> Findings:
     try:
         names = list(published_names(storage))
     except ImproperlyConfigured:
         names = []  # static.files tells it
-    name: str | None = scratch.name
-    body: bytes | None = scratch.body
-    if not scratch.is_there:
+    name: str | None = probe_object.name
+    body: bytes | None = probe_object.body
+    if not probe_object.is_there:
         # Another file proves less: one of its name may lie at a wrong STATIC_URL as well.
         folder = storage.key_of("x").removesuffix("x")
         name = next(

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass
 
 from herokuify.exceptions import HerokuifyError
-
-#: Where the mend begins in a message of herokuify's that does not tell it apart.
-_MEND = re.compile(
-    r"(?<=[.:] )(heroku [\w:-]+|In settings\.py|pip install|python manage\.py)", re.ASCII
-)
 
 
 class State(enum.Enum):
@@ -25,13 +19,13 @@ class State(enum.Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One probe of one thing: how it ended, what was seen, and how to mend it."""
+    """One probe of one thing: how it ended, what was seen, and the hint that fixes it."""
 
     probe: str  # such as "s3.put"
     subject: str  # what was probed: an alias of the settings, or a bucket
     state: State
     message: str
-    mend: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,27 +42,16 @@ class Subject:
         """Nothing was asked."""
         return Finding(probe, self.name, State.SKIPPED, reason)
 
-    def warning(self, probe: str, message: str, mend: str = "") -> Finding:
+    def warning(self, probe: str, message: str, hint: str = "") -> Finding:
         """It works, but not as it should."""
-        return Finding(probe, self.name, State.WARNING, message, mend)
+        return Finding(probe, self.name, State.WARNING, message, hint)
 
-    def failed(self, probe: str, message: str, mend: str) -> Finding:
+    def failed(self, probe: str, message: str, hint: str) -> Finding:
         """It does not work."""
-        return Finding(probe, self.name, State.FAILED, message, mend)
+        return Finding(probe, self.name, State.FAILED, message, hint)
 
-    def refused(self, probe: str, error: Exception, mend: str = "") -> Finding:
-        """It does not work, and the error says why; ``mend`` stands in for one that is silent."""
-        message, known = _split(error)
-        return self.failed(probe, message, known or mend)
-
-
-def _split(error: Exception) -> tuple[str, str]:
-    """An error's text and its mend; herokuify's errors end with it."""
-    text = str(error) or type(error).__name__
-    if not isinstance(error, HerokuifyError):
-        return text, ""
-    text = text.removeprefix("ImproperlyConfigured: ")
-    mend = error.mend
-    if not mend and (found := _MEND.search(text)):
-        mend = text[found.start() :]
-    return text.removesuffix(mend).strip(), mend
+    def refused(self, probe: str, error: Exception, hint: str = "") -> Finding:
+        """It does not work, and the error says why; ``hint`` is for an error that has none."""
+        if isinstance(error, HerokuifyError):
+            return self.failed(probe, error.problem, error.hint or hint)
+        return self.failed(probe, str(error) or type(error).__name__, hint)

@@ -11,16 +11,16 @@ from typing import Any
 
 from django.conf import settings
 
+from herokuify.collect.project import offline_bundles
 from herokuify.doctor.access import ask, is_status
-from herokuify.doctor.bounded import Findings
 from herokuify.doctor.findings import Finding, Subject
+from herokuify.doctor.runner import Findings
 from herokuify.env import Stage, get_stage
 from herokuify.exceptions import ConfigurationError, S3Error
+from herokuify.s3.headers import METADATA_PREFIX, PARAMETERS
+from herokuify.s3.upload import TOKEN, accepted_by
 from herokuify.storage import S3BotoStorage
-from herokuify.storage.collecting import offline_bundles
-from herokuify.storage.headers import METADATA_PREFIX, PARAMETERS
 from herokuify.storage.manifest import S3ManifestStaticStorage
-from herokuify.storage.saving import TOKEN
 from herokuify.storage.static import S3StaticStorage
 
 #: Objects whose headers are looked at, each with another set of them.
@@ -156,7 +156,7 @@ def _sample(
     """One name for each set of headers, and the parameters that make it."""
     seen = set()
     for name in sorted(names):
-        parameters = storage.parameters_for(name, is_content_named=names[name])
+        parameters = storage.parameters_for(name, is_hashed=names[name])
         fingerprint = repr(sorted(parameters.items()))
         if fingerprint not in seen:
             seen.add(fingerprint)
@@ -166,7 +166,7 @@ def _sample(
 def _head(storage: S3StaticStorage, name: str) -> Any:
     key = storage.key_of(name)
     client = storage.probing_client
-    parameters = storage.accepted_by("HeadObject", storage.get_object_parameters(key))
+    parameters = accepted_by(client, "HeadObject", storage.get_object_parameters(key))
     try:
         return ask(
             storage,

@@ -23,14 +23,14 @@ def without_secrets(findings: Iterable[Finding], clean: Callable[[str], str]) ->
             finding,
             subject=clean(finding.subject),
             message=clean(finding.message),
-            mend=clean(finding.mend),
+            hint=clean(finding.hint),
         )
         for finding in findings
     ]
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """A list of objects: ``probe``, ``subject``, ``state``, ``message`` and ``mend``."""
+    """A list of objects: ``probe``, ``subject``, ``state``, ``message`` and ``hint``."""
     return json.dumps(
         [
             {
@@ -38,7 +38,7 @@ def as_json(findings: Sequence[Finding]) -> str:
                 "subject": finding.subject,
                 "state": finding.state.value,
                 "message": finding.message,
-                "mend": finding.mend,
+                "hint": finding.hint,
             }
             for finding in findings
         ],
@@ -48,7 +48,7 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 
 def as_table(findings: Sequence[Finding], width: int, paint: Mapping[State, Paint]) -> str:
-    """A row for each finding, below its subject, and below it the mend.
+    """A row for each finding, below its subject, and below it the hint.
 
     Probes of one subject that were skipped for one reason share a row.
     """
@@ -82,7 +82,7 @@ def _sort(finding: Finding) -> tuple[object, ...]:
 def _cells(group: Sequence[Finding]) -> tuple[str, State, str, list[str]]:
     first = group[0]
     if len(group) == 1:
-        texts = [first.message] + ([f"→ {first.mend}"] if first.mend else [])
+        texts = [first.message] + ([f"→ {first.hint}"] if first.hint else [])
         return first.subject, first.state, first.probe, texts
     probes = ", ".join(finding.probe for finding in group)
     return first.subject, first.state, "…", [f"{first.message}: {probes}"]

@@ -21,11 +21,13 @@ class Trouble(enum.Enum):
     TLS = "tls"
     HOST = "host"
     REFUSED = "refused"
+    LIMIT = "limit"
     OTHER = "other"
 
 
 #: In this order: OpenSSL's messages speak of hosts, and libpq's of everything.
 _SIGNS = (
+    (Trouble.LIMIT, r"too many (clients|connections)|connection slots|max number of clients"),
     (
         Trouble.TLS,
         (
@@ -62,14 +64,14 @@ def trouble_of(error: BaseException) -> Trouble:
 
 
 def failure(
-    subject: Subject, probe: str, error: BaseException, mends: Mapping[Trouble, str]
+    subject: Subject, probe: str, error: BaseException, hints: Mapping[Trouble, str]
 ) -> Finding:
     """The finding for a driver's error."""
     words = " ".join(_text(error).split())
     text = words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
     kind = type(error).__name__
     return subject.failed(
-        probe, f"{kind}: {text}", mends.get(trouble_of(error), mends[Trouble.OTHER])
+        probe, f"{kind}: {text}", hints.get(trouble_of(error), hints[Trouble.OTHER])
     )
 
 

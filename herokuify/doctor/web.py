@@ -17,11 +17,11 @@ _MOST_BYTES = 65_536
 
 
 class UnreachableError(Exception):
-    """There was no answer; ``mend`` says what to do about it."""
+    """There was no answer; ``hint`` says what to do about it."""
 
-    def __init__(self, message: str, mend: str) -> None:
+    def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
-        self.mend = mend
+        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def fetch(url: str, *, origin: str = "", ca_file: str | None = None) -> Page:
     url = f"https:{url}" if url.startswith("//") else url
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"}:
-        raise UnreachableError(f"{_shown(url)} is no URL of the web.", "Mend STATIC_URL.")
+        raise UnreachableError(f"{_shown(url)} is no URL of the web.", "Fix STATIC_URL.")
     headers = {"User-Agent": "herokuify-doctor"} | ({"Origin": origin} if origin else {})
     request = Request(url, headers=headers)  # noqa: S310 (checked above)
     context = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None

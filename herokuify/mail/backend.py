@@ -10,6 +10,11 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from herokuify.exceptions import ConfigurationError
 
+HINT = (
+    "heroku addons:create mailgun, or heroku config:set EMAIL_HOST=… EMAIL_HOST_USER=… "
+    "EMAIL_HOST_PASSWORD=…"
+)
+
 
 class MissingBackend(BaseEmailBackend):
     """Refuses to send, and says what is missing: lost mail would go unnoticed."""
@@ -22,8 +27,6 @@ class MissingBackend(BaseEmailBackend):
         """Raise ConfigurationError, unless the caller asked for silence."""
         if email_messages and not self.fail_silently:
             raise ConfigurationError(
-                "Mail can't be sent, because no mail service is attached. heroku addons:create "
-                "mailgun, or heroku config:set EMAIL_HOST=… EMAIL_HOST_USER=… "
-                "EMAIL_HOST_PASSWORD=…"
+                "Mail can't be sent, because no mail service is attached.", HINT
             )
         return 0

@@ -11,7 +11,7 @@ from typing import Any
 from herokuify import env
 from herokuify.env import Stage
 from herokuify.exceptions import ConfigurationError
-from herokuify.mail.providers import ADDONS, PLAIN, TLS_PORT, Provider, Smtp
+from herokuify.mail.providers import ADDONS, PLAIN, Provider, Smtp
 
 SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 CONSOLE_BACKEND = "django.core.mail.backends.console.EmailBackend"
@@ -38,9 +38,9 @@ def get_email_config(
     """Mail settings: ``globals().update(herokuify.get_email_config())``.
 
     MAILERS where Django knows it (6.1), else EMAIL_*; of the plain variables EMAIL_HOST and so
-    on, or of the add-on that is attached. With neither, mail goes to the console on a
-    laptop, in CI and in a build, and is an error on a dyno. ``timeout`` is in seconds. Raises
-    ConfigurationError for two add-ons, half a login, and a value that can't be right.
+    on, or of the add-on that is attached. With neither, mail goes to the console in
+    local development, in CI and in a build, and is an error on a dyno. ``timeout`` is in seconds.
+    Raises ConfigurationError for two add-ons, half a login, and a value that can't be right.
     """
     environ = os.environ if environ is None else environ
     smtp = PLAIN.smtp(environ)
@@ -100,10 +100,10 @@ def _find_addon(environ: Mapping[str, str]) -> Provider | None:
         titles = env.listed(addon.title for addon in attached)
         plain = ("EMAIL_HOST", "EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD")
         raise ConfigurationError(
-            f"{titles} are attached at once, and herokuify can't tell which one is to send mail. "
+            f"{titles} are attached at once, and herokuify can't tell which one is to send mail.",
             "Detach the others (heroku addons:detach …), name one in the settings (from "
             "herokuify.mail.mailgun import *), or set the plain variables, which win: "
-            f"{env.config_set(plain)}"
+            f"{env.config_set(plain)}",
         )
     return attached[0] if attached else None
 
@@ -113,7 +113,6 @@ def _mailer(smtp: Smtp | None, environ: Mapping[str, str], timeout: int) -> dict
     if smtp is None:
         is_live = env.get_stage(environ) in {Stage.RELEASE, Stage.DYNO}
         return {"BACKEND": MISSING_BACKEND if is_live else CONSOLE_BACKEND}
-    with_tls = smtp.port == TLS_PORT
     return {
         "BACKEND": SMTP_BACKEND,
         "OPTIONS": {
@@ -121,8 +120,8 @@ def _mailer(smtp: Smtp | None, environ: Mapping[str, str], timeout: int) -> dict
             "port": smtp.port,
             "username": smtp.username,
             "password": smtp.password,
-            "use_tls": smtp.use_tls and not with_tls,
-            "use_ssl": smtp.use_tls and with_tls,
+            "use_tls": smtp.use_tls,
+            "use_ssl": smtp.use_ssl,
             "timeout": timeout,
         },
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from herokuify import env
 from herokuify.exceptions import ConfigurationError
@@ -20,7 +20,7 @@ TLS_PORT = 465  # with TLS from the first byte
 class Smtp:
     """A mail server, and the login on it; the password stays out of the repr.
 
-    ``use_tls`` asks for encryption: from the first byte at port 465, else by STARTTLS.
+    ``use_ssl`` encrypts from the first byte, ``use_tls`` by STARTTLS.
     """
 
     host: str
@@ -28,6 +28,13 @@ class Smtp:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     use_tls: bool = True
+    use_ssl: bool = False
+
+
+def smtp_at(host: str, port: int | None, username: str | None, password: str | None) -> Smtp:
+    """Return a server with encryption as its port has it: at 465 from the first byte."""
+    is_tls_port = port == TLS_PORT
+    return Smtp(host, port or STARTTLS_PORT, username, password, not is_tls_port, is_tls_port)
 
 
 @dataclass(frozen=True)
@@ -71,9 +78,9 @@ def login_provider(title: str, *names: str, default_server: str = "") -> Provide
     def read(environ: Mapping[str, str]) -> Smtp:
         needed = names[2:] if default_server else (server_name, *names[2:])
         found = env.require(environ, *needed, needed_by=title)
-        return Smtp(
+        return smtp_at(
             env.read(environ, server_name, convert=server) or default_server,
-            env.read(environ, port_name, convert=env.port) or STARTTLS_PORT,
+            env.read(environ, port_name, convert=env.port),
             found[user_name],
             found[password_name],
         )
@@ -95,14 +102,29 @@ def _read_plain(environ: Mapping[str, str]) -> Smtp:
     user, password = "EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD"
     host = env.require(environ, "EMAIL_HOST", needed_by="Mail")["EMAIL_HOST"]
     login = env.require_all_or_none(environ, user, password, needed_by=f"The login on {host}")
-    use_tls = env.read(environ, "EMAIL_USE_TLS", convert=env.boolean)
-    return Smtp(
+    found = smtp_at(
         env.read(environ, "EMAIL_HOST", convert=server) or "",
-        env.read(environ, "EMAIL_PORT", convert=env.port) or STARTTLS_PORT,
+        env.read(environ, "EMAIL_PORT", convert=env.port),
         login[user] if login else None,
         login[password] if login else None,
-        use_tls=use_tls is not False,
     )
+    use_tls, use_ssl = (
+        env.read(environ, name, convert=env.boolean) for name in ("EMAIL_USE_TLS", "EMAIL_USE_SSL")
+    )
+    if use_tls and use_ssl:
+        raise ConfigurationError(
+            "EMAIL_USE_TLS and EMAIL_USE_SSL are both true, and exclude each other: STARTTLS, and "
+            "TLS from the first byte.",
+            "heroku config:set EMAIL_USE_TLS=false (port 465), or EMAIL_USE_SSL=false (STARTTLS)",
+        )
+    if use_ssl is None:
+        # At port 465 EMAIL_USE_TLS=true has always meant TLS from the first byte.
+        use_ssl = found.use_ssl and use_tls is not False
+    use_tls = not use_ssl and use_tls is not False
+    port = found.port
+    if use_ssl and not env.is_set(environ, "EMAIL_PORT"):
+        port = TLS_PORT
+    return replace(found, port=port, use_tls=use_tls, use_ssl=use_ssl)
 
 
 def _read_sendgrid(environ: Mapping[str, str]) -> Smtp:
@@ -115,7 +137,7 @@ def _read_sendgrid(environ: Mapping[str, str]) -> Smtp:
         found = env.require(environ, *names, needed_by="SendGrid without an API key")
     except ConfigurationError as error:
         raise ConfigurationError(
-            f"{error.args[0]}, or, better: {env.config_set(['SENDGRID_API_KEY'])}"
+            error.problem, f"{error.hint}, or, better: {env.config_set(['SENDGRID_API_KEY'])}"
         ) from None
     return Smtp(SENDGRID_SERVER, username=found[names[0]], password=found[names[1]])
 
@@ -138,7 +160,14 @@ PLAIN = Provider(
     (
         *_variables("Mail", _PLAIN),
         env.Variable(
-            ("EMAIL_USE_TLS",), "Mail: false for no TLS", settings=("MAILERS", "EMAIL_USE_TLS")
+            ("EMAIL_USE_TLS",),
+            "Mail: false for no STARTTLS",
+            settings=("MAILERS", "EMAIL_USE_TLS"),
+        ),
+        env.Variable(
+            ("EMAIL_USE_SSL",),
+            "Mail: true for TLS from the first byte, at port 465",
+            settings=("MAILERS", "EMAIL_USE_SSL"),
         ),
     ),
     _read_plain,

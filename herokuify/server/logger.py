@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.utils.module_loading import import_string
 from gunicorn import glogging
 
 from herokuify import logs
+
+#: What is known of a request where uvicorn writes the line: no times, and no size.
+UVICORN_LINE = 'method=%s path="%s" status=%s fwd="%s"'
+
+
+class Elapsed(Protocol):
+    """How long a request took: a timedelta, or what gunicorn's ASGI worker has in its place."""
+
+    @property
+    def seconds(self) -> int:
+        """Whole seconds."""
+
+    @property
+    def microseconds(self) -> int:
+        """The rest of them."""
 
 
 class Logger(glogging.Logger):
@@ -19,13 +34,15 @@ class Logger(glogging.Logger):
     def setup(self, cfg: Any) -> None:
         """Give the handlers herokuify's formatter."""
         super().setup(cfg)
+        for handler in self.access_log.handlers:
+            handler.addFilter(rewrite_uvicorns)
         formatter = import_string(logs.formatter_path(os.environ))()
         for log in (self.error_log, self.access_log):
             for handler in log.handlers:
                 handler.setFormatter(formatter)
 
     def atoms(
-        self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta
+        self, resp: Any, req: Any, environ: dict[str, Any], request_time: Elapsed
     ) -> dict[str, Any]:
         """Add ``path`` without the query, where secrets may be, and ``queue``."""
         atoms: dict[str, Any] = super().atoms(resp, req, environ, request_time)
@@ -33,7 +50,7 @@ class Logger(glogging.Logger):
         atoms["queue"] = queue_time(environ.get("HTTP_X_REQUEST_START"), request_time, time.time())
         return atoms
 
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Elapsed) -> None:
         """Write the request's line, with its id."""
         token = logs.request_id.set(logs.checked_request_id(environ.get("HTTP_X_REQUEST_ID")))
         try:
@@ -42,7 +59,20 @@ class Logger(glogging.Logger):
             logs.request_id.reset(token)
 
 
-def queue_time(header: str | None, service: timedelta, now: float) -> int | str:
+def rewrite_uvicorns(record: logging.LogRecord) -> bool:
+    """Filter of the access log's handlers: bring uvicorn's lines into the form of the others.
+
+    uvicorn's worker writes its own lines to gunicorn's handlers, with the query.
+    """
+    arguments = record.args
+    if record.name == "uvicorn.access" and isinstance(arguments, tuple) and len(arguments) == 5:
+        client, method, target, _, status = arguments
+        path, host = str(target).partition("?")[0], str(client).rpartition(":")[0]
+        record.msg, record.args = UVICORN_LINE, (method, path, status, host)
+    return True
+
+
+def queue_time(header: str | None, service: Elapsed, now: float) -> int | str:
     """Return the milliseconds from X-Request-Start to the start of the request, or ``-``.
 
     The router writes its clock into the header, in milliseconds since 1970 (Heroku Dev
@@ -50,4 +80,5 @@ def queue_time(header: str | None, service: timedelta, now: float) -> int | str:
     """
     if not header or not header.isascii() or not header.isdigit() or len(header) > 15:
         return "-"
-    return max(0, int(now * 1000 - service.total_seconds() * 1000) - int(header))
+    taken = service.seconds * 1000 + service.microseconds / 1000
+    return max(0, int(now * 1000 - taken) - int(header))

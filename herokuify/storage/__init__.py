@@ -1,6 +1,6 @@
 """Storages for static files and media on S3; settings name them ``herokuify.storage.X``."""
 
-from herokuify.storage.base import S3BotoStorage
+from herokuify.storage.backend import S3BotoStorage
 from herokuify.storage.cached import CachedS3BotoStorage, CachedS3StaticStorage
 from herokuify.storage.manifest import CachedS3ManifestStaticStorage, S3ManifestStaticStorage
 from herokuify.storage.media import S3MediaStorage

@@ -14,12 +14,11 @@ from django.utils._os import safe_join
 from django.utils.deconstruct import deconstructible
 from storages.utils import clean_name
 
-from herokuify.collect.local import Content
 from herokuify.exceptions import ConfigurationError
-from herokuify.storage.base import S3BotoStorage
-from herokuify.storage.content import staged, write_new
+from herokuify.s3.writer import Writer
+from herokuify.storage.backend import S3BotoStorage
+from herokuify.storage.content import Content, staged, write_new
 from herokuify.storage.static import S3StaticStorage
-from herokuify.storage.writing import Sink, Spool
 
 
 @lru_cache
@@ -27,13 +26,14 @@ def _local_root(compress_root: Any, static_root: Any, storage: str) -> Path:
     roots = [Path(os.path.abspath(root)) for root in (compress_root, static_root) if root]
     if not roots:
         raise ConfigurationError(
-            f"STATIC_ROOT is not set, and {storage} keeps its local copies there. "
-            'In settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"'
+            f"STATIC_ROOT is not set, and {storage} keeps its local copies there.",
+            'In settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"',
         )
     if roots[0] != roots[-1]:
         raise ConfigurationError(
             f"COMPRESS_ROOT ({roots[0]}) and STATIC_ROOT ({roots[-1]}) differ: compress would not "
-            "find what collectstatic has written. Delete COMPRESS_ROOT from settings.py."
+            "find what collectstatic has written.",
+            "Delete COMPRESS_ROOT from settings.py.",
         )
     return roots[0]
 
@@ -94,9 +94,9 @@ class CachedS3BotoStorage(S3BotoStorage):
         for name in names:
             self._local_path(name).unlink(missing_ok=True)
 
-    def sink_for(self, name: str) -> Sink:
-        """What collects a file first: two copies are made of it."""
-        return Spool(self, name)
+    def writer_for(self, name: str) -> Writer:
+        """Return what collects a file first: two copies are made of it."""
+        return self.buffered_writer(name)
 
     def store(self, name: str, source: BinaryIO, content_type: str | None) -> None:
         """Write both copies; the local one last, when S3 has the file."""
@@ -109,7 +109,7 @@ class CachedS3BotoStorage(S3BotoStorage):
 class CachedS3StaticStorage(CachedS3BotoStorage, S3StaticStorage):
     """Static files on S3 and on the disk: what django-compressor needs."""
 
-    def keep_copy(self, name: str, content: Content) -> None:
+    def write_local_copy(self, name: str, content: Content) -> None:
         """Write the local copy alone, unless it is there already."""
         path = self._local_path(name)
         if path.exists():

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from django.core.files.base import File
 
-from herokuify.storage.reading import StoredObject, opened
-from herokuify.storage.writing import Sink
+from herokuify.s3.reader import StoredObject, opened
+from herokuify.s3.writer import Writer
 
 READING = frozenset({"r", "rb", "rt"})
 WRITING = frozenset({"w", "wb", "wt"})
@@ -63,14 +63,14 @@ class S3WriteFile(File):  # type: ignore[type-arg]  # not generic at run time
     an interpreter that exits before.
     """
 
-    def __init__(self, name: str, mode: str, sink: Sink) -> None:
-        self._sink = sink
-        super().__init__(cast(Any, sink), name)
+    def __init__(self, name: str, mode: str, writer: Writer) -> None:
+        self._writer = writer
+        super().__init__(cast(Any, writer), name)
         self.mode = mode
 
     def write(self, content: str | bytes) -> int:  # type: ignore[override]  # takes both
         """Add to the file; returns the number of bytes."""
-        return self._sink.write(content.encode() if isinstance(content, str) else content)
+        return self._writer.write(content.encode() if isinstance(content, str) else content)
 
     def writelines(self, lines: Any) -> None:
         """Add all of them to the file."""
@@ -80,16 +80,16 @@ class S3WriteFile(File):  # type: ignore[type-arg]  # not generic at run time
     @property
     def size(self) -> int:
         """Bytes written so far."""
-        return self._sink.length
+        return self._writer.length
 
     def close(self) -> None:
         """Store the object; a second close does nothing."""
         if not self.closed:
-            self._sink.commit()
+            self._writer.commit()
 
     def discard(self) -> None:
         """Close without storing anything."""
-        self._sink.discard()
+        self._writer.discard()
 
     def __exit__(
         self,

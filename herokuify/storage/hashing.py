@@ -16,7 +16,7 @@ from typing import Any
 from django.core.files.base import File
 from django.core.files.storage import Storage
 
-from herokuify.collect.local import Content
+from herokuify.storage.content import Content
 
 #: Takes a finished file: its name and content.
 Emit = Callable[[str, Content], None]
@@ -72,7 +72,7 @@ class HashingTree:
         storage, path = self._sources[name]
         content = Content.of_file(lambda: _opened(storage, path))
         # What is remembered must not hold the bytes of all files.
-        self._contents[name] = content.put_away()
+        self._contents[name] = content.without_data()
         return content
 
     def exists(self, name: str) -> bool:

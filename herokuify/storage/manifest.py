@@ -72,8 +72,8 @@ class SlugManifestStorage(FileSystemStorage):
         if not settings.STATIC_ROOT:
             # Without a location FileSystemStorage would take MEDIA_ROOT.
             raise ConfigurationError(
-                "STATIC_ROOT is not set, and the manifest of the static files lies there. "
-                'In settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"'
+                "STATIC_ROOT is not set, and the manifest of the static files lies there.",
+                'In settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"',
             )
         super().__init__(location=settings.STATIC_ROOT)
 
@@ -172,10 +172,10 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         for name in unwanted:
             self.delete(name)
 
-    def is_content_named(self, name: str) -> bool:
+    def is_hashed_name(self, name: str) -> bool:
         """Compressor's output is, and what Django saves while it hashes."""
         is_hashing = self._deletions is not None and name != self.manifest_name
-        return is_hashing or super().is_content_named(name)
+        return is_hashing or super().is_hashed_name(name)
 
     def save_manifest(self) -> None:
         """Write the manifest to STATIC_ROOT, then its copies to S3, the usual name last."""
@@ -192,7 +192,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         stem, suffix = posixpath.splitext(self.manifest_name)
         return f"{stem}.{manifest_hash}{suffix}", self.manifest_name
 
-    def publish_manifest(self, manifest: bytes) -> None:
+    def activate_manifest(self, manifest: bytes) -> None:
         """Put a manifest in force here: in STATIC_ROOT, and in every instance."""
         # As Django's save_manifest() does: save() would look for a free name.
         storage: Any = self.manifest_storage

@@ -12,7 +12,7 @@ from django.utils.deconstruct import deconstructible
 from storages.utils import setting
 
 from herokuify.exceptions import ConfigurationError
-from herokuify.storage.base import S3BotoStorage
+from herokuify.storage.backend import S3BotoStorage
 from herokuify.storage.locations import check_base_url, located
 from herokuify.storage.static import joined
 
@@ -42,8 +42,8 @@ def _patterns(value: object) -> tuple[str, ...]:
             return tuple(pattern.lower() for pattern in patterns)
         found = repr(wrong[0])
     raise ConfigurationError(
-        "AWS_ATTACHMENT_TYPES must be a list of content types, such as "
-        f'["text/html", "*+xml"], or [] for none, not {found}.'
+        f"AWS_ATTACHMENT_TYPES is {found}; it must be a list of content types, or [] for none.",
+        'In settings.py: AWS_ATTACHMENT_TYPES = ["text/html", "*+xml"]',
     )
 
 
@@ -86,10 +86,10 @@ class S3MediaStorage(S3BotoStorage):
         }
 
     def parameters_for(
-        self, name: str, content_type: str | None = None, *, is_content_named: bool = False
+        self, name: str, content_type: str | None = None, *, is_hashed: bool = False
     ) -> dict[str, Any]:
         """What a PUT of this clean name sends along; dangerous types as downloads."""
-        parameters = super().parameters_for(name, content_type, is_content_named=is_content_named)
+        parameters = super().parameters_for(name, content_type, is_hashed=is_hashed)
         kind = str(parameters["ContentType"]).partition(";")[0].strip().lower()
         if any(fnmatchcase(kind, pattern) for pattern in self._attachment_types):
             parameters.setdefault("ContentDisposition", "attachment")

@@ -11,8 +11,8 @@ from django.utils.deconstruct import deconstructible
 from django.utils.encoding import filepath_to_uri
 from storages.utils import setting
 
-from herokuify.collect.local import Content
-from herokuify.storage.base import S3BotoStorage
+from herokuify.storage.backend import S3BotoStorage
+from herokuify.storage.content import Content
 from herokuify.storage.locations import check_base_url, located
 
 #: A year is the longest that RFC 9111's caches take; "immutable" (RFC 8246) spares reloads.
@@ -83,15 +83,15 @@ class S3StaticStorage(S3BotoStorage):
         url = joined(self.base_url, name)
         return f"{url}?{urlencode(parameters)}" if parameters else url
 
-    def is_content_named(self, name: str) -> bool:
+    def is_hashed_name(self, name: str) -> bool:
         """Compressor's output is: ``CACHE/css/output.0123456789ab.css``."""
         return name.startswith(compressed_prefix()) and bool(_COMPRESSED_NAME.search(name))
 
-    def class_parameters(self, name: str, *, is_content_named: bool) -> dict[str, Any]:
+    def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
         """For ever where the name changes with the content, five minutes elsewhere."""
-        return {"CacheControl": FOR_EVER if is_content_named else BRIEFLY}
+        return {"CacheControl": FOR_EVER if is_hashed else BRIEFLY}
 
-    def keep_copy(self, name: str, content: Content) -> None:
+    def write_local_copy(self, name: str, content: Content) -> None:
         """Nothing: this class keeps no local copies."""
 
     def check_configuration(self) -> None:

@@ -1,66 +1,219 @@
-"""The URLs at which private objects can be read."""
+"""URLs of objects, made without boto3 where the settings say all that is needed."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
-from functools import partial
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from django.utils.encoding import filepath_to_uri
-from django.utils.functional import cached_property
 
-from herokuify.storage.errors import explained
-from herokuify.storage.objects import ObjectStorage
-from herokuify.storage.signing import Period, SignedUrls, query_name, signed_at
+from herokuify.conf.addresses import s3_base_url
+from herokuify.exceptions import ConfigurationError
+from herokuify.s3.client import connect
+from herokuify.s3.errors import explained
+from herokuify.s3.signing import (
+    ALGORITHM,
+    LONGEST_LIFE,
+    Period,
+    SignedUrls,
+    Signer,
+    UrlSigner,
+    query_name,
+)
+
+_PROBE = "herokuify-probe"
+#: Parameters of boto3's ``get_object`` that make a query.
+_RESPONSE = frozenset(
+    f"Response{name}"
+    for name in (
+        *("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage"),
+        *("ContentType", "Expires"),
+    )
+)
+#: What else tells boto3 where S3 is (its documentation, "Configuration").
+_VARIABLES = (
+    *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"),
+    *("AWS_USE_DUALSTACK_ENDPOINT", "AWS_USE_FIPS_ENDPOINT", "AWS_DEFAULT_REGION"),
+    *("AWS_S3_US_EAST_1_REGIONAL_ENDPOINT", "AWS_S3_DISABLE_MULTIREGION_ACCESS_POINTS"),
+)
+_REGIONLESS = {None, "", "aws-global"}
 
 
-class SigningStorage(ObjectStorage):
-    """Signs URLs once for a while: S3's own, and CloudFront's with a custom domain."""
+class Urls:
+    """The URLs of a storage's objects: public ones, S3's signed ones, and CloudFront's."""
 
-    def url(
-        self,
-        name: Any,
-        parameters: dict[str, Any] | None = None,
-        expire: int | None = None,
-        http_method: str | None = None,
+    def __init__(self, storage: Any) -> None:
+        self._storage = storage
+        self._signed = SignedUrls()
+        self._known: tuple[Any, UrlSigner | None] = (None, None)
+
+    def get(
+        self, key: str, parameters: Mapping[str, Any], life: int, http_method: str | None
     ) -> str:
-        """A signed URL, valid for ``expire`` seconds at most and for half of them at least.
-
-        Within that half it stays the same, in every process. ``parameters`` are those of
-        boto3's ``get_object``, such as ``ResponseContentDisposition``.
-        """
-        key = self.key_of(name)
-        life = int(self.querystring_expire if expire is None else expire)
-        with explained(self.target, "s3:GetObject"):
-            url: str | None = None
-            if self.querystring_auth and http_method in {None, "GET"}:
-                sign = partial(self._sign, name, key, parameters or {}, life)
-                known = self.bucket_name, self.custom_domain, key, life, repr(parameters)
-                url = self._signed_urls.get(known, key, life, sign)
-            return url or str(super().url(name, parameters, expire, http_method))
-
-    @cached_property
-    def _signed_urls(self) -> SignedUrls:
-        return SignedUrls()
-
-    def _sign(
-        self, name: Any, key: str, parameters: dict[str, Any], life: int, period: Period
-    ) -> str | None:
-        """The URL that stays the same through the period; None when there is no such."""
-        if self.custom_domain:
-            if not self.cloudfront_signer:
-                return None
-            query = urlencode({query_name(name): value for name, value in parameters.items()})
-            path = filepath_to_uri(key)
-            url = f"{self.url_protocol}//{self.custom_domain}/{path}{'?' if query else ''}{query}"
-            expiry = datetime.fromtimestamp(period.expiry, timezone.utc)
-            return str(self.cloudfront_signer.generate_presigned_url(url, date_less_than=expiry))
-        if period.start == period.end:
-            return None
-        return signed_at(
-            str(super().url(name, parameters, life)),
-            period.start,
-            access_key=self.access_key or "",
-            secret_key=self.secret_key or "",
+        """Return the URL of a key; ``life`` are the seconds that a signed one is valid."""
+        storage = self._storage
+        if storage.custom_domain:
+            return self._of_domain(key, parameters, life)
+        query = _query(parameters) if http_method in {None, "GET"} else None
+        if not storage.querystring_auth:
+            base = None if query is None else unsigned_base_url(storage)
+            if base is None or query is None:
+                return self._by_boto3(key, parameters, life, http_method)
+            return f"{base}{quote(key, safe='/~')}{'?' if query else ''}{urlencode(query)}"
+        check_life(storage, life)
+        signer = None if query is None else self._signer
+        if signer is None or query is None:
+            return self._by_boto3(key, parameters, life, http_method)
+        known = signer, key, life, *query.items()
+        return self._signed.get(
+            known, key, life, lambda period: signer.sign(key, query, period.start, life)
         )
+
+    @property
+    def _signer(self) -> UrlSigner | None:
+        """What signs for the present options; None where that is boto3's to do."""
+        of = self._storage
+        options = (
+            *(of.bucket_name, of.endpoint_url, of.region_name, of.addressing_style, of.use_ssl),
+            *(of.access_key, of.secret_key, of.security_token, of.signature_version),
+            *(of.session_profile, of.client_config),
+        )
+        known, signer = self._known
+        if known != options:
+            signer = make_url_signer(of)
+            self._known = options, signer
+        return signer
+
+    def _of_domain(self, key: str, parameters: Mapping[str, Any], life: int) -> str:
+        """The URL of a CDN: signed by CloudFront's signer, if there is one."""
+        storage = self._storage
+        query = urlencode({query_name(name): value for name, value in parameters.items()})
+        path = f"{filepath_to_uri(key)}{'?' if query else ''}{query}"
+        url = f"{storage.url_protocol}//{storage.custom_domain}/{path}"
+        signer = storage.cloudfront_signer
+        if not (storage.querystring_auth and signer):
+            return url
+
+        def sign(period: Period) -> str:
+            expiry = datetime.fromtimestamp(period.expiry, timezone.utc)
+            return str(signer.generate_presigned_url(url, date_less_than=expiry))
+
+        return self._signed.get((url, life), key, life, sign)
+
+    def _by_boto3(
+        self, key: str, parameters: Mapping[str, Any], life: int, http_method: str | None
+    ) -> str:
+        """What boto3 makes: another request than a plain GET, or credentials of its own."""
+        is_signed = bool(self._storage.querystring_auth)
+        destination = replace(self._storage.destination, is_signed=is_signed)
+        options: Any = {"ExpiresIn": life, "HttpMethod": http_method}
+        with explained(destination, "s3:GetObject"):
+            return connect(destination, self._storage.profile).generate_presigned_url(
+                "get_object",
+                Params={"Bucket": destination.bucket, "Key": key, **parameters},
+                **options,
+            )
+
+
+def _query(parameters: Mapping[str, Any]) -> dict[str, str] | None:
+    """S3's query for parameters of boto3's; None where they make headers, or are unknown."""
+    found = {}
+    for name, value in parameters.items():
+        if not (isinstance(value, str) and (name in _RESPONSE or name == "VersionId")):
+            return None
+        found[query_name(name)] = value
+    return found
+
+
+def check_life(storage: Any, seconds: Any) -> None:
+    """Raise ConfigurationError when signed URLs can't be valid for so long."""
+    is_limited = storage.querystring_auth and storage.signature_version == "s3v4"
+    if is_limited and seconds > LONGEST_LIFE:
+        raise ConfigurationError(
+            f"AWS_QUERYSTRING_EXPIRE (expire) is {seconds} seconds, and S3 takes signed URLs that "
+            f"are valid for {LONGEST_LIFE} seconds, seven days, at most.",
+            f"In settings.py: AWS_QUERYSTRING_EXPIRE = {LONGEST_LIFE}",
+        )
+
+
+def make_url_signer(storage: Any) -> UrlSigner | None:
+    """Return what signs URLs for a storage's options; None where boto3 must.
+
+    That is where the credentials are boto3's own, and may expire before a URL does, and
+    where another signature than version 4 is asked for.
+    """
+    storage.check_configuration()
+    is_own = storage.access_key and storage.secret_key and not storage.session_profile
+    if not is_own or storage.signature_version != "s3v4":
+        return None
+    keys = storage.access_key, storage.secret_key
+    base_url = unsigned_base_url(storage)
+    if base_url is not None:
+        region = storage.region_name
+        signer = Signer(*keys, "us-east-1" if region in _REGIONLESS else region)
+        return UrlSigner(signer, base_url, storage.security_token)
+    return _as_boto3_signs(storage, *keys)
+
+
+def unsigned_base_url(storage: Any) -> str | None:
+    """Return the URL below which the keys lie; None where boto3 is told elsewhere, too."""
+    bucket = str(storage.bucket_name)
+    is_simple = not (
+        storage.client_config
+        or storage.session_profile
+        or bucket.startswith("arn:")
+        or bucket.endswith(("--x-s3", "--op-s3", "-s3alias"))
+        or storage.addressing_style not in {None, "auto", "virtual", "path"}
+    )
+    if not is_simple or _is_boto3_configured(has_region=storage.region_name not in _REGIONLESS):
+        return None
+    url = s3_base_url(
+        bucket,
+        "",
+        region=storage.region_name,
+        endpoint_url=storage.endpoint_url,
+        addressing_style=storage.addressing_style,
+    )
+    if not storage.use_ssl and not storage.endpoint_url:
+        url = url.replace("https://", "http://", 1)
+    return url
+
+
+def _is_boto3_configured(*, has_region: bool) -> bool:
+    """Whether variables or a file of boto3's own may change the address."""
+    names = [name for name in _VARIABLES if not (has_region and name == "AWS_DEFAULT_REGION")]
+    if any(os.environ.get(name) for name in names):
+        return True
+    path = os.path.expanduser(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config")  # noqa: PTH111
+    try:
+        return os.stat(path).st_size > 0  # noqa: PTH116
+    except OSError:
+        return False
+
+
+def _as_boto3_signs(storage: Any, access_key: str, secret_key: str) -> UrlSigner | None:
+    """Return a signer that continues what boto3 begins; None for another kind of signature."""
+    destination = storage.destination
+    with explained(destination, "s3:GetObject"):
+        url = connect(destination, storage.profile).generate_presigned_url(
+            "get_object", Params={"Bucket": destination.bucket, "Key": _PROBE}
+        )
+    parts = urlsplit(url)
+    query: Any = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    key, _, scope = query.get("X-Amz-Credential", "").partition("/")
+    is_known = (
+        query.get("X-Amz-Algorithm") == ALGORITHM
+        and query.get("X-Amz-SignedHeaders") == "host"
+        and key == access_key
+        and scope.endswith("/s3/aws4_request")
+    )
+    if not is_known:
+        return None
+    base_url = url.partition("?")[0].removesuffix(_PROBE)
+    return UrlSigner(
+        Signer(access_key, secret_key, scope.split("/")[1]), base_url, storage.security_token
+    )

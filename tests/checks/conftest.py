@@ -1,5 +1,6 @@
 """What the checks report of settings, in each stage of an app's life."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,13 @@ import pytest
 from django.core.checks import CheckMessage, Error, run_checks
 from pytest_django import Settings
 
+from herokuify import aws, common
+from herokuify.env import names_set
+
 SECRET = "marked-secret"
 KEY = "AKIAMARKEDKEY"
 STAGES = {
-    "laptop": {},
+    "local": {},
     "build": {"DYNO": "run.1", "SOURCE_VERSION": "0" * 40},
     "release": {"DYNO": "release.1"},
     "dyno": {"DYNO": "web.1", "PORT": "5000"},
@@ -53,7 +57,8 @@ def found(
     """Run herokuify's checks: ``found("dyno", SETTING=…)``; offline, without a client.
 
     Settings are those of a site with everything on S3. What is wrong is an error or a warning
-    with a hint, and without the secret; ``env`` adds config vars.
+    with a hint, and without the secret; ``env`` adds config vars, of which those in ``late`` were
+    set after the fragments' import.
     """
 
     def refuse(*args: Any, **options: Any) -> Any:
@@ -79,9 +84,10 @@ def found(
     }
 
     def run(
-        stage: str = "laptop",
+        stage: str = "local",
         *,
         env: dict[str, str] | None = None,
+        late: tuple[str, ...] = (),
         tags: tuple[str, ...] = ("herokuify",),
         **changes: Any,
     ) -> list[CheckMessage]:
@@ -89,6 +95,8 @@ def found(
             monkeypatch.setenv(name, value)
         for name, value in {**usual, **changes}.items():
             setattr(settings, name, value)
+        for fragment in (aws, common):
+            monkeypatch.setattr(fragment, "SET_AT_IMPORT", names_set(os.environ) - set(late))
         settings.COMPRESS_URL = changes.get("COMPRESS_URL", settings.STATIC_URL)
         settings.STORAGES = changes.get("STORAGES", storages())
         messages = [

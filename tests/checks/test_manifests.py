@@ -18,7 +18,7 @@ class TestStatic:
         ("stage", "changes"),
         [
             ("build", {}),
-            ("laptop", {}),
+            ("local", {}),
             ("dyno", {"DEBUG": True, "COMPRESS_ENABLED": False}),
             ("dyno", {"STORAGES": storages("herokuify.storage.CachedS3StaticStorage")}),
             (
@@ -69,7 +69,7 @@ class TestOffline:
         ("stage", "changes"),
         [
             ("build", {}),
-            ("laptop", {}),
+            ("local", {}),
             ("dyno", {"COMPRESS_OFFLINE": False}),
             ("dyno", {"COMPRESS_ENABLED": False}),
             ("dyno", {"COMPRESS_OFFLINE_MANIFEST_STORAGE": "elsewhere.Storage"}),

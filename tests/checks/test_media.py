@@ -107,7 +107,7 @@ class TestDisk:
         assert "lie on the dyno's disk" in text
         assert "herokuify.storage.S3MediaStorage" in text
 
-    @pytest.mark.parametrize("stage", ["build", "laptop"])
+    @pytest.mark.parametrize("stage", ["build", "local"])
     def test_elsewhere(self, found: Found, stage: str) -> None:
         assert on_disk(found, stage) == []
 

@@ -1,8 +1,10 @@
+from typing import Any, ClassVar
+
 import pytest
 
 from herokuify import common
 from herokuify.checks import production
-from tests.checks.conftest import LIVE, SECRET, STAGES, Found, ids, only
+from tests.checks.conftest import LIVE, LOCAL_STATIC, SECRET, STAGES, Found, ids, only, storages
 
 
 class TestDebug:
@@ -20,8 +22,11 @@ class TestDebug:
         text = only(found("dyno", env={"HEROKUIFY_FORCE_DEBUG": "perhaps"}, DEBUG=True), "E010")
         assert "HEROKUIFY_FORCE_DEBUG is 'perhaps'" in text
 
-    def test_on_a_laptop(self, found: Found) -> None:
+    def test_local(self, found: Found) -> None:
         assert found(DEBUG=True) == []
+
+    def test_on_another_platform(self, found: Found) -> None:
+        assert "DEBUG is true on Render" in only(found(env={"RENDER": "true"}, DEBUG=True), "E010")
 
     def test_in_ci(self, found: Found) -> None:
         assert found("build", env={"CI": "true"}, DEBUG=True) == []
@@ -46,6 +51,53 @@ class TestHosts:
             assert "heroku config:set ALLOWED_HOSTS=www.example.com" in text
         else:
             assert messages == []
+
+    REVIEW: ClassVar[dict[str, str]] = {
+        "HEROKU_APP_NAME": "app-pr-7",
+        "HEROKU_PARENT_APP_NAME": "app",
+    }
+
+    def test_a_review_app_without_its_domain(self, found: Found) -> None:
+        text = only(found("release", env=self.REVIEW, ALLOWED_HOSTS=["www.example.com"]), "W010")
+        assert "this is a review app" in text
+        assert '"ALLOWED_HOSTS": ".herokuapp.com"' in text
+
+    @pytest.mark.parametrize("host", [".herokuapp.com", "app-pr-7-12ab.herokuapp.com"])
+    def test_a_review_app_with_it(self, found: Found, host: str) -> None:
+        assert found("dyno", env=self.REVIEW, ALLOWED_HOSTS=["www.example.com", host]) == []
+
+    def test_the_hint_is_that_of_the_platform(self, found: Found) -> None:
+        text = only(found(env={"FLY_MACHINE_ID": "148e"}, ALLOWED_HOSTS=[]), "W010")
+        assert "fly secrets set ALLOWED_HOSTS=…" in text
+
+
+class TestStaticFiles:
+    LOCAL: ClassVar[dict[str, Any]] = {
+        "STORAGES": storages(LOCAL_STATIC),
+        "STATIC_URL": "/static/",
+        "COMPRESS_ENABLED": False,
+    }
+
+    @pytest.mark.parametrize("stage", STAGES)
+    def test_nothing_serves_them(self, found: Found, stage: str) -> None:
+        messages = found(stage, tags=("files",), **self.LOCAL)
+        if stage in LIVE:
+            assert "the pages of the admin have no CSS" in only(messages, "W014")
+        else:
+            assert messages == []
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"MIDDLEWARE": ["whitenoise.middleware.WhiteNoiseMiddleware"]},
+            {"MIDDLEWARE": ["servestatic.middleware.ServeStaticMiddleware"]},
+            {"STATIC_URL": "https://cdn.example.com/static/"},
+            {"DEBUG": True, "COMPRESS_ENABLED": False},
+        ],
+        ids=str,
+    )
+    def test_something_does(self, found: Found, changes: dict[str, Any]) -> None:
+        assert found("dyno", tags=("files",), **{**self.LOCAL, **changes}) == []
 
 
 class TestSecretKey:

@@ -47,10 +47,10 @@ CLOUDCUBE = {
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong, what is said of it, and how it is mended."""
+    """What is wrong, what is said of it, and how it is fixed."""
 
     said: str
-    mend: str
+    hint: str
     env: Mapping[str, str] = field(default_factory=lambda: PLAIN)
     settings: str = ""
 
@@ -126,7 +126,7 @@ def test_in_a_build(make_project: Callable[..., Project], name: str) -> None:
     log = run(make_project, fault, "build", "collectstatic", "--noinput", "--traceback")
     last = log[log.rindex("ImproperlyConfigured: ") :]
     assert fault.said in last
-    assert fault.mend in last
+    assert fault.hint in last
     assert log.count(fault.said) == 1
 
 

@@ -127,7 +127,7 @@ class TestRoot:
     @pytest.mark.parametrize(
         ("stage", "backend"),
         [
-            ("laptop", CACHED_MANIFEST),
+            ("local", CACHED_MANIFEST),
             ("dyno", LOCAL_STATIC),
             ("build", "herokuify.storage.S3StaticStorage"),
         ],

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.checks.conftest import (
     only,
     storages,
 )
+from tests.project import Project
 
 NO_KEYS: dict[str, Any] = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
 LOCAL: dict[str, Any] = {
@@ -41,7 +43,7 @@ class TestCredentials:
         assert found("dyno", **NO_KEYS, **STATIC) == []
 
     def test_another_machine_may_have_a_role(self, found: Found) -> None:
-        assert found("laptop", **NO_KEYS) == []
+        assert found("local", **NO_KEYS) == []
 
     @pytest.mark.parametrize(
         "env",
@@ -91,7 +93,7 @@ class TestBucket:
     @pytest.mark.parametrize(
         ("stage", "env"),
         [
-            ("laptop", {"AWS_ACCESS_KEY_ID": "key"}),
+            ("local", {"AWS_ACCESS_KEY_ID": "key"}),
             ("build", {}),
             ("build", {"AWS_ACCESS_KEY_ID": " ", "AWS_REGION": "eu-west-1"}),
         ],
@@ -105,3 +107,80 @@ class TestBucket:
     ) -> None:
         monkeypatch.setattr("herokuify.checks.variables.BUCKET", "OTHER_BUCKET")
         assert found("build", env={"AWS_ACCESS_KEY_ID": "key"}, **LOCAL) == []
+
+
+LOADED_LATE = """
+from herokuify.common import *
+from herokuify.aws import *
+import os
+
+for line in open(".env").read().splitlines():
+    os.environ.setdefault(*line.split("=", 1))
+INSTALLED_APPS = ["herokuify"]
+USE_TZ = True
+"""
+DOTENV = (
+    "SECRET_KEY=marked-secret\nALLOWED_HOSTS=a.example\nAWS_DEFAULT_REGION=eu-west-1\nDEBUG=0\n"
+)
+
+
+class TestOrder:
+    def test_a_file_that_is_loaded_below_the_imports(
+        self, make_project: Callable[..., Project]
+    ) -> None:
+        project = make_project(LOADED_LATE, files={".env": DOTENV})
+        result = project.manage("check")
+        assert result.returncode != 0
+        assert "herokuify.E011" in result.stderr
+        assert "SECRET_KEY and ALLOWED_HOSTS were set after herokuify.common was" in result.stderr
+        assert "AWS_DEFAULT_REGION was set after herokuify.aws was imported" in result.stderr
+        assert "above `from herokuify.common import *`" in result.stderr
+        assert "marked-secret" not in result.stderr
+        # What is set before is fine, whatever the file says again.
+        env = dict(line.split("=", 1) for line in DOTENV.splitlines())
+        assert project.manage("check", env=env).returncode == 0
+
+    def test_a_file_that_is_loaded_above(self, make_project: Callable[..., Project]) -> None:
+        fragments, load = LOADED_LATE.split("import os", 1)
+        settings = f"import os{load}".replace("INSTALLED", f"{fragments}INSTALLED")
+        result = make_project(settings, files={".env": DOTENV}).manage("check")
+        assert result.returncode == 0, result.stderr
+
+    def test_settings_of_ones_own_may_read_it_later(self, found: Found) -> None:
+        env = {"AWS_S3_REGION_NAME": "eu-west-1"}
+        late = tuple(env)
+        assert "AWS_S3_REGION_NAME was set after" in only(found(env=env, late=late), "E011")
+        assert found(env=env, late=late, AWS_S3_REGION_NAME="eu-west-1") == []
+
+
+class TestEndpoint:
+    URL = f"https://me:{SECRET}@s3.example.com"
+
+    def test_of_the_settings(self, found: Found) -> None:
+        messages = found(AWS_S3_ENDPOINT_URL=self.URL, **LOCAL)
+        assert "AWS_S3_ENDPOINT_URL holds a user and a password" in only(messages, "E012")
+
+    def test_without_is_fine(self, found: Found) -> None:
+        assert found(AWS_S3_ENDPOINT_URL="https://s3.example.com/@x", **LOCAL) == []
+
+
+class TestSwitches:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("AWS_AUTO_CREATE_BUCKET", "AWS_IS_GZIPPED", "AWS_QUERYSTRING_AUTH"),
+            *("AWS_S3_FILE_OVERWRITE", "AWS_S3_USE_SSL", "AWS_S3_USE_THREADS", "AWS_S3_VERIFY"),
+        ],
+    )
+    def test_text_is_true_whatever_it_says(self, found: Found, name: str) -> None:
+        messages = found(tags=("staticfiles",), **{name: "False"}, **LOCAL)
+        text = only(messages, "E013")
+        assert f"{name} must be True or False, and is of the type str" in text
+        assert f'env.read(os.environ, "{name}", convert=env.boolean' in text
+
+    @pytest.mark.parametrize("value", [True, False])
+    def test_booleans_are_fine(self, found: Found, value: bool) -> None:
+        assert found(AWS_S3_USE_SSL=value, AWS_S3_VERIFY=value, **LOCAL) == []
+
+    def test_a_file_of_certificates_is_fine(self, found: Found) -> None:
+        assert found(AWS_S3_VERIFY="/etc/ssl/ca.pem", **LOCAL) == []

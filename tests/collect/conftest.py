@@ -20,10 +20,11 @@ from django.core.management import call_command
 from django.utils.functional import empty
 from pytest_django import Settings
 
-from herokuify.collect import upload
 from herokuify.collect.index import Entry, parse_index
 from herokuify.management.commands.collectstatic import Command
-from tests.collect.runs import NoCrt, Run, start
+from herokuify.s3.client import RetryProfile
+from herokuify.s3.destination import Destination
+from tests.collect.runs import Run, start
 from tests.collect.sites import SMALL, Files
 from tests.replay import Proxy, replay
 from tests.servers import S3Server, remove_bucket
@@ -60,6 +61,18 @@ def client_of(server: S3Server) -> "S3Client":
     return server.client()
 
 
+def destination_of(server: S3Server, bucket: str, **options: Any) -> Destination:
+    """A bucket of a server, as a project's settings describe it."""
+    defaults = {
+        "region": server.region,
+        "endpoint_url": server.endpoint_url,
+        "access_key": server.access_key,
+        "secret_key": server.secret_key,
+        "addressing_style": "path",
+    }
+    return Destination("S3StaticStorage", bucket, **(defaults | options))
+
+
 @dataclass
 class Site:
     """A project's static files, its settings, and the bucket that they go to."""
@@ -69,7 +82,6 @@ class Site:
     server: S3Server
     proxy: Proxy
     bucket: str
-    transport: str
     output: str = field(default="", init=False)
     values: dict[str, Any] = field(default_factory=dict, init=False)
     runs: list[Run] = field(default_factory=list, init=False)
@@ -145,7 +157,6 @@ class Site:
     def start(self, *arguments: str, **limits: Any) -> Run:
         """Start collectstatic in a process of its own; it ends with the test at the latest."""
         output = self.folder / f"output-{len(self.runs)}.txt"
-        limits = {"transport": self.transport, **limits}
         run = start(self.values, *arguments, output=output, **limits)
         self.runs.append(run)
         return run
@@ -230,24 +241,12 @@ class Site:
             assert not missing, f"{manifest} points to {sorted(missing)}"
 
 
-@pytest.fixture(autouse=True)
-def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How small objects travel: boto3 in threads, unless a test is parametrized otherwise."""
-    name: str = getattr(request, "param", "threads")
-    if name == "threads":
-        monkeypatch.setattr("herokuify.storage.wire.CrtTransport", NoCrt)
-    return name
-
-
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once, botocore included."""
-    monkeypatch.setattr(upload, "PAUSE", 0)
+    monkeypatch.setattr(RetryProfile, "pause", lambda self, attempt: 0)
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
 
-
-#: Runs a test with boto3 in threads and with AWS's C client.
-each_transport = pytest.mark.parametrize("transport", ["threads", "crt"], indirect=True)
 
 MakeSite = Callable[..., Site]
 
@@ -268,7 +267,7 @@ def proxies() -> Iterator[Callable[[S3Server], Proxy]]:
 
 @pytest.fixture
 def make_site(
-    tmp_path: Path, settings: Settings, proxies: Callable[[S3Server], Proxy], transport: str
+    tmp_path: Path, settings: Settings, proxies: Callable[[S3Server], Proxy]
 ) -> Iterator[MakeSite]:
     """Make a site on a server: ``make_site(server, files)``; at most one in a test."""
     made: list[Site] = []
@@ -276,9 +275,7 @@ def make_site(
     def make(server: S3Server, files: Files = SMALL, *, proxy: Proxy | None = None) -> Site:
         bucket = f"test-{os.urandom(8).hex()}"
         client_of(server).create_bucket(Bucket=bucket)
-        site = Site(
-            tmp_path / "site", settings, server, proxy or proxies(server), bucket, transport
-        )
+        site = Site(tmp_path / "site", settings, server, proxy or proxies(server), bucket)
         made.append(site)
         site.write(files)
         return site

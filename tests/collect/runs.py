@@ -17,14 +17,6 @@ from django.conf import settings
 APPS = ["herokuify", "django.contrib.staticfiles"]
 
 
-class NoCrt:
-    """Stands for AWS's C client where it is not installed."""
-
-    @classmethod
-    def create(cls, *args: Any, **options: Any) -> None:
-        """Say so."""
-
-
 def prepare() -> None:
     """Import, once, what every run needs; the forks come after."""
     if not settings.configured:
@@ -51,16 +43,13 @@ def collectstatic(
     from django.core.management import execute_from_command_line
 
     prepare()
-    from herokuify.collect import silence
-    from herokuify.storage import wire
+    from herokuify.collect import inactivity
 
     sys.stdout = sys.stderr = output.open("w", encoding="utf-8", buffering=1)
     for name, value in values.items():
         setattr(settings, name, value)
-    if limits["transport"] == "threads":
-        wire.CrtTransport = NoCrt  # type: ignore[assignment,misc]
     if "silence" in limits:
-        silence.SILENCE = limits["silence"]
+        inactivity.TIMEOUT = limits["silence"]
     if "file_size" in limits:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_size"],) * 2)
     execute_from_command_line(["manage.py", "collectstatic", "--noinput", *arguments])
@@ -91,8 +80,8 @@ class Run:
 def start(values: Mapping[str, Any], *arguments: str, output: Path, **limits: Any) -> Run:
     """Start collectstatic with these settings and limits.
 
-    The limits are ``transport`` ("threads" or "crt"), ``silence`` in seconds, and
-    ``file_size``, the longest file in bytes that it may write.
+    The limits are ``silence`` in seconds, and ``file_size``, the longest file in bytes that it
+    may write.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])

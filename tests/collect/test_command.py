@@ -25,7 +25,6 @@ from tests.collect.conftest import (
     PLAIN_CLASS,
     MakeSite,
     Site,
-    each_transport,
     tree,
     write,
 )
@@ -155,7 +154,6 @@ class TestOptions:
         with pytest.raises(ImproperlyConfigured, match="HEROKUIFY_UPLOAD_CONCURRENCY is "):
             site.collect()
 
-    @each_transport
     @pytest.mark.parametrize("concurrency", [1, 2])
     def test_low_concurrency(self, site: Site, concurrency: int) -> None:
         site.configure(HEROKUIFY_UPLOAD_CONCURRENCY=concurrency)
@@ -348,8 +346,7 @@ class TestHeaders:
             assert head["ContentType"] == types[name]
             assert head["Metadata"] == {"by": "herokuify"}
 
-    @each_transport
-    def test_same_by_either_transport(self, each_site: Site) -> None:
+    def test_same_parameters_in_a_second_run(self, each_site: Site) -> None:
         site = each_site
         site.write(sites.NASTY)
         site.configure(

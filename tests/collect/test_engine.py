@@ -4,21 +4,22 @@ import io
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from herokuify.collect import engine, silence
+from herokuify.collect import engine, inactivity
 from herokuify.collect.engine import DELETE_AT_ONCE, Collection
+from herokuify.collect.inactivity import InactivityError
 from herokuify.collect.index import Entry, dump_index, parse_index
-from herokuify.collect.local import ChangedError, Content, LocalFile, Stage
+from herokuify.collect.local import LocalFile, Stage
+from herokuify.collect.options import Options, PublishError, RemoveError, Target
 from herokuify.collect.report import Progress
-from herokuify.collect.silence import SilentError
-from herokuify.collect.task import Place, PublishError, RemoveError, Wishes
-from tests.collect.conftest import client_of
+from herokuify.s3.client import COLLECT
+from herokuify.storage.content import ChangedError, Content
+from tests.collect.conftest import destination_of
 from tests.fault_proxy import Silence, key_of, recorded
 from tests.replay import ACCESS_DENIED, Answer, Document, Proxy, Request, replay
 from tests.servers import S3Server
@@ -30,7 +31,7 @@ ETAG = "0" * 32
 LONG_AGO = 1_000_000_000
 
 
-def local_file(name: str, content: bytes = b"", stage: Stage = Stage.CONTENT_NAMED) -> LocalFile:
+def local_file(name: str, content: bytes = b"", stage: Stage = Stage.HASHED) -> LocalFile:
     return LocalFile(name, f"static/{name}", stage, Content.of_bytes(content), {})
 
 
@@ -89,19 +90,20 @@ Collect = Callable[..., Collection]
 def collect(moto: S3Server, proxy: Proxy) -> Iterator[Collect]:
     made: list[Collection] = []
 
-    def collect(bucket: Bucket, wishes: Wishes | None = None, **options: Any) -> Collection:
+    def collect(bucket: Bucket, wanted: Options | None = None, **options: Any) -> Collection:
         via = options.pop("via", proxy)
         via.rule = bucket
-        place = Place(
-            client=client_of(S3Server("moto", via.url, moto.access_key, moto.secret_key)),
-            bucket="bucket",
+        target = Target(
+            destination=destination_of(moto, "bucket", endpoint_url=via.url),
+            profile=COLLECT._replace(connections=8),
             prefix="static/",
             index_key="the/index",
             has_manifest=options.pop("has_manifest", True),
             in_scope=lambda key: True,
+            **options,
         )
         progress = Progress(io.StringIO(), is_quiet=True)
-        collection = Collection(place, wishes or Wishes(), progress, concurrency=8, **options)
+        collection = Collection(target, wanted or Options(), progress)
         made.append(collection)
         return collection
 
@@ -123,7 +125,7 @@ def test_whole_run(collect: Collect, proxy: Proxy) -> None:
         collection.add(local_file("plain", b"2", Stage.PLAIN))
         collection.add(local_file("hashed", b"1"))
         collection.publish()
-        collection.settle()
+        collection.prune_and_save_index()
     assert traffic.writes == [
         "static/hashed",
         "static/plain",
@@ -162,7 +164,7 @@ class TestBeforeTheListingIsThere:
         assert not bucket.stored
         self.listed.set()
         collection.publish()
-        collection.settle()
+        collection.prune_and_save_index()
         assert collection.outcome.unchanged == ["same"]
         assert collection.outcome.sent == ["new", "last"]
         assert bucket.stored["static/new"] == b"2"
@@ -218,45 +220,13 @@ def test_first_file_of_a_key_counts(collect: Collect) -> None:
 def test_dry_run_reads_alone(collect: Collect, proxy: Proxy) -> None:
     bucket = Bucket(entries(3, LONG_AGO))
     with recorded(proxy) as traffic:
-        collection = collect(bucket, Wishes(is_dry_run=True, clear=True, prune_days=1))
+        collection = collect(bucket, Options(is_dry_run=True, clear=True, prune_days=1))
         collection.add(local_file("new"))
         collection.publish()
-        collection.settle()
+        collection.prune_and_save_index()
     assert traffic.operations == {"ListObjects": 1, "GetObject": 1}
     assert collection.outcome.sent == ["new"]
     assert collection.outcome.removed == ["0000", "0001", "0002"]
-
-
-def test_a_given_transport_sends(collect: Collect) -> None:
-    class Transport:
-        def __init__(self) -> None:
-            self.keys: list[str] = []
-
-        def put(self, key: str, body: bytes, parameters: Any) -> Future[str]:
-            self.keys.append(key)
-            future: Future[str] = Future()
-            future.set_result(ETAG)
-            return future
-
-        def close(self) -> None:
-            self.keys.append("closed")
-
-    made: list[Transport] = []
-
-    def make_transport() -> Transport:
-        made.append(Transport())
-        return made[-1]
-
-    unused = collect(Bucket(), make_transport=make_transport)
-    unused.close()
-    assert not made
-    collection = collect(Bucket(), make_transport=make_transport)
-    collection.add(local_file("a"))
-    collection.add(local_file("b"))
-    collection.publish()
-    collection.close()
-    [transport] = made
-    assert transport.keys == ["static/a", "static/b", "closed"]
 
 
 class TestFailures:
@@ -272,7 +242,7 @@ class TestFailures:
         assert caught.value.failures.keys() == {"static/bad1", "static/bad2"}
         assert bucket.stored.keys() == {"static/good"}
 
-    @pytest.mark.parametrize("stage", [Stage.CONTENT_NAMED, Stage.PLAIN])
+    @pytest.mark.parametrize("stage", [Stage.HASHED, Stage.PLAIN])
     def test_of_a_file_that_changed(self, collect: Collect, tmp_path: Path, stage: Stage) -> None:
         """Under a hashed name, other bytes would be served for a year."""
         path = tmp_path / "a.css"
@@ -318,9 +288,9 @@ class TestRemoval:
     def test_in_portions(self, collect: Collect) -> None:
         known = entries(2 * DELETE_AT_ONCE + 1, LONG_AGO)
         bucket = Bucket(known)
-        collection = collect(bucket, Wishes(prune_days=1))
+        collection = collect(bucket, Options(prune_days=1))
         collection.publish()
-        collection.settle()
+        collection.prune_and_save_index()
         assert [len(keys) for keys in bucket.removed] == [DELETE_AT_ONCE, DELETE_AT_ONCE, 1]
         assert [key for keys in bucket.removed for key in keys] == sorted(known)
         assert collection.outcome.removed == [key.removeprefix("static/") for key in sorted(known)]
@@ -329,9 +299,9 @@ class TestRemoval:
 
     def test_clear_and_prune_remove_once(self, collect: Collect) -> None:
         bucket = Bucket(entries(3, LONG_AGO))
-        collection = collect(bucket, Wishes(clear=True, prune_days=1))
+        collection = collect(bucket, Options(clear=True, prune_days=1))
         collection.publish()
-        collection.settle()
+        collection.prune_and_save_index()
         assert [len(keys) for keys in bucket.removed] == [3]
 
     def test_refusal_of_some(self, collect: Collect) -> None:
@@ -342,20 +312,20 @@ class TestRemoval:
 
         bucket = Bucket(entries(3, LONG_AGO))
         bucket.refuses = refuse
-        collection = collect(bucket, Wishes(prune_days=1))
+        collection = collect(bucket, Options(prune_days=1))
         collection.publish()
         with pytest.raises(RemoveError, match="1 object could not be removed") as caught:
-            collection.settle()
+            collection.prune_and_save_index()
         assert caught.value.codes == {"static/0001": "?"}
         assert "the/index" not in bucket.stored
 
 
-class TestSilence:
+class TestInactivity:
     """Connections stay, no answers come; the client's own time-outs are longer."""
 
     @pytest.fixture(autouse=True)
     def short(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(silence, "SILENCE", 0.3)
+        monkeypatch.setattr(inactivity, "TIMEOUT", 0.3)
 
     @pytest.fixture
     def quiet(self, moto: S3Server) -> Iterator[tuple[Proxy, Silence]]:
@@ -372,7 +342,7 @@ class TestSilence:
         started = time.monotonic()
         collection = collect(bucket, via=proxy)
         collection.add(local_file("a"))
-        with pytest.raises(SilentError, match="has not answered"):
+        with pytest.raises(InactivityError, match="has not answered"):
             collection.publish()
         assert time.monotonic() - started < 3
 
@@ -380,10 +350,10 @@ class TestSilence:
         proxy, silent = quiet
         bucket = Bucket(entries(1, LONG_AGO))
         bucket.refuses = lambda request: silent(request) if request.method == "POST" else None
-        collection = collect(bucket, Wishes(prune_days=1), via=proxy)
+        collection = collect(bucket, Options(prune_days=1), via=proxy)
         collection.publish()
-        with pytest.raises(SilentError):
-            collection.settle()
+        with pytest.raises(InactivityError):
+            collection.prune_and_save_index()
 
     def test_at_the_index(
         self,
@@ -399,7 +369,7 @@ class TestSilence:
         )
         collection = collect(bucket, via=proxy)
         collection.publish()
-        collection.settle()  # which supersedes 0000
+        collection.prune_and_save_index()  # which supersedes 0000
         assert "s3://bucket/the/index can't be read or written (S3 has not" in caplog.text
 
 
@@ -412,3 +382,34 @@ def test_progress_while_waiting(collect: Collect) -> None:
     collection.publish()
     assert shown[-1][1] == 20
     assert len(shown) > 20
+
+
+class TestBucketThatIsMissing:
+    @pytest.fixture
+    def bucket(self) -> Bucket:
+        """One that is there once it was asked for."""
+        missing = Answer(f"{API}, 'Error responses'", 404, "NoSuchBucket", "")
+        self.threads: list[threading.Thread] = []
+        bucket = Bucket()
+        bucket.refuses = lambda request: None if self.threads else missing
+        return bucket
+
+    def create(self) -> None:
+        self.threads.append(threading.current_thread())
+
+    def test_is_created(self, collect: Collect, bucket: Bucket) -> None:
+        """By the caller's thread: the interpreter's end would cut another in the middle."""
+        collection = collect(bucket, create_bucket=self.create)
+        collection.add(local_file("a", b"1"))
+        collection.publish()
+        collection.prune_and_save_index()
+        assert self.threads == [threading.current_thread()]
+        assert bucket.stored.keys() == {"static/a", "the/index"}
+        assert collection.outcome.requests == 4
+
+    def test_is_not_created_unasked(self, collect: Collect, bucket: Bucket) -> None:
+        collection = collect(bucket)
+        collection.add(local_file("a"))
+        with pytest.raises(ClientError, match="NoSuchBucket"):
+            collection.publish()
+        assert not bucket.stored

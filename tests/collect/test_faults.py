@@ -20,7 +20,6 @@ from tests.collect.conftest import (
     PLAIN_CLASS,
     MakeSite,
     Site,
-    each_transport,
     tree,
     write,
 )
@@ -58,7 +57,6 @@ assert TOTAL == 90
 
 
 class TestBadNetwork:
-    @each_transport
     @pytest.mark.parametrize("backend", [MANIFEST_CLASS, PLAIN_CLASS])
     def test_slow_downs_and_dropped_connections(
         self, make_site: MakeSite, s3: S3Server, backend: str
@@ -79,7 +77,6 @@ class TestBadNetwork:
             site.collect()
         assert traffic.operations == {"ListObjects": 1, "GetObject": 1}
 
-    @each_transport
     def test_one_key_refused_for_ever(self, each_site: Site) -> None:
         site = each_site
         site.proxy.rule = first_of(for_keys(["static/img/dot.png"], ACCESS_DENIED), shaky(seed=2))
@@ -97,12 +94,11 @@ class TestBadNetwork:
     @pytest.mark.usefixtures("no_pauses")
     def test_slow_downs_without_end(self, site: Site) -> None:
         site.proxy.rule = for_keys(["static/img/dot.png"], SLOW_DOWN)
-        mend = "HEROKUIFY_UPLOAD_CONCURRENCY = 16"
-        with pytest.raises(CommandError, match=rf"(?s)503 SlowDown.*{mend}.*static/img/dot\.png"):
+        hint = "HEROKUIFY_UPLOAD_CONCURRENCY = 16"
+        with pytest.raises(CommandError, match=rf"(?s)503 SlowDown.*{hint}.*static/img/dot\.png"):
             site.collect()
         assert site.manifests() == set()
 
-    @each_transport
     @pytest.mark.parametrize("writes", [1, 50, 88, 89, 90])
     def test_answers_cease(self, make_site: MakeSite, moto: S3Server, writes: int) -> None:
         """Connections stay, and nothing comes any more after so many writes."""
@@ -132,7 +128,6 @@ class TestBadNetwork:
             assert traffic.operations["HeadObject"] == writes
             site.assert_whole()
 
-    @each_transport
     @pytest.mark.parametrize("fault", [Fault.DROPPED, Fault.LOST])
     def test_network_is_cut(self, make_site: MakeSite, s3: S3Server, fault: Fault) -> None:
         with replay(s3.endpoint_url) as proxy:

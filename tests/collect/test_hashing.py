@@ -11,7 +11,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, staticfiles_storage
 from django.core.management.base import CommandError
 
-from herokuify.collect.local import Content
+from herokuify.storage.content import Content
 from herokuify.storage.hashing import HashingTree
 from tests.collect import sites
 from tests.collect.conftest import FINDER, MakeSite, Site, tree, write

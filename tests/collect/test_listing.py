@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from herokuify.collect.inactivity import InactivityTimeout
 from herokuify.collect.listing import AT_ONCE, Listed, Listing
-from herokuify.collect.silence import Silence
 from tests.collect.conftest import client_of
 from tests.servers import S3Server
 
@@ -56,7 +56,7 @@ class Asked:
         self, expected: Sequence[str], prefix: str = "static/"
     ) -> tuple[dict[str, Listed], int]:
         """The objects, and the number of requests."""
-        listing = Listing(self.client, BUCKET, prefix, Silence(), sorted(expected))
+        listing = Listing(self.client, BUCKET, prefix, InactivityTimeout(), sorted(expected))
         return listing.read(), listing.requests
 
 

@@ -10,15 +10,8 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from herokuify.collect.local import (
-    CHUNK,
-    LARGE,
-    ChangedError,
-    Content,
-    LocalFile,
-    Stage,
-    compressed,
-)
+from herokuify.collect.local import LocalFile, Stage
+from herokuify.storage.content import CHUNK, LARGE, ChangedError, Content, compressed
 
 
 class TestContent:
@@ -49,7 +42,7 @@ class TestContent:
         content = Content.of_file(opener)
         assert (content.read(), content.open().read()) == (b"content", b"content")
         assert len(calls) == 1
-        away = content.put_away()
+        away = content.without_data()
         assert away.data is None
         assert away == replace(content, data=None)
         assert away.read() == b"content"
@@ -71,7 +64,7 @@ class TestContent:
     def test_another_content_is_none_of_its_own(self, tmp_path: Path, size: int) -> None:
         path = tmp_path / "file"
         path.write_bytes(b"a" * size)
-        content = Content.of_file(lambda: path.open("rb")).put_away()
+        content = Content.of_file(lambda: path.open("rb")).without_data()
         assert content.confirm().digest == content.digest
         path.write_bytes(b"b" * size)
         with pytest.raises(ChangedError, match="Run collectstatic again"):
@@ -81,7 +74,7 @@ class TestContent:
 
     def test_bytes_without_a_file_stay(self) -> None:
         content = Content.of_bytes(b"made here")
-        assert content.put_away().read() == b"made here"
+        assert content.without_data().read() == b"made here"
 
     def test_digest_tells_contents_apart(self) -> None:
         contents = [b"", b"a", b"b", b"a" * LARGE, b"a" * LARGE + b"b"]
@@ -169,7 +162,7 @@ class TestFingerprint:
 
 def test_stages_are_in_the_order_of_publication() -> None:
     assert sorted(Stage) == [
-        Stage.CONTENT_NAMED,
+        Stage.HASHED,
         Stage.PLAIN,
         Stage.MANIFEST_COPY,
         Stage.MANIFEST,

@@ -9,7 +9,7 @@ import pytest
 
 from herokuify.collect.index import Entry
 from herokuify.collect.listing import Listed
-from herokuify.collect.local import LARGE, Content, LocalFile, Stage
+from herokuify.collect.local import LocalFile, Stage
 from herokuify.collect.plan import (
     Action,
     clearable,
@@ -19,6 +19,7 @@ from herokuify.collect.plan import (
     prunable,
 )
 from herokuify.collect.remote import Remote
+from herokuify.storage.content import LARGE, Content
 
 pytestmark = pytest.mark.no_django
 

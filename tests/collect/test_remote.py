@@ -4,12 +4,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, PaginationError
+from botocore.exceptions import ClientError
 
+from herokuify.collect.inactivity import InactivityTimeout
 from herokuify.collect.index import Entry
 from herokuify.collect.listing import Listed, Listing
-from herokuify.collect.remote import Remote, read, save_index
-from herokuify.collect.silence import Silence
+from herokuify.collect.remote import BucketMissingError, Remote, read, save_index
+from herokuify.exceptions import S3Error
 from tests.collect.conftest import client_of
 from tests.replay import ACCESS_DENIED, Answer, Document, Fault, Proxy, Request
 from tests.servers import S3Server
@@ -77,7 +78,7 @@ def page(names: list[str], token: str | None = None) -> Document:
 
 
 def listing(client: Any, bucket: str, expected: Sequence[str] = ()) -> Listing:
-    return Listing(client, bucket, "static/", Silence(), expected)
+    return Listing(client, bucket, "static/", InactivityTimeout(), expected)
 
 
 class TestRead:
@@ -95,7 +96,7 @@ class TestRead:
             return Answer(LISTING, 404, "NoSuchKey", "")
 
         with answering(proxy, rule):
-            remote = read(listing(client, "bucket"), "index", None)
+            remote = read(listing(client, "bucket"), "index")
         assert remote.objects == {
             "static/a": Listed("a" * 32, 8, "2027-01-15T08:00:00Z"),
             "static/b ü": Listed("C" * 32, 15, "2027-01-15T08:00:00Z"),
@@ -119,7 +120,7 @@ class TestRead:
 
         expected = [f"static/{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
         with answering(proxy, rule):
-            remote = read(listing(client, "bucket", expected), "index", None)
+            remote = read(listing(client, "bucket", expected), "index")
         assert remote.objects.keys() == {"static/m", "static/c", "static/z", "static/a"}
 
     def test_listing_without_an_end(self, client: Any, proxy: Proxy) -> None:
@@ -128,10 +129,10 @@ class TestRead:
                 return page(["static/a"], "again")
             return Answer(LISTING, 404, "NoSuchKey", "")
 
-        with answering(proxy, rule), pytest.raises(PaginationError, match="came twice"):
-            read(listing(client, "bucket"), "index", None)
+        with answering(proxy, rule), pytest.raises(S3Error, match="came twice"):
+            read(listing(client, "bucket"), "index")
 
-    def test_bucket_that_vanishes_meanwhile_holds_nothing(self, client: Any, proxy: Proxy) -> None:
+    def test_bucket_that_vanishes_meanwhile(self, client: Any, proxy: Proxy) -> None:
         answers: Iterator[Document | Answer]
         answers = iter([page(["static/a"], "t2"), Answer(LISTING, 404, "NoSuchBucket", "")])
 
@@ -140,9 +141,8 @@ class TestRead:
                 return next(answers)
             return Answer(LISTING, 404, "NoSuchKey", "")
 
-        with answering(proxy, rule):
-            remote = read(listing(client, "bucket"), "index", lambda: None)
-        assert remote == Remote({}, {}, 3)
+        with answering(proxy, rule), pytest.raises(BucketMissingError):
+            read(listing(client, "bucket"), "index")
 
     def test_page_that_is_cut_is_asked_for_again(self, client: Any, proxy: Proxy) -> None:
         whole = page(["static/a"])
@@ -154,7 +154,7 @@ class TestRead:
             return Answer(LISTING, 404, "NoSuchKey", "")
 
         with answering(proxy, rule):
-            remote = read(listing(client, "bucket"), "index", None)
+            remote = read(listing(client, "bucket"), "index")
         assert remote.objects.keys() == {"static/a"}
 
     def test_strange_names(self, client: Any, moto: S3Server) -> None:
@@ -163,23 +163,20 @@ class TestRead:
         plain.create_bucket(Bucket="strange-names")
         for name in names:
             plain.put_object(Bucket="strange-names", Key=name, Body=b"")
-        remote = read(listing(client, "strange-names"), "index", None)
+        remote = read(listing(client, "strange-names"), "index")
         assert remote.objects.keys() == names
 
-    def test_missing_bucket_is_created_when_asked(self, client: Any) -> None:
-        created: list[str] = []
-        remote = read(listing(client, "no-such"), "index", lambda: created.append("!"))
-        assert remote == Remote({}, {}, 2)
-        assert created == ["!"]
-        with pytest.raises(ClientError, match="NoSuchBucket"):
-            read(listing(client, "no-such"), "index", None)
+    def test_missing_bucket(self, client: Any) -> None:
+        with pytest.raises(BucketMissingError) as caught:
+            read(listing(client, "no-such"), "index")
+        assert isinstance(caught.value.__cause__, ClientError)
 
     def test_refusal_is_no_missing_bucket(self, client: Any, proxy: Proxy) -> None:
         with (
             answering(proxy, lambda request: ACCESS_DENIED),
             pytest.raises(ClientError, match="AccessDenied"),
         ):
-            read(listing(client, "bucket"), "index", pytest.fail)
+            read(listing(client, "bucket"), "index")
 
     @pytest.mark.parametrize(
         ("answer", "warning"),
@@ -203,7 +200,7 @@ class TestRead:
             return page(["static/a"]) if request.operation == "ListObjects" else answer
 
         with answering(proxy, rule):
-            remote = read(listing(client, "bucket"), "the/index", None)
+            remote = read(listing(client, "bucket"), "the/index")
         assert remote.entries == {}
         assert remote.objects.keys() == {"static/a"}
         if warning is None:
@@ -221,7 +218,7 @@ class TestSaveIndex:
         etag = plain.put_object(Bucket="one-index", Key="static/a", Body=b"")["ETag"].strip('"')
         entries = {f"static/{name}": Entry(etag, "d" * 32, "f" * 16) for name in "ab"}
         save_index(client, "one-index", "index", entries)
-        remote = read(listing(client, "one-index"), "index", None)
+        remote = read(listing(client, "one-index"), "index")
         (listed_key,) = remote.objects
         key, _ = remote.entries
         assert key is listed_key
@@ -232,7 +229,7 @@ class TestSaveIndex:
     def test_stores_what_is_read_back(self, client: Any, moto: S3Server) -> None:
         client_of(moto).create_bucket(Bucket="save-index")
         save_index(client, "save-index", "index", ENTRIES)
-        remote = read(listing(client, "save-index"), "index", None)
+        remote = read(listing(client, "save-index"), "index")
         assert remote.entries == ENTRIES
         head = client.head_object(Bucket="save-index", Key="index")
         assert head["ContentType"] == "application/gzip"

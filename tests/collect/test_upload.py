@@ -1,4 +1,4 @@
-"""The uploader by itself, on fakes: what is bounded, what is tried again, what is kept."""
+"""The uploader by itself: what is bounded, what is given up, what is kept."""
 
 import hashlib
 import io
@@ -11,19 +11,25 @@ from typing import Any
 import pytest
 from botocore.exceptions import (
     ClientError,
-    ConnectionClosedError,
     EndpointConnectionError,
     NoCredentialsError,
     ParamValidationError,
-    ReadTimeoutError,
 )
 
-from herokuify.collect import silence, upload
-from herokuify.collect.local import LARGE, ChangedError, Content, LocalFile, Stage
-from herokuify.collect.silence import SilentError
-from herokuify.collect.upload import GaveUpError, Sent, Uploader, is_transient
+from herokuify.collect import inactivity, upload
+from herokuify.collect.inactivity import InactivityError
+from herokuify.collect.local import LocalFile, Stage
+from herokuify.collect.upload import GaveUpError, Sent, Uploader
+from herokuify.s3.client import COLLECT, RetryProfile
+from herokuify.storage.content import LARGE, ChangedError, Content
+from tests.collect.conftest import client_of, destination_of
+from tests.fault_proxy import always, recorded, sink
+from tests.replay import ACCESS_DENIED, SLOW_DOWN, Fault, Proxy, Request
+from tests.servers import S3Server
 
 pytestmark = pytest.mark.no_django
+
+BUCKET = "uploads"
 
 
 def local_file(
@@ -39,100 +45,93 @@ def local_file(
     )
 
 
+def large_file(name: str, data: bytes, *, is_gzipped: bool = False) -> LocalFile:
+    content = Content.of_file(lambda: io.BytesIO(data))
+    return local_file(name, content, is_gzipped=is_gzipped)
+
+
 def client_error(code: str, status: int) -> ClientError:
     response: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(response, "PutObject")
 
 
-SLOW_DOWN = client_error("SlowDown", 503)
 DENIED = client_error("AccessDenied", 403)
-CUT = EndpointConnectionError(endpoint_url="http://127.0.0.1")
 
 
 def etag(body: bytes) -> str:
     return hashlib.md5(body).hexdigest()
 
 
-class FakeTransport:
+class FakeSender:
     """Holds each PUT until it is answered by hand, or answers with ``plan`` at once."""
 
-    def __init__(self, plan: Callable[[str, int], Exception | None] | None = None) -> None:
-        self.plan = plan
-        self.puts: list[tuple[str, bytes, Mapping[str, Any]]] = []
-        self.open: dict[str, Future[str]] = {}
-        self.is_closed = False
-
-    def put(self, key: str, body: bytes, parameters: Mapping[str, Any]) -> Future[str]:
-        self.puts.append((key, body, parameters))
-        future: Future[str] = Future()
-        if self.plan is None:
-            self.open[key] = future
-            return future
-        error = self.plan(key, sum(put[0] == key for put in self.puts))
-        if error is None:
-            future.set_result(etag(body))
-        else:
-            future.set_exception(error)
-        return future
-
-    def close(self) -> None:
-        self.is_closed = True
-
-
-class FakeClient:
-    """boto3's part: what the uploader asks it instead of the transport."""
-
     def __init__(self) -> None:
-        self.puts: list[dict[str, Any]] = []
-        self.heads: list[str] = []
-        self.head: Any = client_error("404", 404)
-        self.failures: list[Exception] = []
+        self.plan: Callable[[str], Exception | None] | None = None
+        self.puts: list[str] = []
+        self.open: dict[str, Future[str]] = {}
 
-    def put_object(self, **parameters: Any) -> Any:
-        if self.failures:
-            raise self.failures.pop(0)
-        parameters["Body"] = parameters["Body"].read()
-        self.puts.append(parameters)
-        return {"ETag": f'"{etag(parameters["Body"])}"'}
+    def __call__(self, *_: Any, **__: Any) -> "FakeSender":
+        return self
 
-    def head_object(self, **parameters: Any) -> Any:
-        self.heads.append(parameters["Key"])
-        if isinstance(self.head, Exception):
-            raise self.head
-        return self.head
+    def put(self, key: str, body: bytes, _: Mapping[str, Any]) -> str:
+        if self.plan is None:
+            future = self.open[key] = Future[str]()
+            self.puts.append(key)
+            return future.result(timeout=60)
+        self.puts.append(key)
+        if error := self.plan(key):
+            raise error
+        return etag(body)
 
-    def upload_fileobj(self, body: Any, bucket: str, key: str, **options: Any) -> None:
-        if self.failures:
-            raise self.failures.pop(0)
-        data = body.read()
-        options["Callback"](len(data))
-        self.puts.append({"Bucket": bucket, "Key": key, "Body": data, **options["ExtraArgs"]})
-        self.head = {"ETag": f'"{etag(data)}-2"'}
+
+@pytest.fixture
+def sender(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSender]:
+    """In place of the real one: what the uploader does with what becomes of a PUT."""
+    sender = FakeSender()
+    monkeypatch.setattr(upload, "Sender", sender)
+    yield sender
+    for future in sender.open.values():
+        if not future.done():
+            future.set_result("e")
+
+
+@pytest.fixture(scope="module")
+def bucket(moto: S3Server) -> Any:
+    client = client_of(moto)
+    client.create_bucket(Bucket=BUCKET)
+    return client
+
+
+@pytest.fixture
+def proxy(moto: S3Server, proxies: Callable[[S3Server], Proxy], bucket: Any) -> Iterator[Proxy]:
+    proxy = proxies(moto)
+    yield proxy
+    proxy.rule = None
+    proxy.requests.clear()
+    for item in bucket.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
+        bucket.delete_object(Bucket=BUCKET, Key=item["Key"])
 
 
 Make = Callable[..., Uploader]
 
 
 @pytest.fixture
-def client() -> FakeClient:
-    return FakeClient()
-
-
-@pytest.fixture
-def make(client: FakeClient, no_pauses: None) -> Iterator[Make]:
+def make(moto: S3Server, proxy: Proxy) -> Iterator[Make]:
     made: list[Uploader] = []
 
-    def make(transport: FakeTransport | None = None, concurrency: int = 64) -> Uploader:
-        fake: Any = client
-        uploader = Uploader(
-            fake, "bucket", concurrency=concurrency, make_transport=lambda: transport
-        )
+    def make(connections: int = 64) -> Uploader:
+        destination = destination_of(moto, BUCKET, endpoint_url=proxy.url)
+        uploader = Uploader(destination, COLLECT._replace(connections=connections))
         made.append(uploader)
         return uploader
 
     yield make
     for uploader in made:
         uploader.close()
+
+
+def get(bucket: Any, name: str) -> Any:
+    return bucket.get_object(Bucket=BUCKET, Key=f"static/{name}")
 
 
 def in_thread(work: Callable[[], object]) -> threading.Thread:
@@ -149,45 +148,43 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 class TestBounds:
-    def test_by_count(self, make: Make) -> None:
-        transport = FakeTransport()
-        uploader = make(transport, concurrency=3)
+    def test_by_count(self, make: Make, sender: FakeSender) -> None:
+        uploader = make(3)
         thread = in_thread(
             lambda: [uploader.submit(local_file(f"{number}")) for number in range(7)]
         )
-        wait_for(lambda: len(transport.puts) == 3)
+        wait_for(lambda: len(sender.puts) == 3)
         time.sleep(0.05)
-        assert len(transport.puts) == 3
-        transport.open["static/1"].set_result("e")
-        wait_for(lambda: len(transport.puts) == 4)
+        assert len(sender.puts) == 3
+        sender.open["static/1"].set_result("e")
+        wait_for(lambda: len(sender.puts) == 4)
         for number in (0, 2, 3, 4, 5, 6):
-            wait_for(lambda key=f"static/{number}": key in transport.open)  # type: ignore[misc]
-            transport.open[f"static/{number}"].set_result("e")
+            wait_for(lambda key=f"static/{number}": key in sender.open)  # type: ignore[misc]
+            sender.open[f"static/{number}"].set_result("e")
         thread.join(5)
         uploader.drain()
         assert len(uploader.sent) == 7
 
-    def test_by_bytes(self, make: Make) -> None:
-        transport = FakeTransport()
-        uploader = make(transport)
+    def test_by_bytes(self, make: Make, sender: FakeSender) -> None:
+        uploader = make()
         third = bytes(upload.BYTES_IN_FLIGHT // 3)
         thread = in_thread(
             lambda: [uploader.submit(local_file(f"{number}", third)) for number in range(5)]
         )
-        wait_for(lambda: len(transport.puts) == 3)
+        wait_for(lambda: len(sender.puts) == 3)
         time.sleep(0.05)
-        assert len(transport.puts) == 3
-        transport.open["static/0"].set_result("e")
-        wait_for(lambda: len(transport.puts) == 4)
+        assert len(sender.puts) == 3
+        sender.open["static/0"].set_result("e")
+        wait_for(lambda: len(sender.puts) == 4)
         for number in (1, 2, 3, 4):
-            wait_for(lambda key=f"static/{number}": key in transport.open)  # type: ignore[misc]
-            transport.open[f"static/{number}"].set_result("e")
+            wait_for(lambda key=f"static/{number}": key in sender.open)  # type: ignore[misc]
+            sender.open[f"static/{number}"].set_result("e")
         thread.join(5)
+        uploader.drain()
         assert len(uploader.sent) == 5
 
-    def test_a_large_file_travels_alone(self, make: Make, client: FakeClient) -> None:
-        transport = FakeTransport()
-        uploader = make(transport)
+    def test_a_large_file_travels_alone(self, make: Make, sender: FakeSender, bucket: Any) -> None:
+        uploader = make()
         uploader.submit(local_file("small"))
         opened = threading.Event()
 
@@ -198,119 +195,72 @@ class TestBounds:
         large = local_file("large", Content.of_file(opener))
         opened.clear()
         thread = in_thread(lambda: [uploader.submit(large), uploader.submit(local_file("next"))])
+        wait_for(lambda: "static/small" in sender.open)
         assert not opened.wait(0.1)
-        transport.open["static/small"].set_result("e")
+        sender.open["static/small"].set_result("e")
         assert opened.wait(5)
-        wait_for(lambda: "static/next" in transport.open)
-        transport.open["static/next"].set_result("e")
+        wait_for(lambda: "static/next" in sender.open)
+        sender.open["static/next"].set_result("e")
         thread.join(5)
         uploader.drain()
-        assert len(client.puts[0]["Body"]) == 3 * LARGE
-        assert uploader.sent["static/large"] == Sent(f"{etag(bytes(3 * LARGE))}-2", 3 * LARGE)
+        stored = get(bucket, "large")
+        assert stored["ContentLength"] == 3 * LARGE
+        sent = uploader.sent["static/large"]
+        assert (sent.etag, sent.size) == (stored["ETag"].strip('"'), 3 * LARGE)
 
 
-TRANSIENT = [
-    SLOW_DOWN,
-    client_error("InternalError", 500),
-    client_error("ServiceUnavailable", 503),
-    client_error("BadGateway", 502),
-    client_error("GatewayTimeout", 504),
-    client_error("TooManyRequests", 429),
-    client_error("RequestTimeout", 400),
-    CUT,
-    ConnectionClosedError(endpoint_url="http://127.0.0.1"),
-    ReadTimeoutError(endpoint_url="http://127.0.0.1"),
-]
 LASTING = [
     DENIED,
     client_error("NoSuchBucket", 404),
-    client_error("ExpiredToken", 400),
-    client_error("RequestTimeTooSkewed", 403),
+    client_error("SlowDown", 503),  # for ever
+    EndpointConnectionError(endpoint_url="http://127.0.0.1"),
     NoCredentialsError(),
     ParamValidationError(report="x"),
     FileNotFoundError("x"),
 ]
 
 
-class TestRetries:
-    @pytest.mark.parametrize("error", TRANSIENT, ids=str)
-    def test_passing_errors(self, make: Make, client: FakeClient, error: Exception) -> None:
-        assert is_transient(error)
-        transport = FakeTransport(lambda key, attempt: error)
-        client.failures = [error] * 2
-        uploader = make(transport)
-        uploader.submit(local_file("a"))
-        uploader.drain()
-        assert uploader.failures == {}
-        assert uploader.sent == {"static/a": Sent(etag(b"content"), 7)}
-        # Once by the transport, then by boto3, which may know another way.
-        assert len(transport.puts) == 1
-        assert len(client.puts) == 1
-        assert uploader.requests == 4
-
+class TestFailures:
     @pytest.mark.parametrize("error", LASTING, ids=str)
-    def test_lasting_errors(self, make: Make, client: FakeClient, error: Exception) -> None:
-        assert not is_transient(error)
-        transport = FakeTransport(lambda key, attempt: error if key == "static/a" else None)
-        uploader = make(transport)
+    def test_are_kept(self, make: Make, sender: FakeSender, error: Exception) -> None:
+        sender.plan = lambda key: error if key == "static/a" else None
+        uploader = make()
         for name in "abc":
             uploader.submit(local_file(name))
         uploader.drain()
         assert uploader.failures == {"static/a": error}
         assert uploader.sent.keys() == {"static/b", "static/c"}
-        assert client.puts == []
+        assert len(sender.puts) == 3  # trying again is the sender's
 
-    def test_end(self, make: Make, client: FakeClient) -> None:
-        transport = FakeTransport(lambda key, attempt: SLOW_DOWN)
-        client.failures = [SLOW_DOWN] * 100
-        uploader = make(transport)
-        uploader.submit(local_file("a"))
-        uploader.drain()
-        assert uploader.failures == {"static/a": SLOW_DOWN}
-        assert 100 - len(client.failures) == upload.ATTEMPTS - 1
-
-    def test_large_files(self, make: Make, client: FakeClient) -> None:
-        client.failures = [SLOW_DOWN, CUT]
+    @pytest.mark.usefixtures("no_pauses")
+    @pytest.mark.parametrize("size", [7, 3 * LARGE])
+    @pytest.mark.parametrize("fault", [SLOW_DOWN, Fault.DROPPED, Fault.LOST])
+    def test_of_the_moment_are_none(
+        self, make: Make, proxy: Proxy, bucket: Any, size: int, fault: Any
+    ) -> None:
+        faults = iter([fault, fault])
+        proxy.rule = lambda request: next(faults, None)
         uploader = make()
-        data = bytes(LARGE)
-        large = local_file("large", Content.of_file(lambda: io.BytesIO(data)))
-        uploader.submit(large)
+        uploader.submit(large_file("a", bytes(size)))
         uploader.drain()
-        assert uploader.sent == {"static/large": Sent(f"{etag(data)}-2", LARGE)}
+        assert uploader.failures == {}
+        assert get(bucket, "a")["ContentLength"] == uploader.sent["static/a"].size == size
 
-    def test_large_file_that_changed(self, make: Make) -> None:
+    def test_large_file_that_changed(self, make: Make, bucket: Any) -> None:
         uploader = make()
-        large = Content(LARGE, "of what it was", None, lambda: io.BytesIO(bytes(LARGE)))
+        data = bytes(3 * LARGE)
+        large = Content(len(data), "of what it was", None, lambda: io.BytesIO(data))
         uploader.submit(local_file("large", large))
         uploader.drain()
         assert isinstance(uploader.failures["static/large"], ChangedError)
+        assert "Contents" not in bucket.list_objects_v2(Bucket=BUCKET)
 
-    def test_pauses_grow_up_to_a_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        class Timer:
-            def __init__(self, pause: float, work: Callable[[], None]) -> None:
-                pauses.append(pause)
-                self.work = work
-
-            def start(self) -> None:
-                self.work()
-
-        pauses: list[float] = []
-        monkeypatch.setattr(upload.threading, "Timer", Timer)
-        monkeypatch.setattr(upload.random, "uniform", lambda low, high: high)
-        monkeypatch.setattr(upload, "ATTEMPTS", 9)
-        fake: Any = FakeClient()
-        fake.failures = [SLOW_DOWN] * 9
-        uploader = Uploader(fake, "bucket", concurrency=1)
-        uploader.submit(local_file("a"))
-        uploader.drain()
-        uploader.close()
-        assert pauses == [0.25, 0.5, 1, 2, 4, 8, 8, 8]
-
-    def test_file_that_cannot_be_read(self, make: Make) -> None:
+    def test_file_that_cannot_be_read(self, make: Make, sender: FakeSender) -> None:
         def opener() -> Any:
             raise PermissionError("no")
 
-        uploader = make(FakeTransport(lambda key, attempt: None))
+        sender.plan = lambda key: None
+        uploader = make()
         uploader.submit(local_file("a", Content(7, "d", None, opener)))
         uploader.submit(local_file("b"))
         uploader.submit(local_file("large", Content(LARGE, "d", None, opener)))
@@ -320,171 +270,175 @@ class TestRetries:
 
 
 class TestGivingUp:
-    def test_after_many_failures(self, make: Make) -> None:
-        transport = FakeTransport(lambda key, attempt: DENIED)
-        uploader = make(transport, concurrency=4)
+    def test_after_many_failures(self, make: Make, sender: FakeSender) -> None:
+        sender.plan = lambda key: DENIED
+        uploader = make(4)
         for number in range(upload.FAILURES + 50):
             uploader.submit(local_file(f"{number}"))
         uploader.drain()
-        assert len(transport.puts) == upload.FAILURES
+        # Those that were under way when the limit was met are tried to their end.
+        assert upload.FAILURES <= len(sender.puts) < upload.FAILURES + 4
         assert len(uploader.failures) == upload.FAILURES + 50
         gave_up = [e for e in uploader.failures.values() if isinstance(e, GaveUpError)]
-        assert len(gave_up) == 50
+        assert len(gave_up) == upload.FAILURES + 50 - len(sender.puts)
 
-    def test_after_silence(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(silence, "SILENCE", 0.3)
-        transport = FakeTransport()
-        uploader = make(transport, concurrency=2)
+    def test_after_inactivity(
+        self, make: Make, sender: FakeSender, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(inactivity, "TIMEOUT", 0.3)
+        uploader = make(2)
         started = time.monotonic()
         for number in range(6):
             uploader.submit(local_file(f"{number}"))
         uploader.drain()
-        assert time.monotonic() - started < 3  # one silence for all, not one for each
-        assert len(transport.puts) == 2
+        assert time.monotonic() - started < 3  # one time-out for all, not one for each
+        assert len(sender.puts) == 2
         assert [type(error) for error in uploader.failures.values()] == [
-            *[SilentError] * 2,
+            *[InactivityError] * 2,
             *[GaveUpError] * 4,
         ]
         # An answer that comes too late changes nothing.
-        transport.open["static/0"].set_result("e")
-        transport.open["static/1"].set_exception(SLOW_DOWN)
+        sender.open["static/0"].set_result("e")
+        sender.open["static/1"].set_exception(DENIED)
         time.sleep(0.05)
         assert uploader.sent == {}
-        assert len(transport.puts) == 2
+        assert len(sender.puts) == 2
 
-    def test_not_while_anything_is_heard(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(silence, "SILENCE", 0.5)
-        transport = FakeTransport()
-        uploader = make(transport)
+    def test_not_while_anything_is_heard(
+        self, make: Make, sender: FakeSender, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(inactivity, "TIMEOUT", 0.5)
+        uploader = make()
         for number in range(5):
             uploader.submit(local_file(f"{number}"))
         thread = in_thread(uploader.drain)
         for number in range(5):
             time.sleep(0.25)
-            transport.open[f"static/{number}"].set_result("e")
+            sender.open[f"static/{number}"].set_result("e")
         thread.join(5)
         assert len(uploader.sent) == 5
 
     def test_not_for_the_time_without_work(
-        self, make: Make, monkeypatch: pytest.MonkeyPatch
+        self, make: Make, sender: FakeSender, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(silence, "SILENCE", 0.3)
-        transport = FakeTransport()
-        uploader = make(transport)
+        monkeypatch.setattr(inactivity, "TIMEOUT", 0.3)
+        uploader = make()
         time.sleep(0.5)
         uploader.submit(local_file("a"))
         thread = in_thread(uploader.drain)
         time.sleep(0.05)
-        transport.open["static/a"].set_result("e")
+        sender.open["static/a"].set_result("e")
         thread.join(5)
         assert uploader.failures == {}
 
-    def test_a_slow_line_is_not_silent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_not_while_s3_refuses(
+        self, make: Make, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is there, and asks for patience."""
+        monkeypatch.setattr(inactivity, "TIMEOUT", 0.8)
+        monkeypatch.setattr(RetryProfile, "pause", lambda self, attempt: 0.3)
+        answers = iter([SLOW_DOWN] * 6)
+        proxy.rule = lambda request: next(answers, None)
+        uploader = make()
+        uploader.submit(local_file("a"))
+        uploader.drain()
+        assert uploader.failures == {}
+
+    def test_a_slow_line_is_not_silent(
+        self, make: Make, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """All that is under way arrives at once, at the end: it must not be too much."""
-        monkeypatch.setattr(silence, "SILENCE", 1.5)
-        rate = 8 * 1024 * 1024  # bytes a second; the bound must be seen against SILENCE
+        monkeypatch.setattr(inactivity, "TIMEOUT", 1.5)
+        rate = 16 * 1024 * 1024  # bytes a second; the bound must be seen against TIMEOUT
         lock = threading.Lock()
         pending = 0
 
-        class Line(FakeClient):
-            def put_object(self, **parameters: Any) -> Any:
-                nonlocal pending
-                size = len(parameters["Body"].getvalue())
-                with lock:
-                    pending += size
-                time.sleep(0.1)
-                time.sleep(pending / rate)
-                with lock:
-                    pending -= size
-                return {"ETag": '"e"'}
+        def line(request: Request) -> Any:
+            nonlocal pending
+            size = len(request.body)
+            with lock:
+                pending += size
+            time.sleep(0.5)  # until all that may be under way is
+            time.sleep(pending / rate)
+            with lock:
+                pending -= size
+            return sink(request)
 
-        fake: Any = Line()
-        uploader = Uploader(fake, "bucket", concurrency=64)
-        for number in range(40):
+        proxy.rule = line
+        uploader = make()
+        for number in range(60):
             uploader.submit(local_file(f"{number}", bytes(500_000)))
         uploader.drain()
-        uploader.close()
         assert uploader.failures == {}
 
 
 class TestAsking:
-    def head(self, body: bytes, **more: Any) -> dict[str, Any]:
-        return {"ETag": f'"{etag(body)}"', "ContentType": "text/css", "Metadata": {}, **more}
-
-    def test_same_object_is_kept(self, make: Make, client: FakeClient) -> None:
-        client.head = self.head(b"content")
+    def ask(self, make: Make, file: LocalFile) -> Uploader:
         uploader = make()
-        uploader.submit(local_file("a"), ask=True)
+        uploader.submit(file, ask=True)
         uploader.drain()
+        return uploader
+
+    def put(self, bucket: Any, body: bytes, content_type: str = "text/css") -> None:
+        bucket.put_object(Bucket=BUCKET, Key="static/a", Body=body, ContentType=content_type)
+
+    def test_same_object_is_kept(self, make: Make, proxy: Proxy, bucket: Any) -> None:
+        self.put(bucket, b"content")
+        with recorded(proxy) as traffic:
+            uploader = self.ask(make, local_file("a"))
         assert uploader.sent == {"static/a": Sent(etag(b"content"), 0, is_kept=True)}
-        assert (client.heads, client.puts, uploader.requests) == (["static/a"], [], 1)
+        assert (traffic.operations, uploader.requests) == ({"HeadObject": 1}, 1)
 
     @pytest.mark.parametrize(
-        "head",
-        [
-            {"ETag": '"f"', "ContentType": "text/css"},
-            {"ETag": f'"{etag(b"content")}"', "ContentType": "text/html"},
-            client_error("404", 404),
-        ],
+        "stored", [(b"f", "text/css"), (b"content", "text/html"), None], ids=str
     )
-    def test_other_object_is_sent(self, make: Make, client: FakeClient, head: Any) -> None:
-        client.head = head
-        uploader = make()
-        uploader.submit(local_file("a"), ask=True)
-        uploader.drain()
-        assert uploader.sent == {"static/a": Sent(etag(b"content"), 7)}
-        assert len(client.puts) == 1
+    def test_other_object_is_sent(
+        self, make: Make, proxy: Proxy, bucket: Any, stored: tuple[bytes, str] | None
+    ) -> None:
+        if stored:
+            self.put(bucket, *stored)
+        with recorded(proxy) as traffic:
+            uploader = self.ask(make, local_file("a"))
+        assert uploader.sent == {"static/a": Sent(etag(b"content"), 7, requests=2)}
+        assert traffic.operations == {"HeadObject": 1, "PutObject": 1}
         assert uploader.requests == 2
+        assert get(bucket, "a")["ContentType"] == "text/css"
 
-    def test_refusal_fails(self, make: Make, client: FakeClient) -> None:
-        client.head = client_error("403", 403)
-        uploader = make()
-        uploader.submit(local_file("a"), ask=True)
-        uploader.drain()
-        assert uploader.failures == {"static/a": client.head}
-        assert client.puts == []
+    def test_refusal_fails(self, make: Make, proxy: Proxy) -> None:
+        proxy.rule = always(ACCESS_DENIED, lambda request: request.method == "HEAD")
+        with recorded(proxy) as traffic:
+            uploader = self.ask(make, local_file("a"))
+        assert "403" in str(uploader.failures["static/a"])
+        assert traffic.operations == {"HeadObject": 1}
 
-    def test_gzipped_object_is_kept(self, make: Make, client: FakeClient) -> None:
+    def test_gzipped_object_is_kept(self, make: Make, bucket: Any) -> None:
         body = b"a { color: red }\n" * 100
         first = make()
         first.submit(local_file("a", body, is_gzipped=True))
         first.drain()
-        (put,) = client.puts
-        assert put["ContentEncoding"] == "gzip"
-        assert len(put["Body"]) < len(body)
-        client.head = self.head(put["Body"], ContentEncoding="gzip")
-        second = make()
-        second.submit(local_file("a", body, is_gzipped=True), ask=True)
-        second.drain()
+        stored = get(bucket, "a")
+        assert stored["ContentEncoding"] == "gzip"
+        assert stored["ContentLength"] == first.sent["static/a"].size < len(body)
+        second = self.ask(make, local_file("a", body, is_gzipped=True))
         assert second.sent["static/a"].is_kept
-        assert first.sent["static/a"].size == len(put["Body"])
 
 
 class TestGzip:
-    def test_small_file_that_gains_nothing(self, make: Make, client: FakeClient) -> None:
+    def test_small_file_that_gains_nothing(self, make: Make, bucket: Any) -> None:
         uploader = make()
         uploader.submit(local_file("a", b"short", is_gzipped=True))
         uploader.drain()
-        assert client.puts[0]["Body"] == b"short"
-        assert "ContentEncoding" not in client.puts[0]
+        stored = get(bucket, "a")
+        assert stored["Body"].read() == b"short"
+        assert "ContentEncoding" not in stored
 
     @pytest.mark.parametrize("is_gzipped", [True, False])
-    def test_large_file(self, make: Make, client: FakeClient, is_gzipped: bool) -> None:
+    def test_large_file(self, make: Make, bucket: Any, is_gzipped: bool) -> None:
         data = bytes(LARGE + 1)
-        content = Content.of_file(lambda: io.BytesIO(data))
         uploader = make()
-        uploader.submit(local_file("a", content, is_gzipped=is_gzipped))
+        uploader.submit(large_file("a", data, is_gzipped=is_gzipped))
         uploader.drain()
-        (put,) = client.puts
-        assert (put.get("ContentEncoding") == "gzip") == is_gzipped
-        assert (len(put["Body"]) == len(data)) != is_gzipped
-        assert uploader.sent["static/a"].size == len(put["Body"])
-
-
-def test_close_closes_the_transport(make: Make) -> None:
-    transport = FakeTransport(lambda key, attempt: None)
-    uploader = make(transport)
-    uploader.submit(local_file("a"))
-    uploader.drain()
-    uploader.close()
-    assert transport.is_closed
+        stored = get(bucket, "a")
+        assert (stored.get("ContentEncoding") == "gzip") == is_gzipped
+        assert (stored["ContentLength"] == len(data)) != is_gzipped
+        assert uploader.sent["static/a"].size == stored["ContentLength"]

@@ -17,33 +17,8 @@ from pytest_django import Settings
 
 from tests import smtp_server
 from tests.doctor.diagnosis import Diagnosis
-from tests.servers import S3Server
-from tests.storage.conftest import (
-    aws,
-    bucket,
-    bucket_name,
-    client_of,
-    connect,
-    local_root,
-    moto_bucket,
-    name_storages,
-    no_pauses,
-    proxied,
-    proxy,
-)
+from tests.servers import S3Server, client_of
 
-__all__ = [
-    "aws",
-    "bucket",
-    "bucket_name",
-    "connect",
-    "local_root",
-    "moto_bucket",
-    "name_storages",
-    "no_pauses",
-    "proxied",
-    "proxy",
-]
 MEDIA = "herokuify.storage.S3MediaStorage"
 STATIC = "herokuify.storage.S3StaticStorage"
 MANIFEST = "herokuify.storage.CachedS3ManifestStaticStorage"

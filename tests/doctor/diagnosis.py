@@ -17,11 +17,11 @@ class Found:
     subject: str
     state: str
     message: str
-    mend: str
+    hint: str
 
     @property
     def text(self) -> str:
-        return f"{self.message} {self.mend}"
+        return f"{self.message} {self.hint}"
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Diagnosis:
             assert found.state in STATES
             assert found.message
             assert found.subject
-            # Each failure with its mend; what works needs none.
-            assert bool(found.mend) or found.state != "failed", found
-            assert not found.mend or found.state in {"failed", "warning"}, found
+            # Each failure with its hint; what works needs none.
+            assert bool(found.hint) or found.state != "failed", found
+            assert not found.hint or found.state in {"failed", "warning"}, found
             assert "ImproperlyConfigured" not in found.message
         return cls(findings, output)
 

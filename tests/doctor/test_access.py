@@ -25,9 +25,9 @@ from tests.doctor.conftest import (
 )
 from tests.fault_proxy import always
 from tests.replay import Answer, Document, Fault, Proxy
-from tests.servers import S3Server
-from tests.storage.conftest import Connect, client_of
+from tests.servers import S3Server, client_of
 from tests.storage.helpers import on_ceph
+from tests.storages import Connect
 
 pytestmark = pytest.mark.no_django
 
@@ -117,7 +117,7 @@ class TestFirstAnswer:
         clock = diagnose().of("s3.clock")
         assert clock.state == "failed"
         assert "60 minutes behind S3's" in clock.message
-        assert "timedatectl" in clock.mend
+        assert "timedatectl" in clock.hint
 
     @pytest.mark.parametrize(("minutes", "state"), [(-5, "warning"), (5, "warning"), (0, "ok")])
     def test_clock_some_minutes_off(
@@ -155,7 +155,7 @@ class TestFirstAnswer:
         found = diagnose()
         region = found.of("s3.region")
         assert region.state == "failed"
-        assert region.mend == "heroku config:set AWS_S3_REGION_NAME=eu-west-1"
+        assert region.hint == "heroku config:set AWS_S3_REGION_NAME=eu-west-1"
         # All else works, and is looked at.
         assert found.states("s3.put", subject="'default'") == ["ok"]
 
@@ -166,7 +166,7 @@ class TestFirstAnswer:
         found = diagnose()
         assert found.failed == ["s3.connection"]
         assert "could not be reached" in found.of("s3.connection").message
-        assert "AWS_S3_ENDPOINT_URL" in found.of("s3.connection").mend
+        assert "AWS_S3_ENDPOINT_URL" in found.of("s3.connection").hint
 
     def test_untrusted_certificate(
         self, connect: Connect, moto: S3Server, tls_url: str, diagnose: Diagnose
@@ -175,7 +175,7 @@ class TestFirstAnswer:
         found = diagnose()
         assert found.failed == ["s3.connection"]
         assert "is not trusted" in found.of("s3.connection").message
-        assert "AWS_S3_VERIFY" in found.of("s3.connection").mend
+        assert "AWS_S3_VERIFY" in found.of("s3.connection").hint
 
     def test_no_credentials(
         self, connect: Connect, moto: S3Server, moto_bucket: str, diagnose: Diagnose
@@ -183,7 +183,7 @@ class TestFirstAnswer:
         connect(moto, moto_bucket, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
         found = diagnose()
         assert found.failed == ["s3.credentials"]
-        assert found.of("s3.credentials").mend == KEYS
+        assert found.of("s3.credentials").hint == KEYS
 
 
 class TestSettings:
@@ -206,7 +206,7 @@ class TestSettings:
         settings.SILENCED_SYSTEM_CHECKS = told
         found = diagnose()
         assert found.failed == ["s3.settings", "s3.settings"]
-        assert "AWS_STORAGE_BUCKET_NAME=…" in found.of("s3.settings", "'default'").mend
+        assert "AWS_STORAGE_BUCKET_NAME=…" in found.of("s3.settings", "'default'").hint
 
     def test_unusable_region(
         self, connect: Connect, moto: S3Server, site: None, diagnose: Diagnose
@@ -256,7 +256,7 @@ class TestRights:
         connect(s3, bucket, AWS_SECRET_ACCESS_KEY="marked-wrong")
         found = diagnose()
         assert found.failed == ["s3.credentials"]
-        assert found.of("s3.credentials").mend == KEYS
+        assert found.of("s3.credentials").hint == KEYS
 
     def test_unknown_key(
         self, connect: Connect, s3: S3Server, bucket: str, site: None, diagnose: Diagnose
@@ -284,11 +284,11 @@ class TestRights:
         if creates:
             assert found.failed == []
             assert bucket.state == "warning"
-            assert "collectstatic" in bucket.mend
+            assert "collectstatic" in bucket.hint
         else:
             assert found.failed == ["s3.bucket"]
-            assert "herokuify bucket --apply" in bucket.mend
-            assert "heroku config:set AWS_STORAGE_BUCKET_NAME=…" in bucket.mend
+            assert "herokuify bucket --apply" in bucket.hint
+            assert "heroku config:set AWS_STORAGE_BUCKET_NAME=…" in bucket.hint
         assert bucket_name not in {each["Name"] for each in client_of(s3).list_buckets()["Buckets"]}
 
     def test_list_denied(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
@@ -297,7 +297,7 @@ class TestRights:
         assert found.failed == ["s3.list", "s3.list"]
         assert found.states(*STEPS) == ["ok"] * 5
         assert "s3:ListBucket" in found.of("s3.list", "'default'").message
-        assert "IAM" in found.of("s3.list", "'default'").mend
+        assert "IAM" in found.of("s3.list", "'default'").hint
         assert found.states(*OBJECTS[1:], subject="'default'") == ["ok"] * 4
 
     def test_put_denied(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
@@ -340,7 +340,7 @@ class TestRights:
         [(_, key, *_)] = contents(ready, bucket)
         assert key.startswith("media/herokuify-doctor-")
         assert f"s3://{bucket}/{key}" in delete.message
-        assert f"s3://{bucket}/{key}" in delete.mend
+        assert f"s3://{bucket}/{key}" in delete.hint
         client_of(ready).delete_bucket_policy(Bucket=bucket)
 
     def test_versions_that_may_not_be_deleted(
@@ -353,7 +353,7 @@ class TestRights:
         assert found.failed == []
         delete = found.of("s3.delete", "'default'")
         assert delete.state == "warning"
-        assert "s3:DeleteObjectVersion" in delete.mend
+        assert "s3:DeleteObjectVersion" in delete.hint
         [left] = {key for _, key, *_ in contents(ready, bucket)}
         assert f"s3://{bucket}/{left}" in delete.message
         client.delete_bucket_policy(Bucket=bucket)
@@ -372,7 +372,7 @@ class TestObject:
         put = found.of("s3.put", "'staticfiles'")
         assert put.state == "failed"
         assert "ACLs disabled" in put.message
-        assert "Delete AWS_DEFAULT_ACL" in put.mend
+        assert "Delete AWS_DEFAULT_ACL" in put.hint
         assert found.states("s3.put", subject="'default'") == ["ok"]
 
     @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ class TestObject:
         conditional = found.of("s3.conditional-put", "'default'")
         assert conditional.state == "warning"
         assert words in conditional.message
-        assert "saves look first" in conditional.message
+        assert "one can replace the other" in conditional.message
         assert contents(moto, moto_bucket) == []
 
     def test_refused_condition(self, proxied: Proxy, diagnose: Diagnose) -> None:
@@ -468,7 +468,7 @@ class TestObject:
             assert "x-amz-object-lock-mode" not in put.headers
 
 
-def test_one_examination_for_equal_storages(
+def test_equal_storages_are_probed_once(
     ready: S3Server,
     name_storages: Callable[..., None],
     settings: Settings,

@@ -11,7 +11,7 @@ from tests.doctor.conftest import Diagnose
 from tests.doctor.diagnosis import Diagnosis
 from tests.project import Project
 from tests.servers import S3Server
-from tests.storage.conftest import Connect
+from tests.storages import Connect
 
 pytestmark = pytest.mark.no_django
 
@@ -73,7 +73,7 @@ def test_exit_status_and_colour(broken: Project) -> None:
 def test_json_alone_on_stdout(broken: Project) -> None:
     result = broken.manage("herokuify", "doctor", "--json", "--force-color")
     assert result.returncode == 1
-    assert list(json.loads(result.stdout)[0]) == ["probe", "subject", "state", "message", "mend"]
+    assert list(json.loads(result.stdout)[0]) == ["probe", "subject", "state", "message", "hint"]
     assert Diagnosis.parse(result.stdout).failed == ["s3.connection"]
 
 

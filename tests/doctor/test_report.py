@@ -49,8 +49,8 @@ def test_table_paints_the_state_alone() -> None:
 
 
 def test_table_breaks_lines_between_words() -> None:
-    mend = "heroku config:set AWS_S3_REGION_NAME=eu-west-1 " * 5
-    table = as_table([ONE.failed("s3.put", "word " * 40, mend)], 60, PLAIN)
+    hint = "heroku config:set AWS_S3_REGION_NAME=eu-west-1 " * 5
+    table = as_table([ONE.failed("s3.put", "word " * 40, hint)], 60, PLAIN)
     assert max(map(len, table.splitlines())) <= 60
     assert table.count("AWS_S3_REGION_NAME=eu-west-1") == 5
     # However narrow the terminal is.
@@ -63,31 +63,25 @@ def test_json() -> None:
         "subject": "one",
         "state": "failed",
         "message": "Denied.",
-        "mend": "heroku config:set A=…",
+        "hint": "heroku config:set A=…",
     }
 
 
 @pytest.mark.parametrize(
-    ("error", "message", "mend"),
+    ("error", "message", "hint"),
     [
         (ValueError("No."), "No.", "else"),
         (ValueError(), "ValueError", "else"),
-        (ConfigurationError("A is not set. heroku config:set A=…"), "A is not set.", "heroku "),
+        (ConfigurationError("A is not set.", "heroku config:set A=…"), "A is not set.", "heroku"),
         (ConfigurationError("A is wrong."), "A is wrong.", "else"),
-        (ConfigurationError("A is. In settings.py: A = 1"), "A is.", "In settings.py: A = 1"),
+        (ConfigurationError("A is. In settings.py: A = 1"), "A is. In settings.py: A = 1", "else"),
+        (S3ConfigurationError("Denied.", "Grant it."), "Denied.", "Grant it."),
     ],
 )
-def test_mend_of_an_error(error: Exception, message: str, mend: str) -> None:
+def test_hint_of_an_error(error: Exception, message: str, hint: str) -> None:
     finding = ONE.refused("probe", error, "else")
     assert finding.message == message
-    assert finding.mend.startswith(mend)
-
-
-def test_mend_that_an_error_knows() -> None:
-    error = S3ConfigurationError("Denied. Grant it.")
-    error.mend = "Grant it."
-    finding = ONE.refused("probe", error)
-    assert (finding.message, finding.mend) == ("Denied.", "Grant it.")
+    assert finding.hint.startswith(hint)
 
 
 SECRET = "märked/secret#1"
@@ -141,4 +135,4 @@ def test_no_text_shows_a_secret(secret: str, before: str, after: str) -> None:
     finding = Finding("p", "s", State.FAILED, before + secret + after, secret)
     [clean] = without_secrets([finding], Secrets([secret]))
     assert secret not in clean.message.replace(MASK, "\0")
-    assert clean.mend == MASK
+    assert clean.hint == MASK

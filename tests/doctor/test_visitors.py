@@ -27,9 +27,9 @@ from tests.doctor.conftest import (
 )
 from tests.replay import Document, Proxy
 from tests.replay import replay as run_proxy
-from tests.servers import S3Server
-from tests.storage.conftest import Connect, client_of
+from tests.servers import S3Server, client_of
 from tests.storage.helpers import on_ceph
+from tests.storages import Connect
 
 pytestmark = pytest.mark.no_django
 
@@ -37,7 +37,7 @@ APPLY = "herokuify bucket --apply"
 
 
 @on_ceph
-class TestPublicity:
+class TestPublicAccess:
     def test_static_not_public(
         self, aws: S3Server, bucket: str, site: None, diagnose: Diagnose
     ) -> None:
@@ -45,8 +45,8 @@ class TestPublicity:
         assert found.failed == ["static.public"]
         public = found.of("static.public")
         assert "403 AccessDenied" in public.message
-        assert APPLY in public.mend
-        assert "CDN" not in public.mend
+        assert APPLY in public.hint
+        assert "CDN" not in public.hint
         assert found.of("static.cors").state == "skipped"
 
     def test_media_public(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
@@ -55,7 +55,7 @@ class TestPublicity:
         assert found.failed == ["media.private"]
         private = found.of("media.private")
         assert "Anyone may read media files" in private.message
-        assert APPLY in private.mend
+        assert APPLY in private.hint
         assert "Signature" not in private.text
 
     @pytest.mark.parametrize("is_public", [False, True])
@@ -68,13 +68,13 @@ class TestPublicity:
         found = diagnose()
         assert ("media.url" in found.failed) == (not is_public)
         if not is_public:
-            assert "AWS_QUERYSTRING_AUTH" in found.of("media.url").mend
+            assert "AWS_QUERYSTRING_AUTH" in found.of("media.url").hint
 
 
 @pytest.mark.usefixtures("site")
 class TestSignedUrls:
     @pytest.mark.parametrize(
-        ("answer", "part", "mend"),
+        ("answer", "part", "hint"),
         [
             (replay.Fault.DROPPED, "could not be reached", "AWS_S3_ENDPOINT_URL"),
             (Document("RFC 9110, '200 OK'", b"Hello"), "something else", "AWS_S3_REGION_NAME"),
@@ -83,13 +83,13 @@ class TestSignedUrls:
         ids=["dropped", "200", "403"],
     )
     def test_that_fail(
-        self, proxied: Proxy, diagnose: Diagnose, answer: Any, part: str, mend: str
+        self, proxied: Proxy, diagnose: Diagnose, answer: Any, part: str, hint: str
     ) -> None:
         proxied.rule = lambda request: answer if "X-Amz-Signature" in request.query else None
         url = diagnose().of("media.url")
         assert url.state == "failed"
         assert part in url.message
-        assert mend in url.mend
+        assert hint in url.hint
         assert "X-Amz" not in url.text
 
 
@@ -100,7 +100,7 @@ class TestFonts:
         found = diagnose()
         assert found.failed == ["static.cors"]
         assert f"https://{HOST}" in found.of("static.cors").message
-        assert APPLY in found.of("static.cors").mend
+        assert APPLY in found.of("static.cors").hint
 
     def test_rule_for_another_host(
         self, ready: S3Server, bucket: str, settings: Settings, diagnose: Diagnose
@@ -155,7 +155,7 @@ class TestAnotherHost:
         return cdn
 
     @pytest.mark.parametrize(
-        ("answer", "part", "mend"),
+        ("answer", "part", "hint"),
         [
             (
                 replay.Answer(replay.ERRORS, 404, "NoSuchKey", "No."),
@@ -174,14 +174,14 @@ class TestAnotherHost:
         ids=["404", "200", "403", "500", "dropped"],
     )
     def test_that_is_wrong(
-        self, behind: Proxy, diagnose: Diagnose, answer: Any, part: str, mend: str
+        self, behind: Proxy, diagnose: Diagnose, answer: Any, part: str, hint: str
     ) -> None:
         behind.rule = lambda request: answer
         found = diagnose()
         public = found.of("static.public")
         assert public.state == "failed"
         assert part in public.message
-        assert mend in public.mend
+        assert hint in public.hint
         assert found.of("static.cors").state == "skipped"
 
     def test_that_sends_no_cors(self, behind: Proxy, diagnose: Diagnose) -> None:
@@ -189,7 +189,7 @@ class TestAnotherHost:
         behind.rule = lambda request: page if "origin" in request.headers else None
         found = diagnose()
         assert found.states("static.public", "static.cors") == ["ok", "failed"]
-        assert "A CDN must pass on" in found.of("static.cors").mend
+        assert "A CDN must pass on" in found.of("static.cors").hint
         another = Document(
             "Fetch Standard, 'CORS check'",
             b"",
@@ -207,7 +207,7 @@ class TestAnotherHost:
         options = {"base_url": "ftp://files.example.com/static/"}
         name_storages(staticfiles={"BACKEND": STATIC, "OPTIONS": options})
         public = diagnose().of("static.public")
-        assert (public.state, public.mend) == ("failed", "Mend STATIC_URL.")
+        assert (public.state, public.hint) == ("failed", "Fix STATIC_URL.")
 
     def test_without_a_scheme(self, behind: Proxy, settings: Settings, diagnose: Diagnose) -> None:
         settings.STATIC_URL = settings.STATIC_URL.removeprefix("http:")
@@ -227,7 +227,7 @@ class TestAnotherHost:
         public = diagnose().of("static.public")
         assert public.state == "failed"
         assert "Browsers don't trust the TLS certificate" in public.message
-        assert "AWS_S3_CUSTOM_DOMAIN" in public.mend
+        assert "AWS_S3_CUSTOM_DOMAIN" in public.hint
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ class TestFiles:
         files = found.of("static.files")
         assert "The bucket lacks 1 of " in files.message
         assert gone in files.message
-        assert files.mend == "python manage.py collectstatic --noinput"
+        assert files.hint == "python manage.py collectstatic --noinput"
         collect()
         assert diagnose().failed == []
 
@@ -296,7 +296,7 @@ class TestFiles:
         (folder / "manifest.json").write_text("{")
         files = diagnose().of("static.files")
         assert files.state == "failed"
-        assert "python manage.py compress" in files.mend
+        assert "python manage.py compress" in files.hint
 
     @pytest.mark.parametrize("dyno", [False, True])
     def test_no_manifest(
@@ -316,7 +316,7 @@ class TestFiles:
         files = diagnose().of("static.files")
         assert files.state == ("failed" if dyno else "skipped")
         if dyno:
-            assert "DISABLE_COLLECTSTATIC" in files.mend
+            assert "DISABLE_COLLECTSTATIC" in files.hint
 
     def test_long_listing(
         self, release: S3Server, diagnose: Diagnose, monkeypatch: pytest.MonkeyPatch
@@ -364,7 +364,7 @@ class TestHeaders:
         assert "instead of max-age=5" in headers.message
         assert "no x-amz-meta-owner and should have me" in headers.message
         assert "no content-language and should have en" in headers.message
-        assert headers.mend == "python manage.py collectstatic --noinput"
+        assert headers.hint == "python manage.py collectstatic --noinput"
         collect()
         assert diagnose().of("static.headers").state == "ok"
         # A header that no setting has any more.

@@ -35,7 +35,7 @@ VOLATILE = {
 }
 # What one system check says, with its hint.
 CHECK = re.compile(r"^\S+: \([\w.]+\) .*\n(?:[\t ]+.*\n|\n(?=[\t ]))*", re.MULTILINE)
-# What the doctor says of one probe, with the mend; and the plan of one thing that a bucket has.
+# What the doctor says of one probe, with the hint; and the plan of one thing that a bucket has.
 ROW = re.compile(r"^  (?:failed|warning) .*\n(?: {12,}.*\n)*", re.MULTILINE)
 STEP = re.compile(r"^  \S.*\n(?:    .*\n)*", re.MULTILINE)
 

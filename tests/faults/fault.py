@@ -72,7 +72,7 @@ STORAGES = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACH
 class Fault:
     """A fault: the project's variables and settings, the server's state, and the command.
 
-    ``words`` is what the message must hold: the variable or setting, and the mend. The settings
+    ``words`` is what the message must hold: the variable or setting, and the hint. The settings
     are those of a shop that has everything right; ``settings`` comes after them, and ``storages``
     in place of its own. With ``alone``, the fault is found without the app "herokuify", too. What
     may as well be the network's, is no fault of ``is_configuration``. With ``is_built``, a build

@@ -4,7 +4,7 @@ from tests.faults import servers
 from tests.faults.fault import APPLY, DOCTOR, PLAN, Fault, Means
 from tests.replay import POLICY_BLOCKED
 
-MEND = "python manage.py herokuify bucket --apply"
+HINT = "python manage.py herokuify bucket --apply"
 LOCAL = """\
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -17,7 +17,7 @@ VISITORS = [
     Fault(
         "Static files are not public",
         Means.DOCTOR,
-        ("Static files are not public", MEND),
+        ("Static files are not public", HINT),
         state=servers.readable(),
         command=DOCTOR,
         is_built=True,
@@ -25,7 +25,7 @@ VISITORS = [
     Fault(
         "Media files are public",
         Means.DOCTOR,
-        ("Anyone may read media files", MEND),
+        ("Anyone may read media files", HINT),
         state=servers.readable("static", "media"),
         command=DOCTOR,
         is_built=True,
@@ -33,7 +33,7 @@ VISITORS = [
     Fault(
         "Fonts: no CORS",
         Means.DOCTOR,
-        ("Browsers refuse fonts", MEND),
+        ("Browsers refuse fonts", HINT),
         state=servers.fonts_for(),
         command=DOCTOR,
         is_built=True,
@@ -41,7 +41,7 @@ VISITORS = [
     Fault(
         "Fonts: CORS for another host",
         Means.DOCTOR,
-        ("Browsers refuse fonts to pages of https://www.example.com", MEND),
+        ("Browsers refuse fonts to pages of https://www.example.com", HINT),
         settings='ALLOWED_HOSTS = ["www.example.com"]\n',
         state=servers.fonts_for("https://www.example.org"),
         command=DOCTOR,

@@ -15,7 +15,7 @@ WIDTH = 96  # characters of a line of a message
 HEAD = """\
 # Troubleshooting
 
-What herokuify says of a fault, and what mends it. Start with the two commands that look for faults:
+What herokuify says of a fault, and how to fix it. Start with the two commands that look for faults:
 
 ```console
 $ heroku run python manage.py check            # of the settings, without a network

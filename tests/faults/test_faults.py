@@ -1,4 +1,4 @@
-"""Each fault of the catalogue is found, and what is said of it names it and the mend."""
+"""Each fault of the catalogue is found, and what is said of it names it and the hint."""
 
 import dataclasses
 from pathlib import Path

@@ -53,7 +53,7 @@ def crawl(start: Iterable[str], static_url: str, fetch: Fetch) -> dict[str, Answ
     """Fetch these URLs and what their styles and scripts load; answers by URL.
 
     Raises AssertionError for a URL outside ``static_url``, for one that browsers would
-    have to mend, for an absent file and for a wrong content type.
+    have to fix, for an absent file and for a wrong content type.
     """
     answers: dict[str, Answer] = {}
     # With the page or the file that names each.

@@ -17,7 +17,7 @@ BUILD = {
     "DYNO": "run.4711",
     "REQUEST_ID": "6f2a3a4b-8a6f-4f8a-9f39-0c1f2b8f0d11",
     "SOURCE_VERSION": "5c9a6f1d2e3b4a5968778695a4b3c2d1e0f9a8b7",
-    "STACK": "heroku-24",
+    "STACK": "heroku-26",
     "LANG": "en_US.UTF-8",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PYTHONUNBUFFERED": "1",

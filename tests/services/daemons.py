@@ -290,8 +290,11 @@ class Redis:
 
 
 @contextmanager
-def redis(folder: Path) -> Iterator[Redis]:
-    """Run Redis with a password and a self-signed certificate, nothing on disk."""
+def redis(folder: Path, *options: str) -> Iterator[Redis]:
+    """Run Redis with a password and a self-signed certificate, nothing on disk.
+
+    ``options`` are more arguments of the server's, such as "--maxclients", "20".
+    """
     server = program("redis-server")
     certificate, key = make_certificate(folder)
     other, _ = make_certificate(folder, "other")
@@ -302,6 +305,7 @@ def redis(folder: Path) -> Iterator[Redis]:
             *("--tls-cert-file", certificate, "--tls-key-file", key),
             *("--tls-ca-cert-file", certificate, "--tls-auth-clients", "no"),
             *("--requirepass", PASSWORD, "--save", "", "--appendonly", "no"),
+            *options,
         ]
 
     with running(folder, command, ports=2) as (port, tls_port):

@@ -14,6 +14,7 @@ from django.db.utils import ConnectionHandler
 
 from herokuify.db import get_db_config
 from tests.project import Project
+from tests.services import daemons
 from tests.services.daemons import ELSEWHERE, HOST, Postgres
 
 DYNO = {"DYNO": "web.1", "PORT": "5000"}
@@ -85,6 +86,32 @@ class TestTls:
         url += f"?sslmode=verify-full&sslrootcert={postgres.certificate}"
         assert value(connect(DYNO | {"DATABASE_URL": url}), USES_TLS) is True
 
+    @pytest.mark.parametrize("argument", [None, True])
+    def test_can_be_verified_by_the_environment(
+        self,
+        postgres: Postgres,
+        connect: Open,
+        monkeypatch: pytest.MonkeyPatch,
+        argument: bool | None,
+    ) -> None:
+        verified = {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(postgres.certificate)}
+        for name, setting in verified.items():
+            monkeypatch.setenv(name, setting)
+        url = postgres.url("postgres", user="tls", host=HOST)
+        environ = DYNO | verified | {"DATABASE_URL": url}
+        assert value(connect(environ, ssl_require=argument), USES_TLS) is True
+        # The certificate names HOST alone.
+        environ["DATABASE_URL"] = postgres.url("postgres", user="tls", host=ELSEWHERE)
+        with pytest.raises(OperationalError, match="does not match host name"):
+            connect(environ, ssl_require=argument)
+
+    def test_can_be_verified_by_the_systems_authorities(
+        self, postgres: Postgres, connect: Open
+    ) -> None:
+        url = postgres.url("postgres", user="tls", host=HOST) + "?sslrootcert=system"
+        with pytest.raises(OperationalError, match="certificate verify failed"):
+            connect(DYNO | {"DATABASE_URL": url})
+
     def test_can_be_left_out(self, postgres: Postgres, connect: Open) -> None:
         url = postgres.url("postgres") + "?sslmode=disable"
         assert value(connect({"DATABASE_URL": url}), USES_TLS) is False
@@ -127,6 +154,19 @@ class TestConnections:
         with pytest.raises(OperationalError, match="authentication failed") as caught:
             connect({"DATABASE_URL": url})
         assert "hunter2" not in str(caught.value)
+
+    def test_go_to_the_first_host_that_answers(self, postgres: Postgres, connect: Open) -> None:
+        dead = daemons.free_port()
+        url = postgres.url("postgres").replace(
+            f"{HOST}:{postgres.port}", f"[::1]:{dead},{HOST}:{postgres.port}"
+        )
+        assert value(connect({"DATABASE_URL": url}), PROCESS) > 0
+
+    @pytest.mark.django_versions(">=5.1")
+    def test_can_be_those_of_a_pool_by_the_url(self, postgres: Postgres, connect: Open) -> None:
+        connection = connect({"DATABASE_URL": postgres.url("postgres") + "?pool=true"})
+        assert value(connection, "SELECT 1") == 1
+        assert connection.settings_dict["OPTIONS"]["pool"]["timeout"] < 30
 
     @pytest.mark.django_versions(">=5.1")
     def test_can_be_those_of_a_pool(self, postgres: Postgres, connect: Open) -> None:
@@ -261,11 +301,13 @@ class TestServerSidePool:
 
 LAGGING = """\
 import os, time
+from contextvars import Context
 from django.core.management import call_command
 from django.contrib.auth.models import User
 from django.db import connections, transaction
 import psycopg
 from book.models import Page
+from herokuify import routers
 
 def follower(statement):
     with psycopg.connect(os.environ["FOLLOWER_ADMIN"], autocommit=True) as admin:
@@ -284,7 +326,8 @@ follower("SELECT pg_wal_replay_pause()::text")
 try:
     page = Page.objects.create(text="new")
     User.objects.create(username="ada")
-    print("from the follower", Page.objects.count())
+    print("right after the write", Page.objects.count())
+    print("somebody else", Context().run(Page.objects.count))
     with transaction.atomic():
         print("in a transaction", Page.objects.count())
     page.refresh_from_db()
@@ -293,6 +336,7 @@ try:
 finally:
     follower("SELECT pg_wal_replay_resume()::text")
 caught_up()
+routers.ReplicaRouter.pin_seconds = 0
 copy = Page.objects.get()
 print(copy._state.db, Page.objects.db, copy.page_set.all().db)
 copy.text = "changed"
@@ -300,6 +344,58 @@ copy.save()
 print(copy._state.db, Page.objects.using("default").get().text)
 copy = Page.objects.get()
 print(Page.objects.create(text="next", after=copy).after_id == page.pk)
+"""
+
+
+VISITED = """\
+from book.models import Page
+from django.db import connection
+from django.http import HttpResponse
+from django.urls import path
+
+def pages(request):
+    if request.GET.get("text"):
+        Page.objects.create(text=request.GET["text"])
+    return HttpResponse(Page.objects.count())
+
+urlpatterns = [path("pages", pages)]
+"""
+# Each request as in a thread or task that has served others.
+VISITS = """\
+import asyncio, os
+from contextvars import Context
+import psycopg
+from django.core.management import call_command
+from django.test import AsyncClient, Client
+
+ENTRY = "ENTRY_POINT"
+
+def get(client, path, method="get"):
+    def send():
+        return getattr(client, method)(path)
+    answer = Context().run(lambda: asyncio.run(send()) if ENTRY == "asgi" else send())
+    return answer.content.decode()
+
+def make():
+    return AsyncClient() if ENTRY == "asgi" else Client()
+
+call_command("migrate", verbosity=0)
+with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as admin:
+    position = admin.execute("SELECT pg_current_wal_lsn()::text").fetchone()[0]
+with psycopg.connect(os.environ["FOLLOWER_ADMIN"], autocommit=True) as admin:
+    while not admin.execute(f"SELECT pg_last_wal_replay_lsn() >= '{position}'").fetchone()[0]:
+        pass
+    admin.execute("SELECT pg_wal_replay_pause()")
+    try:
+        ada, bob = make(), make()
+        print("nothing", get(ada, "/pages"))
+        print("wrote", get(ada, "/pages?text=new"))
+        print("the same", get(ada, "/pages"))
+        print("another", get(bob, "/pages"))
+        get(bob, "/pages", "post")
+        print("raw", get(bob, "/pages"))
+    finally:
+        admin.execute("SELECT pg_wal_replay_resume()")
 """
 
 
@@ -317,7 +413,7 @@ class Outside(TransactionTestCase):
 
     def test_reads_the_mirror(self):
         Page.objects.create(text="new")
-        page = Page.objects.get()
+        page = Page.objects.using("replica_amber").get()
         self.assertEqual((page.text, page._state.db), ("new", "replica_amber"))
 """
 
@@ -340,7 +436,8 @@ class TestFollowers:
         site = make_site("followers=True", ROUTER, apps)
         result = site.snippet(LAGGING, env=environ | {"FOLLOWER_ADMIN": admin})
         assert answered(result) == [
-            "from the follower 0",
+            "right after the write 1",
+            "somebody else 0",
             "in a transaction 1",
             "again new 0",
             "who signed up 1",
@@ -348,6 +445,35 @@ class TestFollowers:
             "default changed",
             "True",
         ]
+
+    @pytest.mark.parametrize("entry_point", ["wsgi", "asgi"])
+    def test_visitors_read_what_they_have_written(
+        self,
+        postgres: Postgres,
+        environ: dict[str, str],
+        make_site: Callable[..., Project],
+        entry_point: str,
+    ) -> None:
+        admin = f"host={HOST} port={postgres.follower_port} user=postgres"
+        site = make_site("followers=True", ROUTER, **{"urls.py": VISITED})
+        with (site.folder / "settings.py").open("a") as settings:
+            settings.write(
+                'ROOT_URLCONF = "urls"\nALLOWED_HOSTS = ["*"]\n'
+                'MIDDLEWARE = ["herokuify.routers.ReplicaMiddleware"]\n'
+            )
+        source = VISITS.replace("ENTRY_POINT", entry_point)
+        result = site.snippet(source, env=environ | {"FOLLOWER_ADMIN": admin})
+        assert answered(result) == ["nothing 0", "wrote 1", "the same 1", "another 0", "raw 1"]
+
+    def test_pool_of_the_primarys_is_none(
+        self, postgres: Postgres, environ: dict[str, str], database: str, connect: Open
+    ) -> None:
+        pooled = postgres.url(database, port=postgres.pooler_port, host=ELSEWHERE)
+        environ["HEROKU_POSTGRESQL_PINK_URL"] = pooled
+        environ["HEROKU_POSTGRESQL_ONYX_CONNECTION_POOL_URL"] = pooled
+        assert list(get_db_config(environ, followers=True)) == ["default", "replica_amber"]
+        named = get_db_config(environ, followers=["HEROKU_POSTGRESQL_PINK_URL"])
+        assert named["replica_pink"]["DISABLE_SERVER_SIDE_CURSORS"] is True
 
     def test_are_mirrors_in_tests(
         self, postgres: Postgres, environ: dict[str, str], make_site: Callable[..., Project]

@@ -79,6 +79,7 @@ def test_databases(postgres: Postgres, site: Project, closed: int) -> None:
 
     app, tls = postgres.url("postgres"), postgres.url("postgres", user="tls")
     ca = str(postgres.certificate)
+    postgres.sql(f"CREATE ROLE crowded LOGIN CONNECTION LIMIT 0 PASSWORD '{PASSWORD}'")
     other = site.folder / "other.crt"
     smtp_server._make_certificate(other, site.folder / "other.key")
     cases: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
@@ -90,6 +91,11 @@ def test_databases(postgres: Postgres, site: Project, closed: int) -> None:
             database(app.replace(QUOTED, WRONG)),
             "failed",
             ("password authentication", "heroku pg:credentials:url"),
+        ),
+        "full": (
+            database(app.replace("//app:", "//crowded:")),
+            "failed",
+            ("too many connections for role", "limit of connections", "pool=True"),
         ),
         "absent": (database(postgres.url("absent")), "failed", ("absent", "heroku pg:info")),
         "closed": (
@@ -235,7 +241,7 @@ class TestMail:
         found = self.mail(site, mail_server, EMAIL_PORT=str(closed))
         assert found.state == "failed"
         assert "refused" in found.message
-        assert "EMAIL_HOST=…" in found.mend
+        assert "EMAIL_HOST=…" in found.hint
 
     def test_backend_that_is_not_there(self, make_project: MakeProject) -> None:
         absent = """
@@ -247,7 +253,7 @@ else:
         found = doctor(make_project(SETTINGS + absent)).of("mail")
         assert found.state == "failed"
         assert "nowhere" in found.message
-        assert "settings.py" in found.mend
+        assert "settings.py" in found.hint
 
     def test_without_a_server(self, site: Project) -> None:
         assert doctor(site).of("mail").state == "skipped"
@@ -255,7 +261,7 @@ else:
     def test_on_a_dyno_without_a_server(self, site: Project) -> None:
         mail = doctor(site, DYNO="web.1", SECRET_KEY="k" * 60, TEST_DATABASES="{}").of("mail")
         assert mail.state == "warning"
-        assert "heroku addons:create" in mail.mend
+        assert "heroku addons:create" in mail.hint
 
 
 @pytest.mark.once
@@ -297,17 +303,17 @@ def test_this_machine(host: str, expected: bool) -> None:
 def test_a_line_without_tls_is_a_warning(probe: str) -> None:
     found = reachable(Subject("it"), probe, "It", "db.example.com", "")
     assert found.state.value == "warning"
-    assert found.mend
+    assert found.hint
     assert reachable(Subject("it"), probe, "It", "localhost", "").state.value == "ok"
 
 
 def test_errors_without_words() -> None:
-    mends = {Trouble.OTHER: "mend it"}
-    found = failure(Subject("it"), "cache", RuntimeError(), mends)
-    assert (found.message, found.mend) == ("RuntimeError: no explanation", "mend it")
+    hints = {Trouble.OTHER: "fix it"}
+    found = failure(Subject("it"), "cache", RuntimeError(), hints)
+    assert (found.message, found.hint) == ("RuntimeError: no explanation", "fix it")
     silent = RuntimeError()
     silent.__cause__ = OSError("the cause " * 100)
-    found = failure(Subject("it"), "cache", silent, mends)
+    found = failure(Subject("it"), "cache", silent, hints)
     assert found.message.startswith("RuntimeError: the cause the cause")
     assert len(found.message) < 350
 
@@ -318,7 +324,7 @@ def test_errors_without_words() -> None:
         ("could not translate host name", Trouble.HOST),
         ("[Errno -2] Name or service not known", Trouble.HOST),
         ("timed out", Trouble.REFUSED),
-        ("FATAL: too many connections", Trouble.OTHER),
+        ("FATAL: too many connections", Trouble.LIMIT),
     ],
 )
 def test_troubles(text: str, trouble: Trouble) -> None:

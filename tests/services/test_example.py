@@ -33,7 +33,7 @@ assert cache.get("greeting") == "from the hut"
 caches["locmem"].set("greeting", "from here")
 assert cache.get("greeting") == "from the hut"
 """
-ON_A_LAPTOP = """\
+LOCAL_SCRIPT = """\
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
@@ -169,8 +169,8 @@ def test_cache_is_redis_over_tls(app: App, redis: daemons.Redis) -> None:
         client.delete(":1:greeting")
 
 
-def test_same_settings_need_no_variable_on_a_laptop(app: App) -> None:
+def test_same_settings_need_no_variable_locally(app: App) -> None:
     bare = App(app.folder, {})
     bare.run("python", "manage.py", "migrate", "--noinput")
-    bare.run("python", "manage.py", "shell", "-c", ON_A_LAPTOP)
+    bare.run("python", "manage.py", "shell", "-c", LOCAL_SCRIPT)
     assert (app.folder / "db.sqlite3").exists()

@@ -14,12 +14,13 @@ import pytest
 from django.core.files.base import ContentFile
 
 from herokuify.exceptions import S3Error
-from herokuify.storage import S3MediaStorage, reading
+from herokuify.s3 import reader
+from herokuify.storage import S3MediaStorage
 from tests.cutting_proxy import Cutter, cutting
 from tests.project import SNIPPET, Project, clean_environment
-from tests.servers import S3Server
-from tests.storage.conftest import Connect, client_of
+from tests.servers import S3Server, client_of
 from tests.storage.helpers import read
+from tests.storages import Connect
 
 MEGABYTE = 2**20
 KILLS = 5
@@ -141,7 +142,7 @@ class TestCutConnections:
         assert not answer.get("Uploads")
 
     def test_while_reading(self, cutter: Cutter, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(reading, "PAUSE", 0)
+        monkeypatch.setattr(reader, "PAUSE", 0)
         content = random.Random(3).randbytes(20 * MEGABYTE)
         storage = S3MediaStorage()
         storage.save("a.bin", ContentFile(content))

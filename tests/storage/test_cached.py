@@ -11,13 +11,13 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.core.files.base import ContentFile
 from pytest_django import Settings
 
-from herokuify.collect.local import Content
 from herokuify.storage import (
     CachedS3BotoStorage,
     CachedS3ManifestStaticStorage,
     CachedS3StaticStorage,
     S3StaticStorage,
 )
+from herokuify.storage.content import Content
 from tests.replay import ACCESS_DENIED, Proxy
 from tests.servers import S3Server
 from tests.storage.helpers import NAMES, files, read, write_and_fail
@@ -211,15 +211,15 @@ class TestLocalOnly:
         assert proxied.operations == ["PutObject"]
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_keep_copy(self, storage: CachedS3StaticStorage, local_root: Path) -> None:
+    def test_write_local_copy(self, storage: CachedS3StaticStorage, local_root: Path) -> None:
         path = local_root / "css" / "a.css"
         for data in (b"first", b"second", b"other!"):
-            storage.keep_copy("css/a.css", Content.of_bytes(data))
+            storage.write_local_copy("css/a.css", Content.of_bytes(data))
             assert path.read_bytes() == data
         before = path.stat().st_mtime_ns, path.stat().st_ino
-        storage.keep_copy("css/a.css", Content.of_bytes(b"other!"))
+        storage.write_local_copy("css/a.css", Content.of_bytes(b"other!"))
         assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
-        S3StaticStorage(bucket_name="b").keep_copy("b.css", Content.of_bytes(b""))
+        S3StaticStorage(bucket_name="b").write_local_copy("b.css", Content.of_bytes(b""))
         assert files(local_root).keys() == {"css/a.css"}
 
 

@@ -14,7 +14,7 @@ from django.core.files.uploadedfile import (
     TemporaryUploadedFile,
 )
 
-from herokuify.storage.content import MEMORY, from_start, spool, staged, write_new
+from herokuify.storage.content import LARGE, from_start, spool, staged, write_new
 
 pytestmark = pytest.mark.no_django
 
@@ -228,6 +228,6 @@ class TestWriteNew:
 def test_spool_rolls_over_where_the_settings_say(tmp_path: Path, settings: Any) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "missing"
     with spool() as file:
-        file.write(bytes(MEMORY))  # in memory
+        file.write(bytes(LARGE))  # in memory
         with pytest.raises(FileNotFoundError, match="missing"):
             file.write(b"x")

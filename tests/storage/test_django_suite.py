@@ -14,8 +14,7 @@ import django
 import pytest
 
 from tests.project import clean_environment
-from tests.servers import S3Server, remove_bucket
-from tests.storage.conftest import client_of
+from tests.servers import S3Server, client_of, remove_bucket
 from tests.storage.sdists import unpacked_tests
 
 LABELS = [

@@ -88,7 +88,7 @@ def test_the_url_cache_is_no_part_of_it() -> None:
     assert storage == S3MediaStorage(**keys)
     copy = pickle.loads(pickle.dumps(storage))
     assert copy == storage
-    assert not copy._signed_urls._kept
+    assert not copy._urls._signed._kept
 
 
 def test_equal_manifest_storages_all_hear_of_a_new_manifest(
@@ -96,5 +96,5 @@ def test_equal_manifest_storages_all_hear_of_a_new_manifest(
 ) -> None:
     settings.STATIC_ROOT = tmp_path
     storages = [S3ManifestStaticStorage(bucket_name="b") for _ in range(2)]
-    storages[0].publish_manifest(b'{"paths": {"a": "a.1"}, "version": "1.1", "hash": "1"}')
+    storages[0].activate_manifest(b'{"paths": {"a": "a.1"}, "version": "1.1", "hash": "1"}')
     assert [storage.hashed_files for storage in storages] == [{"a": "a.1"}] * 2

@@ -19,8 +19,7 @@ from herokuify.storage import (
 )
 from herokuify.storage.manifest import SlugManifestStorage
 from tests.replay import ACCESS_DENIED, Proxy
-from tests.servers import S3Server
-from tests.storage.conftest import client_of
+from tests.servers import S3Server, client_of
 from tests.storage.helpers import files
 
 TREE: dict[str, str | bytes] = {
@@ -307,13 +306,15 @@ class TestManifest:
         assert S3ManifestStaticStorage().url("a.css") == "https://cdn.example.com/a.1.css"
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_put_in_force_by_another_command(self, settings: Settings, local_root: Path) -> None:
+    def test_activate_manifest_by_another_command(
+        self, settings: Settings, local_root: Path
+    ) -> None:
         """In STATIC_ROOT and in every instance; the command sends S3's copies by itself."""
         settings.STATIC_URL = "https://cdn.example.com/"
         reader, writer = S3ManifestStaticStorage(), S3ManifestStaticStorage()
         for number in range(2):
             manifest = manifest_of({"a.css": f"a.{number}.css"}).encode()
-            writer.publish_manifest(manifest)
+            writer.activate_manifest(manifest)
             assert files(local_root) == {"staticfiles.json": manifest}
             assert reader.url("a.css") == f"https://cdn.example.com/a.{number}.css"
 

@@ -11,8 +11,8 @@ from pytest_django import Settings
 from herokuify.storage import S3MediaStorage
 from tests.replay import Proxy
 from tests.servers import S3Server
-from tests.storage.conftest import Connect
 from tests.storage.helpers import NAMES, on_ceph, read, status
+from tests.storages import Connect
 
 KEYS: dict[str, Any] = {"access_key": "x", "secret_key": "x", "bucket_name": "my-bucket"}
 

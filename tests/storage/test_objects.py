@@ -10,8 +10,7 @@ from django.core.files.base import ContentFile
 from herokuify.exceptions import S3Error
 from herokuify.storage import CachedS3BotoStorage, S3BotoStorage, S3MediaStorage
 from tests.replay import ERRORS, Document, Proxy
-from tests.servers import S3Server
-from tests.storage.conftest import client_of
+from tests.servers import S3Server, client_of
 from tests.storage.helpers import on_ceph, read
 
 pytestmark = pytest.mark.no_django

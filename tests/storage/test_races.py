@@ -3,15 +3,14 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import pytest
 
-from benchmarks.distance import distance_to
 from tests.project import SNIPPET, Project, clean_environment
-from tests.servers import S3Server
-from tests.storage.conftest import client_of
+from tests.replay import replay
+from tests.servers import S3Server, client_of
 from tests.storage.helpers import on_ceph
 
 PROCESSES = 8
@@ -45,10 +44,11 @@ print(json.dumps(names))
 def test_every_save_is_kept(
     make_project: Callable[..., Project], s3: S3Server, bucket: str
 ) -> None:
-    with distance_to(urlsplit(s3.endpoint_url).netloc, 20) as distance:
+    with replay(s3.endpoint_url) as distance:
+        distance.rule = lambda _: time.sleep(0.02)
         variables = {
             **s3.variables,
-            "AWS_S3_ENDPOINT_URL": distance.endpoint,
+            "AWS_S3_ENDPOINT_URL": distance.url,
             "AWS_STORAGE_BUCKET_NAME": bucket,
         }
         project = make_project(SETTINGS, env=variables)

@@ -16,9 +16,9 @@ from herokuify.storage import (
     S3StaticStorage,
 )
 from tests.replay import Proxy
-from tests.servers import S3Server
-from tests.storage.conftest import Connect, client_of
+from tests.servers import S3Server, client_of
 from tests.storage.helpers import NAMES, read
+from tests.storages import Connect
 
 URL = "https://my-bucket.s3.amazonaws.com/static/"
 

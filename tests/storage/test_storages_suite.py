@@ -15,7 +15,7 @@ from tests.servers import S3Server
 from tests.storage.sdists import unpacked_tests
 
 #: In django-storages the lines of a binary file end at "\r", too, as in no other file of Python's;
-#: tests.storage.test_base has the other cases of the test.
+#: tests.storage.test_backend has the other cases of the test.
 INAPPLICABLE = "test_storage_open_reading_with_newlines"
 PROGRAM = f"""
 import sys, unittest

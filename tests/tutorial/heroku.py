@@ -86,7 +86,7 @@ class Heroku:
         self.shell.type(f"git clone -q '{self.repository}' '{slug}'")
         self.builds.append(slug)
         self.releases.append(slug)
-        build = {"SOURCE_VERSION": "0" * 40, "STACK": "heroku-24", "REQUEST_ID": "build"}
+        build = {"SOURCE_VERSION": "0" * 40, "STACK": "heroku-26", "REQUEST_ID": "build"}
         command = ["python", "manage.py", "collectstatic", "--noinput", "--traceback"]
         self.built = self.dyno("run.1", command, build)
         assert not (slug / "bin").exists(), "hooks are not re-enacted"

@@ -90,7 +90,7 @@ def typed(heroku: Heroku, command: str) -> list[str]:
     """Type a line of the tutorial, and return the colours that were to be seen after it."""
     shell = heroku.shell
     if command.endswith(" runserver"):
-        return [on_the_laptop(shell, command)]
+        return [run_locally(shell, command)]
     if command.startswith("pip "):
         install(shell, command)
     elif command == "heroku open":
@@ -134,7 +134,7 @@ def install(shell: Shell, command: str) -> None:
         raise
 
 
-def on_the_laptop(shell: Shell, command: str) -> str:
+def run_locally(shell: Shell, command: str) -> str:
     """Serve on a free port, in place of 8000."""
     # Without the reloader, which runs the server in a process of its own.
     port = daemons.free_port()

@@ -10,8 +10,8 @@ from django.contrib.staticfiles.management.commands import collectstatic
 from django.core.files.storage import Storage
 from django.core.management.base import CommandError, CommandParser
 
+from herokuify.collect.options import Options, Outcome
 from herokuify.collect.report import Output, Progress, megabytes
-from herokuify.collect.task import Outcome, Wishes
 from herokuify.exceptions import ConfigurationError
 
 PRUNE = "HEROKUIFY_PRUNE_DAYS"
@@ -64,7 +64,7 @@ class Command(collectstatic.Command):
         return collected
 
     def _collect_to_s3(self) -> dict[str, list[str]]:
-        from herokuify.storage.collecting import collect
+        from herokuify.collect.project import collect
 
         progress = self._progress()
         prune_days = _setting() if self.prune_days is None else self.prune_days
@@ -72,7 +72,7 @@ class Command(collectstatic.Command):
         outcome = collect(
             self.storage,
             found,
-            Wishes(is_dry_run=self.dry_run, clear=self.clear, prune_days=prune_days),
+            Options(is_dry_run=self.dry_run, clear=self.clear, prune_days=prune_days),
             progress,
             post_process=self.post_process,
         )
@@ -137,7 +137,7 @@ class Command(collectstatic.Command):
 
     def _compress(self) -> None:
         """Run `compress`, its bundles going through the engine, too."""
-        from herokuify.storage.offline import compress
+        from herokuify.collect.offline import compress
 
         outcome = compress(self._progress(), verbosity=self.verbosity, stdout=self.stdout)
         if outcome is not None:
@@ -160,5 +160,6 @@ def _setting() -> float | None:
         return None if value is None else days(str(value))
     except ValueError as error:
         raise ConfigurationError(
-            f"{PRUNE} is {value!r}; it must be a number of days, such as 30, or None."
+            f"{PRUNE} is {value!r}; it must be a number of days, or None.",
+            f"In settings.py: {PRUNE} = 30",
         ) from error

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
+from herokuify.conf.hosts import site_origins
 from herokuify.exceptions import HerokuifyError
-from herokuify.hosts import site_origins
 from herokuify.management.subcommands import Subcommand, UnsuccessfulError
 
 if TYPE_CHECKING:
-    from herokuify.provision.step import Step
-    from herokuify.provision.wanted import Wanted
-    from herokuify.storage.base import S3BotoStorage
+    from herokuify.buckets.desired import Desired
+    from herokuify.buckets.step import Step
+    from herokuify.storage.backend import S3BotoStorage
 
 _TITLES = {
     "app": "For the app's user: what the dynos need at run time",
@@ -59,73 +59,74 @@ def _days(value: str) -> int:
 def run(options: Mapping[str, Any]) -> str:
     """Return the plan, what was done, or the IAM policies.
 
-    Raises CommandError when something is wrong, and UnsuccessfulError when steps are held.
+    Raises CommandError when something is wrong, and UnsuccessfulError when steps are blocked.
     """
     # boto3 is imported only for those who ask for this.
-    from herokuify.provision.wanted import Wishes, by_bucket, wanted_of
-    from herokuify.storage.base import S3BotoStorage
-    from herokuify.storage.configured import configured_storages
+    from herokuify.buckets.desired import Options, desired_for
+    from herokuify.storage.registry import by_bucket, find_storages
 
     if options["noncurrent_days"] is not None and not options["versioning"]:
         raise CommandError("--noncurrent-days goes with --versioning.")
+    found, faults = find_storages()
+    for setting, fault in faults.items():
+        raise CommandError(f"ImproperlyConfigured: {setting}: {fault}")
     try:
-        wishes = Wishes(
+        requested = Options(
             origins=tuple(site_origins(settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)),
             versioning=options["versioning"],
             noncurrent_days=options["noncurrent_days"],
         )
         buckets = [
-            (storages[0], wanted_of(storages, wishes))
-            for storages in by_bucket(make() for make in configured_storages(S3BotoStorage))
+            (storages[0], desired_for(storages, requested))
+            for storages in by_bucket(one.make() for one in found if one.is_s3)
         ]
     except HerokuifyError as error:
         raise CommandError(str(error)) from error
-    except ImportError as error:
-        raise CommandError(
-            f"ImproperlyConfigured: STORAGES or COMPRESS_STORAGE: {error}"
-        ) from error
     if not buckets:
         raise CommandError(
-            "STORAGES and COMPRESS_STORAGE name no storage of herokuify's, so no bucket is wanted."
+            "STORAGES and COMPRESS_STORAGE name no storage of herokuify's, so there is no bucket "
+            "to look at."
         )
     if options["iam"]:
-        return _iam([wanted for _, wanted in buckets], as_json=options["json"])
+        return _iam([desired for _, desired in buckets], as_json=options["json"])
     return _provide(buckets, options)
 
 
-def _provide(buckets: Sequence[tuple[S3BotoStorage, Wanted]], options: Mapping[str, Any]) -> str:
+def _provide(buckets: Sequence[tuple[S3BotoStorage, Desired]], options: Mapping[str, Any]) -> str:
     """Plan for each bucket, or apply; a failure comes with the report of those before."""
-    from herokuify.provision.apply import apply
-    from herokuify.provision.found import read
-    from herokuify.provision.plan import plan
-    from herokuify.storage.errors import explained
+    from herokuify.buckets.apply import apply
+    from herokuify.buckets.current import read
+    from herokuify.buckets.plan import plan
+    from herokuify.s3.errors import explained
 
     reports: list[dict[str, Any]] = []
-    held: list[str] = []
-    for storage, wanted in buckets:
+    blocked: list[str] = []
+    for storage, desired in buckets:
         try:
-            target = storage.target
-            with explained(target, "s3:ListBucket"):
+            destination = storage.destination
+            with explained(destination, "s3:ListBucket"):
                 client = storage.client
             if options["apply"]:
-                steps = apply(client, target, wanted)
+                steps = apply(client, destination, desired)
             else:
-                steps = plan(read(client, target, versioning=wanted.wishes.versioning), wanted)
+                steps = plan(
+                    read(client, destination, versioning=desired.options.versioning), desired
+                )
         except HerokuifyError as error:
             raise UnsuccessfulError(str(error), _written(reports, options)) from error
         reports.append(
             {
-                "bucket": wanted.bucket,
-                "endpoint": target.endpoint,
-                "region": wanted.region,
+                "bucket": desired.bucket,
+                "endpoint": destination.endpoint,
+                "region": desired.region,
                 "applied": options["apply"],
                 "steps": steps,
             }
         )
-        held += [step.name for step in steps if step.state.value == "held"]
+        blocked += [step.name for step in steps if step.state.value == "blocked"]
     report = _written(reports, options)
-    if options["apply"] and held:
-        raise UnsuccessfulError(f"Not done, see there: {', '.join(held)}.", report)
+    if options["apply"] and blocked:
+        raise UnsuccessfulError(f"Not done, see there: {', '.join(blocked)}.", report)
     return report
 
 
@@ -154,13 +155,13 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _result(step: Step) -> str:
-    return {"change": ": done", "held": ": NOT done", "unsupported": ": unknown here"}.get(
+    return {"change": ": done", "blocked": ": NOT done", "unsupported": ": unknown here"}.get(
         step.state.value, ""
     )
 
 
-def _iam(buckets: Sequence[Wanted], *, as_json: bool) -> str:
-    from herokuify.provision.iam import app_policy, build_policy
+def _iam(buckets: Sequence[Desired], *, as_json: bool) -> str:
+    from herokuify.buckets.iam import app_policy, build_policy
 
     policies = {
         "app": app_policy(buckets, compresses=_compresses()),

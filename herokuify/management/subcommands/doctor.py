@@ -31,11 +31,11 @@ def run(options: Mapping[str, Any]) -> str:
     Raises UnsuccessfulError with the same text when a probe has failed.
     """
     # Probing imports boto3, which the other subcommands should not pay for.
-    from herokuify.doctor.examination import examine
     from herokuify.doctor.findings import State
     from herokuify.doctor.report import as_json, as_table
+    from herokuify.doctor.run import run_probes
 
-    findings = examine()
+    findings = run_probes()
     if options["json"]:
         text = as_json(findings)
     else:
@@ -57,7 +57,7 @@ def run(options: Mapping[str, Any]) -> str:
 SUBCOMMAND = Subcommand(
     "doctor",
     "Ask S3, databases, caches and mail servers whether they work as the settings say. Each "
-    "failure comes with its mend, nothing is changed, and the exit status is 1 when something "
+    "failure comes with a hint, nothing is changed, and the exit status is 1 when something "
     "is broken.",
     add_arguments,
     run,

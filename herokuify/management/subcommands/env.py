@@ -1,4 +1,4 @@
-"""`herokuify env`: every variable that herokuify knows, and what became of it."""
+"""`herokuify env`: the platform, and every variable that herokuify knows, and what it became."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandParser
 from django.views.debug import SafeExceptionReporterFilter
 
-from herokuify.env import Variable
+from herokuify.env import Variable, explain_stage, get_platform
 from herokuify.management.subcommands import Subcommand
 
 #: The modules with a list of variables, in the order of the table.
 MODULES = (
     "herokuify.common",
-    "herokuify.hosts",
+    "herokuify.conf.hosts",
     "herokuify.logs",
     "herokuify.db",
-    "herokuify.key_value",
+    "herokuify.conf.redis",
     "herokuify.cache",
+    "herokuify.celery",
     "herokuify.aws",
-    "herokuify.addons",
+    "herokuify.conf.addons",
     "herokuify.mail.config",
     "herokuify.mail.mailgun",
     "herokuify.server",
@@ -45,13 +46,24 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(options: Mapping[str, Any]) -> str:
-    """Return the table, or JSON: one entry a variable."""
+    """Return the platform and a table, or JSON: an object with one entry a variable."""
     rows = list(describe(os.environ))
+    platform = get_platform(os.environ)
+    stage, told_by = explain_stage(os.environ)
     if options["json"]:
-        return json.dumps(rows, indent=2, default=repr)
+        report = {
+            "platform": platform and {"name": platform.name, "told_by": platform.told_by},
+            "stage": {"name": stage.value, "told_by": told_by or None},
+            "variables": rows,
+        }
+        return json.dumps(report, indent=2, default=repr)
+    head = (
+        f"Platform: {f'{platform.name}, by {platform.told_by}' if platform else 'unknown'}\n"
+        f"Stage: {stage.value}, by {told_by or 'none of the variables that would tell another'}\n\n"
+    )
     cells = [("VARIABLE", "STATE", "NEEDED BY", "BECAME"), *map(_cells, rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(3)]
-    return "\n".join(
+    return head + "\n".join(
         "  ".join(
             [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]
         ).rstrip()
@@ -163,8 +175,8 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 SUBCOMMAND = Subcommand(
     "env",
-    "Show every variable that herokuify knows: whether it is set, who needs it, and what it "
-    "became. Secrets are masked.",
+    "Show the platform, and every variable that herokuify knows: whether it is set, who needs "
+    "it, and what it became. Secrets are masked.",
     add_arguments,
     run,
 )

@@ -1,0 +1,62 @@
+"""Carrying the plan out, one step after the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
+
+from herokuify.buckets.current import read
+from herokuify.buckets.desired import Desired
+from herokuify.buckets.plan import CREATE, changes, plan
+from herokuify.buckets.step import State, Step
+from herokuify.exceptions import S3Error
+from herokuify.s3 import bucket
+from herokuify.s3.destination import Destination
+from herokuify.s3.errors import explain, is_unsupported
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+
+def apply(client: S3Client, destination: Destination, desired: Desired) -> list[Step]:
+    """Make the bucket what is desired; return the steps that were done, and those that are blocked.
+
+    A change that the service does not know is returned as ``UNSUPPORTED``. Raises S3Error
+    at the first other refusal, with what was done before it; another call does the rest.
+    """
+    done: list[Step] = []
+    try:
+        steps = plan(read(client, destination, versioning=desired.options.versioning), desired)
+        if steps[0].operation == CREATE:
+            bucket.make(client, destination)
+            bucket.wait(client, destination)
+            done.append(steps[0])
+            # A service gives some of it to each new bucket.
+            steps = plan(read(client, destination, versioning=desired.options.versioning), desired)
+        for step in changes(steps):
+            done.append(_carry_out(client, destination, step))  # noqa: PERF401 (the error needs them)
+    except S3Error as error:
+        before = ", ".join(step.name for step in done if step.state is State.CHANGE) or "nothing"
+        raise type(error)(
+            f"{error.problem} Done before this, and kept: {before}. Another run does the rest.",
+            error.hint,
+        ) from error.__cause__
+    return [*done, *(step for step in steps if step.state is State.BLOCKED)]
+
+
+def _carry_out(client: S3Client, destination: Destination, step: Step) -> Step:
+    request: Any = getattr(client, xform_name(step.operation))
+    try:
+        request(Bucket=destination.bucket, **step.parameters)
+    except ClientError as error:
+        if step.operation == "PutBucketPolicy":
+            raise bucket.policy_refused(error, destination) from error
+        if not is_unsupported(error):
+            raise explain(error, destination) from error
+        return replace(step, state=State.UNSUPPORTED, lines=("= this service has none",))
+    except BotoCoreError as error:
+        raise explain(error, destination) from error
+    return step

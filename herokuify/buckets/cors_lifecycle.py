@@ -1,0 +1,172 @@
+"""CORS, the lifecycle and versioning. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from herokuify.buckets.current import Current
+from herokuify.buckets.desired import Desired
+from herokuify.buckets.step import State, Step, difference, unsupported
+from herokuify.s3.policies import CORS_ID, cors_rule
+
+ABORT_ID = "HerokuifyAbortIncompleteUploads"
+ABORT_DAYS = 7  # after its start; no upload of a file takes as long
+EXPIRE_ID = "HerokuifyExpireOldVersions"
+
+_Rule = Mapping[str, Any]
+
+
+def cors_step(current: Current, desired: Desired) -> Step:
+    """The rule for the site's origins, beside those of others."""
+    name = "CORS"
+    if current.cors is None:
+        return unsupported(name)
+    if not desired.public:
+        return Step(name, State.SAME, ("= no public files, so nothing is needed",))
+    rule = cors_rule(desired.options.origins or ["*"])
+    ours = [one for one in current.cors if _is_ours(one, rule)]
+    others = [one for one in current.cors if not _is_ours(one, rule)]
+    lines = difference(
+        [origin for one in ours for origin in one.get("AllowedOrigins", ())],
+        rule["AllowedOrigins"],
+        lambda origin: f"pages of {'any site' if origin == '*' else origin}",
+    )
+    lines += [
+        f"= the rule {one.get('ID') or '(no ID)'} for {', '.join(one.get('AllowedOrigins', ()))}, "
+        "not herokuify's, stays"
+        for one in others
+    ]
+    if "*" in rule["AllowedOrigins"]:
+        lines.append("! the site's hosts are unknown: heroku config:set ALLOWED_HOSTS=…")
+    if len(ours) == 1 and _same_cors(ours[0], rule):
+        return Step(name, State.SAME, tuple(lines))
+    if not [line for line in lines if line.startswith(("+", "-"))]:
+        lines.insert(0, f"+ herokuify's rule {CORS_ID}, as it must be")
+    rules = {"CORSRules": [*others, rule]}
+    return Step(name, State.CHANGE, tuple(lines), "PutBucketCors", {"CORSConfiguration": rules})
+
+
+def _is_ours(rule: _Rule, desired: _Rule) -> bool:
+    # Some services forget IDs: a rule without one is ours if it is just the one we want.
+    return rule.get("ID") == CORS_ID or ("ID" not in rule and _same_cors(rule, desired))
+
+
+def _same_cors(one: _Rule, other: _Rule) -> bool:
+    lists = ("AllowedOrigins", "AllowedMethods", "AllowedHeaders", "ExposeHeaders")
+    return one.get("MaxAgeSeconds") == other.get("MaxAgeSeconds") and all(
+        set(one.get(name, ())) == set(other.get(name, ())) for name in lists
+    )
+
+
+def lifecycle_step(current: Current, desired: Desired) -> Step:
+    """Rules for the storages' locations, beside those of others.
+
+    Parts of uploads that were never completed cost money and show in no listing.
+    """
+    name = "lifecycle"
+    if current.lifecycle is None:
+        return unsupported(name)
+    rules = [_shape(rule) for rule in current.lifecycle]
+    # S3 refuses a mixture of rules in its old form and in the present one.
+    is_old = any("Prefix" in rule and "Filter" not in rule for rule in current.lifecycle)
+    lines = []
+    added: list[dict[str, Any]] = []
+    for rule in desired_rules(desired):
+        before = [known for known in rules if known["ID"] == rule["ID"]]
+        covering = [known for known in rules if _covers(known, rule)]
+        if covering:
+            by = "" if covering[0]["ID"] == rule["ID"] else f" (by the rule {covering[0]['ID']!r})"
+            lines.append(f"= {_text(rule)}{by}")
+            continue
+        lines += difference(before, [rule], _text)
+        added.append(_of_form(rule, is_old=is_old))
+    ours = {rule["ID"] for rule in desired_rules(desired)}
+    lines += [
+        f"= the rule {rule.get('ID') or '(no ID)'} stays"
+        for rule in current.lifecycle
+        if rule.get("ID") not in ours
+    ]
+    if not added:
+        return Step(name, State.SAME, tuple(lines))
+    replaced = {rule["ID"] for rule in added}
+    kept = [dict(rule) for rule in current.lifecycle if rule.get("ID") not in replaced]
+    parameters = {
+        **(current.lifecycle_options or {}),
+        "LifecycleConfiguration": {"Rules": [*kept, *added]},
+    }
+    return Step(name, State.CHANGE, tuple(lines), "PutBucketLifecycleConfiguration", parameters)
+
+
+def desired_rules(desired: Desired) -> list[dict[str, Any]]:
+    """The lifecycle rules for each location, in the shape of ``_shape``."""
+    prefixes = [f"{location}/" if location else "" for location in desired.locations]
+    if "" in prefixes:
+        prefixes = [""]
+    abort = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": ABORT_DAYS}}
+    rules = [_rule(ABORT_ID, prefix, abort) for prefix in prefixes]
+    if desired.options.versioning and desired.options.noncurrent_days is not None:
+        expire = {
+            "NoncurrentVersionExpiration": {"NoncurrentDays": desired.options.noncurrent_days}
+        }
+        rules += [_rule(EXPIRE_ID, prefix, expire) for prefix in prefixes]
+    return rules
+
+
+def _rule(name: str, prefix: str, actions: _Rule) -> dict[str, Any]:
+    identity = f"{name}-{prefix.rstrip('/')}" if prefix else name
+    return {"ID": identity, "Status": "Enabled", "Prefix": prefix, **actions}
+
+
+def _shape(rule: _Rule) -> dict[str, Any]:
+    """A rule with its prefix in one place; whatever else narrows it down stays in Filter."""
+    shape = {"ID": "", **rule}
+    narrow = dict(shape.pop("Filter", {}))
+    shape["Prefix"] = narrow.pop("Prefix", shape.get("Prefix", ""))
+    return {**shape, "Filter": narrow} if narrow else shape
+
+
+def _of_form(rule: _Rule, *, is_old: bool) -> dict[str, Any]:
+    if is_old:
+        return dict(rule)
+    form = dict(rule)
+    return {"Filter": {"Prefix": form.pop("Prefix")}, **form}
+
+
+def _covers(known: _Rule, rule: _Rule) -> bool:
+    """Whether a rule that is there does what the desired one would."""
+    if known["ID"] == rule["ID"]:
+        return dict(known) == dict(rule)
+    days = known.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation")
+    return (
+        "AbortIncompleteMultipartUpload" in rule
+        and days is not None
+        and days <= ABORT_DAYS
+        and known.get("Status") == "Enabled"
+        and "Filter" not in known
+        and str(rule["Prefix"]).startswith(known["Prefix"])
+    )
+
+
+def _text(rule: _Rule) -> str:
+    where = f"below {rule['Prefix']}" if rule.get("Prefix") else "everywhere"
+    state = "" if rule.get("Status") == "Enabled" else " (disabled)"
+    if "AbortIncompleteMultipartUpload" in rule:
+        days = rule["AbortIncompleteMultipartUpload"].get("DaysAfterInitiation")
+        return f"incomplete uploads {where} are removed after {days} days{state}"
+    days = rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays")
+    return f"old versions {where} are removed after {days} days{state}"
+
+
+def versioning_step(current: Current, desired: Desired) -> Step | None:
+    """Versions of what is overwritten or deleted, if asked for: never switched off."""
+    if not desired.options.versioning:
+        return None
+    name = "versioning"
+    if current.versioning is None:
+        return unsupported(name)
+    if current.versioning == "Enabled":
+        return Step(name, State.SAME, ("= Enabled",))
+    lines = (f"- {current.versioning or 'never enabled'}", "+ Enabled")
+    parameters = {"VersioningConfiguration": {"Status": "Enabled"}}
+    return Step(name, State.CHANGE, lines, "PutBucketVersioning", parameters)

@@ -1,0 +1,197 @@
+"""What a bucket has: one request for each thing, none that changes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
+
+from herokuify.conf.addresses import is_aws
+from herokuify.exceptions import S3ConfigurationError
+from herokuify.s3.bucket import DEFAULT_REGIONS
+from herokuify.s3.destination import Destination
+from herokuify.s3.errors import (
+    code_of,
+    explain,
+    is_denied,
+    is_unsupported,
+    permission_of,
+    status_of,
+    translate,
+)
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+#: What S3 answers when nothing of the kind has been set (Amazon S3 API Reference).
+_UNSET = {
+    "NoSuchBucketPolicy",
+    "NoSuchCORSConfiguration",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchPublicAccessBlockConfiguration",
+    "OwnershipControlsNotFoundError",
+}
+#: The ownership of a bucket for which none was set ("GetBucketOwnershipControls").
+WITH_ACLS = "ObjectWriter"
+WITHOUT_ACLS = "BucketOwnerEnforced"
+
+
+@dataclass(frozen=True)
+class Current:
+    """What a bucket has, as S3 shows it; None where the service knows no such thing."""
+
+    exists: bool = False
+    block: Mapping[str, bool] | None = None  # on public access: flag → on
+    ownership: str | None = None
+    grants: Sequence[str] = ()  # what the bucket's ACL grants to others; only with ACLs
+    policy: Mapping[str, Any] | None = None
+    cors: Sequence[Mapping[str, Any]] | None = None
+    lifecycle: Sequence[Mapping[str, Any]] | None = None
+    lifecycle_options: Mapping[str, Any] | None = None  # which a new lifecycle must repeat
+    versioning: str | None = None  # "Enabled", "Suspended"; "" when it never was
+
+
+#: A bucket that is not there, as on a service that knows everything.
+NOTHING = Current(block={}, ownership=WITH_ACLS, policy={}, cors=(), lifecycle=(), versioning="")
+
+
+def read(client: S3Client, destination: Destination, *, versioning: bool) -> Current:
+    """Read all of it, ``versioning`` if asked; ``NOTHING`` when the bucket does not exist.
+
+    Raises S3ConfigurationError that names all permissions that are missing, or the region
+    where the bucket is.
+    """
+    if not _exists(client, destination):
+        return NOTHING
+    reader = _Reader(client, destination)
+    no_block = {"BlockPublicAcls": False}
+    block = reader.ask("GetPublicAccessBlock", "PublicAccessBlockConfiguration", no_block)
+    controls = reader.ask("GetBucketOwnershipControls", "OwnershipControls", {"Rules": ()})
+    ownership = _ownership(controls)
+    has_acls = ownership not in {None, WITHOUT_ACLS}
+    lifecycle = reader.answer("GetBucketLifecycleConfiguration", {"Rules": []})
+    current = Current(
+        exists=True,
+        block=block or None,
+        ownership=ownership,
+        grants=_grants(reader.answer("GetBucketAcl", {})) if has_acls else (),
+        policy=_policy(reader.ask("GetBucketPolicy", "Policy", "{}")),
+        cors=reader.ask("GetBucketCors", "CORSRules", []),
+        lifecycle=None if lifecycle is None else lifecycle.get("Rules"),
+        lifecycle_options={
+            name: value for name, value in (lifecycle or {}).items() if name != "Rules"
+        },
+        versioning=_versioning(reader.answer("GetBucketVersioning", {})) if versioning else "",
+    )
+    reader.check()
+    return current
+
+
+def _exists(client: S3Client, destination: Destination) -> bool:
+    try:
+        try:
+            head: Any = client.head_bucket(Bucket=destination.bucket)
+        except ClientError as error:
+            if status_of(error) == 404:
+                return False
+            # The answer to a HEAD has no body, and so no reason.
+            client.list_objects_v2(Bucket=destination.bucket, MaxKeys=1)
+            raise
+    except (BotoCoreError, ClientError) as error:
+        raise explain(error, destination) from error
+    check_region(destination, client.meta.region_name, head["ResponseMetadata"]["HTTPHeaders"])
+    return True
+
+
+def check_region(destination: Destination, region: str | None, headers: Mapping[str, str]) -> None:
+    """Raise S3ConfigurationError when an answer shows that AWS has the bucket elsewhere.
+
+    boto3 follows AWS there without a word; URLs, and signatures in them, don't. Other services
+    take any region.
+    """
+    asked = "us-east-1" if region in DEFAULT_REGIONS else region
+    actual = headers.get("x-amz-bucket-region")
+    endpoint = None if "://" not in destination.endpoint else destination.endpoint
+    if actual and actual != asked and is_aws(endpoint):
+        moved: Any = {"Error": {"Code": "PermanentRedirect", "Region": actual}}
+        raise translate(ClientError(moved, "HeadBucket"), destination, "s3:ListBucket", "")
+
+
+class _Reader:
+    """Asks for one thing after the other, and remembers what was denied."""
+
+    def __init__(self, client: S3Client, destination: Destination) -> None:
+        self._client = client
+        self._destination = destination
+        self._denied: list[ClientError] = []
+
+    def answer(self, operation: str, unset: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """S3's answer; ``unset`` when nothing of the kind was set; None if it is unknown."""
+        try:
+            request = getattr(self._client, xform_name(operation))
+            answer: dict[str, Any] = request(Bucket=self._destination.bucket)
+        except ClientError as error:
+            if code_of(error) in _UNSET:
+                return unset
+            if is_denied(error):
+                self._denied.append(error)
+                return None
+            meaning = explain(error, self._destination)
+            # Services that don't know the request refuse it in many ways.
+            is_known = isinstance(meaning, S3ConfigurationError)
+            if is_unsupported(error) or (not is_known and status_of(error) in {400, 404}):
+                return None
+            raise meaning from error
+        except BotoCoreError as error:
+            raise explain(error, self._destination) from error
+        return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+
+    def ask(self, operation: str, member: str, unset: Any) -> Any:
+        """A member of S3's answer.
+
+        It is missing where a service takes the request for another, as Ceph 16 lists the
+        bucket when it is asked for the ownership.
+        """
+        answer = self.answer(operation, {member: unset})
+        return None if answer is None else answer.get(member)
+
+    def check(self) -> None:
+        """Raise S3ConfigurationError for all that was denied."""
+        if self._denied:
+            first, *others = [permission_of(error.operation_name) for error in self._denied]
+            missing = f"{first} (and {', '.join(others)})" if others else first
+            raise translate(self._denied[0], self._destination, missing, "") from self._denied[0]
+
+
+def _ownership(controls: Any) -> str | None:
+    rules = None if controls is None else controls.get("Rules")
+    if rules is None:
+        return None
+    return str(rules[0]["ObjectOwnership"]) if rules else WITH_ACLS
+
+
+def _grants(acl: Mapping[str, Any] | None) -> list[str]:
+    owner = (acl or {}).get("Owner", {}).get("ID")
+    grants = []
+    for grant in (acl or {}).get("Grants", ()):
+        grantee = grant.get("Grantee", {})
+        if owner is None or grantee.get("ID") != owner:
+            who = grantee.get("URI", "").rpartition("/")[2] or grantee.get("DisplayName")
+            grants.append(f"{grant.get('Permission')} to {who or 'another account'}")
+    return grants
+
+
+def _policy(text: str | None) -> Mapping[str, Any] | None:
+    try:
+        policy = None if text is None else json.loads(text)
+    except ValueError:  # a service that takes the request for another
+        return None
+    return policy if isinstance(policy, dict) else None
+
+
+def _versioning(answer: Mapping[str, Any] | None) -> str | None:
+    return None if answer is None else str(answer.get("Status", ""))

@@ -1,0 +1,94 @@
+"""What the configured storages need of their buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from herokuify.storage.backend import S3BotoStorage
+from herokuify.storage.registry import public_locations
+
+#: Parameter of a PUT → the IAM action that it needs beside s3:PutObject (Service
+#: Authorization Reference, "Actions, resources, and condition keys for Amazon S3").
+EXTRA_ACTIONS = {
+    "ACL": "s3:PutObjectAcl",
+    "GrantRead": "s3:PutObjectAcl",
+    "ObjectLockLegalHoldStatus": "s3:PutObjectLegalHold",
+    "ObjectLockMode": "s3:PutObjectRetention",
+    "ObjectLockRetainUntilDate": "s3:PutObjectRetention",
+    "Tagging": "s3:PutObjectTagging",
+}
+#: What may be sent as an ACL where ACLs are off (Amazon S3 User Guide, "Controlling ownership
+#: of objects and disabling ACLs for your bucket").
+HARMLESS_ACL = "bucket-owner-full-control"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command's options ask for."""
+
+    origins: tuple[str, ...]  # of the site's pages; none where the site's hosts are unknown
+    versioning: bool = False
+    noncurrent_days: int | None = None  # after which old versions go; None keeps them
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What one bucket must have. Locations have no slashes at their ends."""
+
+    bucket: str
+    region: str | None
+    public: tuple[str, ...]  # locations that anyone may read
+    private: tuple[str, ...]
+    options: Options
+    acls: tuple[str, ...] = ()  # the storages that send ACLs, and which
+    public_actions: tuple[str, ...] = ()  # IAM actions that the headers' settings need
+    private_actions: tuple[str, ...] = ()
+    creates: bool = False  # whether AWS_AUTO_CREATE_BUCKET is on
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """All locations, the public ones first."""
+        return self.public + self.private
+
+
+def desired_for(storages: Sequence[S3BotoStorage], options: Options) -> Desired:
+    """What these storages, which share a bucket, need of it.
+
+    Raises ConfigurationError when a storage can't work, or keeps private files where anyone
+    may read.
+    """
+    for storage in storages:
+        storage.check_configuration()
+    public = public_locations(storages)
+    private = {storage.location.strip("/") for storage in storages if not storage.public}
+    acls = {
+        f"{type(storage).__name__} sends the ACL {parameters['ACL']!r}"
+        for storage in storages
+        for parameters in _sent_by(storage)
+        if parameters.get("ACL") not in {None, HARMLESS_ACL}
+    }
+    return Desired(
+        bucket=str(storages[0].bucket_name),
+        region=storages[0].region_name,
+        public=tuple(public),
+        private=tuple(sorted(private)),
+        options=options,
+        acls=tuple(sorted(acls)),
+        public_actions=_extra_actions(one for one in storages if one.public),
+        private_actions=_extra_actions(one for one in storages if not one.public),
+        creates=any(storage.auto_create_bucket for storage in storages),
+    )
+
+
+def _extra_actions(storages: Iterable[S3BotoStorage]) -> tuple[str, ...]:
+    names = {name for one in storages for parameters in _sent_by(one) for name in parameters}
+    return tuple(sorted({EXTRA_ACTIONS[name] for name in names & set(EXTRA_ACTIONS)}))
+
+
+def _sent_by(storage: S3BotoStorage) -> list[dict[str, object]]:
+    """The parameters that a storage's settings add to a PUT: to each one, and to some."""
+    acl = {"ACL": storage.default_acl} if storage.default_acl else {}
+    rules = storage.header_rules
+    everywhere = {**acl, **storage.object_parameters, **rules.everywhere}
+    return [everywhere, *(dict(parameters) for _, parameters in rules.patterns)]

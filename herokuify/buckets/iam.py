@@ -1,0 +1,118 @@
+"""IAM policies with the permissions that herokuify's own requests need, and no more. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from herokuify.buckets.desired import Desired
+from herokuify.collect.index import index_key
+from herokuify.s3.policies import arn, below, literal
+
+#: What saving, opening and deleting a file asks for. HEAD and multipart uploads have no
+#: permissions of their own, but for giving an upload up (Amazon S3 User Guide, "Required
+#: permissions for Amazon S3 API operations").
+FILES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+INDEX = ("s3:GetObject", "s3:PutObject")  # of collectstatic's, which nobody else may read
+#: What AWS_AUTO_CREATE_BUCKET asks for; a bucket that can't be made ready is removed.
+CREATION = (
+    "s3:CreateBucket",
+    "s3:DeleteBucket",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:PutBucketCORS",
+    "s3:PutBucketPolicy",
+    "s3:PutBucketPublicAccessBlock",
+)
+CREATION_WITHOUT_POLICY = ("s3:CreateBucket", "s3:DeleteBucket")
+
+_Policy = dict[str, Any]
+
+
+def app_policy(buckets: Sequence[Desired], *, compresses: bool) -> _Policy | None:
+    """For the dynos: private files. ``compresses``: they write bundles of compressor, too.
+
+    None where the dynos need no permission at all.
+    """
+    return _policy(
+        statement
+        for number, bucket in enumerate(buckets, 1)
+        for statement in (
+            *_files("Media", number, bucket, bucket.private, bucket.private_actions),
+            *(_static(number, bucket) if compresses else ()),
+            *(_creation(number, bucket, CREATION_WITHOUT_POLICY) if not bucket.public else ()),
+        )
+    )
+
+
+def build_policy(buckets: Sequence[Desired]) -> _Policy | None:
+    """For the build and the release phase: public files. None where there are none."""
+    return _policy(
+        statement
+        for number, bucket in enumerate(buckets, 1)
+        if bucket.public
+        for statement in (*_static(number, bucket), *_creation(number, bucket, CREATION))
+    )
+
+
+def _static(number: int, bucket: Desired) -> list[_Policy]:
+    if not bucket.public:
+        return []
+    indices = [index_key(location) for location in bucket.public]
+    folders = [index.rpartition("/")[0] for index in indices]
+    index: _Policy = {
+        "Sid": f"StaticIndex{number}",
+        "Effect": "Allow",
+        "Action": list(INDEX),
+        "Resource": [arn(bucket.region, bucket.bucket, literal(index)) for index in indices],
+    }
+    return [
+        *_files("Static", number, bucket, bucket.public, bucket.public_actions, folders),
+        index,
+    ]
+
+
+def _files(
+    kind: str,
+    number: int,
+    bucket: Desired,
+    locations: Sequence[str],
+    extra: Sequence[str],
+    beside: Sequence[str] = (),
+) -> list[_Policy]:
+    """Statements for the files below the locations; ``beside``: other folders to be listed."""
+    if not locations:
+        return []
+    listing: _Policy = {
+        "Sid": f"{kind}Listing{number}",
+        "Effect": "Allow",
+        "Action": "s3:ListBucket",
+        "Resource": arn(bucket.region, bucket.bucket),
+    }
+    if "" not in locations:
+        prefixes = [f"{literal(folder)}/*" for folder in (*locations, *beside)]
+        listing["Condition"] = {"StringLike": {"s3:prefix": prefixes}}
+    objects = {
+        "Sid": f"{kind}Files{number}",
+        "Effect": "Allow",
+        "Action": [*FILES, *extra],
+        "Resource": below(bucket.region, bucket.bucket, locations),
+    }
+    return [objects, listing]
+
+
+def _creation(number: int, bucket: Desired, actions: Sequence[str]) -> list[_Policy]:
+    if not bucket.creates:
+        return []
+    return [
+        {
+            "Sid": f"Creation{number}",
+            "Effect": "Allow",
+            "Action": list(actions),
+            "Resource": arn(bucket.region, bucket.bucket),
+        }
+    ]
+
+
+def _policy(statements: Iterable[_Policy]) -> _Policy | None:
+    listed = list(statements)
+    return {"Version": "2012-10-17", "Statement": listed} if listed else None

@@ -1,0 +1,58 @@
+"""A step of the plan: one thing that a bucket has, and the difference to what is desired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class State(Enum):
+    """What there is to do."""
+
+    SAME = "same"
+    CHANGE = "change"
+    #: It can't be done before somebody has decided something.
+    BLOCKED = "blocked"
+    UNSUPPORTED = "unsupported"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing of a bucket, with lines to show and the request that changes it.
+
+    A line begins with ``+`` (will be), ``-`` (will go), ``=`` (is so and stays) or ``!``
+    (look at this).
+    """
+
+    name: str
+    state: State
+    lines: tuple[str, ...]
+    operation: str = ""  # boto3's name of the request; empty unless something changes
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # all but the bucket
+
+    def as_data(self) -> dict[str, Any]:
+        """The step as JSON has it."""
+        return {
+            "name": self.name,
+            "state": self.state.value,
+            "lines": list(self.lines),
+            "operation": self.operation or None,
+        }
+
+
+def unsupported(name: str) -> Step:
+    """The step for what the service does not know."""
+    return Step(name, State.UNSUPPORTED, ("= this service has none",))
+
+
+def difference(
+    current: Iterable[Any], desired: Iterable[Any], text: Callable[[Any], str] = str
+) -> list[str]:
+    """Lines for what goes, what comes and what is the same."""
+    before, after = [text(item) for item in current], [text(item) for item in desired]
+    return [
+        *(f"- {line}" for line in before if line not in after),
+        *(f"{'=' if line in before else '+'} {line}" for line in after),
+    ]

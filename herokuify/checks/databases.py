@@ -1,0 +1,68 @@
+"""How many connections the site may take from its databases."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as CheckWarning
+from django.db import connections
+
+from herokuify import env
+
+#: A web process that serves ASGI, by its application's or its server's name.
+_ASGI = re.compile(r"^web:.*\b(asgi|daphne|hypercorn|uvicorn)", re.MULTILINE)
+
+
+def check_pools(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W015: under ASGI, nothing bounds the number of connections to PostgreSQL."""
+    if env.get_stage(os.environ) not in env.LIVE or not _serves_asgi():
+        return []
+    aliases = [alias for alias, config in connections.settings.items() if _is_unbounded(config)]
+    if not aliases:
+        return []
+    names = ", ".join(f"DATABASES[{alias!r}]" for alias in aliases)
+    return [
+        CheckWarning(
+            f"The site is served over ASGI, where each request takes a connection of its own, and "
+            f"{names} has no pool: as many visitors at once as the plan allows connections "
+            "(essential-0: 20) make pages fail.",
+            hint='pip install "psycopg[binary,pool]" (Django 5.1 or later), and in settings.py: '
+            "DATABASES = herokuify.get_db_config()",
+            id="herokuify.W015",
+        )
+    ]
+
+
+def _serves_asgi() -> bool:
+    """Whether settings or Procfile say so: the check runs in a process of another kind."""
+    if getattr(settings, "ASGI_APPLICATION", None):  # Channels' and Daphne's
+        return True
+    try:
+        text = Path("Procfile").read_text(encoding="utf-8")
+    except (OSError, UnicodeError):
+        return False
+    return _ASGI.search(text) is not None
+
+
+def _is_unbounded(config: dict[str, Any]) -> bool:
+    """Whether a database is PostgreSQL without a pool of Django's or of the server's."""
+    if not config["ENGINE"].endswith((".postgresql", ".postgis")):
+        return False
+    if config["OPTIONS"].get("pool") or config.get("DISABLE_SERVER_SIDE_CURSORS"):
+        return False
+    # get_db_config() makes the pool in the processes that serve ASGI, where there can be one.
+    return not _has_pools()
+
+
+def _has_pools() -> bool:
+    if find_spec("psycopg_pool") is None:
+        return False
+    from django.db.backends.postgresql.base import DatabaseWrapper
+
+    return hasattr(DatabaseWrapper, "pool")

@@ -1,0 +1,188 @@
+"""A project's static files and their place on S3, described for the collect engine."""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from sys import intern
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+
+from herokuify.collect.engine import Collection
+from herokuify.collect.index import index_key
+from herokuify.collect.options import Options, Outcome, PublishError, RemoveError, Target
+from herokuify.collect.release import Found, Release
+from herokuify.collect.report import Progress
+from herokuify.exceptions import ConfigurationError
+from herokuify.s3.client import COLLECT
+from herokuify.s3.errors import explain, explained, failures
+from herokuify.storage.cached import CachedS3BotoStorage
+from herokuify.storage.manifest import S3ManifestStaticStorage
+from herokuify.storage.static import S3StaticStorage, compressed_prefix
+
+
+class Scope(enum.Enum):
+    """Which objects a run supersedes when it does not have them; other commands' stay."""
+
+    RELEASE = "all below the location"
+    ALL_BUT_BUNDLES = "without compressor's, whose manifest is not here"
+    BUNDLES = "compressor's alone"
+    ADDITIONS = "none: the hashed files stay in force when only their sources are sent"
+
+    def includes(self, *, is_bundle: bool) -> bool:
+        """Whether the run decides about an object, be it a bundle or not."""
+        return {
+            Scope.RELEASE: True,
+            Scope.ALL_BUT_BUNDLES: not is_bundle,
+            Scope.BUNDLES: is_bundle,
+            Scope.ADDITIONS: False,
+        }[self]
+
+
+def collect(
+    storage: S3StaticStorage,
+    found: Found,
+    options: Options,
+    progress: Progress,
+    *,
+    post_process: bool = True,
+) -> Outcome:
+    """Publish the collected files, hashed if the storage hashes, and compressor's bundles.
+
+    Raises CommandError with every file that failed and why, S3ConfigurationError when S3
+    refuses altogether.
+    """
+    bundles = list(offline_bundles(storage))
+    scope = Scope.RELEASE if bundles else Scope.ALL_BUT_BUNDLES
+    if isinstance(storage, S3ManifestStaticStorage) and not post_process:
+        scope = Scope.ADDITIONS
+    with _collection(storage, options, progress, scope, sorted(found)) as collection:
+        release = Release(storage, collection, options)
+        if post_process and isinstance(storage, S3ManifestStaticStorage):
+            release.add_hashed(storage, found)
+        else:
+            release.add_plain(found)
+        release.add_bundles(bundles)
+        collection.publish()
+        release.activate_manifest()
+        collection.prune_and_save_index()
+    return collection.outcome
+
+
+def publish_bundles(storage: S3StaticStorage, progress: Progress) -> Outcome:
+    """Publish the bundles that the local offline manifest names, and remember them."""
+    with _collection(storage, Options(), progress, Scope.BUNDLES) as collection:
+        Release(storage, collection, Options()).add_bundles(list(offline_bundles(storage)))
+        collection.publish()
+        collection.prune_and_save_index()
+    return collection.outcome
+
+
+def offline_bundles(storage: S3StaticStorage) -> Iterator[tuple[str, Path]]:
+    """Names and paths of the local bundles that compressor's offline manifest names."""
+    if not isinstance(storage, CachedS3BotoStorage):
+        return
+    prefix = compressed_prefix()
+    pattern = rf"{re.escape(prefix)}[^\"'\s?#]+"
+    name = getattr(settings, "COMPRESS_OFFLINE_MANIFEST", "manifest.json")
+    path = storage.local_root / prefix / name
+    try:
+        tags = json.loads(path.read_bytes()).values()
+        names = {name for tag in tags for name in re.findall(pattern, tag)}
+    except FileNotFoundError:
+        return
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ConfigurationError(
+            f"{path} is no offline manifest of django-compressor's.",
+            "Remove it, and run: python manage.py compress",
+        ) from error
+    for bundle in sorted(names):
+        yield bundle, storage.local_root / bundle
+
+
+@contextmanager
+def _collection(
+    storage: S3StaticStorage,
+    options: Options,
+    progress: Progress,
+    scope: Scope,
+    names: Sequence[str] = (),
+) -> Iterator[Collection]:
+    location = storage.location.strip("/")
+    if not location:
+        raise ConfigurationError(
+            f"{storage.__class__.__name__} has an empty location: its files would be all of the "
+            f"bucket {storage.bucket_name!r}.",
+            "Give it a folder, such as 'static'.",
+        )
+    destination = storage.destination
+    prefix = f"{location}/"
+    bundles = prefix + compressed_prefix()
+    target = Target(
+        destination=destination,
+        profile=COLLECT._replace(connections=_concurrency()),
+        prefix=bundles if scope is Scope.BUNDLES else prefix,
+        index_key=index_key(location),
+        has_manifest=isinstance(storage, S3ManifestStaticStorage),
+        in_scope=lambda key: scope.includes(is_bundle=key.startswith(bundles)),
+        create_bucket=_bucket_maker(storage, options),
+        expected=[intern(prefix + name) for name in names],
+    )
+    with explained(destination, "s3:ListBucket"):
+        collection = Collection(target, options, progress)
+    try:
+        yield collection
+    except PublishError as error:
+        raise CommandError(_failure(storage, error)) from error
+    except RemoveError as error:
+        lines = "\n".join(f"  {key}: {code}" for key, code in sorted(error.codes.items()))
+        raise CommandError(
+            f"The release is published, but {error}. The permission s3:DeleteObject may be "
+            f"missing:\n{lines}"
+        ) from error
+    except failures() as error:
+        raise explain(error, destination) from error
+    finally:
+        collection.close()
+
+
+def _concurrency() -> int:
+    value = getattr(settings, "HEROKUIFY_UPLOAD_CONCURRENCY", COLLECT.connections)
+    if not isinstance(value, int) or value < 1:
+        raise ConfigurationError(
+            f"HEROKUIFY_UPLOAD_CONCURRENCY is {value!r}; it must be a whole number of requests, "
+            f"at least 1. The default is {COLLECT.connections}."
+        )
+    return value
+
+
+def _bucket_maker(storage: S3StaticStorage, options: Options) -> Any:
+    if not storage.auto_create_bucket:
+        return None
+    return (lambda: None) if options.is_dry_run else storage.create_bucket
+
+
+def _failure(storage: S3StaticStorage, error: PublishError) -> str:
+    """Every failed key below its cause."""
+    causes: dict[str, list[str]] = {}
+    for key, failure in sorted(error.failures.items()):
+        cause = str(failure)
+        if isinstance(failure, failures()):
+            cause = str(explain(failure, storage.destination))
+        causes.setdefault(cause, []).append(key)
+    state = (
+        "The release was not published: its manifest is unchanged, and the running release is "
+        "whole."
+        if isinstance(storage, S3ManifestStaticStorage)
+        else "The files that were sent are published; the next run sends the rest."
+    )
+    blocks = "\n".join(
+        "\n".join([f"{cause}", *(f"  {key}" for key in keys)]) for cause, keys in causes.items()
+    )
+    return f"{error}. {state}\n{blocks}"

@@ -1,0 +1,155 @@
+"""A release's files, described for the collect engine."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.core.files.storage import Storage
+from django.core.management.base import CommandError
+
+from herokuify.collect.engine import Collection
+from herokuify.collect.local import LocalFile, Stage
+from herokuify.collect.options import Options
+from herokuify.exceptions import ConfigurationError
+from herokuify.storage.content import Content
+from herokuify.storage.hashing import HashingTree
+from herokuify.storage.manifest import S3ManifestStaticStorage
+from herokuify.storage.static import S3StaticStorage
+
+#: How the system says that a folder is not for writing, not now and not later.
+_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
+#: Where the collected files come from: name → the finder's storage and the path in it.
+Found = Mapping[str, tuple[Storage, str]]
+
+
+class Release:
+    """Turns collected files into the engine's."""
+
+    def __init__(self, storage: S3StaticStorage, collection: Collection, options: Options) -> None:
+        self._storage = storage
+        self._collection = collection
+        self._options = options
+        self._added: set[str] = set()
+        self._shared: dict[str, dict[str, Any]] = {}
+        self._activate: Callable[[], None] | None = None
+
+    def add_plain(self, found: Found) -> None:
+        """Add files under their own names."""
+        tree = HashingTree(found, self._add_hashed)
+        for name in found:
+            self._add(name, tree.read(name), Stage.PLAIN)
+
+    def add_hashed(self, storage: S3ManifestStaticStorage, found: Found) -> None:
+        """Add files under their hashed and their own names, and the manifest.
+
+        Raises CommandError when a file refers to one that was not found.
+        """
+        tree = HashingTree(found, self._add_hashed)
+        try:
+            for name, _, result in storage.hash_files(tree):
+                if isinstance(result, Exception):
+                    raise CommandError(_reference_error(name, result, tree)) from result
+        except UnicodeDecodeError as error:  # raised by old Djangos, yielded by new ones
+            raise CommandError(_reference_error(str(tree.opened), error, tree)) from error
+        for name in found:
+            self._add(name, tree.read(name), Stage.PLAIN)
+        manifest = tree.manifest
+        if manifest is None:
+            raise CommandError(
+                f"{storage.__class__.__name__}.post_process() has saved no manifest."
+            )
+        self._activate = partial(storage.activate_manifest, manifest)
+        content = Content.of_bytes(manifest)
+        copy, usual = storage.manifest_names(tree.manifest_hash)
+        self._send(copy, content, Stage.MANIFEST_COPY, is_hashed=True)
+        self._send(usual, content, Stage.MANIFEST)
+
+    def add_bundles(self, bundles: list[tuple[str, Path]]) -> None:
+        """Add django-compressor's bundles, by name and path."""
+        for name, path in bundles:
+            try:
+                content = Content.of_file(partial(_open_path, path))
+            except FileNotFoundError as error:
+                raise CommandError(
+                    f"django-compressor's offline manifest names {name}, and {path} does not "
+                    "exist. Run: python manage.py compress"
+                ) from error
+            self._send(name, content, Stage.HASHED, is_hashed=True)
+
+    def activate_manifest(self) -> None:
+        """Write the release's manifest, if it has one, to this machine's disk."""
+        if self._activate is None or self._options.is_dry_run:
+            return
+        try:
+            self._activate()
+        except OSError as error:
+            raise _disk_error("The manifest", error) from error
+
+    def _add_hashed(self, name: str, content: Content) -> None:
+        self._add(name, content, Stage.HASHED, is_hashed=True)
+
+    def _add(self, name: str, content: Content, stage: Stage, *, is_hashed: bool = False) -> None:
+        if name in self._added:
+            return  # collected under the name of a hashed file
+        self._added.add(name)
+        if not self._options.is_dry_run:
+            try:
+                self._storage.write_local_copy(name, content)
+            except OSError as error:
+                raise _disk_error(name, error) from error
+        self._send(name, content, stage, is_hashed=is_hashed)
+
+    def _send(self, name: str, content: Content, stage: Stage, *, is_hashed: bool = False) -> None:
+        name = name.replace("\\", "/")
+        parameters = self._storage.parameters_for(name, is_hashed=is_hashed)
+        # A few sets of headers serve thousands of files.
+        parameters = self._shared.setdefault(repr(sorted(parameters.items())), parameters)
+        self._collection.add(
+            LocalFile(
+                name=name,
+                key=self._storage.key_of(name),
+                stage=stage,
+                content=content,
+                parameters=parameters,
+                is_gzipped=self._storage.can_be_gzipped(parameters),
+            )
+        )
+
+
+def _disk_error(name: str, error: OSError) -> Exception:
+    """The error for a file that STATIC_ROOT does not take; the settings' if it never would."""
+    message = (
+        f"{name} can't be written to STATIC_ROOT ({settings.STATIC_ROOT}): {error}. "
+        "The manifest there is unchanged."
+    )
+    if error.errno in _UNWRITABLE:
+        return ConfigurationError(
+            f"{message} The user who runs collectstatic must be able to write there.",
+            'In settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"',
+        )
+    return CommandError(message)
+
+
+def _open_path(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
+def _reference_error(name: str, error: Exception, tree: HashingTree) -> str:
+    """Django's report on a file that it can't hash, with the words that Heroku looks for.
+
+    heroku-backpack-python's ``bin/steps/collectstatic`` tells users about missing
+    references when the log has "The CSS file".
+    """
+    notes = "\n".join(getattr(error, "__notes__", ()))
+    if f"The file '{tree.missing}' could not be found" in str(error):
+        kind = "The CSS file" if name.endswith(".css") else "The CSS file or script"
+        return (
+            f"{kind} {name!r} refers to {tree.missing!r}, which no static files finder has found. "
+            f"Add the file, or take the reference out.\n{notes}".rstrip()
+        )
+    return f"{name!r} can't be hashed: {error}\n{notes}".rstrip()

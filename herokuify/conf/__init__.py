@@ -1,0 +1,1 @@
+"""What the settings fragments share: private, pure, and without Django."""

@@ -1,0 +1,121 @@
+"""Add-ons that provide a bucket: which variables they set, and what those mean.
+
+docs/aws.md, "Add a provider", explains how to add one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from herokuify import env
+from herokuify.conf.addresses import parse_s3_url
+from herokuify.exceptions import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Addon:
+    """An add-on that provides a bucket.
+
+    ``keys`` are its variables for the access key's id and secret. ``place`` makes AWS_*
+    settings of its ``placement`` variables, and is called only when all of them are set. An
+    AWS_LOCATION among them is a prefix that the add-on's keys can't leave.
+    """
+
+    title: str
+    keys: tuple[str, str]
+    placement: tuple[str, ...]
+    place: Callable[[Mapping[str, str]], dict[str, str]]
+
+    def is_attached(self, environ: Mapping[str, str]) -> bool:
+        """Tell whether any of its variables is set."""
+        return env.is_set(environ, *self.keys, *self.placement)
+
+
+def bucket_name(value: str) -> str:
+    """Convert the name of a bucket, or the alias of an access point."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{3,255}", value):
+        raise ValueError("a bucket's name alone, such as my-bucket, without s3:// and folders")
+    return value
+
+
+def region_name(value: str) -> str:
+    """Convert a region's code; other services than AWS have their own (``auto``, ``fr-par``)."""
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,63}", value):
+        raise ValueError("a region's code, such as eu-west-1")
+    return value
+
+
+def _place_bucketeer(environ: Mapping[str, str]) -> dict[str, str]:
+    bucket = env.read(environ, "BUCKETEER_BUCKET_NAME", convert=bucket_name)
+    region = env.read(environ, "BUCKETEER_AWS_REGION", convert=region_name)
+    return {"AWS_STORAGE_BUCKET_NAME": bucket or "", "AWS_S3_REGION_NAME": region or ""}
+
+
+def _place_cloudcube(environ: Mapping[str, str]) -> dict[str, str]:
+    """Split CLOUDCUBE_URL, ``https://<bucket's host>/<cube>`` (Heroku Dev Center, "Cloudcube").
+
+    The bucket is shared by many customers: all keys are below the cube, and anyone may read
+    those below its ``public/``.
+    """
+    url = env.read(environ, "CLOUDCUBE_URL", convert=env.http_url) or ""
+    address = parse_s3_url(url)
+    if address is None or not address.prefix:
+        raise ConfigurationError(
+            f"CLOUDCUBE_URL is {url!r}; it must be https://<bucket>.s3.amazonaws.com/<cube>, as "
+            "the add-on has set it.",
+            "heroku config:get CLOUDCUBE_URL",
+        )
+    placement = {
+        "AWS_STORAGE_BUCKET_NAME": address.bucket,
+        "AWS_LOCATION": address.prefix,
+        "AWS_PUBLIC_LOCATION": f"{address.prefix}/public",
+    }
+    return placement | ({"AWS_S3_REGION_NAME": address.region} if address.region else {})
+
+
+ADDONS = (
+    Addon(
+        title="Bucketeer",
+        keys=("BUCKETEER_AWS_ACCESS_KEY_ID", "BUCKETEER_AWS_SECRET_ACCESS_KEY"),
+        placement=("BUCKETEER_BUCKET_NAME", "BUCKETEER_AWS_REGION"),
+        place=_place_bucketeer,
+    ),
+    Addon(
+        title="Cloudcube",
+        keys=("CLOUDCUBE_ACCESS_KEY_ID", "CLOUDCUBE_SECRET_ACCESS_KEY"),
+        placement=("CLOUDCUBE_URL",),
+        place=_place_cloudcube,
+    ),
+)
+
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_PLACES = {"BUCKETEER_AWS_REGION": "AWS_S3_REGION_NAME"}
+VARIABLES = tuple(
+    env.Variable((name,), f"{addon.title}: access to the bucket", secret=True, settings=(setting,))
+    for addon in ADDONS
+    for name, setting in zip(addon.keys, _KEYS, strict=True)
+) + tuple(
+    env.Variable(
+        (name,),
+        f"{addon.title}: where the bucket is",
+        settings=(_PLACES.get(name, "AWS_STORAGE_BUCKET_NAME"),),
+    )
+    for addon in ADDONS
+    for name in addon.placement
+)
+
+
+def find_addon(environ: Mapping[str, str]) -> Addon | None:
+    """Return the add-on whose variables are set, or None; two are a ConfigurationError."""
+    attached = [addon for addon in ADDONS if addon.is_attached(environ)]
+    if len(attached) > 1:
+        titles = env.listed(addon.title for addon in attached)
+        plain = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_STORAGE_BUCKET_NAME")
+        raise ConfigurationError(
+            f"{titles} are both attached, and herokuify can't tell which one holds the files.",
+            "Detach the other (heroku addons:detach …), or set the plain names, which win: "
+            f"{env.config_set(plain)}",
+        )
+    return attached[0] if attached else None

@@ -1,0 +1,130 @@
+"""Database URLs: what dj-database-url makes of one, and what is wrong with one it refuses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import dj_database_url
+
+from herokuify.exceptions import ConfigurationError
+
+#: libpq's (PostgreSQL's manual, "SSL Support").
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+#: Those that may do without TLS.
+UNENCRYPTED = SSL_MODES[:3]
+#: MySQL's (its manual, "Command Options for Encrypted Connections").
+MYSQL_SSL_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
+_POSTGRESQL = re.compile(
+    r"(?P<scheme>(?:postgres|postgresql|pgsql|postgis|timescale|timescalegis)://)"
+    r"(?P<user>[^/?#]*@)?(?P<hosts>[^/?#@]*)",
+    re.IGNORECASE,
+)
+_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%]+)\]|(?P<name>[^:\[\]]*))(?::(?P<port>\d*))?")
+
+
+def parse(name: str, url: str) -> dict[str, Any]:
+    """Make one entry of DATABASES of the URL that the variable ``name`` holds.
+
+    OPTIONS is always there. Raises ConfigurationError, which repeats no part of the URL but
+    its scheme, when Django or the database's driver could make nothing of it.
+    """
+    try:
+        several = _several_hosts(url)
+        config: dict[str, Any] = {"OPTIONS": {}, **dj_database_url.parse(several[0])}
+    except ValueError:
+        # Neither its message nor the URL may be repeated: both can hold the password.
+        raise _malformed(name, _fault(url)) from None
+    config |= several[1]
+    options = config["OPTIONS"]
+    if not config["NAME"] and "service" not in options:
+        raise _malformed(name, "it names no database")
+    if is_postgresql(config):
+        _check_postgresql(name, options)
+    elif is_mysql(config):
+        _adapt_mysql(name, options)
+    return config
+
+
+def is_postgresql(config: Mapping[str, Any]) -> bool:
+    """Tell whether the entry is for PostgreSQL, PostGIS included."""
+    return str(config["ENGINE"]).endswith((".postgresql", ".postgis"))
+
+
+def is_mysql(config: Mapping[str, Any]) -> bool:
+    """Tell whether the entry is for MySQL or MariaDB, on Django's own engines."""
+    return str(config["ENGINE"]).startswith("django.") and config["ENGINE"].endswith(".mysql")
+
+
+def is_here(hosts: str) -> bool:
+    """Tell whether all of an entry's hosts are this machine; "" and a path mean a socket."""
+    local = {"", "localhost", "127.0.0.1", "::1"}
+    return all(host in local or host.startswith("/") for host in hosts.split(","))
+
+
+def _several_hosts(url: str) -> tuple[str, dict[str, str]]:
+    """Split a URL of several hosts into one of a single host, and HOST and PORT as libpq has them.
+
+    ``urllib.parse`` knows one host; of others it loses those after an IPv6 address, and takes
+    their ports for a malformed one. A socket's path keeps its upper case.
+    """
+    found = _POSTGRESQL.match(url)
+    if found is None or not ("," in found["hosts"] or "%" in found["hosts"]):
+        return url, {}
+    hosts, ports = [], []
+    for part in found["hosts"].split(","):
+        one = _HOST.fullmatch(part)
+        if one is None:
+            raise ValueError("no host")
+        host = unquote(one["ipv6"] or one["name"])
+        hosts.append(host if host.startswith("/") else host.lower())
+        ports.append(one["port"] or "")
+    single = f"{found['scheme']}{found['user'] or ''}several{url[found.end() :]}"
+    # One port is every host's; of several, an empty one is libpq's default.
+    port = ",".join(ports) if any(ports) else ""
+    return single, {"HOST": ",".join(hosts), "PORT": port}
+
+
+def _check_postgresql(name: str, options: dict[str, Any]) -> None:
+    if options.get("sslmode", "prefer") not in SSL_MODES:
+        raise _malformed(name, f"its sslmode is none of {', '.join(SSL_MODES)}")
+    # libpq refuses the system's authorities with any weaker mode.
+    if (
+        options.get("sslrootcert") == "system"
+        and options.setdefault("sslmode", "verify-full") != "verify-full"
+    ):
+        raise _malformed(name, "with sslrootcert=system, its sslmode must be verify-full")
+    if not isinstance(options.get("pool", False), bool):
+        raise _malformed(name, "its pool is neither true nor false")
+
+
+def _adapt_mysql(name: str, options: dict[str, Any]) -> None:
+    """Name the options as mysqlclient does; ``reconnect`` is of no use to Django, nor known."""
+    options.pop("reconnect", None)
+    mode = options.pop("ssl-mode", None) or options.pop("sslmode", None)
+    if mode is not None:
+        options["ssl_mode"] = mode = str(mode).upper().replace("-", "_")
+        if mode not in MYSQL_SSL_MODES:
+            raise _malformed(name, f"its ssl-mode is none of {', '.join(MYSQL_SSL_MODES)}")
+
+
+def _fault(url: str) -> str:
+    """Say what is wrong with a URL that dj-database-url refuses, without repeating it."""
+    scheme = re.match(r"[a-z][a-z0-9+.-]{0,30}(?=://)", url, re.IGNORECASE)
+    if scheme is None:
+        return "it does not begin with a scheme and ://"
+    try:
+        dj_database_url.parse(f"{scheme[0]}://host/name")
+    except ValueError:
+        return f"dj-database-url knows no scheme {scheme[0]!r}"
+    return "its port is no number, or user or password hold characters not percent-encoded"
+
+
+def _malformed(name: str, fault: str) -> ConfigurationError:
+    attach = ", or attach a database: heroku addons:create heroku-postgresql"
+    return ConfigurationError(
+        f"{name} is malformed: {fault}. It must be like postgres://user:password@host:5432/name.",
+        f"heroku config:set {name}=…{attach if name == 'DATABASE_URL' else ''}",
+    )

@@ -1,0 +1,131 @@
+"""The domains that the site answers for: from config vars, and from the platform's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from herokuify import env
+
+#: What runserver and a server of one's own are reached by.
+LOCAL_HOSTS = (".localhost", "127.0.0.1", "[::1]")
+
+VARIABLES = (
+    env.Variable(
+        ("ALLOWED_HOSTS",), "the site's domains, between commas", settings=("ALLOWED_HOSTS",)
+    ),
+    env.Variable(
+        ("CSRF_TRUSTED_ORIGINS",),
+        "other sites whose forms are accepted, between commas",
+        settings=("CSRF_TRUSTED_ORIGINS",),
+    ),
+    env.Variable(
+        ("HEROKU_APP_DEFAULT_DOMAIN_NAME",),
+        "dyno metadata: a domain of the site",
+        settings=("ALLOWED_HOSTS",),
+    ),
+    *(
+        env.Variable((name,), f"{platform}: a domain of the site", settings=("ALLOWED_HOSTS",))
+        for name, platform in (
+            ("RENDER_EXTERNAL_HOSTNAME", "Render"),
+            ("RAILWAY_PUBLIC_DOMAIN", "Railway"),
+            ("KOYEB_PUBLIC_DOMAIN", "Koyeb"),
+            ("FLY_APP_NAME", "Fly.io"),
+            ("APP", "Scalingo"),
+            ("REGION_NAME", "Scalingo"),
+        )
+    ),
+)
+#: Each holds a domain of the site, and is not there where no domain leads to the process.
+DOMAINS = (
+    "HEROKU_APP_DEFAULT_DOMAIN_NAME",
+    "RENDER_EXTERNAL_HOSTNAME",
+    "RAILWAY_PUBLIC_DOMAIN",
+    "KOYEB_PUBLIC_DOMAIN",
+)
+
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_NAME = rf"{_LABEL}(?:\.{_LABEL})*"
+_IPV6 = r"\[[0-9A-Fa-f:.]+\]"
+
+
+def host(value: str) -> str:
+    """Convert a domain (``.example.com`` with its subdomains), an IP address or ``*``."""
+    if not re.fullmatch(rf"\*|\.?{_NAME}|{_IPV6}", value):
+        raise ValueError("domains alone, such as www.example.com, without https:// and ports")
+    return value.lower()
+
+
+def hosts(value: str) -> list[str]:
+    """Convert domains between commas."""
+    return [host(item) for item in env.comma_list(value)]
+
+
+def origins(value: str) -> list[str]:
+    """Convert origins between commas: a scheme and a host, which may begin with ``*.``."""
+    items = env.comma_list(value)
+    origin = rf"https?://(?:(?:\*\.)?{_NAME}|{_IPV6})(?::[0-9]{{1,5}})?"
+    if not all(re.fullmatch(origin, item) for item in items):
+        raise ValueError("origins, such as https://www.example.com or https://*.example.com")
+    return items
+
+
+def domain(value: str) -> str:
+    """Convert a domain that a platform names."""
+    if value.startswith(("*", ".", "[")):
+        raise ValueError("a domain, such as example-1234567890ab.herokuapp.com")
+    return host(value)
+
+
+def read_hosts(environ: Mapping[str, str], *, is_local: bool) -> dict[str, list[str]]:
+    """Read ALLOWED_HOSTS and CSRF_TRUSTED_ORIGINS; ``is_local`` adds this machine's names.
+
+    Raises ConfigurationError for a value that can't be right.
+    """
+    given = env.read(environ, "ALLOWED_HOSTS", convert=hosts) or []
+    trusted = env.read(environ, "CSRF_TRUSTED_ORIGINS", convert=origins) or []
+    of_app = _domains_of_platform(environ)
+    return {
+        "ALLOWED_HOSTS": _unique(*given, *of_app, *(LOCAL_HOSTS if is_local else ())),
+        "CSRF_TRUSTED_ORIGINS": _unique(*trusted, *(f"https://{name}" for name in of_app)),
+    }
+
+
+def _domains_of_platform(environ: Mapping[str, str]) -> list[str]:
+    """Return the domains that the platform gave the site; never one that is only likely.
+
+    HEROKU_APP_NAME names none: the domains of apps made since June 2023 have a random part
+    (Heroku Dev Center, "App Names and Subdomains").
+    """
+    found = [env.read(environ, name, convert=domain) for name in DOMAINS]
+    platform = env.get_platform(environ)
+    fly, app, region = (
+        env.read(environ, name, default="") for name in ("FLY_APP_NAME", "APP", "REGION_NAME")
+    )
+    # The names are the platforms' there alone; another's variable APP may hold anything.
+    if platform is env.FLY and re.fullmatch(_LABEL, fly):
+        found.append(f"{fly}.fly.dev")
+    elif platform is env.SCALINGO and re.fullmatch(rf"{_LABEL} {_LABEL}", f"{app} {region}"):
+        found.append(f"{app}.{region}.scalingo.io")
+    return [name for name in found if name]
+
+
+def site_origins(allowed_hosts: Iterable[str], trusted_origins: Iterable[str]) -> list[str]:
+    """Return the origins of the site's pages, as CORS rules have them; ``["*"]`` for any.
+
+    Takes Django's ALLOWED_HOSTS and CSRF_TRUSTED_ORIGINS. The domains are taken to speak
+    HTTPS; this machine's own names are left out.
+    """
+    names = [name for name in allowed_hosts if name not in LOCAL_HOSTS]
+    if "*" in names:
+        return ["*"]
+    found = []
+    for name in names:
+        found.append(f"https://{name.removeprefix('.')}")
+        if name.startswith("."):  # with its subdomains
+            found.append(f"https://*{name}")
+    return _unique(*found, *trusted_origins)
+
+
+def _unique(*items: str) -> list[str]:
+    return list(dict.fromkeys(items))

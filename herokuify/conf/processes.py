@@ -1,0 +1,107 @@
+"""How many processes and threads serve the site, and which kind of server they belong to."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from herokuify import env
+
+CGROUP = Path("/sys/fs/cgroup")
+WORKER_BYTES = 256 * 2**20  # what Heroku's buildpack reckons with
+THREADS = 4
+#: Connections that a role may have on Heroku's smallest plan, essential-0 ("Heroku Postgres
+#: Plans"), and how many of them the site's processes leave to others.
+SMALLEST_LIMIT = 20
+RESERVED = 4
+POOL_TIMEOUT = 10  # seconds
+#: The first is Django's own entry point, which nothing but an asgi.py imports; the others are
+#: servers, for an asgi.py that imports the settings first.
+ASGI_MODULES = ("django.core.asgi", "daphne.server", "gunicorn.workers.gasgi", "uvicorn.server")
+
+
+def count(value: str) -> int:
+    """Convert a number of processes or threads, 1 or more."""
+    try:
+        number = env.integer(value)
+    except ValueError:
+        number = 0
+    if not 0 < number < 1000:
+        raise ValueError("a number from 1 to 999")
+    return number
+
+
+def read_workers(environ: Mapping[str, str]) -> int:
+    """Return the number of a dyno's web processes: WEB_CONCURRENCY, or what memory allows."""
+    given = env.read(environ, "WEB_CONCURRENCY", convert=count)
+    return given or workers_for(memory_limit(), processors())
+
+
+def read_threads(environ: Mapping[str, str]) -> int:
+    """Return the number of threads of a web process: WEB_THREADS, or 4."""
+    return env.read(environ, "WEB_THREADS", convert=count) or THREADS
+
+
+def workers_for(memory: int | None, processors: int) -> int:
+    """Return a number of processes for bytes of memory (None: no limit known) and processors.
+
+    It is what Heroku's classic Python buildpack chooses for each dyno type; the cloud-native
+    one leaves it to the app (Heroku Dev Center, "Optimizing Python Application Concurrency").
+    """
+    most = 2 * processors + 1
+    return most if memory is None else max(1, min(memory // WORKER_BYTES, most))
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_limit(cgroup: Path = CGROUP) -> int | None:
+    """Return how many bytes the dyno or container may use, or None when nothing limits it."""
+    # Of control groups v2, and of v1.
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            limit = int((cgroup / name).read_text(encoding="ascii"))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+        # v1 writes a number near 2**63 for "no limit".
+        return limit if limit < 2**60 else None
+    return None
+
+
+def pool_options(environ: Mapping[str, str], given: bool | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a process's psycopg pool; ``given`` ones win.
+
+    It has a connection for each thread, and all processes' pools together leave a few of
+    Heroku's smallest limit to the release phase and to one-off dynos. A process without a
+    request keeps one. Who waits longer than ``timeout`` seconds gets an error: the router
+    would not wait for the answer.
+    """
+    share = (SMALLEST_LIMIT - RESERVED) // read_workers(environ)
+    size = max(1, min(read_threads(environ), share))
+    options: dict[str, Any] = {"min_size": 1, "max_size": size, "timeout": POOL_TIMEOUT}
+    if not isinstance(given, bool):
+        options |= given
+        if "max_size" not in given:
+            options["max_size"] = max(options["min_size"], size)
+    return options
+
+
+def serves_asgi() -> bool:
+    """Tell whether this process serves the site over ASGI.
+
+    Settings are imported by the application's asgi.py, after Django's ASGI entry point, so
+    that no server needs to be named: gunicorn with any worker, uvicorn, Daphne, Hypercorn.
+    """
+    return any(name in sys.modules for name in ASGI_MODULES)
+
+
+def runs_development_server() -> bool:
+    """Tell whether this process is ``manage.py runserver``, or a package's variant of it."""
+    return len(sys.argv) > 1 and sys.argv[1].startswith("runserver")

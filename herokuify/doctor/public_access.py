@@ -1,0 +1,165 @@
+"""What visitors get: static files and no media files, and fonts from another origin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from herokuify.conf.addresses import parse_s3_url
+from herokuify.conf.hosts import site_origins
+from herokuify.doctor.findings import Finding, Subject
+from herokuify.doctor.web import Page, UnreachableError, fetch
+from herokuify.storage import S3BotoStorage
+from herokuify.storage.static import S3StaticStorage, joined
+
+#: Origins that are asked for.
+MOST_ORIGINS = 5
+_ANY = "https://any.example"  # where every host is allowed
+FONTS = (".woff2", ".woff", ".ttf", ".otf", ".eot")
+_APPLY = "python manage.py herokuify bucket --apply"
+_STATIC_URL = "In settings.py: from herokuify.aws import *; STATIC_URL = get_static_url()"
+
+
+def probe_static(
+    storage: S3StaticStorage, subject: Subject, name: str, body: bytes | None
+) -> Finding:
+    """GET a static file without credentials, where STATIC_URL says; ``body`` is its content."""
+    probe = "static.public"
+    url = joined(storage.base_url, name)
+    try:
+        page = fetch(url, ca_file=_ca_file(storage))
+    except UnreachableError as error:
+        return subject.failed(probe, str(error), error.hint)
+    if page.status == 200 and body in {None, page.body}:
+        return subject.ok(probe, f"Anyone may read static files at {storage.base_url}")
+    if page.status in {401, 403}:
+        is_s3 = parse_s3_url(storage.base_url, endpoint_url=storage.endpoint_url) is not None
+        return subject.failed(
+            probe,
+            f"Static files are not public: {url} answers {page.description}.",
+            f"{_APPLY} (a policy that makes them public; where the AWS account blocks public "
+            "policies, it says so)"
+            # S3 tells no stranger that a file is absent.
+            + ("" if is_s3 else f", or have the CDN read s3://{storage.bucket_name}"),
+        )
+    if page.status == 404:
+        return subject.failed(
+            probe,
+            f"STATIC_URL leads elsewhere: {storage.base_url} knows nothing of a file that is in "
+            f"s3://{storage.bucket_name}/{storage.location.strip('/')}/.",
+            _STATIC_URL,
+        )
+    if page.status == 200:
+        return subject.failed(
+            probe,
+            f"STATIC_URL leads elsewhere: {url} answers with something else than the file.",
+            _STATIC_URL,
+        )
+    return subject.failed(probe, f"{url} answers {page.description}.", _STATIC_URL)
+
+
+def probe_media(storage: S3BotoStorage, subject: Subject, name: str, body: bytes) -> list[Finding]:
+    """GET a private file with its signed URL, and without the signature."""
+    url = storage.url(name)
+    ca_file = _ca_file(storage)
+    bare = url.partition("?")[0]
+    try:
+        page = fetch(url, ca_file=ca_file)
+        findings = [_readable(storage, subject, bare, page, body)]
+        if storage.querystring_auth:
+            findings.append(_refused(subject, bare, fetch(bare, ca_file=ca_file)))
+    except UnreachableError as error:
+        return [subject.failed("media.url", str(error), error.hint)]
+    return findings
+
+
+def _readable(
+    storage: S3BotoStorage, subject: Subject, url: str, page: Page, body: bytes
+) -> Finding:
+    probe = "media.url"
+    kind = "a signed URL" if storage.querystring_auth else "its URL"
+    if page.status == 200 and page.body == body:
+        return subject.ok(probe, f"A file can be read at {kind}.")
+    if storage.querystring_auth:
+        hint = (
+            "heroku config:set AWS_S3_REGION_NAME=… (the bucket's own: signed URLs follow no "
+            "redirections); with AWS_S3_CUSTOM_DOMAIN, check AWS_CLOUDFRONT_KEY and its id"
+        )
+    else:
+        hint = (
+            "Delete AWS_QUERYSTRING_AUTH = False from settings.py: unsigned URLs show public "
+            "files only, and media files are private."
+        )
+    return subject.failed(probe, f"A file can't be read at {kind}: {url} {_told(page)}.", hint)
+
+
+def _told(page: Page) -> str:
+    if page.status == 200:
+        return "answers with something else"
+    return f"answers {page.description}"
+
+
+def _refused(subject: Subject, url: str, page: Page) -> Finding:
+    probe = "media.private"
+    if page.status != 200:
+        return subject.ok(probe, f"Without a signature the answer is {page.description}.")
+    return subject.failed(
+        probe,
+        f"Anyone may read media files: {url} needs no signature.",
+        f"{_APPLY} (public read for static files alone), and delete ACLs of old media files: "
+        "aws s3api put-object-acl --acl private …",
+    )
+
+
+def probe_cors(
+    storage: S3StaticStorage, subject: Subject, name: str, published: Iterable[str] | None
+) -> Finding:
+    """Whether browsers on the site's pages may use a static file as a font.
+
+    ``published`` are the names of the release's files, None where they are not known.
+    """
+    probe = "static.cors"
+    origins = _origins(storage.base_url)
+    if not origins:
+        return subject.skipped(
+            probe, "ALLOWED_HOSTS names no site whose pages could load a font from here"
+        )
+    url = joined(storage.base_url, name)
+    refused = []
+    for origin in origins:
+        try:
+            page = fetch(url, origin=origin, ca_file=_ca_file(storage))
+        except UnreachableError as error:
+            return subject.failed(probe, str(error), error.hint)
+        if page.headers.get("access-control-allow-origin") not in {"*", origin}:
+            refused.append(origin)
+    if not refused:
+        return subject.ok(probe, f"Fonts may be loaded by pages of {', '.join(origins)}.")
+    message = f"Browsers refuse fonts to pages of {', '.join(refused)}: {storage.base_url} sends "
+    message += "them no Access-Control-Allow-Origin"
+    if published is not None and not any(file.endswith(FONTS) for file in published):
+        return subject.warning(probe, f"{message}. This release has no fonts.", _APPLY)
+    return subject.failed(
+        probe,
+        f"{message}.",
+        f"{_APPLY} (CORS for the site's hosts). A CDN must pass on the request's Origin, and "
+        "forget what it holds.",
+    )
+
+
+def _origins(base_url: str) -> list[str]:
+    """Origins that stand for the site's, those first that are named without a wildcard."""
+    origins = site_origins(settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)
+    own = f"https://{urlsplit(base_url).netloc}"
+    concrete = [
+        _ANY if origin == "*" else origin.replace("*", "www")
+        for origin in sorted(origins, key=lambda origin: "*" in origin)
+    ]
+    return [origin for origin in dict.fromkeys(concrete) if origin != own][:MOST_ORIGINS]
+
+
+def _ca_file(storage: S3BotoStorage) -> str | None:
+    """The CA that the settings trust, such as a company's."""
+    return storage.verify if isinstance(storage.verify, str) else None

@@ -1,0 +1,50 @@
+"""All probes, in order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import chain
+
+from herokuify.doctor import caches, databases, files, mail
+from herokuify.doctor.configuration import SUBJECT, probe_checks
+from herokuify.doctor.files import SETTINGS
+from herokuify.doctor.findings import Finding, Subject
+from herokuify.doctor.report import without_secrets
+from herokuify.doctor.runner import ProbeGroup
+from herokuify.doctor.secrets import Secrets
+from herokuify.storage.registry import s3_registered
+
+CHECKS_SECONDS = 30.0
+
+
+def run_probes() -> list[Finding]:
+    """Run all probes of what is configured; their findings hold no secret."""
+    checks = ProbeGroup(SUBJECT, "checks", CHECKS_SECONDS, "Run: manage.py check", probe_checks)
+    # These wait for different servers, and may as well wait at once.
+    services = chain(databases.probe_groups(), caches.probe_groups(), mail.probe_groups())
+    waiting = [group.start() for group in services]
+    # These depend on each other: what is found once is not asked again.
+    in_turn = (group.start() for group in chain([checks], files.probe_groups()))
+    findings = [finding for run in chain(in_turn, waiting) for finding in run.findings()]
+    return without_secrets(_once(findings), Secrets.of(os.environ, *_keys()))
+
+
+def _once(findings: list[Finding]) -> Iterator[Finding]:
+    """The findings, without the errors of settings that a system check has told already."""
+    told = {finding.message for finding in findings if finding.probe.startswith("check ")}
+    for finding in findings:
+        if finding.probe == SETTINGS and finding.message in told:
+            yield Subject(finding.subject).skipped(SETTINGS, "not usable: see the check above")
+        else:
+            yield finding
+
+
+def _keys() -> Iterator[str | None]:
+    """Keys that a project's own storage class holds, and no setting."""
+    for one in s3_registered():
+        try:
+            storage = one.make()
+        except Exception:  # noqa: BLE001, S112 (files.probe_groups() has told it)
+            continue
+        yield from (storage.access_key, storage.secret_key, storage.security_token)

@@ -1,0 +1,151 @@
+"""Old settings on new Django; the one place that compares Django's versions.
+
+Fragments name what stands here while the settings are being made, so Django's settings are
+imported inside functions only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+
+from herokuify import env
+from herokuify.exceptions import ConfigurationError
+
+#: Setting → the alias in STORAGES that took its place (Django 4.2 release notes, "Custom
+#: file storages").
+LEGACY_SETTINGS = {"DEFAULT_FILE_STORAGE": "default", "STATICFILES_STORAGE": "staticfiles"}
+
+#: django-compressor's COMPRESS_OFFLINE_MANIFEST_STORAGE, as two fragments set it.
+OFFLINE_MANIFEST_STORAGE = "herokuify.storage.offline.OfflineManifestStorage"
+
+
+def django_reads_legacy_settings() -> bool:
+    """Tell whether this Django still obeys STATICFILES_STORAGE and DEFAULT_FILE_STORAGE.
+
+    Django 5.1 removed them (its release notes, "Features removed in 5.1"), and ignores them
+    silently.
+    """
+    import django
+
+    return django.VERSION < (5, 1)
+
+
+# With "herokuify" in INSTALLED_APPS: the settings take effect again
+
+
+class LegacyStorages(dict[str, Any]):
+    """A STORAGES setting that was made from the legacy ones, not written by the project."""
+
+
+def apply_legacy_settings() -> None:
+    """Let STATICFILES_STORAGE and DEFAULT_FILE_STORAGE take effect where Django dropped them.
+
+    May be called any number of times. Raises ConfigurationError when the project sets
+    STORAGES as well.
+    """
+    from django.conf import global_settings, settings
+
+    if django_reads_legacy_settings():
+        return
+    found = [name for name in LEGACY_SETTINGS if getattr(settings, name, None)]
+    if not found:
+        return
+    is_ours = isinstance(settings.STORAGES, LegacyStorages)
+    if settings.is_overridden("STORAGES") and not is_ours:  # type: ignore[misc]
+        alias = LEGACY_SETTINGS[found[0]]
+        raise ConfigurationError(
+            f"{found[0]} and STORAGES are both set.",
+            f"Delete the line {found[0]} = … from the settings, and name the class in "
+            f"STORAGES[{alias!r}] instead.",
+        )
+    made = {LEGACY_SETTINGS[name]: {"BACKEND": getattr(settings, name)} for name in found}
+    settings.STORAGES = LegacyStorages({**global_settings.STORAGES, **made})
+    _forget_storages()
+
+
+def follow_overrides(*, setting: str, **kwargs: Any) -> None:
+    """Receiver of ``setting_changed``: tests that override a legacy setting see its effect."""
+    if setting in LEGACY_SETTINGS and not django_reads_legacy_settings():
+        _forget_storages()
+        apply_legacy_settings()
+
+
+def _forget_storages() -> None:
+    """Have Django resolve STORAGES anew, as its own test signals do."""
+    from django.contrib.staticfiles.storage import staticfiles_storage
+    from django.core.files.storage import default_storage, storages
+    from django.utils.functional import empty
+
+    storages.__dict__.pop("backends", None)
+    handler: Any = storages
+    handler._backends = None  # noqa: SLF001
+    handler._storages = {}  # noqa: SLF001
+    lazy: Any
+    for lazy in (default_storage, staticfiles_storage):
+        lazy._wrapped = empty  # noqa: SLF001
+
+
+# Without it: one clear error
+
+
+def ignored_settings() -> list[str]:
+    """Return the legacy settings that the project sets and that take no effect."""
+    from django.apps import apps
+    from django.conf import global_settings, settings
+
+    return [
+        name
+        for name in sorted(LEGACY_SETTINGS, reverse=True)
+        if not hasattr(global_settings, name)
+        and getattr(settings, name, None)
+        and not apps.is_installed("herokuify")
+    ]
+
+
+def explain_ignored(ignored: list[str]) -> tuple[str, str]:
+    """Return what is wrong with settings that are ignored, and the hint."""
+    from django.conf import settings
+
+    names = env.listed(ignored)
+    message = f"the settings define {names}, which Django has ignored since 5.1"
+    if settings.is_overridden("STORAGES"):  # type: ignore[misc]
+        return (
+            f"{message} and which contradict STORAGES.",
+            f"Delete {names} from the settings: STORAGES is what Django reads.",
+        )
+    hint = (
+        'Add the line INSTALLED_APPS = ["herokuify", …], above "django.contrib.staticfiles": it '
+        "puts them into effect."
+    )
+    return f"{message}: it would keep the files on the local disk, without a word.", hint
+
+
+def check_legacy_settings(**_: Any) -> list[CheckMessage]:
+    """herokuify.E001: storage settings that Django ignores; herokuify.W013: no app "herokuify"."""
+    ignored = ignored_settings()
+    if ignored:
+        message, hint = explain_ignored(ignored)
+        return [Error(f"ImproperlyConfigured: {message}", hint=hint, id="herokuify.E001")]
+    return [_MISSING_APP] if _lacks_app() else []
+
+
+_MISSING_APP = CheckWarning(
+    'STORAGES["staticfiles"] is a class of herokuify\'s, and "herokuify" is not in INSTALLED_APPS: '
+    "collectstatic is Django's, one request after the other, and no check looks at the settings.",
+    hint='Add the line INSTALLED_APPS = ["herokuify", …], above "django.contrib.staticfiles".',
+    id="herokuify.W013",
+)
+
+
+def _lacks_app() -> bool:
+    """Tell whether Django's collectstatic would write to a storage of herokuify's."""
+    from django.apps import apps
+    from django.conf import settings
+
+    static: Any = settings.STORAGES.get("staticfiles", {})
+    if apps.is_installed("herokuify") or not apps.is_installed("django.contrib.staticfiles"):
+        return False
+    return str(static.get("BACKEND")).startswith("herokuify.storage.")

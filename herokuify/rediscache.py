@@ -1,0 +1,256 @@
+"""A Django cache on Redis that is bounded: in time, in connections, and to its own keys."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django.core.cache.backends.redis import RedisCache as DjangoRedisCache
+from django.core.cache.backends.redis import RedisCacheClient
+
+from herokuify.conf.packages import require_package
+from herokuify.conf.redis import CONNECT_TIMEOUT, READ_TIMEOUT, THREADS
+from herokuify.exceptions import ConfigurationError
+
+T = TypeVar("T")
+
+logger = logging.getLogger("herokuify.cache")
+#: Seconds for which a server that did not answer counts as down, where that is no error: a page
+#: may ask for many keys, and each would wait for the time-out.
+PAUSE = 5.0
+POOL_WAIT = 5.0  # seconds to wait for a connection that another thread holds
+BATCH = 500  # keys that clear() deletes at once
+
+_LIMIT_HINT = (
+    "heroku redis:info shows how many the plan allows; state it in the settings, "
+    "get_cache_config(max_connections=…) and get_celery_config(max_connections=…), or run fewer "
+    "processes: heroku config:set WEB_CONCURRENCY=…"
+)
+_IN_USE = (
+    "All {size} connections of this process to {server} are in use (OPTIONS['max_connections'] "
+    "in CACHES)."
+)
+#: A part of an error's text, in lower case → the problem and the hint.
+_SIGNS = (
+    (
+        "number of clients",
+        "{server} takes no more connections: the plan's limit is reached.",
+        _LIMIT_HINT,
+    ),
+    ("no connection available", _IN_USE, _LIMIT_HINT),
+    ("too many connections", _IN_USE, _LIMIT_HINT),
+    (
+        "maxmemory",
+        "{server} is full, and evicts nothing (maxmemory-policy noeviction).",
+        "heroku redis:maxmemory --policy volatile-lru",
+    ),
+)
+
+_lock = threading.Lock()
+_pools: dict[tuple[object, ...], Any] = {}
+_down: dict[str, float] = {}  # a server → until when it counts as down
+
+
+class _Client(RedisCacheClient):
+    """Django's client with one pool a process: Django's own has one a thread."""
+
+    # Django's, which the type stubs leave out.
+    _servers: list[str]
+    _pool_class: Any
+    _pool_options: dict[str, Any]
+    _get_connection_pool_index: Callable[[bool], int]
+
+    def __init__(self, servers: list[str], **options: Any) -> None:
+        from redis import BlockingConnectionPool
+        from redis.backoff import NoBackoff
+        from redis.exceptions import ConnectionError as RedisConnectionError
+        from redis.retry import Retry
+
+        defaults = {
+            "pool_class": BlockingConnectionPool,
+            "socket_connect_timeout": CONNECT_TIMEOUT,
+            "socket_timeout": READ_TIMEOUT,
+            "max_connections": THREADS,
+            # For connections that the server has closed meanwhile; redis-py's own three retries
+            # wait for up to seconds.
+            "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        }
+        super().__init__(servers, **{**defaults, **options})
+        if issubclass(self._pool_class, BlockingConnectionPool):
+            self._pool_options.setdefault("timeout", POOL_WAIT)
+        shown = {name: value for name, value in options.items() if name != "retry"}
+        self._key = tuple(sorted((name, repr(value)) for name, value in shown.items()))
+
+    def _get_connection_pool(self, write: bool) -> Any:
+        index = self._get_connection_pool_index(write)
+        key = (self._servers[index], self._pool_class, self._key)
+        with _lock:
+            if key not in _pools:
+                _pools[key] = self._pool_class.from_url(self._servers[index], **self._pool_options)
+            return _pools[key]
+
+    def delete_pattern(self, pattern: str) -> bool:
+        """Delete the keys of a pattern: the database may hold a queue as well."""
+        client = self.get_client(None, write=True)
+        batch: list[bytes] = []
+        for key in client.scan_iter(pattern, count=BATCH):
+            batch.append(key)
+            if len(batch) == BATCH:
+                client.unlink(*batch)
+                batch.clear()
+        if batch:
+            client.unlink(*batch)
+        return True
+
+
+class RedisCache(DjangoRedisCache):
+    """Django's Redis cache with time-outs, one pool a process, and a choice of what failure means.
+
+    OPTIONS are redis-py's, and ``ignore_exceptions``: True makes a server that can't be reached,
+    is full or has no connection left an empty cache, and logs a warning; False raises redis-py's
+    error. A wrong password and a certificate that can't be verified always raise. ``clear()``
+    deletes this cache's own keys, found by KEY_PREFIX, and nothing else in the database.
+    """
+
+    # Django's, which the type stubs leave out.
+    _servers: list[str]
+    _cache: Any
+
+    def __init__(self, server: str | list[str], params: dict[str, Any]) -> None:
+        require_package("redis", install="herokuify[redis]", needed_by=type(self).__name__)
+        super().__init__(server, params)
+        self._options = dict(params.get("OPTIONS", {}))
+        self.ignore_exceptions = bool(self._options.pop("ignore_exceptions", False))
+        self._class = _Client
+        self._server = ", ".join(urlsplit(url).hostname or "localhost" for url in self._servers)
+
+    def add(
+        self,
+        key: str,
+        value: Any,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> bool:
+        """Store a value unless the key is there; tell whether that was done."""
+        return bool(self._attempt(False, super().add, key, value, timeout, version))
+
+    def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
+        """Return the value, or the default."""
+        return self._attempt(default, super().get, key, default, version)
+
+    def set(
+        self,
+        key: str,
+        value: Any,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> None:
+        """Store a value."""
+        self._attempt(None, super().set, key, value, timeout, version)
+
+    def touch(
+        self, key: str, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> bool:
+        """Give the key another expiry; tell whether it was there."""
+        return bool(self._attempt(False, super().touch, key, timeout, version))
+
+    def delete(self, key: str, version: int | None = None) -> bool:
+        """Delete the key; tell whether it was there."""
+        return bool(self._attempt(False, super().delete, key, version))
+
+    def get_many(self, keys: Iterable[str], version: int | None = None) -> dict[str, Any]:
+        """Return those of the keys that are there, with their values."""
+        keys = list(keys)
+        return dict(self._attempt({}, super().get_many, keys, version)) if keys else {}
+
+    def has_key(self, key: str, version: int | None = None) -> bool:
+        """Tell whether the key is there."""
+        return bool(self._attempt(False, super().has_key, key, version))
+
+    def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
+        """Add to a number; raises ValueError without it."""
+        number = self._attempt(None, super().incr, key, delta, version)
+        if number is None:
+            raise ValueError(f"Key '{key}' not found")
+        return int(number)
+
+    def set_many(
+        self,
+        data: Mapping[str, Any],
+        timeout: float | None = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> list[Any]:
+        """Store values; return the keys of those that were not."""
+        if not data:
+            return []
+        return list(self._attempt(list(data), super().set_many, data, timeout, version))
+
+    def delete_many(self, keys: Iterable[str], version: int | None = None) -> None:
+        """Delete the keys."""
+        keys = list(keys)
+        if keys:
+            self._attempt(None, super().delete_many, keys, version)
+
+    def clear(self) -> bool:  # type: ignore[override]  # the stubs know no result
+        """Delete all keys of this cache, of all versions."""
+        escaped = "".join(f"\\{sign}" if sign in "*?[]\\" else sign for sign in self.key_prefix)
+        return bool(
+            self._attempt(False, self._cache.delete_pattern, self.key_func("*", escaped, "*"))
+        )
+
+    def _attempt(self, missing: Any, command: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a command; where exceptions are ignored, return what is said of a missing key."""
+        from redis import exceptions
+
+        if self.ignore_exceptions and _down.get(self._server, 0) > time.monotonic():
+            return missing
+        try:
+            return command(*arguments)
+        except (
+            exceptions.ConnectionError,
+            exceptions.TimeoutError,
+            exceptions.OutOfMemoryError,
+        ) as error:
+            if _is_configuration(error):
+                raise
+            problem, hint = self._explain(error)
+            if not self.ignore_exceptions:
+                raise type(error)(f"{problem} {hint}") from error
+            if not isinstance(error, exceptions.OutOfMemoryError):
+                _down[self._server] = time.monotonic() + PAUSE
+            # No error: AdminEmailHandler would send one mail a pause.
+            logger.warning("%s It counts as an empty cache. %s", problem, hint)
+            return missing
+
+    def _explain(self, error: Exception) -> tuple[str, str]:
+        server = f"Redis at {self._server}"
+        lower = str(error).lower()
+        for sign, problem, hint in _SIGNS:
+            if sign in lower:
+                size = self._options.get("max_connections", THREADS)
+                return problem.format(server=server, size=size), hint
+        return f"{server} does not answer ({type(error).__name__}: {error}).", "heroku redis:info"
+
+
+def _is_configuration(error: BaseException) -> bool:
+    """Whether the settings are at fault, and not the server's state."""
+    from redis import exceptions
+
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(
+            seen,
+            exceptions.AuthenticationError
+            | exceptions.AuthorizationError
+            | ssl.SSLCertVerificationError
+            | ConfigurationError,
+        ):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

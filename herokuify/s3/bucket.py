@@ -1,0 +1,187 @@
+"""Creating a bucket, ready for every storage that shares it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+
+from herokuify.exceptions import S3ConfigurationError, S3Error
+from herokuify.s3.destination import Destination
+from herokuify.s3.errors import code_of, explain, explained
+from herokuify.s3.policies import cors_rule, public_policy
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+    from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import WaiterConfigTypeDef
+
+logger = logging.getLogger("herokuify.s3")
+
+#: Regions whose buckets are made without a LocationConstraint (Amazon S3 API
+#: Reference, "CreateBucket": us-east-1 must not be named).
+DEFAULT_REGIONS = {None, "", "us-east-1", "aws-global"}
+_creating = Lock()  # held by the thread that creates a bucket
+_READY: WaiterConfigTypeDef = {"Delay": 1, "MaxAttempts": 30}  # seconds, tries
+
+
+def create(client: S3Client, destination: Destination, public: Sequence[str]) -> None:
+    """Make the bucket and let anyone GET what lies below the ``public`` locations.
+
+    ``public`` holds prefixes without slashes at their ends. A bucket that is there
+    already is left exactly as it is; one that can't be made ready is removed again.
+    Raises S3ConfigurationError with the permission that is missing.
+    """
+    # One at a time: us-east-1 tells each of two creators that it was the first, and one that
+    # fails would take the other's bucket away.
+    with _creating:
+        if not _exists(client, destination):
+            _make_ready(client, destination, public)
+
+
+def _exists(client: S3Client, destination: Destination) -> bool:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        client.head_bucket(Bucket=destination.bucket)
+    except ClientError:
+        return False  # what a HEAD refuses is told better by the attempt to create
+    except BotoCoreError as error:
+        raise explain(error, destination) from error
+    return True
+
+
+def _make_ready(client: S3Client, destination: Destination, public: Sequence[str]) -> None:
+    from botocore.exceptions import BotoCoreError
+
+    if not make(client, destination):
+        wait(client, destination)
+        return
+    logger.warning("AWS_AUTO_CREATE_BUCKET: created the bucket %s.", destination.bucket)
+    try:
+        wait(client, destination)
+        if public:
+            _allow_public_policy(client, destination)
+            _publish(client, destination, public)
+    except BaseException as error:
+        # Left behind, it would never be made public: an existing bucket is not altered.
+        _remove(client, destination)
+        if isinstance(error, BotoCoreError):
+            raise explain(error, destination) from error
+        raise
+
+
+def make(client: S3Client, destination: Destination) -> bool:
+    """Make a bucket in the client's region; False when it is ours and was there already."""
+    from botocore.exceptions import ClientError
+
+    region = client.meta.region_name
+    options: dict[str, Any] = {}
+    if region not in DEFAULT_REGIONS:
+        options["CreateBucketConfiguration"] = {"LocationConstraint": region}
+    with explained(destination, "s3:CreateBucket"):
+        try:
+            client.create_bucket(Bucket=destination.bucket, **options)
+        except ClientError as error:
+            # Two dynos start at once: the other one's bucket is as good as ours.
+            if code_of(error) in {"BucketAlreadyOwnedByYou", "OperationAborted"}:
+                return False
+            if code_of(error) == "BucketAlreadyExists":
+                raise S3ConfigurationError(
+                    f"{destination.storage}: the bucket {destination.bucket!r} belongs to somebody "
+                    "else; bucket names are shared by all of AWS.",
+                    "Choose another: heroku config:set AWS_STORAGE_BUCKET_NAME=…",
+                ) from error
+            raise
+    return True
+
+
+def wait(client: S3Client, destination: Destination) -> None:
+    """Return when a bucket that was made is ready."""
+    from botocore.exceptions import WaiterError
+
+    try:
+        client.get_waiter("bucket_exists").wait(Bucket=destination.bucket, WaiterConfig=_READY)
+    except WaiterError as error:
+        raise S3Error(
+            f"{destination.storage}: bucket {destination.bucket!r} is being created: {error}"
+        ) from error
+
+
+def _allow_public_policy(client: S3Client, destination: Destination) -> None:
+    """Lift a new bucket's block on public policies, and leave its block on ACLs."""
+    from botocore.exceptions import ClientError
+
+    with explained(destination, "s3:GetBucketPublicAccessBlock"):
+        try:
+            answer = client.get_public_access_block(Bucket=destination.bucket)
+        except ClientError as error:
+            # Services without this block answer in many ways; nothing is to be lifted there.
+            if code_of(error) in {"AccessDenied", "403"}:
+                raise
+            return
+    block = answer["PublicAccessBlockConfiguration"]
+    if not (block.get("BlockPublicPolicy") or block.get("RestrictPublicBuckets")):
+        return
+    with explained(destination, "s3:PutBucketPublicAccessBlock"):
+        client.put_public_access_block(
+            Bucket=destination.bucket,
+            PublicAccessBlockConfiguration={
+                **block,
+                "BlockPublicPolicy": False,
+                "RestrictPublicBuckets": False,
+            },
+        )
+    logger.warning(
+        "AWS_AUTO_CREATE_BUCKET: lifted the block on public policies of the bucket %s, so that "
+        "its static files can be read by anyone.",
+        destination.bucket,
+    )
+
+
+def _publish(client: S3Client, destination: Destination, public: Sequence[str]) -> None:
+    from botocore.exceptions import ClientError
+
+    policy = public_policy(destination.region, destination.bucket, public)
+    try:
+        client.put_bucket_policy(Bucket=destination.bucket, Policy=json.dumps(policy, indent=2))
+    except ClientError as error:
+        raise policy_refused(error, destination) from error
+    with explained(destination, "s3:PutBucketCORS"):
+        client.put_bucket_cors(
+            Bucket=destination.bucket,
+            CORSConfiguration={"CORSRules": [cast(Any, cors_rule(["*"]))]},
+        )
+    logger.warning(
+        "AWS_AUTO_CREATE_BUCKET: anyone may read %s.",
+        ", ".join(f"s3://{destination.bucket}/{location}/" for location in public),
+    )
+
+
+def policy_refused(error: ClientError, destination: Destination) -> S3Error:
+    """The error for a policy that S3 has not taken."""
+    if code_of(error) != "AccessDenied":
+        return explain(error, destination)
+    return S3ConfigurationError(
+        f"{destination.storage}: S3 refused the policy that makes the static files of the bucket "
+        f"{destination.bucket!r} public. Either the permission s3:PutBucketPolicy is missing, or "
+        "the AWS account blocks public access for all its buckets.",
+        'S3 console, "Block Public Access settings for this account": switch off "Block public '
+        'and cross-account access … through any public bucket … policies".',
+    )
+
+
+def _remove(client: S3Client, destination: Destination) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        client.delete_bucket(Bucket=destination.bucket)
+    except ClientError as error:
+        logger.warning(
+            "AWS_AUTO_CREATE_BUCKET: the bucket %s could not be made ready and could not be "
+            "removed (%s): remove it by hand, or give it the policy that the documentation shows.",
+            destination.bucket,
+            code_of(error),
+        )

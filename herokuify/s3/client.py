@@ -1,0 +1,181 @@
+"""One boto3 client per process, configuration and retry profile."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from herokuify.exceptions import ConfigurationError
+from herokuify.s3.destination import Destination
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+    from types_boto3_s3.service_resource import S3ServiceResource
+
+
+class RetryProfile(NamedTuple):
+    """How long a caller waits for S3, and how often it tries.
+
+    The limits hold for each request; AWS_S3_CLIENT_CONFIG wins over them.
+    """
+
+    attempts: int
+    connect_timeout: float  # seconds
+    read_timeout: float  # seconds without a byte
+    longest_pause: float  # seconds between two attempts
+    #: Whether reading goes on where a connection fell silent, or gives up at once.
+    resumes: bool = True
+    connections: int = 32
+
+    def pause(self, attempt: int) -> float:
+        """Return the seconds to wait after a failed attempt, the first being 1."""
+        return random.uniform(0, min(self.longest_pause, 0.25 * 2**attempt))  # noqa: S311
+
+
+#: In a web process: a request must end before the router's 30 s and gunicorn's time-out, and its
+#: thread is missing to other pages meanwhile. An S3 that is silent costs 9 s at most.
+WEB = RetryProfile(attempts=2, connect_timeout=3, read_timeout=4, longest_pause=0.5, resumes=False)
+#: In commands and workers: SlowDown ends within seconds, a restart within a minute.
+PATIENT = RetryProfile(attempts=10, connect_timeout=10, read_timeout=60, longest_pause=20)
+#: Of collectstatic, which by itself notices a network that is dead. The time-outs are long: on
+#: a slow line, a body of 8 MB takes as long to arrive, and its answer is waited for from the
+#: moment that the kernel has it.
+COLLECT = RetryProfile(attempts=10, connect_timeout=10, read_timeout=60, longest_pause=8)
+#: For a caller that wants to know whether it works, and not to make it work.
+PROBE = RetryProfile(attempts=2, connect_timeout=3, read_timeout=5, longest_pause=1)
+
+
+_serves_web = False
+
+
+def serve_web(**_: Any) -> None:
+    """Note that this process answers web requests; a receiver of ``request_started``."""
+    global _serves_web  # noqa: PLW0603
+    _serves_web = True
+
+
+def current_profile() -> RetryProfile:
+    """Return the profile of this process: WEB once it has answered a web request."""
+    return WEB if _serves_web else PATIENT
+
+
+class _Pool:
+    """The connections of one process."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self._made: dict[Hashable, Any] = {}
+        self._lock = threading.RLock()
+
+    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        # A lock for the making only: boto3 sessions are not thread-safe, clients are.
+        if key not in self._made:
+            with self._lock:
+                if key not in self._made:
+                    self._made[key] = make()
+        return self._made[key]
+
+
+_pool = _Pool()
+# A socket shared with the parent process mixes up both sides' answers.
+os.register_at_fork(after_in_child=_pool.forget)
+
+
+def connect(destination: Destination, profile: RetryProfile = PATIENT) -> S3Client:
+    """Return the process's client for the destination, made at the first call; thread-safe."""
+    client: S3Client = _made("client", destination, profile)
+    return client
+
+
+def connect_resource(
+    destination: Destination, profile: RetryProfile = PATIENT
+) -> S3ServiceResource:
+    """Return the process's boto3 resource, which takes longer to make."""
+    resource: S3ServiceResource = _made("resource", destination, profile)
+    return resource
+
+
+def session_of(destination: Destination) -> Any:
+    """Return the process's botocore session with the destination's credentials."""
+    kept = destination.connection
+    return _pool.get(("session", kept), lambda: _make_session(kept))
+
+
+def per_process(key: Hashable, make: Callable[[], Any]) -> Any:
+    """Return what ``make`` has made for the key in this process; a fork's child makes it anew."""
+    return _pool.get(key, make)
+
+
+def _made(kind: str, destination: Destination, profile: RetryProfile) -> Any:
+    kept = destination.connection
+    return _pool.get((kind, kept, profile), lambda: _make(kind, kept, profile))
+
+
+def _make_session(destination: Destination) -> Any:
+    import botocore.session
+
+    session = botocore.session.Session(profile=destination.session_profile)
+    if destination.access_key and destination.secret_key and not destination.session_profile:
+        session.set_credentials(
+            destination.access_key, destination.secret_key, destination.security_token
+        )
+    return session
+
+
+def _make_boto3_session(destination: Destination) -> Any:
+    import boto3.session
+
+    return boto3.session.Session(botocore_session=session_of(destination))
+
+
+def _make(kind: str, destination: Destination, profile: RetryProfile) -> Any:
+    from botocore.exceptions import BotoCoreError
+
+    # One for all profiles: each Session registers its handlers with botocore's session.
+    session = _pool.get(("boto3", destination), lambda: _make_boto3_session(destination))
+    try:
+        return getattr(session, kind)(
+            "s3",
+            region_name=destination.region,
+            endpoint_url=destination.endpoint_url,
+            use_ssl=destination.use_ssl,
+            verify=destination.verify,
+            config=_config(destination, profile),
+        )
+    except BotoCoreError:  # some are ValueErrors, too
+        raise
+    except ValueError as error:
+        raise ConfigurationError(
+            f"AWS_S3_ENDPOINT_URL can't be used: {error}. It must be like https://s3.example.com.",
+            "heroku config:set AWS_S3_ENDPOINT_URL=…",
+        ) from error
+
+
+def _config(destination: Destination, profile: RetryProfile) -> Any:
+    import botocore
+    from botocore.config import Config
+
+    options: dict[str, Any] = {
+        "connect_timeout": profile.connect_timeout,
+        "read_timeout": profile.read_timeout,
+        "retries": {"mode": "standard", "total_max_attempts": profile.attempts},
+        "max_pool_connections": profile.connections,
+        "s3": {"addressing_style": destination.addressing_style},
+        "signature_version": destination.signature_version,
+        "proxies": dict(destination.proxies) or None,
+    }
+    if destination.endpoint_url:
+        # boto3 1.36 sends checksums by default that many S3-compatible services refuse.
+        options["request_checksum_calculation"] = "when_required"
+        options["response_checksum_validation"] = "when_required"
+    config = Config(**options)
+    if destination.client_config:
+        config = config.merge(destination.client_config)
+    if not destination.is_signed:
+        config = config.merge(Config(signature_version=botocore.UNSIGNED))
+    return config

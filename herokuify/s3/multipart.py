@@ -1,0 +1,188 @@
+"""Large objects in parts: several at a time, in bounded memory, all or nothing."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import TYPE_CHECKING, Any, cast
+
+from herokuify.s3.destination import MOST_PARTS, Destination
+from herokuify.s3.errors import NotS3Error, failures
+from herokuify.s3.threads import Threads
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import CompletedPartTypeDef
+
+logger = logging.getLogger("herokuify.s3")
+
+#: Seconds that an abort waits for parts on their way: one that arrives later is kept by S3.
+PATIENCE = 10
+
+
+class _Upload:
+    """What an abort must know; apart from PartUpload, which it must not keep alive."""
+
+    def __init__(self, client: S3Client, address: Mapping[str, Any]) -> None:
+        self.client = client
+        self.address = address
+        self.pending: set[Future[Any]] = set()
+        self.is_over = False
+        self._process = os.getpid()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this process has started it: a fork's child must leave it alone."""
+        return self._process == os.getpid()
+
+    def abort(self) -> None:
+        """Have S3 forget the parts; a failure is logged."""
+        if self.is_over or not self.is_here:
+            return
+        self.is_over = True
+        wait(self.pending, timeout=PATIENCE)
+        try:
+            self.client.abort_multipart_upload(**cast(Any, self.address))
+        except failures() as error:
+            logger.warning(
+                "The parts of an upload of s3://%s/%s that was given up could not be removed "
+                "(%s). A lifecycle rule that aborts incomplete uploads removes them.",
+                self.address["Bucket"],
+                self.address["Key"],
+                error,
+            )
+
+
+class PartUpload:
+    """A multipart upload: nothing shows before ``complete``, nothing stays after ``abort``.
+
+    It aborts by itself when it is dropped, and when the interpreter exits. ``extra`` are
+    the parameters of UploadPart; ``tick`` is called for each part that is sent. Raises botocore's
+    errors, and NotS3Error for a success that is none of S3's.
+    """
+
+    def __init__(
+        self,
+        client: S3Client,
+        destination: Destination,
+        address: Mapping[str, Any],
+        concurrency: int,
+        *,
+        tick: Callable[[], None],
+        **extra: Any,
+    ) -> None:
+        self._upload = _Upload(client, address)
+        self._destination = destination
+        self._tick = tick
+        self._extra = extra
+        self._concurrency = concurrency
+        self._threads = Threads(concurrency) if concurrency > 1 else None
+        self._parts: list[Future[CompletedPartTypeDef]] = []
+        # Runs at the interpreter's exit, too.
+        weakref.finalize(self, self._upload.abort)
+
+    def send(self, body: bytes) -> None:
+        """Send the next part; waits while too many are on their way.
+
+        Raises the error of any part that has failed.
+        """
+        number = len(self._parts) + 1
+        if number > MOST_PARTS:
+            raise ValueError(
+                f"S3 takes {MOST_PARTS} parts at most. Parts must be larger: "
+                "AWS_S3_TRANSFER_CONFIG = TransferConfig(multipart_chunksize=…)"
+            )
+        pending = self._upload.pending
+        while len(pending) >= self._concurrency:
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()  # one that has failed stays, and fails what follows as well
+                pending.discard(future)
+        bodies = [body]
+        del body  # what was sent must not wait in memory for the next part to replace it
+        future = self._start(self._work(number, bodies))
+        self._parts.append(future)
+        pending.add(future)
+
+    def _work(self, number: int, bodies: list[bytes]) -> Callable[[], CompletedPartTypeDef]:
+        upload, extra, tick = self._upload, self._extra, self._tick
+        not_s3 = NotS3Error(self._destination, str(upload.address["Key"]))
+
+        def work() -> CompletedPartTypeDef:
+            if upload.is_over:
+                raise InterruptedError("the upload was given up")
+            body = io.BytesIO(bodies[0])
+            # A stream: the time-out holds for each block that is sent, not for all of the part.
+            answer = upload.client.upload_part(
+                **cast(Any, upload.address), PartNumber=number, Body=body, **extra
+            )
+            bodies.clear()
+            tick()
+            if not answer.get("ETag"):
+                raise not_s3
+            checksums = {name: v for name, v in answer.items() if name.startswith("Checksum")}
+            checksums.pop("ChecksumType", None)
+            part: Any = {"PartNumber": number, "ETag": answer["ETag"], **checksums}
+            return cast("CompletedPartTypeDef", part)
+
+        return work
+
+    def _start(self, work: Callable[[], CompletedPartTypeDef]) -> Future[CompletedPartTypeDef]:
+        if self._threads is not None:
+            try:
+                return self._threads.submit(work)
+            except RuntimeError:
+                # No further thread: the interpreter is ending, or a limit of the dyno's is
+                # reached. Should one of those that run take the part as well, it is the same.
+                self._concurrency = 1
+                self._end_threads()
+        future: Future[CompletedPartTypeDef] = Future()
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  (raised by whoever asks for the result)
+            future.set_exception(error)
+        return future
+
+    def _end_threads(self) -> None:
+        if self._threads is not None:
+            self._threads.close()
+            self._threads = None
+
+    def finish(self) -> list[CompletedPartTypeDef]:
+        """Wait for all parts, and return what completes them."""
+        parts = [future.result() for future in self._parts]
+        self._upload.pending.clear()
+        self._end_threads()
+        return parts
+
+    def complete(self, parts: list[CompletedPartTypeDef], **extra: Any) -> str:
+        """Have S3 join the parts to the object, which shows then; returns its ETag."""
+        answer = self._upload.client.complete_multipart_upload(
+            **cast(Any, self._upload.address), MultipartUpload={"Parts": parts}, **extra
+        )
+        etag = answer.get("ETag")
+        if not etag:  # the answer was empty, or none of S3's
+            raise NotS3Error(self._destination, str(self._upload.address["Key"]))
+        self.settle()
+        return etag.strip('"')
+
+    def settle(self) -> None:
+        """Take the object for complete, however S3 has answered."""
+        self._upload.is_over = True
+
+    def abort(self, *, in_background: bool = False) -> None:
+        """Give up; a failure of that is logged, because an error is on its way already.
+
+        In the background where S3 is silent: the caller need not wait for that, too.
+        """
+        try:
+            if in_background:
+                Threads(1).submit(self._upload.abort)
+            else:
+                self._upload.abort()
+        finally:
+            self._end_threads()

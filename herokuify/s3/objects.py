@@ -1,0 +1,106 @@
+"""What is in a bucket: one object, a folder, and their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from typing import Any, TypeVar
+
+from herokuify.exceptions import S3Error
+from herokuify.s3.client import RetryProfile, connect
+from herokuify.s3.destination import Destination
+from herokuify.s3.errors import explained, status_of
+from herokuify.s3.upload import accepted_by
+
+ResultT = TypeVar("ResultT")
+
+#: Keys in one request to delete (Amazon S3 API Reference, "DeleteObjects").
+MOST_DELETIONS = 1000
+MOST_NAMED = 20  # failures that a message repeats
+
+
+class Objects:
+    """The objects of one bucket. Raises S3Error, and FileNotFoundError for one that is absent."""
+
+    def __init__(self, destination: Destination, profile: RetryProfile) -> None:
+        self._destination = destination
+        self._client = connect(destination, profile)
+
+    def reading_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what of the parameters of a PUT a GET takes as well, such as RequestPayer."""
+        return accepted_by(self._client, "GetObject", parameters)
+
+    def head(self, key: str, parameters: Mapping[str, Any]) -> Any:
+        """Return the answer to a HEAD."""
+        address: Any = {"Bucket": self._destination.bucket, "Key": key}
+
+        def request() -> Any:
+            from botocore.exceptions import ClientError
+
+            try:
+                return self._client.head_object(**address, **self.reading_parameters(parameters))
+            except ClientError as error:
+                if status_of(error) in {301, 400, 403}:
+                    # The answer to a HEAD has no body, and so no reason: ask with a GET.
+                    self._client.get_object(**address, Range="bytes=0-0")["Body"].close()
+                raise
+
+        return self._asked("s3:GetObject", key, request)
+
+    def folder(self, prefix: str) -> tuple[list[str], list[str]]:
+        """Return the names of the folders and of the files directly below a prefix."""
+        folders: list[str] = []
+        files: list[str] = []
+        with explained(self._destination, "s3:ListBucket", prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._destination.bucket, Delimiter="/", Prefix=prefix
+            )
+            for page in pages:
+                found: Any = page.get("CommonPrefixes", ())
+                folders += [one["Prefix"][len(prefix) : -1] for one in found]
+                files += [one["Key"][len(prefix) :] for one in page.get("Contents", ())]
+        # "": the folder itself, and what has two slashes in a row in its key.
+        return [one for one in folders if one], [one for one in files if one]
+
+    def delete(self, key: str) -> None:
+        """Remove an object; its absence is no error."""
+        address: Any = {"Bucket": self._destination.bucket, "Key": key}
+        try:
+            self._asked("s3:DeleteObject", key, lambda: self._client.delete_object(**address))
+        except FileNotFoundError:
+            return
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        """Remove many objects, a thousand with each request; their absence is no error.
+
+        Raises S3Error with the keys that are left, after all have been tried.
+        """
+        waiting = iter(keys)
+        left: dict[str, str] = {}
+        while batch := list(islice(waiting, MOST_DELETIONS)):
+            with explained(self._destination, "s3:DeleteObject"):
+                answer: Any = self._client.delete_objects(
+                    Bucket=self._destination.bucket,
+                    Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True},
+                )
+            left |= {error["Key"]: error["Code"] for error in answer.get("Errors", ())}
+        if left:
+            lines = [f"{key}: {code}" for key, code in islice(left.items(), MOST_NAMED)]
+            more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+            raise S3Error(
+                f"{self._destination.storage}: S3 has not deleted {', '.join(lines)}{more}.",
+                "Where it is AccessDenied, the permission s3:DeleteObject is missing.",
+            )
+
+    def _asked(self, permission: str, key: str, request: Callable[[], ResultT]) -> ResultT:
+        try:
+            with explained(self._destination, permission, key):
+                return request()
+        except S3Error:
+            raise
+        except Exception as error:
+            from botocore.exceptions import ClientError
+
+            if isinstance(error, ClientError):
+                raise FileNotFoundError(f"File does not exist: {key}") from error
+            raise

@@ -1,0 +1,75 @@
+"""What a bucket's policy and CORS rule say: pure documents, for all who write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+#: What tells herokuify's statement and rule from those that others wrote.
+PUBLIC_SID = "HerokuifyPublicStatic"
+CORS_ID = "HerokuifyStatic"
+CORS_SECONDS = 3600  # how long browsers remember the answer to a preflight request
+
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
+
+
+def location_around(location: str, public: Iterable[str]) -> str | None:
+    """The first of the public locations that holds this one; ``""`` is a whole bucket."""
+    inside = f"{location.strip('/')}/"
+    found = (one.strip("/") for one in public)
+    return next((one for one in found if not one or inside.startswith(f"{one}/")), None)
+
+
+def literal(text: str) -> str:
+    """A location as policies write it, in which ``*``, ``?`` and ``$`` stand for something.
+
+    IAM User Guide, "IAM policy elements: Variables and tags", "Special characters".
+    """
+    return re.sub(r"[*?$]", r"${\g<0>}", text)
+
+
+def arn(region: str | None, bucket: str, *path: str) -> str:
+    """The ARN of a bucket, or of what a path in it names, in the region's partition."""
+    partition = next(
+        (name for prefix, name in _PARTITIONS.items() if (region or "").startswith(prefix)), "aws"
+    )
+    return f"arn:{partition}:s3:::" + "/".join(filter(None, (bucket, *path)))
+
+
+def below(region: str | None, bucket: str, locations: Iterable[str]) -> list[str]:
+    """The ARNs of all that lies below the locations."""
+    return [arn(region, bucket, literal(location), "*") for location in locations]
+
+
+def public_statement(region: str | None, bucket: str, locations: Iterable[str]) -> dict[str, Any]:
+    """The statement that lets anyone GET what lies below the locations, and nothing else."""
+    return {
+        "Sid": PUBLIC_SID,
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": below(region, bucket, locations),
+    }
+
+
+def public_policy(region: str | None, bucket: str, locations: Iterable[str]) -> dict[str, Any]:
+    """The policy of a bucket that nobody else has written one for."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [public_statement(region, bucket, locations)],
+    }
+
+
+def cors_rule(origins: Iterable[str]) -> dict[str, Any]:
+    """The rule that lets these origins' pages use what they load; ``["*"]`` for any.
+
+    Browsers load fonts from another origin only with it (CSS Fonts, "Font fetching
+    requirements"); what anyone may read, any site may.
+    """
+    return {
+        "ID": CORS_ID,
+        "AllowedMethods": ["GET", "HEAD"],
+        "AllowedOrigins": list(origins),
+        "MaxAgeSeconds": CORS_SECONDS,
+    }

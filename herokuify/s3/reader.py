@@ -1,0 +1,224 @@
+"""Objects read by ranges: what is asked for, and a bounded piece ahead of it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from herokuify.exceptions import S3Error
+from herokuify.s3.client import RetryProfile, connect
+from herokuify.s3.destination import Destination
+from herokuify.s3.errors import cause_of, explained, status_of
+
+#: Bytes of the first request, and of one that follows a seek.
+FIRST = 64 * 1024
+#: Bytes of the second request, when it goes on where the first has ended. The third has no
+#: end: then the connection itself reads ahead, as far as the kernel's buffers reach.
+SECOND = 1024 * 1024
+#: Bytes that are read and dropped rather than asked for anew, on a seek forward.
+SKIPPED = 256 * 1024
+#: Breaks of the connection without a byte between them, before reading fails.
+TRIES = 5
+PAUSE = 0.1  # seconds after the first break, twice as long after each further one
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as a HEAD has shown it; reading it never mixes it with a later one."""
+
+    destination: Destination
+    profile: RetryProfile
+    address: Mapping[str, Any]  # Bucket, Key, and what else a GET needs
+    etag: str
+    size: int  # bytes, as stored
+    encoding: str | None
+
+    def get(self, start: int, stop: int | None) -> Any:
+        """The stream of the bytes from ``start`` up to ``stop``, or to the end.
+
+        Raises FileNotFoundError when the object is gone, S3Error when it was replaced.
+        """
+        span = f"bytes={start}-" if stop is None else f"bytes={start}-{stop - 1}"
+        key = str(self.address["Key"])
+        try:
+            with explained(self.destination, "s3:GetObject", key):
+                answer = connect(self.destination, self.profile).get_object(
+                    **cast(Any, self.address), Range=span, IfMatch=self.etag
+                )
+        except S3Error as error:
+            cause = cause_of(error)
+            if cause is not None and status_of(cause) in {412, 416}:
+                raise self._replaced() from cause
+            raise
+        except Exception as error:
+            from botocore.exceptions import ClientError
+
+            if isinstance(error, ClientError):
+                raise FileNotFoundError(f"File does not exist: {key}") from error
+            raise
+        if answer["ETag"] != self.etag:  # a service that ignores the condition
+            answer["Body"].close()
+            raise self._replaced()
+        return answer["Body"]
+
+    def _replaced(self) -> S3Error:
+        return S3Error(
+            f"{self.destination.storage}: {self._where} was replaced while it was being read.",
+            "Open it again to read what it is now.",
+        )
+
+    def broken(self, error: Exception, tries: int) -> S3Error:
+        """The error for a connection that breaks again and again."""
+        return S3Error(
+            f"{self.destination.storage}: reading {self._where} from {self.destination.endpoint} "
+            f"broke off {tries} times: {error}"
+        )
+
+    @property
+    def _where(self) -> str:
+        return f"s3://{self.destination.bucket}/{self.address['Key']}"
+
+
+class RangeReader(io.RawIOBase):
+    """An object's bytes, seekable; a connection that breaks is taken up where it broke."""
+
+    def __init__(self, stored: StoredObject) -> None:
+        super().__init__()
+        self._stored = stored
+        self._position = 0
+        self._body: Any = None
+        self._at = 0  # where the body's next byte belongs
+        self._stop = 0  # where the body ends
+        self._in_a_row = 0  # requests that went on where the one before had ended
+        self._process = os.getpid()
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True; a seek alone asks S3 for nothing."""
+        return True
+
+    def tell(self) -> int:
+        """Where the next byte is read."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a byte, as in any file; returns its place."""
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._stored.size}
+        if base[whence] + offset < 0:
+            raise ValueError(f"negative seek value {base[whence] + offset}")
+        self._position = base[whence] + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Read at most as many bytes as the buffer takes; 0 at the end."""
+        data = self._read_some(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def readall(self) -> bytes:
+        """All bytes from here to the end."""
+        found = io.BytesIO()
+        while data := self._read_some(SECOND, wanted=self._stored.size - self._position):
+            found.write(data)
+        return found.getvalue()
+
+    def _read_some(self, most: int, wanted: int = 0) -> bytes:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        most = min(most, self._stored.size - self._position)
+        if most <= 0:
+            return b""
+        for attempt in range(1, TRIES + 1):
+            self._approach(max(most, wanted))
+            try:
+                data: bytes = self._body.read(min(most, self._stop - self._at))
+                if not data:
+                    raise EOFError(f"the answer ended {self._stop - self._at} bytes too early")
+            except _breaks() as error:
+                self._drop()
+                is_silence = not self._stored.profile.resumes and _is_silence(error)
+                if attempt == TRIES or is_silence:
+                    raise self._stored.broken(error, attempt) from error
+                time.sleep(PAUSE * 2 ** (attempt - 1))
+            else:
+                self._at += len(data)
+                self._position = self._at
+                return data
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _approach(self, wanted: int) -> None:
+        """Have a body whose next byte is the one that is read next."""
+        if self._process != os.getpid():
+            # A fork: the socket is the parent's, who goes on reading from it.
+            self._body = None
+            self._process = os.getpid()
+        if self._body is not None:
+            try:
+                while self._at < self._position <= min(self._stop - 1, self._at + SKIPPED):
+                    skipped = self._body.read(self._position - self._at)
+                    if not skipped:
+                        break
+                    self._at += len(skipped)
+            except _breaks():
+                self._drop()
+            if self._body is not None and self._at == self._position < self._stop:
+                return
+        goes_on = self._position == self._at and self._at > 0
+        self._drop()
+        self._in_a_row = self._in_a_row + 1 if goes_on else 0
+        length = max(wanted, FIRST if self._in_a_row == 0 else SECOND)
+        stop = self._position + length
+        is_rest = self._in_a_row > 1 or stop >= self._stored.size
+        self._body = self._stored.get(self._position, None if is_rest else stop)
+        self._at = self._position
+        self._stop = self._stored.size if is_rest else stop
+
+    def _drop(self) -> None:
+        body, self._body = self._body, None
+        if body is not None:
+            body.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._process == os.getpid():
+            self._drop()
+        super().close()
+
+
+def _breaks() -> tuple[type[Exception], ...]:
+    """Return what reading an answer's body raises when the connection breaks."""
+    from botocore.exceptions import BotoCoreError
+    from urllib3.exceptions import HTTPError
+
+    return BotoCoreError, HTTPError, OSError, EOFError
+
+
+def _is_silence(error: Exception) -> bool:
+    from botocore.exceptions import ReadTimeoutError
+
+    return isinstance(error, (ReadTimeoutError, TimeoutError))
+
+
+def opened(stored: StoredObject, mode: str, *, is_packed: bool) -> tuple[Any, RangeReader]:
+    """The file to read an object in, and the reader under it; both are to be closed.
+
+    Text is UTF-8, with universal newlines. ``is_packed`` says that the storage gzipped the
+    object when it was saved.
+    """
+    reader = RangeReader(stored)
+    file: Any = io.BufferedReader(reader, FIRST)
+    if is_packed:
+        file = gzip.GzipFile(fileobj=file, mode="rb")
+    if "b" not in mode:
+        file = io.TextIOWrapper(file, encoding="utf-8")
+    return file, reader

@@ -1,0 +1,326 @@
+"""One object on its way to S3: never over another unless it may, never half, never lost."""
+
+from __future__ import annotations
+
+import io
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from herokuify.exceptions import S3Error
+from herokuify.s3.client import RetryProfile, connect
+from herokuify.s3.destination import Destination, Transfer
+from herokuify.s3.errors import (
+    cause_of,
+    code_of,
+    explained,
+    failures,
+    is_unsupported,
+    status_of,
+    translate,
+)
+from herokuify.s3.headers import merged
+from herokuify.s3.multipart import PartUpload
+from herokuify.s3.sender import Sender
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+logger = logging.getLogger("herokuify.s3")
+
+#: The object's metadata that tells one save from another (``x-amz-meta-herokuify-save``).
+TOKEN = "herokuify-save"  # noqa: S105
+#: 412: there is an object of this name. 409: there was a moment ago, or another save of the
+#: same name is under way (Amazon S3 User Guide, "How to prevent object overwrites with
+#: conditional writes"). 304: as 412, of older MinIO.
+_TAKEN = {304, 409, 412}
+#: (endpoint, operation) that have refused a request because of its condition, so that they
+#: look at it; and those that know no conditions.
+_honouring: set[tuple[str, str]] = set()
+_without_conditions: set[tuple[str, str]] = set()
+_PUT, _COMPLETE = "PutObject", "CompleteMultipartUpload"
+
+
+class NameTakenError(S3Error):
+    """There is an object of this name already; the save needs another one."""
+
+
+class Upload:
+    """Puts one object, in one request or in parts.
+
+    Unless it ``may_replace`` what is there, each request is conditional, and NameTakenError
+    is raised when the name was taken. A request that was sent twice because its answer was
+    lost can meet its own object: it carries a token, and the object that shows it is ours.
+    ``create_bucket`` is called when the bucket is missing; ``tick`` for each part that is sent.
+    Raises S3Error.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        profile: RetryProfile,
+        key: str,
+        parameters: Mapping[str, Any],
+        *,
+        may_replace: bool,
+        create_bucket: Callable[[], None] | None = None,
+    ) -> None:
+        self._destination = destination
+        self._profile = profile
+        self._key = key
+        self._parameters = parameters
+        self._may_replace = may_replace
+        self._create_bucket = create_bucket
+        self._token = uuid.uuid4().hex
+        self._address = {"Bucket": destination.bucket, "Key": key}
+        self.requests = 0
+
+    @cached_property
+    def _client(self) -> S3Client:
+        return connect(self._destination, self._profile)
+
+    def send(
+        self,
+        source: BinaryIO,
+        *,
+        confirm: Callable[[], object] = lambda: None,
+        tick: Callable[[], None] = lambda: None,
+    ) -> str:
+        """Put all bytes of a seekable stream that is at its start; returns the ETag.
+
+        ``confirm`` is called before a large object may appear; what it raises gives up.
+        """
+        transfer = self._destination.transfer
+        start = source.read(transfer.threshold)
+        if len(start) < transfer.threshold:
+            return self.put(start)
+        del start  # it would be one part more in memory
+        transfer = transfer.for_size(_length(source))
+        source.seek(0)
+        upload = self.start(transfer, tick)
+        try:
+            while self._send_next(upload, source, transfer.part_size):
+                pass
+            confirm()
+            return self.complete(upload)
+        except BaseException as error:
+            upload.abort(in_background=_is_silence(error))
+            raise
+
+    # In one request
+
+    def put(self, body: bytes) -> str:
+        """Put the object in one request; returns the ETag."""
+        if self._may_replace:
+            return self._put(body, self._parameters)
+        marked = self._marked()
+        try:
+            if self._knows_no_condition(_PUT):
+                self._look()
+                return self._put(body, marked)
+            return self._put(body, marked, only_new=True)
+        except S3Error as error:
+            answer = cause_of(error, _PUT)
+            if answer is not None and status_of(answer) in _TAKEN:
+                etag = self._own_etag()
+                if etag is None:
+                    raise self._taken() from answer
+                return etag
+            if answer is None or not self._refuses_condition(_PUT, answer):
+                raise
+        return self.put(body)
+
+    def _put(self, body: bytes, parameters: Mapping[str, Any], *, only_new: bool = False) -> str:
+        sender = Sender(self._destination, self._profile)
+        send = partial(sender.put, self._key, body, parameters, only_new=only_new)
+        return str(self._with_bucket(send))
+
+    # In parts
+
+    def start(self, transfer: Transfer, tick: Callable[[], None] = lambda: None) -> PartUpload:
+        """Start to put the object in parts; see ``complete``."""
+        parameters = self._marked()
+        config: Any = self._client.meta.config
+        if config.request_checksum_calculation == "when_supported":
+            # The parts will have one, and S3 wants to know beforehand which.
+            parameters.setdefault("ChecksumAlgorithm", "CRC32")
+        answer = self._with_bucket(
+            lambda: self._client.create_multipart_upload(**cast(Any, self._address), **parameters)
+        )
+
+        def count() -> None:
+            self.requests += 1
+            tick()
+
+        return PartUpload(
+            self._client,
+            self._destination,
+            {**self._address, "UploadId": answer["UploadId"]},
+            transfer.concurrency,
+            tick=count,
+            **accepted_by(self._client, "UploadPart", parameters),
+        )
+
+    def send_part(self, upload: PartUpload, body: bytes) -> None:
+        """Send the next part, in the background; raises what an earlier one has met."""
+        with self._explained():
+            upload.send(body)
+
+    def _send_next(self, upload: PartUpload, source: BinaryIO, size: int) -> bool:
+        """Send the next part of a stream; False at its end."""
+        body = source.read(size)
+        if body:
+            self.send_part(upload, body)
+        return bool(body)
+
+    def complete(self, upload: PartUpload) -> str:
+        """Let the object appear; returns the ETag. The caller aborts when this raises."""
+        with self._explained():
+            parts = upload.finish()
+        extra = accepted_by(self._client, _COMPLETE, self._parameters)
+        if not self._may_replace:
+            if not self._honours_condition(_COMPLETE):
+                # Some services take the condition and don't look at it, Ceph 16 among them.
+                self._look()
+            if not self._knows_no_condition(_COMPLETE):
+                extra["IfNoneMatch"] = "*"
+        self.requests += 1
+        try:
+            with self._explained():
+                return upload.complete(parts, **extra)
+        except S3Error as error:
+            if _is_silence(error):
+                raise
+            # Also when the connection broke, or a retry met "NoSuchUpload": S3 may be done.
+            etag = self._own_etag()
+            if etag is not None:
+                upload.settle()
+                return etag
+            answer = cause_of(error, _COMPLETE)
+            if answer is not None and status_of(answer) in _TAKEN:
+                _honouring.add((self._destination.endpoint, _COMPLETE))
+                raise self._taken() from answer
+            is_unknown = "IfNoneMatch" in extra and answer is not None
+            if not (is_unknown and self._refuses_condition(_COMPLETE, cast(Any, answer))):
+                raise
+        return self.complete(upload)
+
+    # Conditions, and what is there
+
+    def _knows_no_condition(self, operation: str) -> bool:
+        return (self._destination.endpoint, operation) in _without_conditions
+
+    def _honours_condition(self, operation: str) -> bool:
+        """Whether the service has shown that it does; Amazon S3 does."""
+        endpoint = self._destination.endpoint
+        return not self._destination.endpoint_url or (endpoint, operation) in _honouring
+
+    def _refuses_condition(self, operation: str, answer: Any) -> bool:
+        """Whether it is the condition that a service has refused; remembered from now on."""
+        if not is_unsupported(answer) or self._knows_no_condition(operation):
+            return False
+        endpoint = self._destination.endpoint
+        _without_conditions.add((endpoint, operation))
+        logger.warning(
+            "%s refuses conditional writes (%s): of two files that are saved under one name "
+            "in the same instant, one can replace the other.",
+            endpoint,
+            operation,
+        )
+        return True
+
+    def _look(self) -> None:
+        """Raise NameTakenError when there is an object of this name."""
+        with self._explained():
+            if self._head() is not None:
+                raise self._taken()
+
+    def _taken(self) -> NameTakenError:
+        where = f"s3://{self._destination.bucket}/{self._key}"
+        return NameTakenError(f"{self._destination.storage}: {where} is there already.")
+
+    def _own_etag(self) -> str | None:
+        """The ETag of the object if it is this upload's; None also where S3 does not tell.
+
+        Another name costs an object too many then; nothing is lost.
+        """
+        try:
+            head = self._head()
+        except failures():
+            return None
+        if head is None or head["Metadata"].get(TOKEN) != self._token:
+            return None
+        return str(head["ETag"]).strip('"')
+
+    def _head(self) -> Any:
+        """The answer to a HEAD; None when there is no object."""
+        from botocore.exceptions import ClientError
+
+        parameters = accepted_by(self._client, "HeadObject", self._parameters)
+        self.requests += 1
+        try:
+            return self._client.head_object(**cast(Any, self._address), **parameters)
+        except ClientError as error:
+            if status_of(error) == 404:
+                return None
+            raise
+
+    def _marked(self) -> dict[str, Any]:
+        return merged(self._parameters, {"Metadata": {TOKEN: self._token}})
+
+    # Errors
+
+    def _with_bucket(self, request: Callable[[], Any]) -> Any:
+        """What a request answers, after the bucket was created for it if need be."""
+        from botocore.exceptions import ClientError
+
+        self.requests += 1
+        with self._explained():
+            try:
+                return request()
+            except ClientError as error:
+                if self._create_bucket is None or code_of(error) != "NoSuchBucket":
+                    raise
+                self._create_bucket()
+                self.requests += 1
+                return request()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        destination, permission = self._destination, "s3:PutObject"
+        try:
+            with explained(destination, permission, self._key):
+                yield
+        except S3Error:
+            raise
+        except Exception as error:
+            from botocore.exceptions import ClientError
+
+            if not isinstance(error, ClientError):
+                raise
+            # A 404 that is no bucket's: whatever answers is not S3.
+            raise translate(error, destination, permission, self._key) from error
+
+
+def accepted_by(client: S3Client, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the parameters of a PUT another operation of S3's takes as well."""
+    shape: Any = client.meta.service_model.operation_model(operation).input_shape
+    return {name: value for name, value in parameters.items() if name in shape.members}
+
+
+def _is_silence(error: BaseException) -> bool:
+    """Whether S3 has not answered in time, so that asking again would take as long."""
+    from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+
+    return isinstance(error.__cause__, (ConnectTimeoutError, ReadTimeoutError))
+
+
+def _length(source: BinaryIO) -> int:
+    """A stream's length in bytes; 0 when it can't tell, as one that unpacks on the way."""
+    try:
+        return source.seek(0, io.SEEK_END)
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,35 @@
+"""ACLs and grants that settings give to objects, and what they open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+
+from herokuify.storage.backend import S3BotoStorage
+
+_GRANTS = ("GrantFullControl", "GrantRead", "GrantReadACP", "GrantWriteACP")
+#: Amazon S3 User Guide, "Canned ACL" and "Amazon S3 predefined groups".
+_OPEN = ("public-read", "authenticated-read", "/groups/global/")
+
+
+def acls(storage: S3BotoStorage) -> Iterator[tuple[str, str]]:
+    """Each setting that gives objects an ACL or grants, and the ACL."""
+    if storage.default_acl:
+        is_setting = storage.default_acl == getattr(settings, "AWS_DEFAULT_ACL", None)
+        yield "AWS_DEFAULT_ACL" if is_setting else "default_acl", str(storage.default_acl)
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        ("AWS_S3_OBJECT_PARAMETERS", storage.object_parameters or {}),
+        ("AWS_HEADERS", storage.header_rules.everywhere),
+        *(("AWS_EXTRA_HEADERS", headers) for _, headers in storage.header_rules.patterns),
+    ]
+    for setting, parameters in layers:
+        for name in ("ACL", *_GRANTS):
+            if parameters.get(name):
+                yield setting, str(parameters[name])
+
+
+def opens(acl: str) -> bool:
+    """Whether an ACL, or a grant, lets anyone read, or anyone with an AWS account."""
+    return any(word in acl for word in _OPEN)

@@ -1,0 +1,495 @@
+"""The S3 backend that every storage of herokuify shares."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from django.conf import settings
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.files.base import File
+from django.core.files.utils import validate_file_name
+from django.core.signals import request_started
+from django.utils.deconstruct import deconstructible
+from django.utils.timezone import get_default_timezone, make_naive
+from storages.base import BaseStorage
+from storages.utils import (
+    check_location,
+    clean_name,
+    get_available_overwrite_name,
+    safe_join,
+)
+
+from herokuify.exceptions import ConfigurationError, S3Error
+from herokuify.legacy import explain_ignored, ignored_settings
+from herokuify.s3 import bucket, content_types
+from herokuify.s3.client import (
+    PROBE,
+    RetryProfile,
+    connect,
+    connect_resource,
+    current_profile,
+    serve_web,
+)
+from herokuify.s3.destination import Destination, Transfer
+from herokuify.s3.errors import explained
+from herokuify.s3.headers import HeaderRules, merged
+from herokuify.s3.objects import Objects
+from herokuify.s3.reader import StoredObject
+from herokuify.s3.signing import CloudFrontSigner
+from herokuify.s3.upload import NameTakenError, Upload
+from herokuify.s3.writer import BufferedWriter, MultipartWriter, Writer
+from herokuify.storage.content import as_file, compressed, from_start, rereadable, spool
+from herokuify.storage.files import READING, WRITING, S3ReadFile, S3WriteFile
+from herokuify.storage.names import alternative_name, free_name
+from herokuify.storage.options import default_options
+from herokuify.storage.registry import public_locations, sharing_bucket
+from herokuify.storage.urls import Urls, check_life
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+    from types_boto3_s3.service_resource import Bucket, S3ServiceResource
+
+# From now on a request to S3 must end before the router gives the web request up.
+request_started.connect(serve_web, dispatch_uid="herokuify.s3.serve_web")
+
+#: Names that a save tries; each is random, so one that is taken means a broken service.
+NAMES_TRIED = 10
+#: RFC 9110, "Media Type".
+CONTENT_TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+\s*(;[\x20-\x7e]*)?", re.ASCII)
+
+
+@deconstructible(path="herokuify.storage.S3BotoStorage")
+class S3BotoStorage(BaseStorage):
+    """Files on S3, with HTTP headers, bucket creation and clear errors.
+
+    Takes every setting and option of django-storages' ``storages.backends.s3.S3Storage``, and
+    three more, as settings, class attributes or OPTIONS: ``AWS_HEADERS`` (``headers``),
+    ``AWS_EXTRA_HEADERS`` (``extra_headers``) and ``AWS_AUTO_CREATE_BUCKET``
+    (``auto_create_bucket``). Raises ConfigurationError when one of them is wrong.
+    """
+
+    #: What the registry knows the project's storages on S3 by.
+    is_on_s3 = True
+    #: Whether anyone may read what this storage holds; decides the policy of a new bucket.
+    public = False
+    #: The type of files whose names tell none.
+    default_content_type = content_types.DEFAULT
+    #: A botocore Config: django-storages' deprecated way to give ``client_config``.
+    config: Any = None
+    cloudfront_signer: Any = None
+
+    def __init__(self, **options: Any) -> None:
+        if "cloudfront_signer" in options:
+            self.cloudfront_signer = options.pop("cloudfront_signer")
+        super().__init__(**options)
+        check_location(self)
+        if self.session_profile and (self.access_key or self.secret_key):
+            raise ConfigurationError(
+                "AWS_S3_SESSION_PROFILE (session_profile) and AWS_ACCESS_KEY_ID (access_key) are "
+                "both set.",
+                "Delete one of them from the settings.",
+            )
+        if self.config is not None:
+            self.client_config = self.config
+        if self.use_threads is False:
+            warnings.warn(
+                "AWS_S3_USE_THREADS is deprecated: give AWS_S3_TRANSFER_CONFIG = "
+                "TransferConfig(use_threads=False)",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        if bool(self.cloudfront_key_id) != bool(self.cloudfront_key):
+            raise ConfigurationError(
+                "AWS_CLOUDFRONT_KEY_ID (cloudfront_key_id) and AWS_CLOUDFRONT_KEY "
+                "(cloudfront_key) must be set together."
+            )
+        if self.cloudfront_signer is None and self.cloudfront_key:
+            self.cloudfront_signer = self.get_cloudfront_signer(
+                self.cloudfront_key_id, self.cloudfront_key
+            )
+        self.header_rules = HeaderRules.parse(self.headers, self.extra_headers)
+        self.transfer = Transfer.of(self.transfer_config)
+        if self.transfer_config is None and not self.use_threads:
+            self.transfer = self.transfer._replace(concurrency=1)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, S3BotoStorage) or type(self) is not type(other):
+            return NotImplemented
+        return self.configuration() == other.configuration()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.bucket_name, self.location))
+
+    def configuration(self) -> dict[str, Any]:
+        """Return every option and its value; storages are equal when these are."""
+        values = {name: getattr(self, name) for name in self.get_default_settings()}
+        # These two have no equality of their own.
+        config = None if self.client_config is None else vars(self.client_config)
+        return values | {"client_config": config, "transfer_config": self.transfer}
+
+    def get_default_settings(self) -> dict[str, Any]:
+        """Return django-storages' settings and defaults, with those that are safer on a dyno."""
+        return default_options()
+
+    def get_cloudfront_signer(self, key_id: str, key: str) -> Any:
+        """Return what signs CloudFront's URLs, an object with ``generate_presigned_url``."""
+        return CloudFrontSigner(key_id, key)
+
+    def check_configuration(self) -> None:
+        """Raise ConfigurationError when the settings show that this storage can't work.
+
+        Offline. Runs as a system check, and again before S3 is asked for anything:
+        `compress` runs no system checks.
+        """
+        name = type(self).__name__
+        if ignored := ignored_settings():
+            raise ConfigurationError(*explain_ignored(ignored))
+        if not self.bucket_name:
+            raise ConfigurationError(
+                f"AWS_STORAGE_BUCKET_NAME is not set, and {name} needs it to reach S3.",
+                "heroku config:set AWS_STORAGE_BUCKET_NAME=…",
+            )
+        if bool(self.access_key) != bool(self.secret_key):
+            missing = "AWS_SECRET_ACCESS_KEY" if self.access_key else "AWS_ACCESS_KEY_ID"
+            raise ConfigurationError(
+                f"{missing} is not set, and {name} needs both parts of the key to reach S3.",
+                f"heroku config:set {missing}=…",
+            )
+        if not self.custom_domain:
+            check_life(self, self.querystring_expire)
+        if isinstance(self.cloudfront_signer, CloudFrontSigner):
+            self.cloudfront_signer.load()
+
+    # The way to S3
+
+    @property
+    def destination(self) -> Destination:
+        """The bucket and the way there, for ``herokuify.s3``; raises ConfigurationError."""
+        self.check_configuration()
+        return Destination(
+            storage=type(self).__name__,
+            bucket=str(self.bucket_name),
+            region=self.region_name,
+            endpoint_url=self.endpoint_url,
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            security_token=self.security_token,
+            session_profile=self.session_profile,
+            use_ssl=self.use_ssl,
+            verify=self.verify,
+            addressing_style=self.addressing_style or self._usual_addressing_style(),
+            signature_version=self.signature_version,
+            proxies=tuple(sorted((self.proxies or {}).items())),
+            client_config=self.client_config,
+            transfer=self.transfer,
+        )
+
+    def _usual_addressing_style(self) -> str | None:
+        # botocore's "auto" signs URLs for the host without a region, which redirects
+        # browsers away from the signature. TLS certificates don't cover buckets with dots.
+        return None if self.endpoint_url or "." in str(self.bucket_name) else "virtual"
+
+    @property
+    def profile(self) -> RetryProfile:
+        """How patient this process is with S3."""
+        return current_profile()
+
+    @property
+    def client(self) -> S3Client:
+        """The process's boto3 client for this configuration; thread-safe."""
+        return connect(self.destination, self.profile)
+
+    @property
+    def probing_client(self) -> S3Client:
+        """A client that answers within seconds, be it with an error."""
+        return connect(self.destination, PROBE)
+
+    @property
+    def connection(self) -> S3ServiceResource:
+        """The process's boto3 resource for this configuration."""
+        return connect_resource(self.destination, self.profile)
+
+    @property
+    def bucket(self) -> Bucket:
+        """A boto3 resource of the bucket, made anew: it must not outlive a fork."""
+        return self.connection.Bucket(self.bucket_name)
+
+    def create_bucket(self) -> None:
+        """Create the bucket, ready for all storages of the project that share it."""
+        public = public_locations(sharing_bucket(self))
+        bucket.create(self.client, self.destination, public)
+
+    # Names
+
+    def key_of(self, name: Any) -> str:
+        """Return the object's key; raises SuspiciousFileOperation outside the location."""
+        try:
+            key: str = safe_join(self.location, clean_name(name))
+        except ValueError:
+            raise SuspiciousFileOperation(f"Attempted access to {str(name)!r} denied.") from None
+        return key
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        """Return the name, or one that is free where nothing may be overwritten."""
+        name = clean_name(name)
+        if self.file_overwrite:
+            return str(get_available_overwrite_name(name, max_length))
+        return str(super().get_available_name(name, max_length))
+
+    def _candidate(self, name: str, max_length: int | None) -> str:
+        """The name that a save tries: S3 itself refuses one that is taken."""
+        overrides = type(self).get_available_name is not S3BotoStorage.get_available_name
+        if self.file_overwrite or overrides:
+            return self.get_available_name(name, max_length=max_length)
+        return free_name(self, clean_name(name), max_length)
+
+    # Saving
+
+    def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
+        """Store a file under the name, or another one if that is taken; returns the name.
+
+        ``content`` is a file, or an iterable of bytes. Unless ``file_overwrite`` is set,
+        nothing is ever replaced, also when two save one name in the same instant.
+        """
+        name = str(name if name is not None else content.name)
+        if self.file_overwrite:
+            return self._save_as(name, as_file(content, name), max_length)
+        wanted = name
+        with rereadable(as_file(content, name)) as file:
+            for _ in range(NAMES_TRIED):
+                try:
+                    return self._save_as(wanted, file, max_length)
+                except NameTakenError as error:
+                    taken = error
+                    wanted = alternative_name(self, name)
+        raise S3Error(
+            f"{taken} Gave up after {NAMES_TRIED} attempts to find a free name for {name!r}: that "
+            f"all of these random names are taken, as {self.destination.endpoint} says, can't be.",
+            "Check AWS_S3_ENDPOINT_URL.",
+        ) from taken
+
+    def _save_as(self, name: str, content: Any, max_length: int | None) -> str:
+        """What Django's ``Storage.save`` does, without asking whether the name is free."""
+        if not hasattr(content, "chunks"):
+            content = File(content, name)
+        saved = self._save(self._candidate(name, max_length), content)
+        validate_file_name(saved, allow_relative_path=True)
+        return str(saved)
+
+    def _save(self, name: str, content: Any) -> str:
+        cleaned: str = clean_name(name)
+        with from_start(content) as source:
+            self.store(cleaned, source, getattr(content, "content_type", None))
+        return cleaned
+
+    def store(self, name: str, source: BinaryIO, content_type: str | None) -> None:
+        """Store the bytes under a clean name, everywhere this storage keeps them.
+
+        Raises NameTakenError when the name is taken and ``file_overwrite`` is not set.
+        """
+        self.put(name, source, content_type)
+
+    def put(
+        self,
+        name: str,
+        source: BinaryIO,
+        content_type: str | None,
+        *,
+        may_replace: bool | None = None,
+    ) -> None:
+        """Store the bytes as one object; ``file_overwrite`` decides unless ``may_replace`` does."""
+        parameters = self.parameters_for(name, content_type, is_hashed=self.is_hashed_name(name))
+        if may_replace is None:
+            may_replace = bool(self.file_overwrite)
+        smaller = compressed(source) if self.can_be_gzipped(parameters) else None
+        source.seek(0)
+        if smaller is None:
+            self._upload(name, parameters, may_replace=may_replace).send(source)
+            return
+        parameters["ContentEncoding"] = "gzip"
+        with smaller:
+            self._upload(name, parameters, may_replace=may_replace).send(smaller)
+
+    def _upload(self, name: str, parameters: Mapping[str, Any], *, may_replace: bool) -> Upload:
+        return Upload(
+            self.destination,
+            self.profile,
+            self.key_of(name),
+            parameters,
+            may_replace=may_replace,
+            create_bucket=self.create_bucket if self.auto_create_bucket else None,
+        )
+
+    # Headers
+
+    def parameters_for(
+        self, name: str, content_type: str | None = None, *, is_hashed: bool = False
+    ) -> dict[str, Any]:
+        """Return what a PUT of this clean name sends along: type, encoding, headers, ACL.
+
+        The class's own headers < AWS_S3_OBJECT_PARAMETERS < AWS_HEADERS < AWS_EXTRA_HEADERS.
+        """
+        media = content_types.guess(name)
+        # What browsers send as an upload's type can be anything; what is none makes them guess.
+        is_type = content_type and CONTENT_TYPE.fullmatch(content_type)
+        by_name = self.default_content_type if media.type == content_types.DEFAULT else media.type
+        defaults: dict[str, Any] = {"ContentType": content_type if is_type else by_name}
+        if media.encoding:
+            defaults["ContentEncoding"] = media.encoding
+        if self.default_acl:
+            defaults["ACL"] = self.default_acl
+        return merged(
+            defaults,
+            self.class_parameters(name, is_hashed=is_hashed),
+            self.get_object_parameters(self.key_of(name)),
+            self.header_rules.for_name(name.lstrip("/")),
+        )
+
+    def get_object_parameters(self, name: str) -> dict[str, Any]:
+        """Return AWS_S3_OBJECT_PARAMETERS; subclasses may choose by the object's key."""
+        return dict(self.object_parameters)
+
+    def is_hashed_name(self, name: str) -> bool:
+        """Whether another content would have another name, so that caches may keep it for ever."""
+        return False
+
+    def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
+        """Return the headers that this class gives its objects, below the settings' own."""
+        return {}
+
+    def can_be_gzipped(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether AWS_IS_GZIPPED applies to an object with these parameters."""
+        return (
+            bool(self.gzip)
+            and parameters["ContentType"] in self.gzip_content_types
+            and "ContentEncoding" not in parameters
+        )
+
+    # Opening
+
+    def _open(self, name: str, mode: str = "rb") -> File[Any]:
+        if mode not in READING | WRITING:
+            raise ValueError(
+                f"{type(self).__name__} can't open {name!r} in mode {mode!r}: objects on S3 are "
+                "read ('rb', 'r') or written anew ('wb', 'w'), never changed."
+            )
+        cleaned: str = clean_name(name)
+        if mode in WRITING:
+            self.key_of(name)
+            return S3WriteFile(cleaned, mode, self.writer_for(cleaned))
+        return S3ReadFile(cleaned, mode, partial(self._find_to_read, cleaned))
+
+    def _find_to_read(self, name: str) -> tuple[StoredObject, bool]:
+        stored = self.find(name)
+        # An encoding that the name or the headers' settings ask for came with the file.
+        is_ours = "ContentEncoding" not in self.parameters_for(name)
+        return stored, stored.encoding == "gzip" and is_ours
+
+    def writer_for(self, name: str) -> Writer:
+        """Return what ``open(name, "w")`` writes to."""
+        parameters = self.parameters_for(name, is_hashed=self.is_hashed_name(name))
+        if self.can_be_gzipped(parameters):
+            return self.buffered_writer(name)
+        return MultipartWriter(
+            name, self._upload(name, parameters, may_replace=True), self.transfer
+        )
+
+    def buffered_writer(self, name: str) -> Writer:
+        """Return what collects a file before it is stored."""
+        return BufferedWriter(name, spool(), partial(self.store, name, content_type=None))
+
+    def find(self, name: Any) -> StoredObject:
+        """Return what a HEAD tells of an object, ready to be read; raises FileNotFoundError."""
+        head = self._head(name)
+        key = self.key_of(name)
+        return StoredObject(
+            destination=self.destination,
+            profile=self.profile,
+            address={
+                "Bucket": self.bucket_name,
+                "Key": key,
+                **self._objects.reading_parameters(self.get_object_parameters(key)),
+            },
+            etag=head["ETag"],
+            size=head["ContentLength"],
+            encoding=head.get("ContentEncoding"),
+        )
+
+    # What is there
+
+    @property
+    def _objects(self) -> Objects:
+        with explained(self.destination, "the request"):
+            return Objects(self.destination, self.profile)
+
+    def _head(self, name: Any) -> Any:
+        key = self.key_of(name)
+        return self._objects.head(key, self.get_object_parameters(key))
+
+    def exists(self, name: Any) -> bool:
+        """Whether the object is there."""
+        try:
+            self._head(name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def size(self, name: Any) -> int:
+        """Return the object's length in bytes, as stored; raises FileNotFoundError."""
+        return int(self._head(name)["ContentLength"])
+
+    def get_modified_time(self, name: Any) -> datetime:
+        """Return when the object was written: aware if USE_TZ, else in the local time zone."""
+        modified: datetime = self._head(name)["LastModified"]
+        # Not the visitor's zone, which timezone.activate() makes the current one.
+        return modified if settings.USE_TZ else make_naive(modified, get_default_timezone())
+
+    def listdir(self, name: Any) -> tuple[list[str], list[str]]:
+        """Return the names of the folders and of the files directly below a folder."""
+        path = self.key_of(name)
+        return self._objects.folder(path if not path or path.endswith("/") else f"{path}/")
+
+    def delete(self, name: Any) -> None:
+        """Remove the object; its absence is no error."""
+        key = self._deletable_key(name)
+        self._objects.delete(key)
+
+    def delete_many(self, names: Iterable[Any]) -> None:
+        """Remove many objects, a thousand with each request; their absence is no error.
+
+        Raises S3Error with the names that are left, after all have been tried.
+        """
+        keys = [self._deletable_key(name) for name in names]
+        if keys:
+            self._objects.delete_many(keys)
+
+    def _deletable_key(self, name: Any) -> str:
+        if not name:
+            raise ValueError("The name must be given to delete().")
+        return self.key_of(name)
+
+    # URLs
+
+    def url(
+        self,
+        name: Any,
+        parameters: dict[str, Any] | None = None,
+        expire: int | None = None,
+        http_method: str | None = None,
+    ) -> str:
+        """Return a signed URL, valid for ``expire`` seconds at most and half of them at least.
+
+        Within that half it stays the same, in every process. ``parameters`` are those of
+        boto3's ``get_object``, such as ``ResponseContentDisposition``.
+        """
+        life = int(self.querystring_expire if expire is None else expire)
+        return self._urls.get(self.key_of(name), parameters or {}, life, http_method)
+
+    @cached_property
+    def _urls(self) -> Urls:
+        return Urls(self)

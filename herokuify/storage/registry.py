@@ -1,0 +1,182 @@
+"""Every storage that a project has: of its settings, and of its models' file fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from django.apps import apps
+from django.conf import STATICFILES_STORAGE_ALIAS, settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import storages
+from django.db.models import FileField
+from django.utils.module_loading import import_string
+
+from herokuify.conf.addresses import same_endpoint
+from herokuify.exceptions import ConfigurationError
+from herokuify.s3.policies import location_around
+
+#: What a storage with wrong settings raises when it is made; it may read a manifest then.
+UNUSABLE = (ImproperlyConfigured, OSError, TypeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A storage by its place in the project, its class imported."""
+
+    alias: str  # in STORAGES; of a model's field, "shop.Photo.image"
+    kind: type
+    setting: str  # where the project names it, for messages
+    instance: Any = field(default=None, compare=False)  # of a field, which has made it
+
+    @property
+    def is_static(self) -> bool:
+        """Whether it serves static files, or compressor's bundles, which are static files, too."""
+        return self.alias in {STATICFILES_STORAGE_ALIAS, compressor_alias()}
+
+    @property
+    def is_s3(self) -> bool:
+        """Whether it is built on herokuify's backend."""
+        return bool(getattr(self.kind, "is_on_s3", False))
+
+    def make(self) -> Any:
+        """Return the storage itself; raises one of UNUSABLE when its settings are wrong."""
+        if self.instance is not None:
+            return self.instance
+        return self.kind() if self.setting == "COMPRESS_STORAGE" else storages[self.alias]
+
+
+def compressor_alias() -> str:
+    """Under which name compressor's storage is in STORAGES, at the latest when it is used."""
+    return str(getattr(settings, "COMPRESS_STORAGE_ALIAS", "compressor"))
+
+
+def find_storages() -> tuple[list[Registered], dict[str, str]]:
+    """Return the project's storages, and why others can't be imported, by setting.
+
+    A field's storage that equals one of the settings' is not listed again.
+    """
+    named: dict[str, tuple[str, Any]] = {}
+    for alias, params in storages.backends.items():
+        path = params.get("BACKEND") if isinstance(params, Mapping) else None
+        named[alias] = f'STORAGES["{alias}"]', path
+    # compressor adds its alias to STORAGES only when it is first used.
+    if compress := getattr(settings, "COMPRESS_STORAGE", None):
+        named.setdefault(compressor_alias(), ("COMPRESS_STORAGE", compress))
+    found: list[Registered] = []
+    faults: dict[str, str] = {}
+    for alias, (setting, path) in named.items():
+        try:
+            found.append(Registered(alias, _imported(path), setting))
+        except (ImportError, ImproperlyConfigured) as error:
+            faults[setting] = str(error)
+    found += _of_fields(found)
+    return found, faults
+
+
+def s3_registered() -> list[Registered]:
+    """Return the storages on herokuify's backend."""
+    return [one for one in find_storages()[0] if one.is_s3]
+
+
+def s3_storages() -> Iterator[tuple[Registered, Any]]:
+    """Yield those on herokuify's backend that can be made; herokuify.E002 reports the others."""
+    for one in s3_registered():
+        try:
+            yield one, one.make()
+        except UNUSABLE:
+            continue
+
+
+def _imported(path: Any) -> type:
+    if not isinstance(path, str):
+        raise ImproperlyConfigured('it names no class: {"BACKEND": "…"}')
+    kind = import_string(path)
+    if isinstance(kind, ModuleType):  # which Django accepts from 6.2 on
+        raise ImproperlyConfigured(f"{path!r} is a module, and no class is named in it")
+    # A function that makes a storage is as good for Django, and unknown here.
+    return kind if isinstance(kind, type) else object
+
+
+def _of_fields(named: Sequence[Registered]) -> Iterator[Registered]:
+    """Yield the storages on S3 that models' fields have of their own."""
+    if not apps.models_ready:
+        return
+    known: list[Any] = []
+    for one in named:
+        # A project's own class may raise anything; who uses the storage reports it.
+        with suppress(Exception):
+            known += [one.make()] if one.is_s3 else []
+    for model in apps.get_models():
+        for each in model._meta.local_fields:  # noqa: SLF001  (public)
+            if not isinstance(each, FileField):
+                continue
+            is_s3 = False
+            with suppress(Exception):
+                # Asking for the class makes a lazy storage.
+                storage: Any = each.storage
+                is_s3 = getattr(storage.__class__, "is_on_s3", False)
+            if is_s3 and storage not in known:
+                known.append(storage)
+                yield Registered(str(each), storage.__class__, str(each), storage)
+
+
+# Storages that share a bucket
+
+
+def share_bucket(one: Any, other: Any) -> bool:
+    """Whether two storages use one bucket, whatever way their endpoint is spelt."""
+    return one.bucket_name == other.bucket_name and same_endpoint(
+        one.endpoint_url, other.endpoint_url
+    )
+
+
+def sharing_bucket(storage: Any) -> list[Any]:
+    """Return the storage, and all of the project that share its bucket."""
+    others = [each for one in s3_registered() if (each := one.make()) is not storage]
+    return [storage, *(other for other in others if share_bucket(storage, other))]
+
+
+def by_bucket(found: Iterable[Any]) -> list[list[Any]]:
+    """Put the storages that share a bucket together."""
+    buckets: list[list[Any]] = []
+    for storage in found:
+        for bucket in buckets:
+            if share_bucket(bucket[0], storage):
+                bucket.append(storage)
+                break
+        else:
+            buckets.append([storage])
+    return buckets
+
+
+def public_locations(sharing: Sequence[Any]) -> list[str]:
+    """Return the locations of one bucket that anyone may read, without slashes at their ends.
+
+    ``sharing`` are all that share the bucket. Raises ConfigurationError when one of them
+    keeps private files inside a public location.
+    """
+    public = sorted({storage.location.strip("/") for storage in sharing if storage.public})
+    for storage in sharing:
+        location = storage.location.strip("/")
+        around = location_around(location, public)
+        if around is not None and not storage.public:
+            raise ConfigurationError(
+                f"{type(storage).__name__} keeps private files under {location!r}, inside the "
+                f"public location {around!r} of the bucket {storage.bucket_name!r}, so anyone "
+                "could read them; nothing has been done.",
+                "Give them locations apart, such as 'media' and 'static'.",
+            )
+    return public
+
+
+def public_location_around(storage: Any, others: Iterable[Any]) -> str | None:
+    """Return the public location of the bucket in which this storage keeps its files, if any."""
+    public = [one.location for one in others if one.public and share_bucket(one, storage)]
+    given = getattr(settings, "AWS_PUBLIC_LOCATION", None)
+    if given and storage.bucket_name == getattr(settings, "AWS_STORAGE_BUCKET_NAME", None):
+        public.append(given)
+    return location_around(storage.location, map(str, public))

@@ -1,0 +1,79 @@
+"""`herokuify bucket` in the tests' process, on settings that point at a server."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.management import call_command
+from pytest_django import Settings
+
+from tests.replay import Proxy
+from tests.servers import S3Server, client_of
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+
+MEDIA = "herokuify.storage.S3MediaStorage"
+STATIC = "herokuify.storage.S3StaticStorage"
+
+
+def run(*options: str, output: io.StringIO | None = None) -> str:
+    """What `herokuify bucket` prints."""
+    output = output or io.StringIO()
+    call_command("herokuify", "bucket", *options, stdout=output)
+    return output.getvalue()
+
+
+def steps(*options: str) -> dict[str, dict[str, Any]]:
+    """The steps for the only bucket, by name."""
+    (report,) = json.loads(run("--json", *options))["buckets"]
+    return {step["name"]: step for step in report["steps"]}
+
+
+def states(*options: str) -> dict[str, str]:
+    return {name: step["state"] for name, step in steps(*options).items()}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A project with static files and media in one bucket."""
+
+    server: S3Server
+    bucket: str
+
+    @property
+    def client(self) -> "S3Client":
+        return client_of(self.server)
+
+    @property
+    def url(self) -> str:
+        return f"{self.server.endpoint_url}/{self.bucket}"
+
+
+@pytest.fixture
+def site(
+    s3: S3Server, bucket_name: str, connect: Callable[..., None], settings: Settings, project: None
+) -> Site:
+    """Each server in turn; the bucket is not there yet."""
+    connect(s3, bucket_name)
+    return Site(s3, bucket_name)
+
+
+@pytest.fixture
+def project(settings: Settings, name_storages: Callable[..., None]) -> None:
+    name_storages(default=MEDIA, staticfiles=STATIC)
+    settings.ALLOWED_HOSTS = ["www.example.com", ".example.org", "127.0.0.1"]
+    settings.CSRF_TRUSTED_ORIGINS = ["https://admin.example.com:8443"]
+
+
+@pytest.fixture
+def behind_proxy(
+    moto: S3Server, moto_bucket: str, proxy: Proxy, connect: Callable[..., None], project: None
+) -> Site:
+    """The same on moto, where the bucket is there and a proxy can answer in its place."""
+    connect(moto, moto_bucket, endpoint_url=proxy.url)
+    return Site(moto, moto_bucket)

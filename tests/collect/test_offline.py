@@ -1,0 +1,64 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from compressor.storage import get_storage
+from django.core.files.base import ContentFile
+from pytest_django import Settings
+
+from herokuify.collect.offline import OfflineManifestStorage
+from tests.servers import S3Server, client_of
+
+NAME = "manifest.json"
+TAG = '<link rel="stylesheet" href="https://cdn.example.com/CACHE/css/output.0123456789ab.css">'
+
+
+@pytest.mark.usefixtures("no_sockets")
+class TestSaving:
+    def test_sorted(self, local_root: Path) -> None:
+        """compressor's threads finish in any order; two builds must not differ."""
+        storage = OfflineManifestStorage()
+        written = []
+        for keys in ("abc", "cab"):
+            manifest = {key: f"<b>{key} ü</b>" for key in keys}
+            assert storage.save(NAME, ContentFile(json.dumps(manifest))) == NAME
+            written.append((local_root / "CACHE" / NAME).read_bytes())
+            assert json.loads(written[-1]) == manifest
+        assert written[0] == written[1]
+
+    @pytest.mark.parametrize("is_text", [True, False])
+    def test_text_and_bytes(self, local_root: Path, is_text: bool) -> None:
+        text = json.dumps({"a": "ü"}, ensure_ascii=False)
+        storage = OfflineManifestStorage()
+        storage.save(NAME, ContentFile(text if is_text else text.encode()))
+        with storage.open(NAME) as file:
+            assert json.loads(file.read()) == {"a": "ü"}
+
+    def test_a_failure_leaves_what_was_there(self, local_root: Path) -> None:
+        storage = OfflineManifestStorage()
+        storage.save(NAME, ContentFile(b"{}"))
+        with pytest.raises(ValueError, match="Expecting value"):
+            storage.save(NAME, ContentFile(b"no JSON"))
+        folder = local_root / "CACHE"
+        assert (folder / NAME).read_bytes() == b"{}"
+        assert [path.name for path in folder.iterdir()] == [NAME]
+
+
+def test_bundles_are_published(
+    aws: S3Server,
+    bucket: str,
+    local_root: Path,
+    settings: Settings,
+    name_storages: Callable[..., None],
+) -> None:
+    settings.COMPRESS_STORAGE = "herokuify.storage.CachedS3StaticStorage"
+    name_storages(staticfiles="herokuify.storage.CachedS3StaticStorage")
+    bundle = local_root / "CACHE" / "css" / "output.0123456789ab.css"
+    bundle.parent.mkdir(parents=True)
+    bundle.write_text("a {}")
+    get_storage()
+    OfflineManifestStorage().save(NAME, ContentFile(json.dumps({"key": TAG})))
+    found = client_of(aws).get_object(Bucket=bucket, Key="static/CACHE/css/output.0123456789ab.css")
+    assert found["Body"].read() == b"a {}"
+    assert found["ContentType"] == "text/css"

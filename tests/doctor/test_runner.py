@@ -1,0 +1,91 @@
+"""Groups of probes end in time, and clean up."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from herokuify.doctor import runner
+from herokuify.doctor.findings import Finding, State, Subject
+from herokuify.doctor.runner import Findings, ProbeGroup
+
+SUBJECT = Subject("it")
+
+
+def group(probes: Callable[[], Findings], seconds: float = 60.0) -> ProbeGroup:
+    return ProbeGroup(SUBJECT, "probe", seconds, "fix it", probes)
+
+
+def test_findings_come_in_order() -> None:
+    def probes() -> Findings:
+        for number in range(3):
+            yield SUBJECT.ok("probe", str(number))
+
+    found = list(group(probes).start().findings())
+    assert [finding.message for finding in found] == ["0", "1", "2"]
+
+
+def test_silence_ends() -> None:
+    end = threading.Event()
+    cleaned = threading.Event()
+
+    def probes() -> Findings:
+        try:
+            yield SUBJECT.ok("probe", "first")
+            end.wait()
+            yield SUBJECT.ok("probe", "too late")
+            yield SUBJECT.ok("probe", "never")
+        finally:
+            cleaned.set()
+
+    run = group(probes, seconds=0.2).start()
+    findings = run.findings()
+    assert next(findings).message == "first"
+    threading.Timer(0.4, end.set).start()
+    [late] = findings
+    assert late == Finding("probe", "it", State.FAILED, "No answer within 0 seconds.", "fix it")
+    assert cleaned.is_set()  # awaited
+
+
+def test_the_end_need_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "GRACE", 0.1)
+    end = threading.Event()
+
+    def probes() -> Findings:
+        end.wait()
+        yield SUBJECT.ok("probe", "never")
+
+    start = time.monotonic()
+    [found] = group(probes, seconds=0.1).start().findings()
+    assert found.state is State.FAILED
+    assert time.monotonic() - start < 30
+    end.set()
+
+
+def test_any_error_is_a_finding() -> None:
+    def probes() -> Findings:
+        yield SUBJECT.ok("probe", "first")
+        raise LookupError("driver's own")
+
+    first, second = group(probes).start().findings()
+    assert first.state is State.OK
+    assert second == Finding("probe", "it", State.FAILED, "driver's own", "fix it")
+
+
+def test_who_goes_away_leaves_nothing() -> None:
+    """As Ctrl-C does: the generator of findings is closed."""
+    cleaned = threading.Event()
+
+    def probes() -> Findings:
+        try:
+            while True:
+                yield SUBJECT.ok("probe", "again")
+                time.sleep(0.01)
+        finally:
+            cleaned.set()
+
+    findings = group(probes).start().findings()
+    next(findings)
+    findings.close()  # type: ignore[attr-defined]
+    assert cleaned.is_set()

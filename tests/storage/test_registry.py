@@ -1,0 +1,157 @@
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.storage import Storage, storages
+from pytest_django import Settings
+
+from herokuify.checks.storages import check_locations
+from herokuify.conf.addresses import same_endpoint
+from herokuify.exceptions import ConfigurationError
+from herokuify.storage import CachedS3StaticStorage, S3MediaStorage, S3StaticStorage, registry
+from herokuify.storage.registry import (
+    UNUSABLE,
+    by_bucket,
+    find_storages,
+    public_locations,
+    s3_registered,
+    share_bucket,
+)
+from tests.testapp.models import Document
+
+NameStorages = Callable[..., None]
+
+
+def test_those_of_a_kind(name_storages: NameStorages) -> None:
+    name_storages(
+        default="herokuify.storage.S3MediaStorage",
+        staticfiles={"BACKEND": "herokuify.storage.S3StaticStorage", "OPTIONS": {"location": "x"}},
+        local="django.core.files.storage.InMemoryStorage",
+    )
+    found, faults = find_storages()
+    assert not faults
+    found = [one for one in found if one.setting != "COMPRESS_STORAGE"]
+    assert [(one.alias, one.is_s3, one.is_static) for one in found] == [
+        ("default", True, False),
+        ("staticfiles", True, True),
+        ("local", False, False),
+    ]
+    made = [one.make() for one in s3_registered()]
+    assert [type(storage) for storage in made] == [S3MediaStorage, S3StaticStorage]
+    assert made == [storages["default"], storages["staticfiles"]]
+    assert made[1].location == "x"
+
+
+def test_one_that_is_missing_hides_no_other(name_storages: NameStorages) -> None:
+    name_storages(default="herokuify.storage.S3MediaStorage", other="no.Such", third={})
+    found, faults = find_storages()
+    assert {"default", "staticfiles"} <= {one.alias for one in found}
+    assert sorted(faults) == ['STORAGES["other"]', 'STORAGES["third"]']
+
+
+def test_compressors(name_storages: NameStorages, settings: Settings) -> None:
+    name_storages()
+    settings.COMPRESS_STORAGE = "herokuify.storage.CachedS3StaticStorage"
+    (one,) = s3_registered()
+    assert (one.setting, one.is_static) == ("COMPRESS_STORAGE", True)
+    assert type(one.make()) is CachedS3StaticStorage
+    settings.COMPRESS_STORAGE = "compressor.storage.CompressorFileStorage"
+    assert not s3_registered()
+
+
+def test_compressors_alias_wins(name_storages: NameStorages, settings: Settings) -> None:
+    name_storages(assets={"BACKEND": "herokuify.storage.S3StaticStorage"})
+    settings.COMPRESS_STORAGE = "herokuify.storage.CachedS3StaticStorage"
+    settings.COMPRESS_STORAGE_ALIAS = "assets"
+    assert [type(one.make()) for one in s3_registered()] == [S3StaticStorage]
+
+
+def test_made_when_asked_for(name_storages: NameStorages, settings: Settings) -> None:
+    """One with wrong settings must not hide the others."""
+    settings.AWS_HEADERS = {"Cash-Control": "x"}
+    name_storages(default="herokuify.storage.S3MediaStorage")
+    (one,) = s3_registered()
+    with pytest.raises(UNUSABLE, match="Cash-Control"):
+        one.make()
+
+
+class TestFields:
+    """A model's own storage is one of the project's, too."""
+
+    @pytest.fixture
+    def on_field(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Storage], None]:
+        field = Document._meta.get_field("file")
+
+        def put(storage: Storage) -> None:
+            monkeypatch.setattr(field, "storage", storage)
+
+        return put
+
+    def test_is_found(
+        self, name_storages: NameStorages, on_field: Callable[[Storage], None]
+    ) -> None:
+        name_storages(default="herokuify.storage.S3MediaStorage")
+        on_field(S3MediaStorage(location="static/invoices"))
+        (_, one) = s3_registered()
+        assert (one.alias, one.setting) == ("testapp.Document.file",) * 2
+        assert one.make().location == "static/invoices"
+
+    def test_that_of_the_settings_is_listed_once(
+        self, name_storages: NameStorages, on_field: Callable[[Storage], None]
+    ) -> None:
+        name_storages(default="herokuify.storage.S3MediaStorage")
+        on_field(S3MediaStorage())
+        on_field(storages["default"])
+        assert len(s3_registered()) == 1
+
+    def test_in_public_space_is_an_error(
+        self,
+        name_storages: NameStorages,
+        on_field: Callable[[Storage], None],
+        settings: Settings,
+    ) -> None:
+        settings.AWS_STORAGE_BUCKET_NAME = "bucket"
+        name_storages(staticfiles="herokuify.storage.S3StaticStorage")
+        on_field(S3MediaStorage(location="static/invoices"))
+        (found,) = check_locations()
+        assert found.id == "herokuify.E004"
+        assert "testapp.Document.file" in found.msg
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "https://s3.example.com/",
+        "https://s3.example.com:443",
+        "https://S3.example.com",
+    ],
+)
+def test_one_bucket_whatever_the_endpoint_is_spelt(spelt: str) -> None:
+    one = S3StaticStorage(bucket_name="b", endpoint_url="https://s3.example.com")
+    other = S3MediaStorage(bucket_name="b", endpoint_url=spelt, location="static/private")
+    assert share_bucket(one, other)
+    assert [len(sharing) for sharing in by_bucket([one, other])] == [2]
+    with pytest.raises(ConfigurationError, match="anyone could read them"):
+        public_locations([one, other])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_same"),
+    [
+        ("https://s3.eu-west-1.amazonaws.com", True),
+        ("https://s3.dualstack.eu-west-1.amazonaws.com/", True),
+        ("https://s3-accelerate.amazonaws.com", True),
+        ("https://s3.cn-north-1.amazonaws.com.cn", False),
+        ("https://s3.example.com", False),
+    ],
+)
+def test_amazons_endpoints_are_one(endpoint: str, is_same: bool) -> None:
+    assert same_endpoint(None, endpoint) == is_same
+    assert not same_endpoint("http://127.0.0.1:9000", "http://127.0.0.1:9001")
+
+
+def test_a_module_is_no_storage(name_storages: NameStorages, monkeypatch: Any) -> None:
+    monkeypatch.setattr(registry, "import_string", importlib.import_module)  # as Django 6.2's
+    name_storages(default="herokuify.storage")
+    assert "no class" in find_storages()[1]['STORAGES["default"]']

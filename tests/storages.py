@@ -1,0 +1,123 @@
+"""Fixtures of storages on each server, and of a proxy before moto."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.core.files.storage import Storage, storages
+from pytest_django import Settings
+
+from tests.replay import Proxy, replay
+from tests.servers import S3Server, client_of
+
+if TYPE_CHECKING:
+    pass
+
+Connect = Callable[..., None]
+
+
+@pytest.fixture
+def connect(settings: Settings) -> Connect:
+    """Point the settings at a bucket: ``connect(server, bucket, endpoint_url=…)``."""
+
+    def connect(server: S3Server, bucket: str, **options: Any) -> None:
+        endpoint_url = options.pop("endpoint_url", server.endpoint_url)
+        values = {
+            "AWS_ACCESS_KEY_ID": server.access_key,
+            "AWS_SECRET_ACCESS_KEY": server.secret_key,
+            "AWS_S3_ENDPOINT_URL": endpoint_url,
+            "AWS_S3_REGION_NAME": server.region,
+            "AWS_S3_ADDRESSING_STYLE": "path",
+            "AWS_STORAGE_BUCKET_NAME": bucket,
+            "STATIC_URL": f"{endpoint_url}/{bucket}/static/",
+            "MEDIA_URL": f"{endpoint_url}/{bucket}/media/",
+        }
+        for name, value in {**values, **options}.items():
+            setattr(settings, name, value)
+
+    return connect
+
+
+@pytest.fixture
+def aws(connect: Connect, s3: S3Server, bucket: str) -> S3Server:
+    """Each server in turn, with the settings pointed at a new bucket."""
+    connect(s3, bucket)
+    return s3
+
+
+@pytest.fixture
+def local_root(settings: Settings, tmp_path: Path) -> Path:
+    """A STATIC_ROOT, which is django-compressor's root as well."""
+    root = tmp_path / "staticfiles"
+    settings.STATIC_ROOT = str(root)
+    settings.COMPRESS_ROOT = str(root)
+    return root
+
+
+@pytest.fixture
+def name_storages(settings: Settings) -> Callable[..., None]:
+    """Set STORAGES: ``name_storages(default=…, staticfiles=…)``; values are classes or dicts."""
+
+    def name(**backends: str | dict[str, Any]) -> None:
+        local = "django.core.files.storage.InMemoryStorage"
+        static = "django.contrib.staticfiles.storage.StaticFilesStorage"
+        chosen = {"default": local, "staticfiles": static, **backends}
+        settings.STORAGES = {
+            alias: {"BACKEND": value} if isinstance(value, str) else value
+            for alias, value in chosen.items()
+        }
+        # Django 4.2 drops the OPTIONS of a setting that is overridden.
+        storages.backends = settings.STORAGES
+
+    return name
+
+
+@pytest.fixture
+def default_storage(name_storages: Callable[..., None], aws: S3Server) -> Storage:
+    """S3MediaStorage as the project's default storage, on each server."""
+    name_storages(default="herokuify.storage.S3MediaStorage")
+    return storages["default"]
+
+
+@pytest.fixture
+def proxy(moto: S3Server) -> Iterator[Proxy]:
+    """A proxy before moto."""
+    with replay(moto.endpoint_url) as running:
+        yield running
+
+
+@pytest.fixture
+def moto_bucket(moto: S3Server) -> str:
+    """A new and empty bucket on moto."""
+    name = f"test-{uuid.uuid4().hex}"
+    client_of(moto).create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def proxied(connect: Connect, moto: S3Server, moto_bucket: str, proxy: Proxy) -> Proxy:
+    """The proxy, with the settings pointed through it at a new bucket."""
+    connect(moto, moto_bucket, endpoint_url=proxy.url)
+    return proxy
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let retries wait for nothing; returns how long they would have waited."""
+    pauses: list[float] = []
+    clock = SimpleNamespace(sleep=pauses.append, strftime=time.strftime, gmtime=time.gmtime)
+    monkeypatch.setattr("botocore.endpoint.time", clock)
+    monkeypatch.setattr("herokuify.s3.sender.time", clock)
+    return pauses
+
+
+@pytest.fixture(params=["S3BotoStorage", "S3MediaStorage", "S3StaticStorage"])
+def each_storage(
+    request: pytest.FixtureRequest, name_storages: Callable[..., None], aws: S3Server
+) -> Storage:
+    name_storages(default=f"herokuify.storage.{request.param}")
+    return storages["default"]

@@ -1,0 +1,227 @@
+"""docs/guides/platforms.md: a process with exactly the variables that each platform sets."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project, clean_environment
+
+pytestmark = pytest.mark.source_tree
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "guides" / "platforms.md"
+OURS = {
+    "SECRET_KEY": "".join(map(chr, range(33, 127))),
+    "DATABASE_URL": "postgres://me:hunter2@db.example.com/site",
+}
+SETTINGS = """
+import os
+
+import herokuify
+from herokuify.common import *
+
+DATABASES = herokuify.get_db_config()
+INSTALLED_APPS = ["herokuify", "django.contrib.staticfiles"]
+MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
+ROOT_URLCONF = "urls"
+STATIC_URL = "/static/"
+STATIC_ROOT = "static"
+STATICFILES_DIRS = ["assets"] if os.path.isdir("assets") else []
+USE_TZ = True
+"""
+TELL = """
+import json, os
+from django.conf import settings
+from herokuify import env
+platform = env.get_platform(os.environ)
+print(json.dumps([
+    platform and platform.name,
+    env.get_stage(os.environ).value,
+    settings.ALLOWED_HOSTS,
+    settings.SECURE_SSL_REDIRECT and settings.SESSION_COOKIE_SECURE,
+    settings.DATABASES["default"]["OPTIONS"].get("sslmode"),
+]))
+"""
+SCALINGO = {"CONTAINER": "web-1", "CONTAINER_MEMORY": "536870912", "HOSTNAME": "site-web-1"}
+#: By the rows of the page: what the platform sets, the name that it has, and its domain.
+PLATFORMS: dict[str, tuple[dict[str, str], str | None, str]] = {
+    "Heroku": (
+        {
+            "DYNO": "web.1",
+            "PORT": "5000",
+            "HEROKU_APP_NAME": "site",
+            "HEROKU_APP_DEFAULT_DOMAIN_NAME": "site-12ab.herokuapp.com",
+        },
+        "Heroku",
+        "site-12ab.herokuapp.com",
+    ),
+    "Dokku": (
+        {"DYNO": "web.1", "PORT": "5000", "ALLOWED_HOSTS": "site.example.com"},
+        "Heroku",
+        "site.example.com",
+    ),
+    "Scalingo": (
+        SCALINGO
+        | {"PORT": "5000", "APP": "site", "REGION_NAME": "osc-fr1", "STACK": "scalingo-22"}
+        | {"SCALINGO_APPLICATION_ID": "ap-ff53d868"},
+        "Scalingo",
+        "site.osc-fr1.scalingo.io",
+    ),
+    "Render": (
+        {
+            "RENDER": "true",
+            "IS_PULL_REQUEST": "false",
+            "PORT": "10000",
+            "RENDER_EXTERNAL_HOSTNAME": "site.onrender.com",
+            "RENDER_EXTERNAL_URL": "https://site.onrender.com",
+        },
+        "Render",
+        "site.onrender.com",
+    ),
+    "Railway": (
+        {
+            "RAILWAY_ENVIRONMENT_NAME": "production",
+            "RAILWAY_PROJECT_NAME": "site",
+            "RAILWAY_PUBLIC_DOMAIN": "site.up.railway.app",
+            "PORT": "8080",
+        },
+        "Railway",
+        "site.up.railway.app",
+    ),
+    "Fly.io": (
+        {
+            "FLY_APP_NAME": "site",
+            "FLY_MACHINE_ID": "148ed21ad5d789",
+            "FLY_PROCESS_GROUP": "app",
+            "FLY_VM_MEMORY_MB": "256",
+            "PRIMARY_REGION": "ams",
+        },
+        "Fly.io",
+        "site.fly.dev",
+    ),
+    "Koyeb": (
+        {"KOYEB_APP_NAME": "site", "KOYEB_PUBLIC_DOMAIN": "site-me.koyeb.app", "PORT": "8000"},
+        "Koyeb",
+        "site-me.koyeb.app",
+    ),
+    "DigitalOcean": (
+        {"HEROKUIFY_STAGE": "dyno", "ALLOWED_HOSTS": "site.ondigitalocean.app", "PORT": "8080"},
+        None,
+        "site.ondigitalocean.app",
+    ),
+    "A container": (
+        {"HEROKUIFY_STAGE": "dyno", "ALLOWED_HOSTS": "www.example.com", "PORT": "8000"},
+        None,
+        "www.example.com",
+    ),
+}
+
+
+def rows() -> dict[str, str]:
+    found = re.findall(r"^\| ([^|]+) \| (.+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return dict(found[1:])
+
+
+def test_each_row_is_tested() -> None:
+    assert list(rows()) == list(PLATFORMS)
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_settings_are_those_of_a_site(make_project: Callable[..., Project], name: str) -> None:
+    variables, platform, domain = PLATFORMS[name]
+    project = make_project(SETTINGS)
+    result = project.snippet(TELL, env=variables | OURS)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == [platform, "dyno", [domain], True, "require"]
+    told_by, hosts = rows()[name].split(" | ")[:2]
+    # The row names what the settings are made of: without it they are others.
+    named = set(re.findall(r"`([A-Z_]+)(?:=\S+)?`", told_by + hosts)) & set(variables)
+    assert named
+    for variable in named:
+        less = {key: value for key, value in variables.items() if key != variable}
+        other = project.snippet(TELL, env=less | OURS)
+        assert other.stdout != result.stdout, variable
+
+
+@pytest.mark.parametrize("name", ["Render", "Railway", "Koyeb"])
+def test_build_commands_need_no_key(make_project: Callable[..., Project], name: str) -> None:
+    (command,) = re.findall(r"(HEROKUIFY_STAGE=\w+) python (manage.py [^`]+)`", rows()[name])
+    stage, arguments = command[0].split("="), command[1].split()
+    project = make_project(SETTINGS)
+    variables = PLATFORMS[name][0]
+    result = project.manage(*arguments[1:], env=variables | {stage[0]: stage[1]})
+    assert result.returncode == 0, result.stderr
+    without = project.manage(*arguments[1:], env=variables)
+    assert without.returncode != 0
+    assert "ImproperlyConfigured" in without.stderr
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        number: int = listener.getsockname()[1]
+    return number
+
+
+def get(port: int, headers: Mapping[str, str]) -> int:
+    """Return the status of a request, once the server listens; after 30 s give up."""
+    end = time.monotonic() + 30
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.request("GET", "/", headers=dict(headers))
+            return connection.getresponse().status
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+        finally:
+            connection.close()
+
+
+def test_a_container_starts(make_project: Callable[..., Project]) -> None:
+    """The Dockerfile's last step, with the page's variables, but for the database's driver."""
+    page = PAGE.read_text(encoding="utf-8")
+    (command,) = re.findall(r"^CMD (.+)$", page, re.MULTILINE)
+    block = re.findall(r"^([A-Z_]+)=(.+)$", page, re.MULTILINE)
+    port = free_port()
+    project = make_project(
+        SETTINGS,
+        files={
+            "mysite/__init__.py": "",
+            "assets/site.css": "body {}",
+            "mysite/wsgi.py": "from django.core.wsgi import get_wsgi_application\n"
+            "application = get_wsgi_application()\n",
+            "urls.py": "from django.http import HttpResponse\nfrom django.urls import path\n"
+            "urlpatterns = [path('', lambda request: HttpResponse(request.get_host()))]\n",
+        },
+    )
+    environment = clean_environment(project.folder) | dict(block) | OURS
+    environment |= {"PORT": str(port), "DJANGO_SETTINGS_MODULE": "settings"}
+    environment |= {"WEB_CONCURRENCY": "1", "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    environment["PYTHONPATH"] += f"{os.pathsep}{project.folder}"
+    with subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        cwd=project.folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            host = {"Host": "www.example.com"}
+            assert get(port, host | {"X-Forwarded-Proto": "https"}) == 200
+            assert get(port, host | {"X-Forwarded-Proto": "http"}) == 301
+            assert get(port, {"Host": "evil.example", "X-Forwarded-Proto": "https"}) == 400
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+    assert (project.folder / "static" / "site.css").is_file()

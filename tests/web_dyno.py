@@ -1,0 +1,126 @@
+"""A web dyno's server in a process of its own: gunicorn with herokuify.server, or another."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.project import Project, clean_environment
+
+START_SECONDS = 60
+SETTINGS = """
+from herokuify.common import *
+
+SECRET_KEY = "x"
+USE_TZ = True
+ALLOWED_HOSTS = ["*"]
+SECURE_SSL_REDIRECT = False
+INSTALLED_APPS = ["herokuify"]
+MIDDLEWARE = ["herokuify.middleware.RequestIdMiddleware"]
+ROOT_URLCONF = "urls"
+WSGI_APPLICATION = "wsgi.application"
+"""
+ENTRY_POINTS = {
+    f"{name}.py": f"""
+import os
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+from django.core.{name} import get_{name}_application
+application = get_{name}_application()
+"""
+    for name in ("wsgi", "asgi")
+}
+
+
+@dataclass
+class Dyno:
+    """A server as a web dyno runs it."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    log: Path
+
+    def connect(self, host: str = "127.0.0.1") -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(host, self.port, timeout=START_SECONDS)
+
+    def get(self, path: str, *, host: str = "127.0.0.1", **headers: str) -> tuple[int, bytes]:
+        with closing(self.connect(host)) as connection:
+            names = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request("GET", path, headers=names)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def waiting(self) -> int:
+        """Count the connections that gunicorn has not accepted yet."""
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, local, _, state, queues, *_ = line.split()
+            if state == "0A" and local.endswith(f":{self.port:04X}"):  # it listens
+                return int(queues.split(":")[1], 16)
+        raise AssertionError("nobody listens")
+
+    def lines(self) -> list[str]:
+        return self.log.read_text(encoding="utf-8").splitlines()
+
+    def stop(self) -> int:
+        """SIGTERM to every process, as Heroku does it ("Dyno Shutdown Behavior")."""
+        os.killpg(self.process.pid, signal.SIGTERM)
+        return self.process.wait(START_SECONDS)
+
+
+def gunicorn(*arguments: str, application: str = "wsgi") -> list[str]:
+    """Return the Procfile's command, with more arguments."""
+    return ["gunicorn", "-c", "python:herokuify.server", *arguments, application]
+
+
+@contextmanager
+def serving(
+    project: Project, command: Sequence[str], probe: str = "/", **env: str
+) -> Iterator[Dyno]:
+    """Run a Python server's command until the context ends; ``{port}`` in it is the port's.
+
+    It has started when it answers the ``probe``, no matter what.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = project.folder / "server.log"
+    python = [sys.executable, "-W", "error::DeprecationWarning:herokuify", "-m"]
+    variables = clean_environment(project.folder) | {"DYNO": "web.1", "PORT": str(port)}
+    # A web dyno listens to the router on all addresses; nobody else should reach the tests.
+    variables |= {"WEB_CONCURRENCY": "2", "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*python, *(part.replace("{port}", str(port)) for part in command)],
+            cwd=project.folder,
+            env=variables | dict(project.environment) | env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        dyno = Dyno(process, port, log)
+        try:
+            _wait(dyno, probe)
+            yield dyno
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _wait(dyno: Dyno, probe: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and dyno.process.poll() is None:
+        try:
+            dyno.get(probe)
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(dyno.log.read_text(encoding="utf-8"))

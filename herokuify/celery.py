@@ -11,8 +11,10 @@ from urllib.parse import unquote, urlsplit
 from herokuify import env, logs
 from herokuify.conf import redis
 from herokuify.conf.packages import require_package
+from herokuify.conf.processes import count
 
 CALL = "get_celery_config"
+PROCESSES = 2  # of a worker, where WEB_CONCURRENCY is not set
 #: What redis-py calls them → what Celery takes, which knows only the constants.
 VERIFICATION = {
     None: ssl.CERT_NONE,
@@ -108,7 +110,7 @@ def _worker(environ: Mapping[str, str]) -> dict[str, Any]:
     """What every worker wants on a dyno."""
     return {
         # Celery's own default is one process a processor, of which a small dyno has eight.
-        "worker_concurrency": redis.processes(environ),
+        "worker_concurrency": env.read(environ, "WEB_CONCURRENCY", convert=count) or PROCESSES,
         # With REMAP_SIGTERM=SIGQUIT in the Procfile: tasks may end, the others go back.
         "worker_soft_shutdown_timeout": SHUTDOWN,
         "broker_connection_retry_on_startup": True,

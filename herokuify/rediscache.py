@@ -15,7 +15,8 @@ from django.core.cache.backends.redis import RedisCache as DjangoRedisCache
 from django.core.cache.backends.redis import RedisCacheClient
 
 from herokuify.conf.packages import require_package
-from herokuify.conf.redis import CONNECT_TIMEOUT, READ_TIMEOUT, THREADS
+from herokuify.conf.processes import THREADS
+from herokuify.conf.redis import CONNECT_TIMEOUT, READ_TIMEOUT
 from herokuify.exceptions import ConfigurationError
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ import pytest
 import herokuify
 from herokuify import cache
 from herokuify.cache import get_cache_config
-from herokuify.conf import redis
+from herokuify.conf import processes, redis
 from herokuify.exceptions import ConfigurationError
 
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
@@ -44,6 +44,12 @@ EVERYTHING = {
     **MEMCACHIER,
     **CLOUD,
 }
+
+
+@pytest.fixture(autouse=True)
+def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this machine would start must not matter."""
+    monkeypatch.setattr(processes, "workers_for", lambda memory, processors: 2)
 
 
 def default_of(environ: dict[str, str], **arguments: Any) -> dict[str, Any]:

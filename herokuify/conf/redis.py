@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from herokuify import env
+from herokuify.conf.processes import read_threads, read_workers
 from herokuify.exceptions import ConfigurationError
 
 HEROKU = "REDIS_URL"
@@ -26,8 +27,6 @@ CONNECT_TIMEOUT = 2.0  # seconds
 READ_TIMEOUT = 2.0  # seconds
 #: Connections of heroku-redis:mini, the smallest plan.
 CONNECTIONS = 20
-#: What is reckoned with where WEB_CONCURRENCY is not set, and where WEB_THREADS is not.
-PROCESSES, THREADS = 2, 4
 
 _VERIFICATION = {"none": None, "optional": "optional", "required": "required"}
 
@@ -139,25 +138,12 @@ def refuse_missing_choice(environ: Mapping[str, str], variable: str, call: str) 
         )
 
 
-def count(value: str) -> int:
-    """Convert a number of processes or threads, 1 or more."""
-    if not re.fullmatch("[0-9]{1,3}", value) or not int(value):
-        raise ValueError("a number from 1 to 999")
-    return int(value)
-
-
-def processes(environ: Mapping[str, str]) -> int:
-    """Return how many processes a dyno runs: WEB_CONCURRENCY, or 2."""
-    return env.read(environ, "WEB_CONCURRENCY", convert=count) or PROCESSES
-
-
 def pool_size(environ: Mapping[str, str], connections: int) -> int:
     """Return how many connections one process may hold for the cache.
 
     Half of the plan's are for it, shared by the processes; a thread needs one.
     """
-    threads = env.read(environ, "WEB_THREADS", convert=count) or THREADS
-    return max(1, min(threads, connections // 2 // processes(environ)))
+    return max(1, min(read_threads(environ), connections // 2 // read_workers(environ)))
 
 
 def _read(environ: Mapping[str, str], name: str) -> RedisServer | None:

@@ -43,14 +43,14 @@ class Destination:
     region: str | None = None
     endpoint_url: str | None = None
     access_key: str | None = None
-    secret_key: str | None = field(default=None, repr=False)
-    security_token: str | None = field(default=None, repr=False)
+    secret_key: str | None = None
+    security_token: str | None = None
     session_profile: str | None = None
     use_ssl: bool = True
     verify: Any = None
     addressing_style: str | None = None
     signature_version: Any = "s3v4"
-    proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    proxies: tuple[tuple[str, str], ...] = ()
     client_config: Any = None  # a botocore Config, which wins over all others
     transfer: Transfer = field(default_factory=Transfer)
     is_signed: bool = True

@@ -205,15 +205,18 @@ class CloudFrontSigner:
             "Condition": {"DateLessThan": {"AWS:EpochTime": expiry}},
         }
         policy = json.dumps({"Statement": [statement]}, separators=(",", ":")).encode()
-        if self._sign is None:
-            self._sign = self.load()
-        signature = base64.b64encode(self._sign(policy)).decode()
+        signature = base64.b64encode(self.load()(policy)).decode()
         signature = signature.translate({ord("+"): "-", ord("="): "_", ord("/"): "~"})
         separator = "&" if "?" in url else "?"
         return f"{url}{separator}Expires={expiry}&Signature={signature}&Key-Pair-Id={self.key_id}"
 
     def load(self) -> Callable[[bytes], bytes]:
-        """Return what signs with the key: RSA with SHA-1, by cryptography or rsa."""
+        """Return what signs with the key, which is read once: RSA with SHA-1."""
+        if self._sign is None:
+            self._sign = self._load()
+        return self._sign
+
+    def _load(self) -> Callable[[bytes], bytes]:
         try:
             return _sign_with_cryptography(self._pem)
         except ImportError:

@@ -268,8 +268,8 @@ class S3BotoStorage(BaseStorage):
                     taken = error
                     wanted = alternative_name(self, name)
         raise S3Error(
-            f"{taken} Gave up after {NAMES_TRIED} attempts to find a free name for {name!r}: that "
-            f"all of these random names are taken, as {self.destination.endpoint} says, can't be.",
+            f"{taken} Gave up after {NAMES_TRIED} attempts to find a free name for {name!r}: "
+            f"{self.destination.endpoint} says that each of them is taken.",
             "Check AWS_S3_ENDPOINT_URL.",
         ) from taken
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from django.utils.encoding import filepath_to_uri
@@ -24,6 +24,8 @@ from herokuify.s3.signing import (
     UrlSigner,
     query_name,
 )
+
+ValueT = TypeVar("ValueT")
 
 _PROBE = "herokuify-probe"
 #: Parameters of boto3's ``get_object`` that make a query.
@@ -43,13 +45,36 @@ _VARIABLES = (
 _REGIONLESS = {None, "", "aws-global"}
 
 
+class _Known(Generic[ValueT]):
+    """What was made of a storage's options, for as long as they are the same."""
+
+    def __init__(self, make: Callable[[Any], ValueT | None]) -> None:
+        self._make = make
+        self._options: object = None
+        self._value: ValueT | None = None
+
+    def of(self, storage: Any) -> ValueT | None:
+        """Return it; None where boto3 must do the work."""
+        options = (
+            *(storage.bucket_name, storage.endpoint_url, storage.region_name, storage.use_ssl),
+            *(storage.access_key, storage.secret_key, storage.security_token),
+            *(storage.addressing_style, storage.signature_version),
+            *(storage.session_profile, storage.client_config),
+        )
+        if self._options != options:
+            self._value = self._make(storage)
+            self._options = options
+        return self._value
+
+
 class Urls:
     """The URLs of a storage's objects: public ones, S3's signed ones, and CloudFront's."""
 
     def __init__(self, storage: Any) -> None:
         self._storage = storage
         self._signed = SignedUrls()
-        self._known: tuple[Any, UrlSigner | None] = (None, None)
+        self._base: _Known[str] = _Known(unsigned_base_url)
+        self._signer: _Known[UrlSigner] = _Known(make_url_signer)
 
     def get(
         self, key: str, parameters: Mapping[str, Any], life: int, http_method: str | None
@@ -60,33 +85,18 @@ class Urls:
             return self._of_domain(key, parameters, life)
         query = _query(parameters) if http_method in {None, "GET"} else None
         if not storage.querystring_auth:
-            base = None if query is None else unsigned_base_url(storage)
+            base = None if query is None else self._base.of(storage)
             if base is None or query is None:
                 return self._by_boto3(key, parameters, life, http_method)
             return f"{base}{quote(key, safe='/~')}{'?' if query else ''}{urlencode(query)}"
         check_life(storage, life)
-        signer = None if query is None else self._signer
+        signer = None if query is None else self._signer.of(storage)
         if signer is None or query is None:
             return self._by_boto3(key, parameters, life, http_method)
         known = signer, key, life, *query.items()
         return self._signed.get(
             known, key, life, lambda period: signer.sign(key, query, period.start, life)
         )
-
-    @property
-    def _signer(self) -> UrlSigner | None:
-        """What signs for the present options; None where that is boto3's to do."""
-        of = self._storage
-        options = (
-            *(of.bucket_name, of.endpoint_url, of.region_name, of.addressing_style, of.use_ssl),
-            *(of.access_key, of.secret_key, of.security_token, of.signature_version),
-            *(of.session_profile, of.client_config),
-        )
-        known, signer = self._known
-        if known != options:
-            signer = make_url_signer(of)
-            self._known = options, signer
-        return signer
 
     def _of_domain(self, key: str, parameters: Mapping[str, Any], life: int) -> str:
         """The URL of a CDN: signed by CloudFront's signer, if there is one."""

@@ -10,12 +10,13 @@ from django.core.checks import CheckMessage
 from django.core.files.storage import FileSystemStorage
 
 from herokuify.checks.messages import error
+from herokuify.storage.cached import CachedS3BotoStorage
+from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.registry import (
     UNUSABLE,
     Registered,
     compressor_alias,
-    find_storages,
-    s3_registered,
+    find_storage,
 )
 
 FINDER = "compressor.finders.CompressorFinder"
@@ -54,9 +55,6 @@ def check_sources(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     static = _static()
     if not is_enabled() or static is None:
         return []
-    from herokuify.storage.cached import CachedS3BotoStorage
-    from herokuify.storage.manifest import S3ManifestStaticStorage
-
     if not issubclass(static.kind, S3ManifestStaticStorage) or issubclass(
         static.kind, CachedS3BotoStorage
     ):
@@ -74,7 +72,7 @@ def check_sources(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 def check_bundles(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.E007: bundles that don't get to where pages look for them."""
-    bundles = _registered(compressor_alias())
+    bundles = find_storage(compressor_alias())
     if not is_enabled() or bundles is None:
         return []
     name = bundles.kind.__name__
@@ -122,12 +120,9 @@ def check_url(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-def _registered(alias: str) -> Registered | None:
-    return next((one for one in find_storages()[0] if one.alias == alias), None)
-
-
 def _on_s3(alias: str) -> Registered | None:
-    return next((one for one in s3_registered() if one.alias == alias), None)
+    one = find_storage(alias)
+    return one if one is not None and one.is_s3 else None
 
 
 def _static() -> Registered | None:
@@ -139,6 +134,4 @@ def _static() -> Registered | None:
 def _is_uncached(one: Registered) -> bool:
     if _on_s3(one.alias) is None:
         return False
-    from herokuify.storage.cached import CachedS3BotoStorage
-
     return not issubclass(one.kind, CachedS3BotoStorage)

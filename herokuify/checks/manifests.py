@@ -12,6 +12,7 @@ from django.core.checks import Warning as CheckWarning
 
 from herokuify.checks.compressor import is_offline
 from herokuify.env import LIVE, get_stage
+from herokuify.storage.manifest import SlugManifestStorage
 from herokuify.storage.registry import s3_storages
 
 #: Those that keep the offline manifest on the disk, below COMPRESS_ROOT.
@@ -29,8 +30,6 @@ def check_static(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     storage: Any = made.get(STATICFILES_STORAGE_ALIAS)
     if storage is None or not getattr(storage, "manifest_strict", False):
         return []
-    from herokuify.storage.manifest import SlugManifestStorage
-
     if not isinstance(storage.manifest_storage, SlugManifestStorage):
         return []
     path = Path(storage.manifest_storage.path(storage.manifest_name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.apps import apps
 from django.conf import settings
@@ -15,10 +15,11 @@ from django.db.models import FileField
 
 from herokuify import env
 from herokuify.checks.messages import unique
-from herokuify.storage.registry import UNUSABLE, Registered, find_storages, s3_storages
-
-if TYPE_CHECKING:
-    from herokuify.storage.backend import S3BotoStorage
+from herokuify.checks.static import signs_urls
+from herokuify.storage.acl import acls, opens
+from herokuify.storage.backend import S3BotoStorage
+from herokuify.storage.media import S3MediaStorage
+from herokuify.storage.registry import UNUSABLE, Registered, find_storage, s3_storages
 
 MOST_NAMED = 3  # fields that a message lists
 
@@ -34,8 +35,6 @@ def check_overwriting(app_configs: Any = None, **kwargs: Any) -> list[CheckMessa
     private = list(_private())
     if not private:
         return []
-    from herokuify.storage.media import S3MediaStorage
-
     is_set = bool(getattr(settings, "AWS_S3_FILE_OVERWRITE", False))
     found = []
     for one, storage in private:
@@ -60,9 +59,6 @@ def check_publicity(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
     private = list(_private())
     if not private:
         return []
-    from herokuify.checks.static import signs_urls
-    from herokuify.storage.acl import acls, opens
-
     found = []
     for one, storage in private:
         faults = {
@@ -98,10 +94,8 @@ def check_disk(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     if env.get_stage(os.environ) not in env.LIVE:
         return []
     fields = list(_fields_on_disk())
-    is_on_disk = any(
-        one.alias == "default" and issubclass(one.kind, FileSystemStorage)
-        for one in find_storages()[0]
-    )
+    default = find_storage("default")
+    is_on_disk = default is not None and issubclass(default.kind, FileSystemStorage)
     if fields:
         more = len(fields) - MOST_NAMED
         kept = env.listed(fields[:MOST_NAMED] + ([f"{more} more"] if more > 0 else []))

@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from herokuify import env
 from herokuify.checks.messages import error
 from herokuify.exceptions import ConfigurationError
-from herokuify.storage.registry import find_storages
+from herokuify.storage.registry import find_storage
 
 FORCE_DEBUG = "HEROKUIFY_FORCE_DEBUG"  # herokuify.common reads it, too
 #: What the middleware that serves static files has in its path.
@@ -114,9 +114,7 @@ def check_static_files(app_configs: Any = None, **kwargs: Any) -> list[CheckMess
         return []
     from django.contrib.staticfiles.storage import StaticFilesStorage
 
-    static = next(
-        (one for one in find_storages()[0] if one.alias == STATICFILES_STORAGE_ALIAS), None
-    )
+    static = find_storage(STATICFILES_STORAGE_ALIAS)
     is_on_disk = static is not None and issubclass(static.kind, StaticFilesStorage)
     is_served = any(name in path.lower() for path in settings.MIDDLEWARE for name in SERVERS)
     if not is_on_disk or is_served or urlsplit(str(settings.STATIC_URL)).netloc:

@@ -14,6 +14,8 @@ from django.core.checks import Warning as CheckWarning
 from herokuify.checks.messages import error, unique
 from herokuify.env import Stage, get_stage
 from herokuify.storage.backend import S3BotoStorage
+from herokuify.storage.cached import CachedS3BotoStorage
+from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.registry import UNUSABLE, find_storages, s3_registered
 from herokuify.storage.static import S3StaticStorage
 
@@ -86,9 +88,6 @@ def _is_written() -> bool:
 
     kinds: list[type] = [StaticFilesStorage]
     if s3_registered():
-        from herokuify.storage.cached import CachedS3BotoStorage
-        from herokuify.storage.manifest import S3ManifestStaticStorage
-
         kinds += [CachedS3BotoStorage, S3ManifestStaticStorage]
     static = [one for one in find_storages()[0] if one.is_static]
     return any(issubclass(one.kind, tuple(kinds)) for one in static)

@@ -9,8 +9,16 @@ from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 
 from herokuify.checks.messages import error, unique
+from herokuify.conf.addresses import is_aws
 from herokuify.exceptions import ConfigurationError
-from herokuify.storage.registry import UNUSABLE, find_storages, s3_registered, s3_storages
+from herokuify.storage.acl import acls, opens
+from herokuify.storage.registry import (
+    UNUSABLE,
+    find_storages,
+    public_location_around,
+    s3_registered,
+    s3_storages,
+)
 
 _HINT = "Run `python manage.py check --tag staticfiles` to see whether it is fixed."
 #: All that a bucket with ACLs disabled takes (Amazon S3 User Guide, "Controlling ownership
@@ -44,8 +52,6 @@ def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
     made = list(s3_storages())
     if not made:
         return []
-    from herokuify.storage.registry import public_location_around
-
     found = []
     for one, storage in made:
         if one.is_static or storage.public:
@@ -70,9 +76,6 @@ def check_acls(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     made = list(s3_storages())
     if not made:
         return []
-    from herokuify.conf.addresses import is_aws
-    from herokuify.storage.acl import acls, opens
-
     found = []
     for one, storage in made:
         is_media = not (one.is_static or storage.public)

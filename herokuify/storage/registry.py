@@ -77,6 +77,11 @@ def find_storages() -> tuple[list[Registered], dict[str, str]]:
     return found, faults
 
 
+def find_storage(alias: str) -> Registered | None:
+    """Return the storage of an alias; None where there is none, or it can't be imported."""
+    return next((one for one in find_storages()[0] if one.alias == alias), None)
+
+
 def s3_registered() -> list[Registered]:
     """Return the storages on herokuify's backend."""
     return [one for one in find_storages()[0] if one.is_s3]

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from sys import intern
 from typing import Any
@@ -121,7 +122,9 @@ def _collection(
             f"bucket {storage.bucket_name!r}.",
             "Give it a folder, such as 'static'.",
         )
-    destination = storage.destination
+    # One part at a time: a large file must not take more memory than many small ones.
+    transfer = storage.transfer._replace(concurrency=1)
+    destination = replace(storage.destination, transfer=transfer)
     prefix = f"{location}/"
     bundles = prefix + compressed_prefix()
     target = Target(

@@ -28,7 +28,7 @@ class RetryProfile(NamedTuple):
     longest_pause: float  # seconds between two attempts
     #: Whether reading goes on where a connection fell silent, or gives up at once.
     resumes: bool = True
-    connections: int = 32
+    connections: int = 64
 
     def pause(self, attempt: int) -> float:
         """Return the seconds to wait after a failed attempt, the first being 1."""

@@ -16,6 +16,7 @@ from tests.replay import Proxy
 
 SETTINGS = """
 SECRET_KEY = "x"
+USE_TZ = True
 INSTALLED_APPS = ["herokuify", "django.contrib.staticfiles"]
 from herokuify.aws import *
 STATIC_URL = get_static_url()

@@ -36,6 +36,7 @@ STORAGES = {
 }
 NAMES = [f"app{number % 40}/css/module-{number}.css" for number in range(1000)]
 IMAGES, PER_PAGE, PAGES = 50_000, 50, 400
+THREADS, PUTS = 64, 2000
 _sockets = 0
 
 
@@ -145,6 +146,36 @@ def signed_urls(contestant: str) -> dict[str, float]:
     return {"signed_us": signed, "pages_per_second": PAGES / (time.perf_counter() - begin)}
 
 
+def puts(contestant: str) -> dict[str, float]:
+    """Send small objects from as many threads as collectstatic has; milliseconds of CPU a PUT."""
+    configure(contestant)
+    from concurrent.futures import ThreadPoolExecutor
+
+    from django.core.files.storage import default_storage
+
+    storage: Any = default_storage
+    body, headers = os.urandom(8192), {"ContentType": "text/css", "CacheControl": "max-age=3600"}
+    if contestant == "herokuify":
+        from herokuify.s3.client import COLLECT
+        from herokuify.s3.sender import Sender
+
+        sender = Sender(storage.destination, COLLECT)
+
+        def put(number: int) -> None:
+            sender.put(f"{number}.css", body, headers)
+    else:
+        client, bucket = storage.connection.meta.client, storage.bucket_name
+
+        def put(number: int) -> None:
+            client.put_object(Bucket=bucket, Key=f"{number}.css", Body=body, **headers)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(put, range(2 * THREADS)))  # connections are there
+        begin = time.process_time()
+        list(pool.map(put, range(PUTS)))
+        return {"put_ms": (time.process_time() - begin) / PUTS * 1000}
+
+
 def media(contestant: str, task: str, name: str, path: str) -> dict[str, float]:
     """Read, read three bytes, save, or do nothing; the seconds without the first connection."""
     configure(contestant)
@@ -201,6 +232,7 @@ if __name__ == "__main__":
         "start": start,
         "static-urls": static_urls,
         "signed-urls": signed_urls,
+        "puts": puts,
         "media": media,
         "signed-url": signed_url,
     }

@@ -24,6 +24,7 @@ COMMANDS = {
     "deploys": ("collectstatic and copying tools, on sets of files", 3),
     "urls": ("static and signed URLs, and pages of images", 7),
     "processes": ("what a process costs that starts and renders", 15),
+    "puts": ("CPU of one small PUT", 5),
     "first-page": ("the first page of a running worker", 15),
     "media": ("saving and reading media; needs curl", 3),
     "silence": ("a site under load while S3 is silent for 20 seconds", 3),

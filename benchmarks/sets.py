@@ -56,13 +56,12 @@ _ICONS = (
     Source("mkdocs-material==9.8.1", "material/templates/.icons", prefix="icons"),
 )
 
-#: Real files, about 130, 3,400 and 20,000; and many made-up ones, for CPU and memory.
+#: Real files, about 130, 3,400 and 20,000; and many made-up ones, for memory.
 SETS = {
     "small": FileSet((_ADMIN,)),
     "medium": FileSet(_EDITORS),
     "large": FileSet(
         _EDITORS + _ICONS, (0, 0), ("local", "herokuify", "s5cmd"), scenarios=("first", "unchanged")
     ),
-    "puts": FileSet((), (10_000, 8192), ("herokuify", "s5cmd"), ("plain",), ("first",)),
     "huge": FileSet((), (100_000, 200), ("herokuify",), ("manifest",), ("first", "unchanged")),
 }

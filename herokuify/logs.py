@@ -12,6 +12,7 @@ import re
 import traceback
 from collections.abc import Mapping
 from contextvars import ContextVar
+from typing import Any
 
 from herokuify import env
 
@@ -85,14 +86,15 @@ class JsonFormatter(logging.Formatter):
         }
         if details := _details(record):
             entry["exception"] = details
-        extras = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        for name, value in extras.items():
-            entry.setdefault(name, value)
+        given: dict[Any, object] = vars(record)  # names that are no text come of extra={1: 2}
+        for name, value in given.items():
+            if name not in _STANDARD:
+                entry.setdefault(name if isinstance(name, str) else _represented(name), value)
         try:
             return json.dumps(entry, default=_represented, allow_nan=False)
-        # A key that is no text, a NaN or a circle; or deeper than the recursion limit, which
-        # logging passes on to whoever writes the line.
-        except (TypeError, ValueError, RecursionError):
+        # A key that is no text, a NaN, a circle, or whatever an object raises; or deeper than the
+        # recursion limit, which logging passes on to whoever writes the line.
+        except Exception:  # noqa: BLE001  (a log line must not fail for what it describes)
             return json.dumps(
                 {
                     name: value if value is None or isinstance(value, str) else _represented(value)
@@ -102,22 +104,29 @@ class JsonFormatter(logging.Formatter):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the message with its arguments, or without those that are nested too deeply."""
+    """Return the message with its arguments; beside them, where they don't go together."""
     try:
         return record.getMessage()
-    except RecursionError:
-        return str(record.msg)
+    except Exception as error:  # noqa: BLE001
+        given: object = record.msg
+        # Not str(): a class of somebody's own may raise there, too.
+        message = str.__str__(given) if isinstance(given, str) else _represented(given)
+        is_shown = record.args and not isinstance(error, RecursionError)
+        return f"{message} {_represented(record.args)}" if is_shown else message
 
 
 def _details(record: logging.LogRecord) -> str:
     """Return the traceback and the stack of a record, which may have neither."""
     parts = []
     if record.exc_info and record.exc_info[0]:
-        parts.append("".join(traceback.format_exception(*record.exc_info)).rstrip())
+        try:
+            parts.append("".join(traceback.format_exception(*record.exc_info)).rstrip())
+        except Exception:  # noqa: BLE001  (groups that are nested too deeply, or no exception at all)
+            parts.append(_represented(record.exc_info[1]))
     elif record.exc_text:  # of a record that came from another process
-        parts.append(record.exc_text)
+        parts.append(str(record.exc_text))
     if record.stack_info:
-        parts.append(record.stack_info)
+        parts.append(str(record.stack_info))
     return "\n".join(parts)
 
 

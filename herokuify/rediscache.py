@@ -56,6 +56,34 @@ _SIGNS = (
 _lock = threading.Lock()
 _pools: dict[tuple[object, ...], Any] = {}
 _down: dict[str, float] = {}  # a server → until when it counts as down
+_logins: dict[tuple[object, object], Any] = {}
+
+
+class _Hidden(str):
+    """Text that tracebacks don't show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
+def _without_login(options: Mapping[str, Any], servers: list[str]) -> dict[str, Any]:
+    """Return OPTIONS with an object in place of user and password.
+
+    Error pages show the variables of all calls, and redis-py hands arguments from one to the next.
+    """
+    if "password" not in options or any("@" in url for url in servers):
+        return dict(options)
+    from redis.credentials import UsernamePasswordCredentialProvider
+
+    kept = dict(options)
+    login = kept.pop("username", None), kept.pop("password")
+    with _lock:  # one object for a login: clients of all threads share a pool by it
+        if login not in _logins:
+            hidden = _Hidden(login[1] or "")
+            _logins[login] = UsernamePasswordCredentialProvider(login[0], hidden)
+        return {**kept, "credential_provider": _logins[login]}
 
 
 class _Client(RedisCacheClient):
@@ -126,7 +154,7 @@ class RedisCache(DjangoRedisCache):
     def __init__(self, server: str | list[str], params: dict[str, Any]) -> None:
         require_package("redis", install="herokuify[redis]", needed_by=type(self).__name__)
         super().__init__(server, params)
-        self._options = dict(params.get("OPTIONS", {}))
+        self._options = _without_login(params.get("OPTIONS", {}), self._servers)
         self.ignore_exceptions = bool(self._options.pop("ignore_exceptions", False))
         self._class = _Client
         self._server = ", ".join(urlsplit(url).hostname or "localhost" for url in self._servers)

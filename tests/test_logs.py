@@ -1,9 +1,13 @@
+import builtins
 import json
 import logging
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Any, NoReturn
 
 import pytest
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -38,6 +42,65 @@ def failure() -> ExcInfo:
 class Stubborn:
     def __repr__(self) -> str:
         raise RuntimeError
+
+
+class Odd(str):
+    """Text whose every form is another surprise."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise ValueError
+
+    __repr__ = __format__ = __str__  # type: ignore[assignment]
+
+
+class OddMapping(dict[str, object]):
+    def items(self) -> NoReturn:  # type: ignore[override]
+        raise KeyError
+
+    __iter__ = keys = values = __len__ = __repr__ = items  # type: ignore[assignment]
+
+
+class OddText:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return 7  # type: ignore[return-value]
+
+
+class Node:
+    def __init__(self, child: object) -> None:
+        self.child = child
+
+    def __repr__(self) -> str:
+        return f"Node({self.child!r})"
+
+
+class FailingError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def _chained() -> Exception:
+    error = ValueError("last")
+    for number in range(3_000):
+        following = ValueError(number)
+        following.__cause__ = error
+        error = following
+    return error
+
+
+def _grouped() -> Exception:
+    error: Exception = ValueError("inside")
+    group: Any = getattr(builtins, "ExceptionGroup", lambda _, errors: errors[0])  # Python 3.10
+    for _ in range(3_000):
+        error = group("around", [error])
+    return error
 
 
 class TestText:
@@ -154,6 +217,91 @@ def test_a_record_is_one_line(message: str, extras: dict[str, object]) -> None:
         line = formatter.format(made)
         assert len(line.splitlines()) == 1
         line.encode("utf-8")
+
+
+def _nested(values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return (
+        st.lists(values)
+        | st.tuples(values)
+        | st.dictionaries(st.text() | st.integers() | st.tuples(st.none()), values)
+        | st.builds(Node, values)
+    )
+
+
+def _deep() -> object:
+    deep: object = ()
+    for _ in range(5_000):
+        deep = {"a": [deep]}
+    return deep
+
+
+def _hard() -> list[object]:
+    circle: list[object] = []
+    circle.append({"circle": circle})
+    return [
+        *(circle, "\ud800", "x" * 100_000, object, Stubborn(), Stubborn, gettext_lazy("Yes")),
+        *(Odd(), OddMapping(a=1), OddText("a"), format_lazy("{}", Stubborn()), _deep()),
+    ]
+
+
+VALUES: st.SearchStrategy[object] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.sets(st.integers())
+    | st.datetimes()
+    | st.decimals()
+    # Drawn by name: hypothesis asks a strategy's values for their repr().
+    | st.sampled_from(range(12)).map(lambda number: _hard()[number]),
+    _nested,
+    max_leaves=8,
+)
+
+
+@hypothesis_settings(deadline=None, database=None)
+@given(
+    message=st.sampled_from(["%s", "%d", "%(a)s", "%s %s", "%", "plain"]) | VALUES,
+    arguments=st.lists(VALUES, max_size=2),
+    extras=st.dictionaries(st.text() | st.integers() | st.tuples(st.none()), VALUES, max_size=3),
+    failure=st.none()
+    | st.sampled_from([ValueError, FailingError, _chained, _grouped]).map(lambda make: make()),
+    exc_text=st.none() | VALUES,
+)
+def test_nothing_that_is_logged_raises(
+    message: object,
+    arguments: list[object],
+    extras: dict[object, object],
+    failure: Exception | None,
+    exc_text: object,
+) -> None:
+    _log(message, arguments, extras, failure, exc_text)
+
+
+def test_nothing_that_is_odd_raises() -> None:
+    _log(Odd("%s"), [], {}, None, None)
+    _log("%s", [Odd()], {(None,): 1, 2: Odd()}, FailingError(), OddMapping())
+
+
+def _log(
+    message: object,
+    arguments: list[object],
+    extras: dict[object, object],
+    failure: Exception | None,
+    exc_text: object,
+) -> None:
+    made = logging.LogRecord("a", logging.ERROR, __file__, 1, message, tuple(arguments), None)
+    made.exc_info = (type(failure), failure, failure.__traceback__) if failure else None
+    given: dict[Any, object] = vars(made)  # names that are no text, as extra={1: 2} gives them
+    for name, value in extras.items():
+        given.setdefault(name, value)
+    given["exc_text"] = exc_text
+    entry = json.loads(logs.JsonFormatter().format(made), parse_constant=pytest.fail)
+    assert entry["level"] == "ERROR"
+    assert isinstance(entry["message"], str)
+    logs.TextFormatter().format(made).encode("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,15 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from sys import intern
 
 INDEX_VERSION = 2
 #: Objects in one line of the stored index. Read and written line by line, the index of
 #: 40,000 objects never is one text, which would take several times its own memory.
 _IN_A_LINE = 1000
+#: Bytes; a thousand of the longest keys, all of them escaped, take 7 MB.
+_LONGEST_LINE = 16 * 1024 * 1024
 
 
 def index_key(location: str) -> str:
@@ -38,25 +41,43 @@ class Entry:
     superseded: int | None = None
 
 
+class DamagedIndexError(Exception):
+    """The stored bytes are no index."""
+
+
 def parse_index(stored: bytes) -> dict[str, Entry]:
-    """Entries by key; none when the bytes are no index of this version."""
+    """Entries by key; none of an index of another version. Raises DamagedIndexError."""
     entries: dict[str, Entry] = {}
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(stored)) as lines:
+        with gzip.GzipFile(fileobj=io.BytesIO(stored)) as file:
+            lines = iter(partial(_read_line, file), b"")
             if json.loads(next(lines))["version"] != INDEX_VERSION:
                 return {}
             for line in lines:
                 for key, fields in json.loads(line).items():
-                    entries[intern(key)] = _entry(*fields)
-    except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, AttributeError):
-        return {}
-    except StopIteration:  # not even a version
-        return {}
+                    entries[intern(key)] = _entry(fields)
+    # The last for brackets within brackets, and for what is a thousand times larger unpacked.
+    except (
+        *(OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError),
+        *(StopIteration, RecursionError, MemoryError),
+    ) as error:
+        raise DamagedIndexError(f"it is no index: {type(error).__name__}") from error
     return entries
 
 
-def _entry(etag: str, digest: str, fingerprint: str, superseded: int | None = None) -> Entry:
-    if not (isinstance(superseded, int) or superseded is None):
+def _read_line(file: gzip.GzipFile) -> bytes:
+    line = file.readline(_LONGEST_LINE)
+    if len(line) == _LONGEST_LINE:
+        raise ValueError("a line is too long")
+    return line
+
+
+def _entry(fields: object) -> Entry:
+    if not isinstance(fields, list):
+        raise TypeError
+    etag, digest, fingerprint, *rest = fields
+    superseded = rest.pop() if rest else None
+    if rest or not (superseded is None or type(superseded) is int):
         raise TypeError
     # The listing has the same ETags and keys, the local files the same digests.
     return Entry(intern(etag), intern(digest), intern(fingerprint), superseded)

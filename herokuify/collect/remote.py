@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from herokuify.collect.index import Entry, dump_index, parse_index
+from herokuify.collect.index import DamagedIndexError, Entry, dump_index, parse_index
 from herokuify.collect.listing import Listed, Listing
 from herokuify.s3.errors import code_of, failures
 from herokuify.s3.threads import Threads
@@ -40,7 +40,8 @@ class Remote:
 def read(listing: Listing, index_key: str) -> Remote:
     """List the objects and load the index, both at once.
 
-    A missing, damaged or foreign index is empty: it costs time, never correctness. Raises
+    A missing, damaged or foreign index is empty: it costs time, never correctness. Of a damaged
+    one a line is said. Raises
     BucketMissingError when there is no bucket.
     """
     threads = Threads(1)
@@ -64,7 +65,11 @@ def _load_index(client: S3Client, bucket: str, key: str) -> Mapping[str, Entry]:
         if code_of(error) not in {"NoSuchKey", "NoSuchBucket", "404"}:
             warn(bucket, key, code_of(error) or str(error))
         return {}
-    return parse_index(stored)
+    try:
+        return parse_index(stored)
+    except DamagedIndexError as error:
+        warn(bucket, key, str(error))
+        return {}
 
 
 def save_index(client: S3Client, bucket: str, key: str, entries: Mapping[str, Entry]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -50,11 +51,24 @@ def explained(destination: Destination, permission: str, key: str = "") -> Itera
         # Only now: until a request fails, botocore may not have been imported.
         from botocore.exceptions import BotoCoreError, ClientError
 
+        _forget_locals(error)
         if isinstance(error, ClientError) and not is_absent(error):
             raise translate(error, destination, permission, key) from error
         if isinstance(error, BotoCoreError):
             raise _unsent(error, destination, permission, key) from error
         raise
+
+
+def _forget_locals(error: BaseException | None) -> None:
+    """Drop the local variables of the calls that have failed, whose headers hold tokens.
+
+    Error pages and mail to ADMINS show the variables of all calls in a traceback.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def explain(error: Exception, destination: Destination, key: str = "") -> S3Error:

@@ -1,3 +1,4 @@
+import gzip
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -184,6 +185,8 @@ class TestRead:
             (Answer(LISTING, 404, "NoSuchKey", ""), None),
             (ACCESS_DENIED, "AccessDenied"),
             (Document(LISTING, b"cut", headers={"Content-Length": "1000"}), "broken|length"),
+            (Document(LISTING, b"no index"), "it is no index"),
+            (Document(LISTING, gzip.compress(b"[" * 100_000)), "it is no index"),
         ],
     )
     def test_index_that_is_not_to_be_had(

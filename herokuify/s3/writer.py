@@ -93,9 +93,9 @@ class Writer(io.RawIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read so many bytes, or all to the end."""
-        self._check()
         if not self._is_readable:
             raise io.UnsupportedOperation("read")
+        self._check()
         self._file.seek(self._position)
         data: bytes = self._file.read(-1 if size is None else size)
         self._position += len(data)

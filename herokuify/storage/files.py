@@ -123,6 +123,7 @@ class S3File(File):  # type: ignore[type-arg]  # not generic at run time
 
     def writelines(self, lines: Any) -> None:
         """Write all of them."""
+        cast(Any, self.file).writelines(())  # what refuses to write refuses nothing, too
         for line in lines:
             self.write(line)
 

@@ -81,21 +81,23 @@ class PartUpload:
         self._extra = extra
         self._concurrency = concurrency
         self._threads = Threads(concurrency) if concurrency > 1 else None
-        self._parts: list[Future[CompletedPartTypeDef]] = []
+        self._parts: dict[int, Future[CompletedPartTypeDef]] = {}
         # Runs at the interpreter's exit, too.
         weakref.finalize(self, self._upload.abort)
 
-    def send(self, body: bytes) -> None:
-        """Send the next part; waits while too many are on their way.
+    def send(self, body: bytes, number: int = 0) -> None:
+        """Send the next part, or one again by its number; waits while too many are on their way.
 
         Raises the error of any part that has failed.
         """
-        number = len(self._parts) + 1
+        number = number or len(self._parts) + 1
         if number > MOST_PARTS:
             raise ValueError(
                 f"S3 takes {MOST_PARTS} parts at most. Parts must be larger: "
                 "AWS_S3_TRANSFER_CONFIG = TransferConfig(multipart_chunksize=…)"
             )
+        if number in self._parts:
+            self._parts[number].result()  # of two requests for one part, the later must win
         pending = self._upload.pending
         while len(pending) >= self._concurrency:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
@@ -105,7 +107,7 @@ class PartUpload:
         bodies = [body]
         del body  # what was sent must not wait in memory for the next part to replace it
         future = self._start(self._work(number, bodies))
-        self._parts.append(future)
+        self._parts[number] = future
         pending.add(future)
 
     def _work(self, number: int, bodies: list[bytes]) -> Callable[[], CompletedPartTypeDef]:
@@ -152,9 +154,10 @@ class PartUpload:
             self._threads.close()
             self._threads = None
 
-    def finish(self) -> list[CompletedPartTypeDef]:
-        """Wait for all parts, and return what completes them."""
-        parts = [future.result() for future in self._parts]
+    def finish(self, count: int | None = None) -> list[CompletedPartTypeDef]:
+        """Wait for all parts, or so many of the first, and return what completes them."""
+        futures = [future for number, future in sorted(self._parts.items())][:count]
+        parts = [future.result() for future in futures]
         self._upload.pending.clear()
         self._end_threads()
         return parts

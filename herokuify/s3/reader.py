@@ -8,6 +8,8 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from errno import EINVAL
+from functools import cached_property
 from typing import Any, cast
 
 from herokuify.exceptions import S3Error
@@ -24,6 +26,9 @@ SECOND = 1024 * 1024
 SKIPPED = 256 * 1024
 #: Breaks of the connection without a byte between them, before reading fails.
 TRIES = 5
+#: The metadata of an object that was gzipped when it was stored: the length of its content.
+LENGTH = "herokuify-length"
+_GZIP = (["gzip"], ["x-gzip"])
 PAUSE = 0.1  # seconds after the first break, twice as long after each further one
 
 
@@ -36,7 +41,52 @@ class StoredObject:
     address: Mapping[str, Any]  # Bucket, Key, and what else a GET needs
     etag: str
     size: int  # bytes, as stored
-    encoding: str | None
+    #: Whether its bytes are the gzipped content, and not the content itself.
+    is_packed: bool = False
+    #: Bytes of what it unpacks to, where whoever packed it has left them in its metadata.
+    unpacked_size: int | None = None
+
+    @classmethod
+    def shown_by(
+        cls,
+        head: Mapping[str, Any],
+        destination: Destination,
+        profile: RetryProfile,
+        address: Mapping[str, Any],
+        *,
+        came_packed: bool,
+    ) -> StoredObject:
+        """Return what the answer to a HEAD shows.
+
+        ``came_packed`` tells that an encoding is the file's own, which is read as it is,
+        unless the metadata say that it was gzipped when it was stored.
+        """
+        codings = [one.strip().lower() for one in head.get("ContentEncoding", "").split(",")]
+        # A signed upload of other clients leaves its own coding there.
+        is_gzipped = [one for one in codings if one not in {"", "aws-chunked"}] in _GZIP
+        length = head["Metadata"].get(LENGTH, "")
+        unpacked_size = int(length) if length.isdecimal() else None
+        return cls(
+            destination,
+            profile,
+            address,
+            head["ETag"],
+            head["ContentLength"],
+            is_packed=is_gzipped and (unpacked_size is not None or not came_packed),
+            unpacked_size=unpacked_size,
+        )
+
+    def length(self) -> int:
+        """Bytes of the content: those of an object that others have gzipped are counted."""
+        if not self.is_packed:
+            return self.size
+        if self.unpacked_size is not None:
+            return self.unpacked_size
+        with (
+            io.BufferedReader(RangeReader(self), FIRST) as packed,
+            gzip.GzipFile(fileobj=packed, mode="rb") as file,
+        ):
+            return file.seek(0, io.SEEK_END)
 
     def get(self, start: int, stop: int | None) -> Any:
         """The stream of the bytes from ``start`` up to ``stop``, or to the end.
@@ -85,10 +135,11 @@ class StoredObject:
 
 
 class RangeReader(io.RawIOBase):
-    """An object's bytes, seekable; a connection that breaks is taken up where it broke."""
+    """An object's bytes as stored; a connection that breaks is taken up where it broke."""
 
     def __init__(self, stored: StoredObject) -> None:
         super().__init__()
+        self.length = stored.size
         self._stored = stored
         self._position = 0
         self._body: Any = None
@@ -113,10 +164,7 @@ class RangeReader(io.RawIOBase):
         """Move to a byte, as in any file; returns its place."""
         if self.closed:
             raise ValueError("I/O operation on closed file")
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._stored.size}
-        if base[whence] + offset < 0:
-            raise ValueError(f"negative seek value {base[whence] + offset}")
-        self._position = base[whence] + offset
+        self._position = sought(offset, whence, self._position, self._stored.size)
         return self._position
 
     def readinto(self, buffer: Any) -> int:
@@ -195,6 +243,70 @@ class RangeReader(io.RawIOBase):
         super().close()
 
 
+class Unpacked(io.RawIOBase):
+    """The content of an object that is stored gzipped; to seek is free, to go back costs all."""
+
+    def __init__(self, stored: StoredObject) -> None:
+        super().__init__()
+        self._stored = stored
+        self._packed = io.BufferedReader(RangeReader(stored), FIRST)
+        self._file = gzip.GzipFile(fileobj=self._packed, mode="rb")
+        self._position = 0
+
+    @cached_property
+    def length(self) -> int:
+        """Bytes of the content: as the object's metadata say, else counted by reading it."""
+        return self._stored.length()
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+    def tell(self) -> int:
+        """Where the next byte is read."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a byte, as in any file; returns its place."""
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        size = self.length if whence == io.SEEK_END else 0
+        self._position = sought(offset, whence, self._position, size)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Read at most as many bytes as the buffer takes; 0 at the end."""
+        if self._file.tell() != self._position:
+            self._file.seek(self._position)
+            if self._file.tell() < self._position:
+                return 0
+        data = self._file.read1(len(buffer))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if not self.closed:
+            self._file.close()
+            self._packed.close()
+        super().close()
+
+
+def sought(offset: int, whence: int, position: int, size: int) -> int:
+    """The place that a seek goes to; raises what a file on a disk raises."""
+    bases = {io.SEEK_SET: 0, io.SEEK_CUR: position, io.SEEK_END: size}
+    if whence not in bases:
+        raise ValueError(f"whence value {whence} unsupported")
+    if bases[whence] + offset < 0:
+        raise OSError(EINVAL, f"negative seek value {bases[whence] + offset}")
+    return bases[whence] + offset
+
+
 def _breaks() -> tuple[type[Exception], ...]:
     """Return what reading an answer's body raises when the connection breaks."""
     from botocore.exceptions import BotoCoreError
@@ -209,16 +321,17 @@ def _is_silence(error: Exception) -> bool:
     return isinstance(error, (ReadTimeoutError, TimeoutError))
 
 
-def opened(stored: StoredObject, mode: str, *, is_packed: bool) -> tuple[Any, RangeReader]:
-    """The file to read an object in, and the reader under it; both are to be closed.
+class ObjectFile(io.BufferedReader):
+    """An object's content as a file for reading; ``length`` is that of all of it, in bytes."""
 
-    Text is UTF-8, with universal newlines. ``is_packed`` says that the storage gzipped the
-    object when it was saved.
-    """
-    reader = RangeReader(stored)
-    file: Any = io.BufferedReader(reader, FIRST)
-    if is_packed:
-        file = gzip.GzipFile(fileobj=file, mode="rb")
-    if "b" not in mode:
-        file = io.TextIOWrapper(file, encoding="utf-8")
-    return file, reader
+    raw: RangeReader | Unpacked
+
+    @property
+    def length(self) -> int:
+        """What ``read()`` returns from the start to the end, in bytes."""
+        return self.raw.length
+
+
+def opened(stored: StoredObject) -> ObjectFile:
+    """Open an object's content: its bytes, or what they unpack to."""
+    return ObjectFile(Unpacked(stored) if stored.is_packed else RangeReader(stored), FIRST)

@@ -44,7 +44,7 @@ _without_conditions: set[tuple[str, str]] = set()
 _PUT, _COMPLETE = "PutObject", "CompleteMultipartUpload"
 
 
-class NameTakenError(S3Error):
+class NameTakenError(S3Error, FileExistsError):
     """There is an object of this name already; the save needs another one."""
 
 
@@ -164,10 +164,10 @@ class Upload:
             **accepted_by(self._client, "UploadPart", parameters),
         )
 
-    def send_part(self, upload: PartUpload, body: bytes) -> None:
-        """Send the next part, in the background; raises what an earlier one has met."""
+    def send_part(self, upload: PartUpload, body: bytes, number: int = 0) -> None:
+        """Send the next part, or one again, in the background; raises what another has met."""
         with self._explained():
-            upload.send(body)
+            upload.send(body, number)
 
     def _send_next(self, upload: PartUpload, source: BinaryIO, size: int) -> bool:
         """Send the next part of a stream; False at its end."""
@@ -176,10 +176,13 @@ class Upload:
             self.send_part(upload, body)
         return bool(body)
 
-    def complete(self, upload: PartUpload) -> str:
-        """Let the object appear; returns the ETag. The caller aborts when this raises."""
+    def complete(self, upload: PartUpload, count: int | None = None) -> str:
+        """Let the object of all parts appear, or of so many; returns the ETag.
+
+        The caller aborts when this raises.
+        """
         with self._explained():
-            parts = upload.finish()
+            parts = upload.finish(count)
         extra = accepted_by(self._client, _COMPLETE, self._parameters)
         if not self._may_replace:
             if not self._honours_condition(_COMPLETE):
@@ -206,7 +209,7 @@ class Upload:
             is_unknown = "IfNoneMatch" in extra and answer is not None
             if not (is_unknown and self._refuses_condition(_COMPLETE, cast(Any, answer))):
                 raise
-        return self.complete(upload)
+        return self.complete(upload, count)
 
     # Conditions, and what is there
 

@@ -5,46 +5,145 @@ from __future__ import annotations
 import io
 import logging
 import os
+import tempfile
 from collections.abc import Callable
+from errno import EINVAL
 from typing import Any, BinaryIO
 
 from herokuify.s3.destination import Transfer
 from herokuify.s3.multipart import PartUpload
+from herokuify.s3.reader import sought
 from herokuify.s3.upload import Upload
 
 logger = logging.getLogger("herokuify.s3")
 
 
-class Writer(io.RawIOBase):
-    """Takes bytes, and stores them as one object when they are committed.
+#: Bytes of a working copy that stay in memory; what is longer goes to a temporary file.
+IN_MEMORY = 8 * 1024 * 1024
 
-    Closing without that discards them, as the garbage collector does.
+
+class Writer(io.RawIOBase):
+    """A working copy, which becomes one object when it is committed.
+
+    Behaves as a file of this mode does on a disk, but that closing without ``commit`` discards
+    it, as the garbage collector does. ``directory`` is that of its temporary file.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        mode: str,
+        store: Callable[[BinaryIO], object],
+        directory: str | None = None,
+    ) -> None:
         super().__init__()
         self.name = name
-        self.length = 0  # bytes written
+        self.length = 0  # bytes
+        #: Whether there is something to store: else closing stores nothing.
+        self.is_changed = True
+        self._file: Any = io.BytesIO()
+        self._store = store
+        self._directory = directory
+        self._is_readable = "+" in mode
+        self._is_appending = "a" in mode
+        self._position = 0
         self._is_settled = False
         self._process = os.getpid()
+
+    def load(self, source: BinaryIO) -> None:
+        """Take what the object holds already, which is no change."""
+        while data := source.read(IN_MEMORY):
+            self._write_at(self.length, memoryview(data))
+            self.length += len(data)
+        self.is_changed = False
+        if self._is_appending:
+            self._position = self.length
+
+    # What a file can do
+
+    def readable(self) -> bool:
+        """Whether the mode has a plus."""
+        return self._is_readable
 
     def writable(self) -> bool:
         """True."""
         return True
 
+    def seekable(self) -> bool:
+        """True: the working copy is a file on the disk."""
+        return True
+
     def tell(self) -> int:
-        """Bytes written so far."""
-        return self.length
+        """Where the next byte is written or read."""
+        self._check()
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Refused: what was written may have been sent."""
-        raise io.UnsupportedOperation(
-            f"{self.name!r} is written to S3 from its beginning to its end, without seek(). For "
-            "what must go back, write a temporary file, and save() that."
-        )
+        """Move to a byte, as in any file; returns its place."""
+        self._check()
+        self._position = sought(offset, whence, self._position, self.length)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Read at most as many bytes as the buffer takes; 0 at the end."""
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read so many bytes, or all to the end."""
+        if not self._is_readable:
+            raise io.UnsupportedOperation("read")
+        self._check()
+        self._file.seek(self._position)
+        data: bytes = self._file.read(-1 if size is None else size)
+        self._position += len(data)
+        return data
+
+    def readall(self) -> bytes:
+        """Read all bytes to the end."""
+        return self.read()
 
     def write(self, data: Any) -> int:
-        """Add to the end; returns the number of bytes."""
+        """Write at this place, or at the end when appending; returns the number of bytes."""
+        self._check()
+        view = memoryview(data).cast("B")
+        start = self.length if self._is_appending else self._position
+        if not view:
+            return 0
+        self._write_at(start, view)
+        self._position = start + len(view)
+        self.length = max(self.length, self._position)
+        self._changed(start, self._position)
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut the file off, or lengthen it with zeros; this place stays."""
+        self._check()
+        size = self._position if size is None else size
+        if size < 0:
+            raise OSError(EINVAL, os.strerror(EINVAL))
+        start, self.length = self.length, size
+        if size < start:
+            self._file.truncate(size)
+            self._changed(size, size)
+        elif size > start:
+            self._write_at(size - 1, memoryview(b"\0"))
+            self._changed(start, size)
+        return size
+
+    def _write_at(self, start: int, view: memoryview) -> None:
+        if start + len(view) > IN_MEMORY and isinstance(self._file, io.BytesIO):
+            # Unbuffered: what a buffer holds would be written once more by a fork.
+            disk = tempfile.TemporaryFile(buffering=0, dir=self._directory)  # noqa: SIM115
+            copy, self._file = self._file, disk
+            self._write_at(0, copy.getbuffer())
+        self._file.seek(start)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def _check(self) -> None:
         if self.closed:
             raise ValueError("I/O operation on closed file")
         if self._process != os.getpid():
@@ -52,16 +151,18 @@ class Writer(io.RawIOBase):
                 f"{self.name!r} was opened for writing before a fork, by another process: it "
                 "can't be written by both."
             )
-        view = memoryview(data).cast("B")
-        self.add(view)
-        self.length += len(view)
-        return len(view)
+
+    def _changed(self, start: int, stop: int) -> None:
+        """Note that these bytes are others now, and that none may be after ``length``."""
+        self.is_changed = True
+
+    # Its end
 
     def commit(self) -> None:
         """Store the object, and close."""
         self._is_settled = True
         try:
-            if self._process == os.getpid():
+            if self._process == os.getpid() and self.is_changed:
                 self.store()
         finally:
             self.close()
@@ -77,7 +178,7 @@ class Writer(io.RawIOBase):
             return
         try:
             self.drop()
-            if not self._is_settled and self._process == os.getpid():
+            if not self._is_settled and self.is_changed and self._process == os.getpid():
                 self._is_settled = True
                 logger.warning(
                     "%s was opened for writing and not closed: it was not stored.", self.name
@@ -85,79 +186,69 @@ class Writer(io.RawIOBase):
         finally:
             super().close()
 
-    def add(self, view: memoryview) -> None:
-        """Take bytes."""
-        raise NotImplementedError
-
     def store(self) -> None:
         """Make an object of all bytes."""
-        raise NotImplementedError
+        self._file.seek(0)
+        self._store(self._file)
 
     def drop(self) -> None:
         """Forget all bytes, on S3 too."""
-        raise NotImplementedError
+        self._file.close()
 
 
 class MultipartWriter(Writer):
-    """Sends parts while it is written, so that memory stays bounded."""
+    """Sends parts while it is written, and once more those that are changed afterwards.
 
-    def __init__(self, name: str, upload: Upload, transfer: Transfer) -> None:
-        super().__init__(name)
+    For new content: what has been sent is a part of the object only when it is committed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        mode: str,
+        upload: Upload,
+        transfer: Transfer,
+        directory: str | None = None,
+    ) -> None:
+        super().__init__(name, mode, upload.send, directory)
         self._upload = upload
         self._transfer = transfer
-        self._buffer = bytearray()
         self._parts: PartUpload | None = None
+        self._sent = 0  # parts, from the first on
+        self._stale: set[int] = set()  # those whose bytes are others now
 
-    def add(self, view: memoryview) -> None:
-        """Take bytes, and send what fills a part."""
+    def _changed(self, start: int, stop: int) -> None:
+        super()._changed(start, stop)
         size = self._transfer.part_size
-        while view:
-            taken = view[: size - len(self._buffer)]
-            self._buffer += taken
-            view = view[len(taken) :]
-            if len(self._buffer) == size:
-                self._send()
+        self._sent = min(self._sent, self.length // size)
+        self._stale.update(range(start // size, min(self._sent, -(-stop // size))))
+        while (self._sent + 1) * size <= self.length:
+            self._send(self._sent)
+            self._sent += 1
 
-    def _send(self) -> None:
+    def _send(self, index: int) -> None:
         if self._parts is None:
             self._parts = self._upload.start(self._transfer)
-        body = bytes(self._buffer)
-        self._buffer.clear()
-        self._upload.send_part(self._parts, body)
+        size = self._transfer.part_size
+        self._file.seek(index * size)
+        self._upload.send_part(self._parts, self._file.read(size), index + 1)
 
     def store(self) -> None:
         """Put what is small, complete what is large."""
-        if self._parts is None:
-            self._upload.put(bytes(self._buffer))
+        size = self._transfer.part_size
+        if self.length < size:
+            self._file.seek(0)
+            self._upload.put(self._file.read(size))
             return
-        if self._buffer:
-            self._send()
-        self._upload.complete(self._parts)
+        for index in sorted(one for one in self._stale if one < self._sent):
+            self._send(index)
+        if self._sent * size < self.length:
+            self._send(self._sent)
+        assert self._parts is not None  # noqa: S101
+        self._upload.complete(self._parts, -(-self.length // size))
 
     def drop(self) -> None:
         """Abort the upload, unless it is complete."""
         if self._parts is not None:
             self._parts.abort()
-        self._buffer.clear()
-
-
-class BufferedWriter(Writer):
-    """Collects everything in a temporary file first: for those who must see it whole."""
-
-    def __init__(self, name: str, file: BinaryIO, save: Callable[[BinaryIO], object]) -> None:
-        super().__init__(name)
-        self._file = file
-        self._save = save
-
-    def add(self, view: memoryview) -> None:
-        """Take bytes."""
-        self._file.write(view)
-
-    def store(self) -> None:
-        """Have it saved, from its start."""
-        self._file.seek(0)
-        self._save(self._file)
-
-    def drop(self) -> None:
-        """Remove the temporary file."""
-        self._file.close()
+        super().drop()

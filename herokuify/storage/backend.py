@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -38,12 +39,12 @@ from herokuify.s3.destination import Destination, Transfer
 from herokuify.s3.errors import explained
 from herokuify.s3.headers import HeaderRules, merged
 from herokuify.s3.objects import Objects
-from herokuify.s3.reader import StoredObject
+from herokuify.s3.reader import LENGTH, StoredObject
 from herokuify.s3.signing import CloudFrontSigner
 from herokuify.s3.upload import NameTakenError, Upload
-from herokuify.s3.writer import BufferedWriter, MultipartWriter, Writer
-from herokuify.storage.content import as_file, compressed, from_start, rereadable, spool
-from herokuify.storage.files import READING, WRITING, S3ReadFile, S3WriteFile
+from herokuify.s3.writer import MultipartWriter, Writer
+from herokuify.storage.content import as_file, compressed, from_start, rereadable
+from herokuify.storage.files import S3File
 from herokuify.storage.names import alternative_name, free_name
 from herokuify.storage.options import default_options
 from herokuify.storage.registry import public_locations, sharing_bucket
@@ -284,12 +285,19 @@ class S3BotoStorage(BaseStorage):
             self.store(cleaned, source, getattr(content, "content_type", None))
         return cleaned
 
-    def store(self, name: str, source: BinaryIO, content_type: str | None) -> None:
+    def store(
+        self,
+        name: str,
+        source: BinaryIO,
+        content_type: str | None,
+        *,
+        may_replace: bool | None = None,
+    ) -> None:
         """Store the bytes under a clean name, everywhere this storage keeps them.
 
-        Raises NameTakenError when the name is taken and ``file_overwrite`` is not set.
+        Raises NameTakenError when the name is taken and may not be replaced.
         """
-        self.put(name, source, content_type)
+        self.put(name, source, content_type, may_replace=may_replace)
 
     def put(
         self,
@@ -308,7 +316,8 @@ class S3BotoStorage(BaseStorage):
         if smaller is None:
             self._upload(name, parameters, may_replace=may_replace).send(source)
             return
-        parameters["ContentEncoding"] = "gzip"
+        length = str(source.seek(0, os.SEEK_END))
+        parameters = merged(parameters, {"ContentEncoding": "gzip", "Metadata": {LENGTH: length}})
         with smaller:
             self._upload(name, parameters, may_replace=may_replace).send(smaller)
 
@@ -368,51 +377,36 @@ class S3BotoStorage(BaseStorage):
     # Opening
 
     def _open(self, name: str, mode: str = "rb") -> File[Any]:
-        if mode not in READING | WRITING:
-            raise ValueError(
-                f"{type(self).__name__} can't open {name!r} in mode {mode!r}: objects on S3 are "
-                "read ('rb', 'r') or written anew ('wb', 'w'), never changed."
-            )
-        cleaned: str = clean_name(name)
-        if mode in WRITING:
-            self.key_of(name)
-            return S3WriteFile(cleaned, mode, self.writer_for(cleaned))
-        return S3ReadFile(cleaned, mode, partial(self._find_to_read, cleaned))
+        return S3File(self, clean_name(name), mode)
 
-    def _find_to_read(self, name: str) -> tuple[StoredObject, bool]:
-        stored = self.find(name)
-        # An encoding that the name or the headers' settings ask for came with the file.
-        is_ours = "ContentEncoding" not in self.parameters_for(name)
-        return stored, stored.encoding == "gzip" and is_ours
-
-    def writer_for(self, name: str) -> Writer:
+    def writer_for(self, name: str, mode: str) -> Writer:
         """Return what ``open(name, "w")`` writes to."""
         parameters = self.parameters_for(name, is_hashed=self.is_hashed_name(name))
         if self.can_be_gzipped(parameters):
-            return self.buffered_writer(name)
+            return self.buffered_writer(name, mode)
+        upload = self._upload(name, parameters, may_replace="x" not in mode)
         return MultipartWriter(
-            name, self._upload(name, parameters, may_replace=True), self.transfer
+            name, mode, upload, self.transfer, directory=settings.FILE_UPLOAD_TEMP_DIR
         )
 
-    def buffered_writer(self, name: str) -> Writer:
+    def buffered_writer(self, name: str, mode: str) -> Writer:
         """Return what collects a file before it is stored."""
-        return BufferedWriter(name, spool(), partial(self.store, name, content_type=None))
+        store = partial(self.store, name, content_type=None, may_replace="x" not in mode)
+        return Writer(name, mode, store, directory=settings.FILE_UPLOAD_TEMP_DIR)
 
     def find(self, name: Any) -> StoredObject:
         """Return what a HEAD tells of an object, ready to be read; raises FileNotFoundError."""
         head = self._head(name)
         key = self.key_of(name)
-        return StoredObject(
-            destination=self.destination,
-            profile=self.profile,
-            address={
-                "Bucket": self.bucket_name,
-                "Key": key,
-                **self._objects.reading_parameters(self.get_object_parameters(key)),
-            },
-            etag=head["ETag"],
-            size=head["ContentLength"],
-            encoding=head.get("ContentEncoding"),
+        address = {"Bucket": self.bucket_name, "Key": key}
+        extra = self._objects.reading_parameters(self.get_object_parameters(key))
+        return StoredObject.shown_by(
+            head,
+            self.destination,
+            self.profile,
+            {**address, **extra},
+            # An encoding that the name or the headers' settings ask for came with the file.
+            came_packed="ContentEncoding" in self.parameters_for(clean_name(name)),
         )
 
     # What is there
@@ -435,8 +429,8 @@ class S3BotoStorage(BaseStorage):
         return True
 
     def size(self, name: Any) -> int:
-        """Return the object's length in bytes, as stored; raises FileNotFoundError."""
-        return int(self._head(name)["ContentLength"])
+        """Return the content's length in bytes, as it is read; raises FileNotFoundError."""
+        return self.find(name).length()
 
     def get_modified_time(self, name: Any) -> datetime:
         """Return when the object was written: aware if USE_TZ, else in the local time zone."""

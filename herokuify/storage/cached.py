@@ -94,15 +94,22 @@ class CachedS3BotoStorage(S3BotoStorage):
         for name in names:
             self._local_path(name).unlink(missing_ok=True)
 
-    def writer_for(self, name: str) -> Writer:
+    def writer_for(self, name: str, mode: str) -> Writer:
         """Return what collects a file first: two copies are made of it."""
-        return self.buffered_writer(name)
+        return self.buffered_writer(name, mode)
 
-    def store(self, name: str, source: BinaryIO, content_type: str | None) -> None:
+    def store(
+        self,
+        name: str,
+        source: BinaryIO,
+        content_type: str | None,
+        *,
+        may_replace: bool | None = None,
+    ) -> None:
         """Write both copies; the local one last, when S3 has the file."""
         with staged(self._local_path(name), source) as copy:
             if not self.is_local_only:
-                super().store(name, copy, content_type)
+                super().store(name, copy, content_type, may_replace=may_replace)
 
 
 @deconstructible(path="herokuify.storage.CachedS3StaticStorage")

@@ -178,9 +178,9 @@ class TestAsAFile:
             with pytest.raises(ValueError, match="closed"):
                 action()
         with pytest.raises(ValueError, match="closed"):
-            file._reader.read(1)
+            file.file.raw.read(1)
         with pytest.raises(ValueError, match="closed"):
-            file._reader.seek(1)
+            file.file.raw.seek(1)
 
     def test_text(self, default_storage: Any) -> None:
         text = "Zeile 1 – ä\r\nzwei\n世界\r\n" * 20_000
@@ -221,6 +221,50 @@ class TestGzip:
         assert read(storage, "a.css", "r") == self.CSS.decode()
         copy = storage.save("copy.css", storage.open("a.css"))
         assert read(storage, copy) == self.CSS
+
+    @pytest.mark.parametrize("metadata", [None, {}, {"herokuify-length": "unknown"}])
+    @pytest.mark.parametrize("coding", ["gzip", "GZIP", "aws-chunked,gzip", "x-gzip"])
+    def test_one_truth(self, aws: S3Server, metadata: Any, coding: str) -> None:
+        """Also of an object that others have gzipped, in two members."""
+        storage: Any = S3MediaStorage(gzip=True)
+        if metadata is None:
+            storage.save("a.css", ContentFile(self.CSS))
+        else:
+            half = len(self.CSS) // 2
+            body = gzip.compress(self.CSS[:half]) + gzip.compress(self.CSS[half:])
+            address = {"Bucket": storage.bucket_name, "Key": "media/a.css"}
+            storage.client.put_object(
+                **address, Body=body, ContentEncoding=coding, Metadata=metadata
+            )
+        head = storage.client.head_object(Bucket=storage.bucket_name, Key="media/a.css")
+        assert head["ContentLength"] < len(self.CSS)
+        assert storage.size("a.css") == len(self.CSS)
+        with storage.open("a.css") as file:
+            assert (file.size, len(file)) == (len(self.CSS), len(self.CSS))
+            assert file.multiple_chunks()
+            response = FileResponse(file)
+            assert response.headers["Content-Length"] == str(len(self.CSS))
+            assert b"".join(response) == self.CSS
+        with storage.open("a.css") as file:
+            assert file.seek(-7, os.SEEK_END) == len(self.CSS) - 7
+            assert file.read() == self.CSS[-7:]
+            assert file.seek(10**9) == 10**9
+            assert file.read() == b""
+            assert (file.seek(5), file.read(3)) == (5, self.CSS[5:8])
+        with storage.open("a.css", "r+b") as file:
+            file.seek(0, os.SEEK_END)
+            file.write(b"/* more */")
+        assert read(storage, "a.css") == self.CSS + b"/* more */"
+        assert storage.size("a.css") == len(self.CSS) + 10
+
+    def test_the_length_costs_no_download(self, proxied: Proxy) -> None:
+        storage = S3MediaStorage(gzip=True)
+        storage.save("a.css", ContentFile(self.CSS))
+        proxied.requests.clear()
+        with storage.open("a.css") as file:
+            FileResponse(file)
+            assert file.size == storage.size("a.css") == len(self.CSS)
+        assert set(proxied.operations) == {"HeadObject"}
 
     @pytest.mark.parametrize("is_on", [True, False])
     def test_what_came_compressed(self, aws: S3Server, settings: Settings, is_on: bool) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from sys import intern
 from typing import Any
@@ -31,6 +32,7 @@ from herokuify.collect.options import (
 )
 from herokuify.collect.release import Found, Release
 from herokuify.collect.report import Progress
+from herokuify.collect.visitors import confirm_public, is_at_bucket
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3.client import COLLECT
 from herokuify.s3.errors import explain, explained, failures
@@ -184,6 +186,7 @@ def _collection(
         has_manifest=isinstance(storage, S3ManifestStaticStorage),
         in_scope=lambda key: scope.includes(is_bundle=key.startswith(bundles)),
         create_bucket=_bucket_maker(storage, options),
+        confirm_public=partial(confirm_public, storage) if is_at_bucket(storage) else None,
         owner=_owner(),
         expected=[intern(prefix + name) for name in names],
     )

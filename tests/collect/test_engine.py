@@ -54,14 +54,14 @@ class Bucket:
         self.refuses: Callable[[Request], Any] = lambda request: None
 
     def __call__(self, request: Request) -> Any:
-        answer = self.refuses(request)
-        if answer is not None:
-            return answer
+        return self.refuses(request) or self._answer(request)
+
+    def _answer(self, request: Request) -> Any:
         if request.operation == "ListObjects":
             return Document(f"{API}, 'ListObjectsV2'", self._listing())
+        if request.operation == "GetObject" and not self.index:
+            return Answer(f"{API}, 'Error responses'", 404, "NoSuchKey", "")
         if request.operation == "GetObject":
-            if not self.index:
-                return Answer(f"{API}, 'Error responses'", 404, "NoSuchKey", "")
             return Document(f"{API}, 'GetObject'", self.index, headers=etag_of(self.index))
         if "delete" in request.query:
             keys = [part.split(b"<")[0].decode() for part in request.body.split(b"<Key>")[1:]]

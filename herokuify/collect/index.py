@@ -13,11 +13,19 @@ from functools import partial
 from sys import intern
 
 INDEX_VERSION = 2
+#: The owner of what releases of several apps have: none of them may remove it.
+SHARED = "*"
 #: Objects in one line of the stored index. Read and written line by line, the index of
 #: 40,000 objects never is one text, which would take several times its own memory.
 _IN_A_LINE = 1000
 #: Bytes; a thousand of the longest keys, all of them escaped, take 7 MB.
 _LONGEST_LINE = 16 * 1024 * 1024
+#: What reading a damaged index raises; the last two for brackets within brackets, and for what
+#: is a thousand times larger unpacked.
+_DAMAGE = (
+    *(OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError),
+    *(StopIteration, RecursionError, MemoryError),
+)
 
 
 def index_key(location: str) -> str:
@@ -39,6 +47,12 @@ class Entry:
     #: When the object was first absent from the newest release, in seconds since 1970;
     #: None while it belongs to it.
     superseded: int | None = None
+    #: Whose collectstatic has sent it; "" while that was not remembered.
+    owner: str = ""
+
+    def is_of(self, owner: str) -> bool:
+        """Whether the owner's collectstatic alone has sent it, so that it may be removed."""
+        return self.owner in {"", owner}
 
 
 class DamagedIndexError(Exception):
@@ -55,14 +69,21 @@ def parse_index(stored: bytes) -> dict[str, Entry]:
                 return {}
             for line in lines:
                 for key, fields in json.loads(line).items():
-                    entries[intern(key)] = _entry(fields)
-    # The last for brackets within brackets, and for what is a thousand times larger unpacked.
-    except (
-        *(OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError),
-        *(StopIteration, RecursionError, MemoryError),
-    ) as error:
+                    entry = _entry(fields)
+                    if entry.digest:  # earlier versions named all that the listing had
+                        entries[intern(key)] = entry
+    except _DAMAGE as error:
         raise DamagedIndexError(f"it is no index: {type(error).__name__}") from error
     return entries
+
+
+def is_removing(stored: bytes) -> bool:
+    """Whether the run that has written the index was about to remove objects."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(stored)) as file:
+            return bool(json.loads(_read_line(file)).get("removing"))
+    except _DAMAGE:
+        return False
 
 
 def _read_line(file: gzip.GzipFile) -> bytes:
@@ -76,26 +97,35 @@ def _entry(fields: object) -> Entry:
     if not isinstance(fields, list):
         raise TypeError
     etag, digest, fingerprint, *rest = fields
-    superseded = rest.pop() if rest else None
+    superseded = rest.pop(0) if rest else None
+    owner = rest.pop(0) if rest else ""
     if rest or not (superseded is None or type(superseded) is int):
         raise TypeError
     # The listing has the same ETags and keys, the local files the same digests.
-    return Entry(intern(etag), intern(digest), intern(fingerprint), superseded)
+    return Entry(intern(etag), intern(digest), intern(fingerprint), superseded, intern(owner))
 
 
-def dump_index(entries: Mapping[str, Entry]) -> bytes:
-    """The index's bytes: gzipped lines of JSON, the same for the same entries."""
+def dump_index(entries: Mapping[str, Entry], removing: str = "") -> bytes:
+    """The index's bytes: gzipped lines of JSON, the same for the same entries.
+
+    ``removing`` tells other runs that this one is about to remove objects.
+    """
+    header: dict[str, object] = {"version": INDEX_VERSION}
+    if removing:
+        header["removing"] = removing
     stored = io.BytesIO()
     with gzip.GzipFile(filename="", fileobj=stored, mode="wb", mtime=0) as lines:
-        lines.write(_line({"version": INDEX_VERSION}))
+        lines.write(_line(header))
         keys = iter(sorted(entries))
         while some := list(itertools.islice(keys, _IN_A_LINE)):
             lines.write(_line({key: _fields(entries[key]) for key in some}))
     return stored.getvalue()
 
 
-def _fields(entry: Entry) -> list[str | int]:
-    fields: list[str | int] = [entry.etag, entry.digest, entry.fingerprint]
+def _fields(entry: Entry) -> list[str | int | None]:
+    fields: list[str | int | None] = [entry.etag, entry.digest, entry.fingerprint]
+    if entry.owner:
+        return [*fields, entry.superseded, entry.owner]
     return fields if entry.superseded is None else [*fields, entry.superseded]
 
 

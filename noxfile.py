@@ -91,7 +91,7 @@ def _test_wheel(session: nox.Session, kind: str, django: str) -> None:
 
 @nox.session(python=PYTHON)
 def third_party(session: nox.Session) -> None:
-    """Run the tests of packages that stand beside Redis in projects."""
+    """Run the tests of packages that stand beside Redis and S3 in projects."""
     _install_groups(session, "third-party")
     session.install("-c", "constraints.txt", "-e", ".")
     arguments = session.posargs or ["tests/thirdparty"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -60,8 +59,6 @@ request_started.connect(serve_web, dispatch_uid="herokuify.s3.serve_web")
 
 #: Names that a save tries; each is random, so one that is taken means a broken service.
 NAMES_TRIED = 10
-#: RFC 9110, "Media Type".
-CONTENT_TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+\s*(;[\x20-\x7e]*)?", re.ASCII)
 
 
 @deconstructible(path="herokuify.storage.S3BotoStorage")
@@ -331,10 +328,8 @@ class S3BotoStorage(BaseStorage):
         The class's own headers < AWS_S3_OBJECT_PARAMETERS < AWS_HEADERS < AWS_EXTRA_HEADERS.
         """
         media = content_types.guess(name)
-        # What browsers send as an upload's type can be anything; what is none makes them guess.
-        is_type = content_type and CONTENT_TYPE.fullmatch(content_type)
         by_name = self.default_content_type if media.type == content_types.DEFAULT else media.type
-        defaults: dict[str, Any] = {"ContentType": content_type if is_type else by_name}
+        defaults: dict[str, Any] = {"ContentType": content_types.parse(content_type) or by_name}
         if media.encoding:
             defaults["ContentEncoding"] = media.encoding
         if self.default_acl:

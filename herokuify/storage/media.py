@@ -12,24 +12,10 @@ from django.utils.deconstruct import deconstructible
 from storages.utils import setting
 
 from herokuify.exceptions import ConfigurationError
+from herokuify.s3 import content_types
 from herokuify.storage.backend import S3BotoStorage
 from herokuify.storage.locations import check_base_url, domain_url, located
 from herokuify.storage.static import joined
-
-#: Types that can hold scripts, which a browser runs with the rights of the site that serves
-#: them, and those that make it look into the file for one (WHATWG, "MIME Sniffing", section 7).
-DANGEROUS = (
-    "text/html",
-    "*/xml",
-    "*+xml",
-    "text/xsl",
-    "*/javascript",
-    "*/x-javascript",
-    "*/ecmascript",
-    "application/unknown",
-    "unknown/unknown",
-    "[*]/[*]",
-)
 
 
 def _patterns(value: object) -> tuple[str, ...]:
@@ -56,19 +42,19 @@ class S3MediaStorage(S3BotoStorage):
     only what something else has made public. AWS_DEFAULT_ACL does not apply (the option
     ``default_acl`` does), and AWS_S3_CUSTOM_DOMAIN only with a CloudFront signer, without
     which its URLs would go unsigned (the option ``custom_domain`` asks for just that).
-    Types that browsers run as the site's own pages are downloads, unless AWS_HEADERS or
-    AWS_EXTRA_HEADERS give them a Content-Disposition; AWS_ATTACHMENT_TYPES
-    (``attachment_types``) names other types. Raises ConfigurationError when that is wrong.
+    Only inert types are shown, such as photos, videos and PDF; all others are downloads, unless
+    AWS_HEADERS or AWS_EXTRA_HEADERS give them a Content-Disposition. AWS_ATTACHMENT_TYPES
+    (``attachment_types``) names the downloads instead. Raises ConfigurationError when that is
+    wrong.
     """
 
     def __init__(self, **options: Any) -> None:
         if options.get("cloudfront_key_id") and setting("AWS_S3_CUSTOM_DOMAIN"):
             options.setdefault("custom_domain", setting("AWS_S3_CUSTOM_DOMAIN"))
         super().__init__(**options)
-        types = self.attachment_types
-        if types is None:
-            types = DANGEROUS if self.querystring_auth else ()
-        self._attachment_types = _patterns(types)
+        self._attachment_types = (
+            None if self.attachment_types is None else _patterns(self.attachment_types)
+        )
 
     def get_default_settings(self) -> dict[str, Any]:
         """The backend's defaults, private and without overwriting."""
@@ -88,12 +74,16 @@ class S3MediaStorage(S3BotoStorage):
     def parameters_for(
         self, name: str, content_type: str | None = None, *, is_hashed: bool = False
     ) -> dict[str, Any]:
-        """What a PUT of this clean name sends along; dangerous types as downloads."""
+        """What a PUT of this clean name sends along; what is not inert as a download."""
         parameters = super().parameters_for(name, content_type, is_hashed=is_hashed)
-        kind = str(parameters["ContentType"]).partition(";")[0].strip().lower()
-        if any(fnmatchcase(kind, pattern) for pattern in self._attachment_types):
+        if self._is_download(content_types.essence(parameters["ContentType"])):
             parameters.setdefault("ContentDisposition", "attachment")
         return parameters
+
+    def _is_download(self, essence: str) -> bool:
+        if self._attachment_types is None:
+            return bool(self.querystring_auth) and essence not in content_types.INERT
+        return any(fnmatchcase(essence, pattern) for pattern in self._attachment_types)
 
     @property
     def base_url(self) -> str:

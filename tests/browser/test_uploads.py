@@ -1,0 +1,91 @@
+"""What a visitor uploads, opened by the next one: nothing of it may run."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from herokuify.s3 import content_types
+from herokuify.storage import S3MediaStorage
+from tests.browser.conftest import ARGUMENTS
+from tests.servers import S3Server
+from tests.storages import Connect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Playwright
+
+pytestmark = pytest.mark.once
+
+#: HTML, SVG and XHTML in one: whatever a browser takes it for, the script runs.
+PAGE = (
+    b'<html xmlns="http://www.w3.org/1999/xhtml"><head><title>still</title></head><body>'
+    b"<script>document.title = 'ran'</script></body></html>"
+)
+SVG = (
+    b'<svg xmlns="http://www.w3.org/2000/svg">'
+    b"<script>document.documentElement.id = 'ran'</script></svg>"
+)
+RAN = "() => document.title === 'ran' || document.documentElement.id === 'ran'"
+#: What clients may say, as DRF's FileUploadParser passes it on.
+TYPES = [
+    *("text/html", "TEXT/HTML;", "text/html\n", "image/png;x, text/html", "image/png, text/html"),
+    *('image/png; a="b, text/html"', 'image/png; a="\\", text/html; b="', "text/html/x", "*/*"),
+    *("application/xhtml+xml", "image/svg+xml", "font/x+xml", "text/xml", "application/unknown"),
+    *("multipart/x-mixed-replace", "text/plain; charset=utf-7", "text/plain;charset=x", "html", ""),
+]
+
+
+@pytest.fixture
+def page(playwright: "Playwright", executable: str) -> Any:
+    browser = playwright.chromium.launch(executable_path=executable, args=[*ARGUMENTS])
+    yield browser.new_page()
+    browser.close()
+
+
+def runs(page: "Page", url: str) -> bool:
+    """Open an address as a link does; tell whether a script of its ran. A download runs none."""
+    from playwright.sync_api import Error
+
+    page.goto("about:blank")
+    try:
+        page.goto(url, wait_until="load")
+    except Error as error:
+        if "Download is starting" in str(error) or "ERR_ABORTED" in str(error):
+            return False
+        raise
+    return bool(page.evaluate(RAN))
+
+
+def test_no_script_of_an_upload_runs(
+    page: "Page", connect: Connect, moto: S3Server, moto_bucket: str
+) -> None:
+    connect(moto, moto_bucket)
+    storage = S3MediaStorage()
+
+    # What the browser would do, if such a file were stored as it came.
+    for name, body, kind in (
+        ("a.png", PAGE, "image/png;x, text/html"),
+        ("a.png", SVG, "image/svg+xml"),
+        ("a.bin", PAGE, "application/xhtml+xml"),
+    ):
+        storage.client.put_object(
+            Bucket=moto_bucket, Key=f"media/{name}", Body=body, ContentType=kind
+        )
+        assert runs(page, storage.url(name)), kind
+
+    # And what it does with it as it is stored.
+    for kind in TYPES:
+        for name in ("photo.png", "page.html"):
+            for body in (PAGE, SVG):
+                saved = storage.save(name, SimpleUploadedFile(name, body, kind))
+                assert not runs(page, storage.url(saved)), (kind, name)
+
+    # Of all that is shown, nothing is taken for a page.
+    for kind in content_types.INERT:
+        saved = storage.save("shown", SimpleUploadedFile("shown", PAGE, kind))
+        url = storage.url(saved)
+        with urlopen(url) as answer:
+            assert answer.headers["Content-Disposition"] is None
+            assert answer.headers["Content-Type"] == kind
+        assert not runs(page, url), kind

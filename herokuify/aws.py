@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from django.core.checks import Tags, register
 
@@ -26,6 +27,7 @@ AWS_STORAGE_BUCKET_NAME: str | None
 AWS_SESSION_TOKEN: str
 AWS_S3_REGION_NAME: str
 AWS_S3_ENDPOINT_URL: str
+AWS_S3_PUBLIC_ENDPOINT_URL: str
 AWS_S3_CUSTOM_DOMAIN: str
 AWS_S3_ADDRESSING_STYLE: str
 AWS_LOCATION: str
@@ -36,6 +38,7 @@ KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105 (a variable's name)
 BUCKET = "AWS_STORAGE_BUCKET_NAME"
 ENDPOINT = "AWS_S3_ENDPOINT_URL"
+PUBLIC_ENDPOINT = "AWS_S3_PUBLIC_ENDPOINT_URL"
 AUTO_CREATE = "AWS_AUTO_CREATE_BUCKET"
 ALWAYS = (*KEYS, BUCKET)
 
@@ -68,6 +71,7 @@ PLACEMENT: Mapping[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
         region_name,
     ),
     ENDPOINT: ((ENDPOINT, "AWS_ENDPOINT_URL_S3"), env.http_url),
+    PUBLIC_ENDPOINT: ((PUBLIC_ENDPOINT,), env.http_url),
     "AWS_S3_CUSTOM_DOMAIN": (("AWS_S3_CUSTOM_DOMAIN",), bare_host),
     "AWS_S3_ADDRESSING_STYLE": (
         ("AWS_S3_ADDRESSING_STYLE",),
@@ -102,29 +106,73 @@ def read_aws(environ: Mapping[str, str]) -> dict[str, str | bool | None]:
     return settings
 
 
-def get_static_url(location: str = "static", *, environ: Mapping[str, str] | None = None) -> str:
-    """Build STATIC_URL for the static storages on S3; ``/static/`` while no bucket is set."""
-    return _base_url(location, ("AWS_PUBLIC_LOCATION", "AWS_LOCATION"), environ)
+def get_static_url(
+    location: str = "static",
+    *,
+    bucket: str | None = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    custom_domain: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> str:
+    """Build STATIC_URL for the static storages on S3; ``/static/`` while no bucket is set.
+
+    The other arguments are for a storage whose options differ from the environment. A domain
+    in the environment is its bucket's, and not that of another ``bucket`` given here.
+    """
+    given = _Given(bucket, region, endpoint_url, custom_domain)
+    return _base_url(location, ("AWS_PUBLIC_LOCATION", "AWS_LOCATION"), given, environ)
 
 
-def get_media_url(location: str = "media", *, environ: Mapping[str, str] | None = None) -> str:
-    """Build MEDIA_URL for the media storage on S3; ``/media/`` while no bucket is set."""
-    return _base_url(location, ("AWS_LOCATION",), environ)
+def get_media_url(
+    location: str = "media",
+    *,
+    bucket: str | None = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    custom_domain: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> str:
+    """Build MEDIA_URL for the media storage on S3; ``/media/`` while no bucket is set.
+
+    The other arguments are those of get_static_url().
+    """
+    given = _Given(bucket, region, endpoint_url, custom_domain)
+    return _base_url(location, ("AWS_LOCATION",), given, environ)
 
 
-def _base_url(location: str, prefixes: tuple[str, ...], environ: Mapping[str, str] | None) -> str:
+class _Given(NamedTuple):
+    """What a call names in place of the environment; ``""`` is for none, None for no word."""
+
+    bucket: str | None
+    region: str | None
+    endpoint_url: str | None
+    custom_domain: str | None
+
+
+def _base_url(
+    location: str, prefixes: tuple[str, ...], given: _Given, environ: Mapping[str, str] | None
+) -> str:
     settings = _read_text(os.environ if environ is None else environ)
-    if BUCKET not in settings:
+    bucket = given.bucket or settings.get(BUCKET)
+    if not bucket:
         return "/" + url_path(location)
     prefix = next((settings[name] for name in prefixes if name in settings), "")
+    # Browsers ask the public endpoint, which belongs to the environment's own endpoint.
+    endpoint = settings.get(PUBLIC_ENDPOINT) or settings.get(ENDPOINT)
+    domain = settings.get("AWS_S3_CUSTOM_DOMAIN") if bucket == settings.get(BUCKET) else None
     return s3_base_url(
-        settings[BUCKET],
+        bucket,
         f"{prefix}/{location}",
-        region=settings.get("AWS_S3_REGION_NAME"),
-        endpoint_url=settings.get(ENDPOINT),
-        custom_domain=settings.get("AWS_S3_CUSTOM_DOMAIN"),
+        region=_first(given.region, settings.get("AWS_S3_REGION_NAME")),
+        endpoint_url=_first(given.endpoint_url, endpoint),
+        custom_domain=_first(given.custom_domain, domain),
         addressing_style=settings.get("AWS_S3_ADDRESSING_STYLE"),
     )
+
+
+def _first(given: str | None, usual: str | None) -> str | None:
+    return usual if given is None else given
 
 
 def _read_text(environ: Mapping[str, str]) -> dict[str, str]:
@@ -135,7 +183,8 @@ def _read_text(environ: Mapping[str, str]) -> dict[str, str]:
         for setting, (names, convert) in PLACEMENT.items()
         if (value := env.read(environ, *names, convert=convert))
     }
-    _check_endpoint(placement.get(ENDPOINT), placement.get(BUCKET))
+    for name in (ENDPOINT, PUBLIC_ENDPOINT):
+        _check_endpoint(name, placement.get(name), placement.get(BUCKET))
     if credentials and BUCKET in placement:
         return credentials | placement
     addon = find_addon(environ)
@@ -156,13 +205,13 @@ def _read_text(environ: Mapping[str, str]) -> dict[str, str]:
     return credentials | placement
 
 
-def _check_endpoint(endpoint_url: str | None, bucket: str | None) -> None:
+def _check_endpoint(name: str, endpoint_url: str | None, bucket: str | None) -> None:
     """Refuse an address that was copied with the bucket in it."""
     if endpoint_url and bucket and names_bucket(endpoint_url, bucket):
         raise ConfigurationError(
-            f"{ENDPOINT} is {endpoint_url!r}, which names the bucket {bucket!r}, and {BUCKET} "
+            f"{name} is {endpoint_url!r}, which names the bucket {bucket!r}, and {BUCKET} "
             "names it again. It must be the service's address alone.",
-            f"heroku config:set {ENDPOINT}=… or, for Amazon S3: heroku config:unset {ENDPOINT}",
+            f"heroku config:set {name}=… or, for Amazon S3: heroku config:unset {name}",
         )
 
 

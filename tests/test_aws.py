@@ -398,6 +398,44 @@ class TestUrls:
         url = get_static_url("a/b", environ=PLAIN)
         assert url == "https://plain-bucket.s3.amazonaws.com/a/b/"
 
+    def test_are_those_of_another_bucket(self) -> None:
+        """Of a storage whose options name it; a CDN before the usual one does not serve it."""
+        environ = {**PLAIN, "AWS_LOCATION": "app", "AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"}
+        for build, folder in [(get_static_url, "static"), (get_media_url, "media")]:
+            assert build(environ=environ) == f"https://cdn.example.com/app/{folder}/"
+            url = f"https://assets.s3.amazonaws.com/app/{folder}/"
+            assert build(bucket="assets", environ=environ) == url
+            assert build(bucket="assets", environ={}) == url.replace("/app", "")
+            assert build(bucket=PLAIN["AWS_STORAGE_BUCKET_NAME"], environ=environ).startswith(
+                "https://cdn.example.com/"
+            )
+            assert build(bucket="assets", region="eu-west-1", environ={}) == (
+                f"https://assets.s3.eu-west-1.amazonaws.com/{folder}/"
+            )
+            assert build(bucket="assets", custom_domain="a.example.com", environ=environ) == (
+                f"https://a.example.com/app/{folder}/"
+            )
+            assert build(custom_domain="", environ=environ) == (
+                f"https://plain-bucket.s3.amazonaws.com/app/{folder}/"
+            )
+            other = {**environ, "AWS_S3_ENDPOINT_URL": "https://s3.example.com"}
+            assert build(bucket="assets", environ=other) == (
+                f"https://s3.example.com/assets/app/{folder}/"
+            )
+            assert build(bucket="assets", endpoint_url="", environ=other) == url
+
+    def test_are_at_the_address_for_browsers(self) -> None:
+        environ = {
+            **PLAIN,
+            "AWS_S3_ENDPOINT_URL": "http://minio:9000",
+            "AWS_S3_PUBLIC_ENDPOINT_URL": "http://localhost:9000",
+        }
+        assert get_static_url(environ=environ) == "http://localhost:9000/plain-bucket/static/"
+        assert get_media_url(environ=environ) == "http://localhost:9000/plain-bucket/media/"
+        environ["AWS_S3_PUBLIC_ENDPOINT_URL"] += "/plain-bucket"
+        with pytest.raises(ConfigurationError, match="AWS_S3_PUBLIC_ENDPOINT_URL"):
+            get_static_url(environ=environ)
+
 
 VARIABLES = sorted(
     {name for names, _ in aws.PLACEMENT.values() for name in names}

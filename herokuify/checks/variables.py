@@ -53,7 +53,11 @@ SWITCHES = (
     "AWS_S3_USE_THREADS",
 )
 VERIFY = "AWS_S3_VERIFY"
-ENDPOINT = "AWS_S3_ENDPOINT_URL"
+#: Settings that name S3's address, and the options that do.
+ENDPOINTS = {
+    "AWS_S3_ENDPOINT_URL": "endpoint_url",
+    "AWS_S3_PUBLIC_ENDPOINT_URL": "public_endpoint_url",
+}
 FILES = ("~/.aws/credentials", "~/.aws/config", "~/.boto", "/etc/boto.cfg")
 
 
@@ -148,20 +152,25 @@ def _late(
 
 def check_endpoint(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.E012: the address of S3 holds a password, and addresses are printed."""
-    urls = {ENDPOINT: getattr(settings, ENDPOINT, None)}
+    urls = {name: getattr(settings, name, None) for name in ENDPOINTS}
     for one, storage in s3_storages():
-        if storage.endpoint_url != urls[ENDPOINT]:
-            urls[f"The option endpoint_url of {one.setting}"] = storage.endpoint_url
+        for name, option in ENDPOINTS.items():
+            if getattr(storage, option) != urls[name]:
+                urls[f"The option {option} of {one.setting}"] = getattr(storage, option)
     return [
         error(
             f"{name} holds a user and a password, which S3 has no use for, and commands print it.",
-            hint=f'In settings.py: {ENDPOINT} = "https://…" without what stands before the @; the '
-            f"access key is {env.listed(KEYS)}.",
+            hint=f'In settings.py: {_setting(name)} = "https://…" without what stands before the '
+            f"@; the access key is {env.listed(KEYS)}.",
             id="herokuify.E012",
         )
         for name, url in urls.items()
         if re.match(r"[^/]*//[^/?#]*@", str(url or ""))
     ]
+
+
+def _setting(name: str) -> str:
+    return name if name in ENDPOINTS else name.split()[2]
 
 
 def check_switches(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:

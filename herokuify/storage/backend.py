@@ -45,6 +45,7 @@ from herokuify.s3.upload import NameTakenError, Upload
 from herokuify.s3.writer import MultipartWriter, Writer
 from herokuify.storage.content import as_file, compressed, from_start, rereadable
 from herokuify.storage.files import S3File
+from herokuify.storage.locations import check_public_endpoint, destination_of
 from herokuify.storage.names import alternative_name, free_name
 from herokuify.storage.options import default_options
 from herokuify.storage.registry import public_locations, sharing_bucket
@@ -66,9 +67,10 @@ class S3BotoStorage(BaseStorage):
     """Files on S3, with HTTP headers, bucket creation and clear errors.
 
     Takes every setting and option of django-storages' ``storages.backends.s3.S3Storage``, and
-    three more, as settings, class attributes or OPTIONS: ``AWS_HEADERS`` (``headers``),
-    ``AWS_EXTRA_HEADERS`` (``extra_headers``) and ``AWS_AUTO_CREATE_BUCKET``
-    (``auto_create_bucket``). Raises ConfigurationError when one of them is wrong.
+    four more, as settings, class attributes or OPTIONS: ``AWS_HEADERS`` (``headers``),
+    ``AWS_EXTRA_HEADERS`` (``extra_headers``), ``AWS_AUTO_CREATE_BUCKET``
+    (``auto_create_bucket``) and ``AWS_S3_PUBLIC_ENDPOINT_URL`` (``public_endpoint_url``).
+    Raises ConfigurationError when one of them is wrong.
     """
 
     #: What the registry knows the project's storages on S3 by.
@@ -84,6 +86,8 @@ class S3BotoStorage(BaseStorage):
     def __init__(self, **options: Any) -> None:
         if "cloudfront_signer" in options:
             self.cloudfront_signer = options.pop("cloudfront_signer")
+        #: The domain that an option or a subclass names; a setting is another matter.
+        self.own_domain = options.get("custom_domain", getattr(type(self), "custom_domain", None))
         super().__init__(**options)
         check_location(self)
         if self.session_profile and (self.access_key or self.secret_key):
@@ -158,6 +162,7 @@ class S3BotoStorage(BaseStorage):
                 f"{missing} is not set, and {name} needs both parts of the key to reach S3.",
                 f"heroku config:set {missing}=…",
             )
+        check_public_endpoint(self)
         if not self.custom_domain:
             check_life(self, self.querystring_expire)
         if isinstance(self.cloudfront_signer, CloudFrontSigner):
@@ -169,28 +174,19 @@ class S3BotoStorage(BaseStorage):
     def destination(self) -> Destination:
         """The bucket and the way there, for ``herokuify.s3``; raises ConfigurationError."""
         self.check_configuration()
-        return Destination(
-            storage=type(self).__name__,
-            bucket=str(self.bucket_name),
-            region=self.region_name,
-            endpoint_url=self.endpoint_url,
-            access_key=self.access_key,
-            secret_key=self.secret_key,
-            security_token=self.security_token,
-            session_profile=self.session_profile,
-            use_ssl=self.use_ssl,
-            verify=self.verify,
-            addressing_style=self.addressing_style or self._usual_addressing_style(),
-            signature_version=self.signature_version,
-            proxies=tuple(sorted((self.proxies or {}).items())),
-            client_config=self.client_config,
-            transfer=self.transfer,
-        )
+        return destination_of(self, self.endpoint_url)
 
-    def _usual_addressing_style(self) -> str | None:
-        # botocore's "auto" signs URLs for the host without a region, which redirects
-        # browsers away from the signature. TLS certificates don't cover buckets with dots.
-        return None if self.endpoint_url or "." in str(self.bucket_name) else "virtual"
+    @property
+    def public_endpoint(self) -> str | None:
+        """The endpoint as browsers reach it."""
+        url: str | None = self.public_endpoint_url or self.endpoint_url
+        return url
+
+    @property
+    def public_destination(self) -> Destination:
+        """The same bucket as browsers reach it: what URLs and forms are signed for."""
+        self.check_configuration()
+        return destination_of(self, self.public_endpoint)
 
     @property
     def profile(self) -> RetryProfile:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import os
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
 from urllib.parse import urlsplit
 
-from herokuify.conf.addresses import is_aws, parse_s3_url
+from herokuify import env
+from herokuify.conf.addresses import S3Address, is_aws, parse_s3_url, s3_base_url, url_path
 from herokuify.exceptions import ConfigurationError
+from herokuify.s3.destination import Destination
 
-if TYPE_CHECKING:
-    from herokuify.storage.backend import S3BotoStorage
+_ENDPOINT = "AWS_S3_ENDPOINT_URL"
+_PUBLIC_ENDPOINT = "AWS_S3_PUBLIC_ENDPOINT_URL"
 
 
 def located(prefix: str | None, location: str) -> str:
@@ -17,56 +23,160 @@ def located(prefix: str | None, location: str) -> str:
     return "/".join(part for part in ((prefix or "").strip("/"), location) if part)
 
 
-def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: str) -> None:
+def check_base_url(url: str, storage: Any, *, setting: str, helper: str) -> None:
     """Raise ConfigurationError when browsers can't find the storage's files below ``url``.
 
     A host that is not S3's is a CDN's, and is believed. ``setting`` is named in the
     error, and ``helper``, the function of herokuify.aws that builds the right URL.
     """
-    name = type(storage).__name__
-    hint = f"In settings.py: from herokuify.aws import *; {setting} = {helper}"
-    parts = urlsplit(url)
-    if not parts.netloc:
-        if not storage.bucket_name:
-            raise ConfigurationError(
-                f"AWS_STORAGE_BUCKET_NAME is not set, and {name} needs it.",
-                "heroku config:set AWS_STORAGE_BUCKET_NAME=… "
-                "(or choose one of Django's local storages in settings.py)",
-            )
-        given = f"{url!r}, a path on this site" if url else "not set"
-        raise ConfigurationError(f"{setting} is {given}, but {name} keeps its files on S3.", hint)
-    if (parts.hostname or "").split(".")[0] == "none" or parts.path.split("/")[1:2] == ["None"]:
-        raise ConfigurationError(
-            f"{setting} is {url!r}: it was built while AWS_STORAGE_BUCKET_NAME was not set.",
-            f"heroku config:set AWS_STORAGE_BUCKET_NAME=… {hint}",
-        )
-    if not url.endswith("/"):
-        raise ConfigurationError(f"{setting} is {url!r}; it must end with a slash.", hint)
-    address = parse_s3_url(url, endpoint_url=storage.endpoint_url)
-    if address is None:
+    fault = next(_faults(url, storage), None)
+    if fault is None:
         return
-    if not storage.bucket_name:
+    bucket = "heroku config:set AWS_STORAGE_BUCKET_NAME=…"
+    if not storage.bucket_name and not _names_none(url):
         raise ConfigurationError(
-            f"AWS_STORAGE_BUCKET_NAME is not set, and {name} needs it.",
-            "heroku config:set AWS_STORAGE_BUCKET_NAME=…",
+            f"AWS_STORAGE_BUCKET_NAME is not set, and {type(storage).__name__} needs it.",
+            f"{bucket} (or choose one of Django's local storages in settings.py)",
         )
-    if address.is_aws and not is_aws(storage.endpoint_url):
-        raise ConfigurationError(
-            f"{setting} is {url!r}, at Amazon, but {name} keeps its files at AWS_S3_ENDPOINT_URL, "
-            f"{storage.endpoint_url!r}.",
-            hint,
+    line = f"In settings.py: {_line(storage, setting, helper)}"
+    raise ConfigurationError(
+        f"{setting} is {fault}", f"{bucket} {line}" if _names_none(url) else line
+    )
+
+
+def _names_none(url: str) -> bool:
+    """Whether a bucket's name that was None has become a part of the URL."""
+    parts = urlsplit(url)
+    return (parts.hostname or "").split(".")[0] == "none" or parts.path.split("/")[1:2] == ["None"]
+
+
+def _faults(url: str, storage: Any) -> Iterator[str]:
+    """What is wrong with a base URL, each the end of a sentence; only the first is sure."""
+    name = type(storage).__name__
+    if not urlsplit(url).netloc:
+        given = f"{url!r}, a path on this site" if url else "not set"
+        yield f"{given}, but {name} keeps its files on S3."
+    if _names_none(url):
+        yield f"{url!r}: it was built while AWS_STORAGE_BUCKET_NAME was not set."
+    if not url.endswith("/"):
+        yield f"{url!r}; it must end with a slash."
+    address = parse_s3_url(url, endpoint_url=storage.public_endpoint)
+    if address is not None:
+        yield from _misplaced(url, storage, address)
+    elif storage.public_endpoint_url and parse_s3_url(url, endpoint_url=storage.endpoint_url):
+        yield (
+            f"{url!r}, at {_ENDPOINT}, but browsers reach the files of {name} at "
+            f"{_PUBLIC_ENDPOINT}, {storage.public_endpoint_url!r}."
+        )
+
+
+def _misplaced(url: str, storage: Any, address: S3Address) -> Iterator[str]:
+    """What an address on S3 has wrong: the service, the region, the bucket or the location."""
+    name = type(storage).__name__
+    if address.is_aws and not is_aws(storage.public_endpoint):
+        source = _PUBLIC_ENDPOINT if storage.public_endpoint_url else _ENDPOINT
+        yield (
+            f"{url!r}, at Amazon, but {name} keeps its files at {source}, "
+            f"{storage.public_endpoint!r}."
         )
     if None not in {address.region, storage.region_name} and address.region != storage.region_name:
-        raise ConfigurationError(
-            f"{setting} is {url!r}, in the region {address.region}, but {name} keeps its files in "
-            f"{storage.region_name}.",
-            hint,
+        yield (
+            f"{url!r}, in the region {address.region}, but {name} keeps its files in "
+            f"{storage.region_name}."
         )
     found = (address.bucket, address.prefix.strip("/"))
     kept = (storage.bucket_name, storage.location.strip("/"))
     if found != kept:
-        raise ConfigurationError(
-            f"{setting} is {url!r}, which is {'/'.join(found)!r} on S3, but {name} keeps its "
-            f"files in {'/'.join(map(str, kept))!r}.",
-            hint,
+        yield (
+            f"{url!r}, which is {'/'.join(found)!r} on S3, but {name} keeps its "
+            f"files in {'/'.join(map(str, kept))!r}."
         )
+
+
+def _line(storage: Any, setting: str, helper: str) -> str:
+    """The line of settings.py that sets the right URL: the shortest call that builds it."""
+    from herokuify import aws
+
+    imported = f"from herokuify.aws import *; {setting} ="
+    if not storage.bucket_name:
+        return f"{imported} {helper}()"
+    build = getattr(aws, helper)
+    parts = storage.location.strip("/").split("/")
+    locations = [(), *(("/".join(parts[start:]),) for start in reversed(range(len(parts))))]
+    named = {
+        "bucket": storage.bucket_name,
+        "region": storage.region_name or "",
+        "endpoint_url": storage.public_endpoint or "",
+    }
+    right = files_url(storage)
+    for count in range(len(named) + 1):
+        for names in combinations(named, count):
+            chosen = {name: named[name] for name in names}
+            for location in locations:
+                try:
+                    url = build(*location, **chosen)
+                except ConfigurationError:  # the environment is what is wrong, and says so
+                    return f"{imported} {helper}()"
+                is_domains = urlsplit(url).netloc == os.environ.get("AWS_S3_CUSTOM_DOMAIN")
+                if url == right or (is_domains and not any(_faults(url, storage))):
+                    told = [json.dumps(one) for one in location]
+                    told += [f"{name}={json.dumps(value)}" for name, value in chosen.items()]
+                    return f"{imported} {helper}({', '.join(told)})"
+    return f'{setting} = "{right}"'
+
+
+def check_public_endpoint(storage: Any) -> None:
+    """Raise ConfigurationError when the address for browsers can't be one."""
+    try:
+        env.http_url(storage.public_endpoint_url or "https://s3.amazonaws.com")
+    except ValueError as error:
+        # Without the value, which may hold a password.
+        raise ConfigurationError(
+            f"{_PUBLIC_ENDPOINT} (public_endpoint_url) must be {error}.",
+            f"heroku config:set {_PUBLIC_ENDPOINT}=https://…",
+        ) from None
+
+
+def destination_of(storage: Any, endpoint_url: str | None) -> Destination:
+    """Where a storage's options send requests, at one of its endpoints."""
+    return Destination(
+        storage=type(storage).__name__,
+        bucket=str(storage.bucket_name),
+        region=storage.region_name,
+        endpoint_url=endpoint_url,
+        access_key=storage.access_key,
+        secret_key=storage.secret_key,
+        security_token=storage.security_token,
+        session_profile=storage.session_profile,
+        use_ssl=storage.use_ssl,
+        verify=storage.verify,
+        addressing_style=storage.addressing_style or _usual_addressing_style(storage, endpoint_url),
+        signature_version=storage.signature_version,
+        proxies=tuple(sorted((storage.proxies or {}).items())),
+        client_config=storage.client_config,
+        transfer=storage.transfer,
+    )
+
+
+def _usual_addressing_style(storage: Any, endpoint_url: str | None) -> str | None:
+    # botocore's "auto" signs URLs for the host without a region, which redirects
+    # browsers away from the signature. TLS certificates don't cover buckets with dots.
+    return None if endpoint_url or "." in str(storage.bucket_name) else "virtual"
+
+
+def domain_url(storage: Any) -> str | None:
+    """The URL of a storage's files below the domain that its options name; None without one."""
+    if not storage.own_domain:
+        return None
+    return f"{storage.url_protocol}//{storage.own_domain}/{url_path(storage.location)}"
+
+
+def files_url(storage: Any) -> str:
+    """The URL below which S3 serves a storage's files to browsers."""
+    return s3_base_url(
+        str(storage.bucket_name),
+        storage.location,
+        region=storage.region_name,
+        endpoint_url=storage.public_endpoint,
+        addressing_style=storage.addressing_style,
+    )

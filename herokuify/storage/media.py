@@ -14,7 +14,7 @@ from storages.utils import setting
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3 import content_types
 from herokuify.storage.backend import S3BotoStorage
-from herokuify.storage.locations import check_base_url, located
+from herokuify.storage.locations import check_base_url, domain_url, located
 from herokuify.storage.static import joined
 
 
@@ -87,9 +87,9 @@ class S3MediaStorage(S3BotoStorage):
 
     @property
     def base_url(self) -> str:
-        """MEDIA_URL, when it is a place where browsers can find this storage's files."""
-        url = str(settings.MEDIA_URL or "")
-        check_base_url(url, self, setting="MEDIA_URL", helper="get_media_url()")
+        """MEDIA_URL, or a domain of the options, where browsers can find this storage's files."""
+        url = domain_url(self) or str(settings.MEDIA_URL or "")
+        check_base_url(url, self, setting="MEDIA_URL", helper="get_media_url")
         return url
 
     def url(
@@ -99,8 +99,8 @@ class S3MediaStorage(S3BotoStorage):
         expire: int | None = None,
         http_method: str | None = None,
     ) -> str:
-        """A signed URL; MEDIA_URL and the quoted name when signing is off."""
-        if self.querystring_auth:
+        """A signed URL; when signing is off, a domain's own, or MEDIA_URL and the quoted name."""
+        if self.querystring_auth or self.own_domain:
             return super().url(name, parameters, expire, http_method)
         url = joined(self.base_url, name)
         return f"{url}?{urlencode(parameters)}" if parameters else url

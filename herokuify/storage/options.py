@@ -10,7 +10,7 @@ from storages.utils import lookup_env, setting
 def default_options() -> dict[str, Any]:
     """Return all options with the values of their settings, else the defaults.
 
-    They are those of django-storages' S3 backend, safer on a dyno in places, and three more.
+    They are those of django-storages' S3 backend, safer on a dyno in places, and four more.
     """
     key, secret = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
     s3_key, s3_secret = "AWS_S3_ACCESS_KEY_ID", "AWS_S3_SECRET_ACCESS_KEY"
@@ -48,6 +48,7 @@ def default_options() -> dict[str, Any]:
         ),
         "url_protocol": setting("AWS_S3_URL_PROTOCOL") or "https:",
         "endpoint_url": setting("AWS_S3_ENDPOINT_URL"),
+        "public_endpoint_url": setting("AWS_S3_PUBLIC_ENDPOINT_URL"),
         "proxies": setting("AWS_S3_PROXIES"),
         "region_name": setting("AWS_S3_REGION_NAME"),
         "use_ssl": setting("AWS_S3_USE_SSL", True),

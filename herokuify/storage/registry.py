@@ -134,8 +134,10 @@ def _of_fields(named: Sequence[Registered]) -> Iterator[Registered]:
 
 def share_bucket(one: Any, other: Any) -> bool:
     """Whether two storages use one bucket, whatever way their endpoint is spelt."""
-    return one.bucket_name == other.bucket_name and same_endpoint(
-        one.endpoint_url, other.endpoint_url
+    return one.bucket_name == other.bucket_name and any(
+        same_endpoint(url, other_url)
+        for url in {one.endpoint_url, one.public_endpoint}
+        for other_url in {other.endpoint_url, other.public_endpoint}
     )
 
 

@@ -13,7 +13,7 @@ from storages.utils import setting
 
 from herokuify.storage.backend import S3BotoStorage
 from herokuify.storage.content import Content
-from herokuify.storage.locations import check_base_url, located
+from herokuify.storage.locations import check_base_url, domain_url, located
 
 #: A year is the longest that RFC 9111's caches take; "immutable" (RFC 8246) spares reloads.
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -40,9 +40,10 @@ class S3StaticStorage(S3BotoStorage):
     """Static files below ``static/``; a URL is STATIC_URL and the quoted name.
 
     Overwrites and never signs, whatever AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH
-    say. URLs need no client and no network. The option ``base_url`` takes STATIC_URL's
-    place for a second static location. Raises ConfigurationError when the base URL is
-    relative, has no bucket, or points at another bucket or location than the storage's.
+    say. URLs need no client and no network. The options ``base_url`` and ``custom_domain``
+    take STATIC_URL's place for a second static location. Raises ConfigurationError when the
+    base URL is relative, has no bucket, or points at another bucket or location than the
+    storage's.
     """
 
     public = True
@@ -65,10 +66,10 @@ class S3StaticStorage(S3BotoStorage):
 
     @property
     def base_url(self) -> str:
-        """STATIC_URL, or the option ``base_url``; checked once per value."""
-        url = str(self._given_base_url or settings.STATIC_URL or "")
+        """The option ``base_url``, one of ``custom_domain``, or STATIC_URL; checked once."""
+        url = str(self._given_base_url or domain_url(self) or settings.STATIC_URL or "")
         if url != self._checked_base_url:
-            check_base_url(url, self, setting="STATIC_URL", helper="get_static_url()")
+            check_base_url(url, self, setting="STATIC_URL", helper="get_static_url")
             self._checked_base_url = url
         return url
 

@@ -56,7 +56,7 @@ class _Known(Generic[ValueT]):
     def of(self, storage: Any) -> ValueT | None:
         """Return it; None where boto3 must do the work."""
         options = (
-            *(storage.bucket_name, storage.endpoint_url, storage.region_name, storage.use_ssl),
+            *(storage.bucket_name, storage.public_endpoint, storage.region_name, storage.use_ssl),
             *(storage.access_key, storage.secret_key, storage.security_token),
             *(storage.addressing_style, storage.signature_version),
             *(storage.session_profile, storage.client_config),
@@ -119,7 +119,7 @@ class Urls:
     ) -> str:
         """What boto3 makes: another request than a plain GET, or credentials of its own."""
         is_signed = bool(self._storage.querystring_auth)
-        destination = replace(self._storage.destination, is_signed=is_signed)
+        destination = replace(self._storage.public_destination, is_signed=is_signed)
         options: Any = {"ExpiresIn": life, "HttpMethod": http_method}
         with explained(destination, "s3:GetObject"):
             return connect(destination, self._storage.profile).generate_presigned_url(
@@ -185,10 +185,10 @@ def unsigned_base_url(storage: Any) -> str | None:
         bucket,
         "",
         region=storage.region_name,
-        endpoint_url=storage.endpoint_url,
+        endpoint_url=storage.public_endpoint,
         addressing_style=storage.addressing_style,
     )
-    if not storage.use_ssl and not storage.endpoint_url:
+    if not storage.use_ssl and not storage.public_endpoint:
         url = url.replace("https://", "http://", 1)
     return url
 
@@ -207,7 +207,7 @@ def _is_boto3_configured(*, has_region: bool) -> bool:
 
 def _as_boto3_signs(storage: Any, access_key: str, secret_key: str) -> UrlSigner | None:
     """Return a signer that continues what boto3 begins; None for another kind of signature."""
-    destination = storage.destination
+    destination = storage.public_destination
     with explained(destination, "s3:GetObject"):
         url = connect(destination, storage.profile).generate_presigned_url(
             "get_object", Params={"Bucket": destination.bucket, "Key": _PROBE}

@@ -33,11 +33,14 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"AWS_SECRET_ACCESS_KEY": None},
         ["AWS_SECRET_ACCESS_KEY is not set", "heroku config:set AWS_SECRET_ACCESS_KEY=…"],
     ),
-    "relative": ({"STATIC_URL": "/static/"}, ["STATIC_URL is '/static/'", "get_static_url()"]),
-    "no url": ({"STATIC_URL": None}, ["STATIC_URL is not set", "get_static_url()"]),
+    "relative": (
+        {"STATIC_URL": "/static/"},
+        ["STATIC_URL is '/static/'", "STATIC_URL = get_static_url("],
+    ),
+    "no url": ({"STATIC_URL": None}, ["STATIC_URL is not set", "STATIC_URL = get_static_url("]),
     "None": (
         {"STATIC_URL": "https://None.s3.amazonaws.com/static/"},
-        ["STATIC_URL", "get_static_url()", "AWS_STORAGE_BUCKET_NAME"],
+        ["STATIC_URL", "STATIC_URL = get_static_url(", "AWS_STORAGE_BUCKET_NAME"],
     ),
     "other bucket": (
         {"STATIC_URL": "https://other.s3.amazonaws.com/static/"},
@@ -46,7 +49,7 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no slash": ({"STATIC_URL": "https://cdn.example.com"}, ["STATIC_URL", "end with a slash"]),
     "unsigned media": (
         {"AWS_QUERYSTRING_AUTH": False, "MEDIA_URL": "/media/"},
-        ["MEDIA_URL is '/media/'", "get_media_url()"],
+        ["MEDIA_URL is '/media/'", "MEDIA_URL = get_media_url("],
     ),
     "headers": ({"AWS_HEADERS": {"Cash-Control": "x"}}, ["AWS_HEADERS", "'Cash-Control'"]),
     "pattern": ({"AWS_EXTRA_HEADERS": [("*.js", {})]}, ["AWS_EXTRA_HEADERS[0]", "'*.js'"]),

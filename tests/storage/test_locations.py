@@ -4,8 +4,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
+from herokuify.exceptions import ConfigurationError
 from herokuify.storage import S3MediaStorage, S3StaticStorage
-from herokuify.storage.locations import located
+from herokuify.storage.locations import files_url, located
 
 pytestmark = pytest.mark.no_django
 
@@ -27,6 +28,11 @@ def test_located(prefix: str | None, location: str) -> None:
 
 AWS: dict[str, Any] = {"bucket_name": "my-bucket", "region_name": "eu-west-1"}
 OTHER: dict[str, Any] = {"bucket_name": "my-bucket", "endpoint_url": "https://s3.example.com"}
+INSIDE: dict[str, Any] = {
+    "bucket_name": "my-bucket",
+    "endpoint_url": "http://minio:9000",
+    "public_endpoint_url": "http://localhost:9000",
+}
 CUBE: dict[str, Any] = {**AWS, "location": "cube/public/static"}
 
 
@@ -50,6 +56,7 @@ class TestStaticUrl:
             (AWS, "https://d111111abcdef8.cloudfront.net/"),
             (AWS, "https://cdn.example.com/assets/v2/"),
             (OTHER, "https://cdn.example.com/"),
+            (INSIDE, "http://localhost:9000/my-bucket/static/"),
             (AWS, "https://cdn.example.com:8443/static/"),
             (AWS, "https://nonesuch.example.com/static/"),
             ({**AWS, "location": "stätic"}, "https://my-bucket.s3.amazonaws.com/st%C3%A4tic/"),
@@ -104,6 +111,16 @@ class TestStaticUrl:
                 "https://my-bucket.s3.amazonaws.com/static/",
                 ["at Amazon", "AWS_S3_ENDPOINT_URL", "'https://s3.example.com'"],
             ),
+            (
+                INSIDE,
+                "http://minio:9000/my-bucket/static/",
+                ["at AWS_S3_ENDPOINT_URL", "AWS_S3_PUBLIC_ENDPOINT_URL, 'http://localhost:9000'"],
+            ),
+            (
+                INSIDE,
+                "https://my-bucket.s3.amazonaws.com/static/",
+                ["at Amazon", "AWS_S3_PUBLIC_ENDPOINT_URL, 'http://localhost:9000'"],
+            ),
         ],
     )
     def test_refused(
@@ -115,9 +132,68 @@ class TestStaticUrl:
             with pytest.raises(ImproperlyConfigured) as caught:
                 action()
             message = str(caught.value)
-            mend = "from herokuify.aws import *; STATIC_URL = get_static_url()"
-            for part in [*parts, "STATIC_URL is", mend]:
+            for part in [*parts, "STATIC_URL is", "In settings.py: "]:
                 assert part in message
+
+    @pytest.mark.parametrize(
+        "environment",
+        [
+            {},
+            {"AWS_STORAGE_BUCKET_NAME": "my-bucket"},
+            {"AWS_STORAGE_BUCKET_NAME": "my-bucket", "AWS_S3_REGION_NAME": "us-west-2"},
+            {"AWS_STORAGE_BUCKET_NAME": "main", "AWS_LOCATION": "cube"},
+            {"AWS_STORAGE_BUCKET_NAME": "main", "AWS_S3_ENDPOINT_URL": "https://s3.example.com"},
+            {"AWS_STORAGE_BUCKET_NAME": "main", "AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"},
+            {"AWS_ACCESS_KEY_ID": "half-a-key"},
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize(
+        "options", [AWS, OTHER, CUBE, INSIDE, {"bucket_name": "my-bucket"}], ids=str
+    )
+    def test_the_hint_is_right(
+        self,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+        options: dict[str, Any],
+        environment: dict[str, str],
+    ) -> None:
+        """The line of the hint sets what the storage wants, whatever the environment says."""
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        settings.STATIC_URL = "https://elsewhere.s3.amazonaws.com/static/"
+        settings.MEDIA_URL = "/media/"
+        for storage, name in [
+            (S3StaticStorage(**options), "STATIC_URL"),
+            (S3MediaStorage(**options, querystring_auth=False), "MEDIA_URL"),
+        ]:
+            with pytest.raises(ConfigurationError) as caught:
+                _ = storage.base_url
+            line = caught.value.hint.removeprefix("In settings.py: ")
+            if "AWS_ACCESS_KEY_ID" in environment:  # of which the helper itself complains
+                assert line.endswith("_url()")
+                continue
+            line = line.replace("import *", f"import get_{name.lower()}")  # in a function
+            namespace: dict[str, Any] = {}
+            exec(line, namespace)
+            setattr(settings, name, namespace[name])
+            assert storage.url("a.css") == f"{namespace[name]}a.css"
+            if "cdn.example.com" not in namespace[name]:
+                assert namespace[name] == files_url(storage)
+
+    def test_the_hint_is_short(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_STORAGE_BUCKET_NAME", "my-bucket")
+        settings.STATIC_URL = "/static/"
+        for options, call in [
+            ({"bucket_name": "my-bucket"}, "get_static_url()"),
+            ({"bucket_name": "assets"}, 'get_static_url(bucket="assets")'),
+            (AWS, 'get_static_url(region="eu-west-1")'),
+            (CUBE, 'get_static_url("cube/public/static", region="eu-west-1")'),
+            (INSIDE, 'get_static_url(endpoint_url="http://localhost:9000")'),
+        ]:
+            with pytest.raises(ConfigurationError) as caught:
+                S3StaticStorage(**options).url("a.css")
+            assert caught.value.hint.endswith(f"STATIC_URL = {call}")
 
     @pytest.mark.parametrize(
         "url", ["/static/", "https://None.s3.amazonaws.com/static/", "https://cdn.example.com/"]
@@ -148,7 +224,7 @@ class TestMediaUrl:
     def test_refused(self, settings: Settings) -> None:
         settings.MEDIA_URL = "/media/"
         storage = S3MediaStorage(**AWS, querystring_auth=False)
-        with pytest.raises(ImproperlyConfigured, match="MEDIA_URL = get_media_url()") as caught:
+        with pytest.raises(ImproperlyConfigured, match="MEDIA_URL = get_media_url") as caught:
             storage.url("a.txt")
         assert "S3MediaStorage" in str(caught.value)
 

@@ -105,6 +105,22 @@ class TestUnsigned:
         assert storage.url("a.txt") == "https://cdn.example.com/uploads/a.txt"
         assert storage.url("a.txt", {"v": 1}) == "https://cdn.example.com/uploads/a.txt?v=1"
 
+    @pytest.mark.usefixtures("no_sockets")
+    def test_a_domain_of_the_options(self, settings: Settings) -> None:
+        settings.MEDIA_URL = "https://my-bucket.s3.amazonaws.com/media/"
+        settings.AWS_S3_CUSTOM_DOMAIN = "elsewhere.example.com"
+        options: dict[str, Any] = {"bucket_name": "my-bucket", "querystring_auth": False}
+        assert S3MediaStorage(**options).url("a.txt") == f"{settings.MEDIA_URL}a.txt"
+        url = "https://cdn.example.com/media/"
+        own = type("Own", (S3MediaStorage,), {"custom_domain": "cdn.example.com"})
+        for storage in (
+            S3MediaStorage(**options, custom_domain="cdn.example.com"),
+            own(**options),
+        ):
+            assert storage.base_url == url
+            storage.check_configuration()
+            assert storage.url("a b.txt") == f"{url}a%20b.txt"
+
     @on_ceph
     def test_opens_no_bucket(self, s3: S3Server, bucket_name: str, connect: Connect) -> None:
         connect(s3, bucket_name, AWS_AUTO_CREATE_BUCKET=True, AWS_QUERYSTRING_AUTH=False)

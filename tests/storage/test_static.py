@@ -119,6 +119,20 @@ class TestUrl:
         with pytest.raises(ImproperlyConfigured, match="my-bucket/other"):
             wrong.url("a.css")
 
+    def test_a_domain_of_the_options(self, settings: Settings) -> None:
+        settings.AWS_S3_CUSTOM_DOMAIN = "elsewhere.example.com"
+        storage = S3StaticStorage()
+        assert storage.url("a.css") == f"{URL}a.css"
+        for options, url in [
+            ({}, "https://cdn.example.com/static/a.css"),
+            ({"location": "a b"}, "https://cdn.example.com/a%20b/a.css"),
+            ({"base_url": "https://x.example.com/"}, "https://x.example.com/a.css"),
+            ({"url_protocol": "http:"}, "http://cdn.example.com/static/a.css"),
+        ]:
+            given = S3StaticStorage(custom_domain="cdn.example.com", **options)
+            given.check_configuration()
+            assert given.url("a.css") == url
+
     def test_settings_never_asked_for(self) -> None:
         """Making the storage checks headers alone: a laptop has no bucket."""
         S3StaticStorage(bucket_name=None)

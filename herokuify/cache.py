@@ -29,7 +29,7 @@ def get_cache_config(
     ``variable`` chooses among several (``REDIS_URL``, ``MEMCACHIER_SERVERS``), or names
     another that holds a Redis URL, or the servers of an add-on attached by another name. With
     ``ssl_ca_certs``, a file, Redis' certificate is verified. ``max_connections`` is what the
-    Redis plan allows; half of it is for the cache, shared by WEB_CONCURRENCY processes. With
+    Redis plan allows; a quarter is for the cache, shared by WEB_CONCURRENCY processes. With
     ``ignore_exceptions`` a server that can't be reached is an empty cache, else an error. Raises
     ConfigurationError, without passwords, for malformed values, for half a set, for two add-ons
     without a choice, and when the client library is not installed.

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from herokuify import env, logs
 from herokuify.conf import redis
 from herokuify.conf.packages import require_package
-from herokuify.conf.processes import count
+from herokuify.conf.processes import count, read_threads
 
 CALL = "get_celery_config"
 PROCESSES = 2  # of a worker, where WEB_CONCURRENCY is not set
@@ -67,7 +67,8 @@ def get_celery_config(
         config |= _results(server, ssl_ca_certs)
         if broker is None:
             broker = _redis_broker(server, ssl_ca_certs)
-        config["redis_max_connections"] = max(2, max_connections // 10)
+        # For threads that wait for a result; commands share one connection.
+        config["redis_max_connections"] = min(read_threads(environ), max(2, max_connections // 5))
     return config | (broker or {})
 
 
@@ -123,6 +124,7 @@ def _redis_broker(
     timeouts = server.timeouts
     config: dict[str, Any] = {
         "broker_url": server.url,
+        "broker_transport": "herokuify.celeryredis:Transport",
         **({"broker_user": server.username} if server.username else {}),
         **({"broker_password": server.password} if server.password else {}),
         # A process that sends tasks needs one connection, a thread holds it for a moment.
@@ -142,7 +144,8 @@ def _results(
     server: redis.RedisServer, ssl_ca_certs: str | os.PathLike[str] | None
 ) -> dict[str, Any]:
     config: dict[str, Any] = {
-        "result_backend": server.url,
+        # Celery takes a class and its URL in this form.
+        "result_backend": f"herokuify.celeryredis:RedisBackend+{server.url}",
         **{f"redis_{name}": value for name, value in server.login.items()},
         **{f"redis_{name}": value for name, value in server.timeouts.items()},
     }

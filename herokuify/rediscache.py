@@ -14,6 +14,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.redis import RedisCache as DjangoRedisCache
 from django.core.cache.backends.redis import RedisCacheClient
 
+from herokuify.conf import redis_errors
 from herokuify.conf.packages import require_package
 from herokuify.conf.processes import THREADS
 from herokuify.conf.redis import CONNECT_TIMEOUT, READ_TIMEOUT
@@ -27,31 +28,6 @@ logger = logging.getLogger("herokuify.cache")
 PAUSE = 5.0
 POOL_WAIT = 5.0  # seconds to wait for a connection that another thread holds
 BATCH = 500  # keys that clear() deletes at once
-
-_LIMIT_HINT = (
-    "heroku redis:info shows how many the plan allows; state it in the settings, "
-    "get_cache_config(max_connections=…) and get_celery_config(max_connections=…), or run fewer "
-    "processes: heroku config:set WEB_CONCURRENCY=…"
-)
-_IN_USE = (
-    "All {size} connections of this process to {server} are in use (OPTIONS['max_connections'] "
-    "in CACHES)."
-)
-#: A part of an error's text, in lower case → the problem and the hint.
-_SIGNS = (
-    (
-        "number of clients",
-        "{server} takes no more connections: the plan's limit is reached.",
-        _LIMIT_HINT,
-    ),
-    ("no connection available", _IN_USE, _LIMIT_HINT),
-    ("too many connections", _IN_USE, _LIMIT_HINT),
-    (
-        "maxmemory",
-        "{server} is full, and evicts nothing (maxmemory-policy noeviction).",
-        "heroku redis:maxmemory --policy volatile-lru",
-    ),
-)
 
 _lock = threading.Lock()
 _pools: dict[tuple[object, ...], Any] = {}
@@ -259,12 +235,11 @@ class RedisCache(DjangoRedisCache):
 
     def _explain(self, error: Exception) -> tuple[str, str]:
         server = f"Redis at {self._server}"
-        lower = str(error).lower()
-        for sign, problem, hint in _SIGNS:
-            if sign in lower:
-                size = self._options.get("max_connections", THREADS)
-                return problem.format(server=server, size=size), hint
-        return f"{server} does not answer ({type(error).__name__}: {error}).", "heroku redis:info"
+        size = self._options.get("max_connections", THREADS)
+        return redis_errors.explain(error, server, size) or (
+            f"{server} does not answer ({type(error).__name__}: {error}).",
+            "heroku redis:info",
+        )
 
 
 def _is_configuration(error: BaseException) -> bool:

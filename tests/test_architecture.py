@@ -22,7 +22,7 @@ LAYERS = [
     {"env"},
     {"conf", "legacy", "logs"},
     FRAGMENTS,
-    {"memcached", "middleware", "rediscache", "routers"},
+    {"celeryredis", "memcached", "middleware", "rediscache", "routers"},
     {"s3"},
     {"storage"},
     {"collect"},

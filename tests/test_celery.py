@@ -11,6 +11,7 @@ TLS_URL = "rediss://:hunter2@redis.example.com:6380"
 PLAIN_URL = "redis://:hunter2@redis.example.com:6379"
 TLS_BROKER = "rediss://redis.example.com:6380/0"
 PLAIN_BROKER = "redis://redis.example.com:6379/0"
+BACKEND = "herokuify.celeryredis:RedisBackend"
 AMQP_URL = "amqps://me:hunter2@rabbit.example.com/vhost"
 DYNO = {"DYNO": "worker.1"}
 
@@ -32,6 +33,7 @@ def test_reads_the_environment_by_default(monkeypatch: pytest.MonkeyPatch) -> No
     assert get_celery_config() == get_celery_config({"REDIS_URL": PLAIN_URL})
     assert get_celery_config() == {
         "broker_url": PLAIN_BROKER,
+        "broker_transport": "herokuify.celeryredis:Transport",
         "broker_password": "hunter2",
         "broker_pool_limit": 1,
         "broker_transport_options": {
@@ -40,11 +42,11 @@ def test_reads_the_environment_by_default(monkeypatch: pytest.MonkeyPatch) -> No
             "socket_keepalive": True,
         },
         "broker_connection_retry_on_startup": True,
-        "result_backend": PLAIN_BROKER,
+        "result_backend": f"{BACKEND}+{PLAIN_BROKER}",
         "redis_password": "hunter2",
         "redis_socket_connect_timeout": 2.0,
         "redis_socket_timeout": 2.0,
-        "redis_max_connections": 2,
+        "redis_max_connections": 4,
         "worker_concurrency": 2,
         "worker_soft_shutdown_timeout": 20,
     }
@@ -53,7 +55,8 @@ def test_reads_the_environment_by_default(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("name", ["REDIS_URL", "REDIS_TLS_URL", "REDISCLOUD_URL"])
 def test_tls_is_not_verified_without_a_ca(name: str) -> None:
     config = get_celery_config({name: TLS_URL})
-    assert config["broker_url"] == config["result_backend"] == TLS_BROKER
+    assert config["broker_url"] == TLS_BROKER
+    assert config["result_backend"] == f"{BACKEND}+{TLS_BROKER}"
     assert config["broker_use_ssl"] == {"ssl_cert_reqs": ssl.CERT_NONE}
     assert config["redis_backend_use_ssl"] == {"ssl_cert_reqs": ssl.CERT_NONE}
     assert config["broker_use_ssl"] is not config["redis_backend_use_ssl"]
@@ -97,7 +100,7 @@ def test_rabbitmq_is_the_broker_and_redis_keeps_results(name: str) -> None:
     assert "result_backend" not in config
     both = {name: AMQP_URL, "REDIS_URL": TLS_URL}
     assert get_celery_config(both)["broker_url"] == config["broker_url"]
-    assert get_celery_config(both)["result_backend"] == TLS_BROKER
+    assert get_celery_config(both)["result_backend"] == f"{BACKEND}+{TLS_BROKER}"
     assert "broker_use_ssl" not in get_celery_config(both)
     assert get_celery_config(both, variable=name) == get_celery_config(both)
     assert get_celery_config(both, variable="REDIS_URL")["broker_url"] == TLS_BROKER

@@ -141,9 +141,10 @@ def refuse_missing_choice(environ: Mapping[str, str], variable: str, call: str) 
 def pool_size(environ: Mapping[str, str], connections: int) -> int:
     """Return how many connections one process may hold for the cache.
 
-    Half of the plan's are for it, shared by the processes; a thread needs one.
+    A quarter of the plan's are for it, shared by the web processes; a thread holds one for a
+    moment only. The rest is for Celery, in them and in a worker, and for one-off dynos.
     """
-    return max(1, min(read_threads(environ), connections // 2 // read_workers(environ)))
+    return max(1, min(read_threads(environ), connections // 4 // read_workers(environ)))
 
 
 def _read(environ: Mapping[str, str], name: str) -> RedisServer | None:

@@ -1,12 +1,14 @@
 """A worker on a dyno, by the guide's Procfile: restarts and logs."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from tests import project
 from tests.services.conftest import served
 from tests.services.test_limits import _start
 
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "cache.md"
 SETTINGS = """
 import herokuify
 from herokuify.common import *
@@ -57,12 +60,14 @@ class Worker:
     """A worker process, as the Procfile starts it."""
 
     def __init__(self, site: project.Project, environ: dict[str, str]) -> None:
+        line = re.findall(r"^worker: (.+)$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)[0]
+        variable, *command = line.replace("mysite", "tasks").split()
         self.log = site.folder / "worker.log"
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "tasks", "worker"],
+                [sys.executable, "-m", *command],
                 cwd=site.folder,
-                env=project.clean_environment(site.folder) | environ | {"REMAP_SIGTERM": "SIGQUIT"},
+                env=project.clean_environment(site.folder) | environ | dict([variable.split("=")]),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

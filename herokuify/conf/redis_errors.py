@@ -1,0 +1,49 @@
+"""What Redis' refusals mean: a plan's limit of connections or memory, said in so many words."""
+
+from __future__ import annotations
+
+import re
+
+_LIMIT_HINT = (
+    "See how many the plan allows (heroku redis:info), and state it in the settings: "
+    "get_cache_config(max_connections=…) and get_celery_config(max_connections=…). Or run fewer "
+    "processes: set WEB_CONCURRENCY."
+)
+_IN_USE = (
+    "All {size} connections of this process to {server} are in use (OPTIONS['max_connections'] "
+    "in CACHES)."
+)
+#: What an error's text is recognised by, in lower case → the problem and the hint.
+_SIGNS = (
+    (
+        "number of clients",
+        "{server} takes no more connections: the plan's limit is reached.",
+        _LIMIT_HINT,
+    ),
+    # Redis refuses with a word where there is no TLS; with TLS it just hangs up (its sources,
+    # acceptCommonHandler in networking.c).
+    (
+        "connecting to .*(unexpected_eof|eof occurred|reset by peer)",
+        "{server} hangs up before TLS begins, as it does when the plan's limit is reached.",
+        _LIMIT_HINT,
+    ),
+    ("no connection available", _IN_USE, _LIMIT_HINT),
+    ("too many connections", _IN_USE, _LIMIT_HINT),
+    (
+        "maxmemory",
+        "{server} is full, and evicts nothing (maxmemory-policy noeviction).",
+        "heroku redis:maxmemory --policy volatile-lru",
+    ),
+)
+
+
+def explain(error: Exception, server: str, size: int) -> tuple[str, str] | None:
+    """Return the problem and the hint where an error of redis-py tells of a limit.
+
+    ``size`` is how many connections this process may have.
+    """
+    text = str(error).lower()
+    for sign, problem, hint in _SIGNS:
+        if re.search(sign, text):
+            return problem.format(server=server, size=size), hint
+    return None

@@ -1,0 +1,153 @@
+"""The cache guide's own set-up: a web dyno and a worker share the smallest plan's connections."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+import pytest
+from redis import Redis as Client
+
+from tests.project import Project
+from tests.services.conftest import served
+from tests.services.daemons import Redis
+from tests.services.test_limits import _start
+from tests.services.test_shutdown import Worker
+from tests.web_dyno import ENTRY_POINTS, gunicorn, serving
+
+PLAN = 20  # heroku-redis:mini
+REQUESTS = 150
+CLIENTS = 24
+SECONDS = 60
+SETTINGS = """
+import herokuify
+from herokuify.common import *
+
+SECRET_KEY = "x" * 60
+USE_TZ = True
+ALLOWED_HOSTS = ["*"]
+SECURE_SSL_REDIRECT = False
+INSTALLED_APPS = ["herokuify"]
+ROOT_URLCONF = "urls"
+CACHES = herokuify.get_cache_config(ignore_exceptions=False)
+"""
+TASKS = """
+import os
+from celery import Celery
+from herokuify.celery import connect_logging, get_celery_config
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+app = Celery("tasks")
+app.conf.update(get_celery_config())
+connect_logging()
+
+@app.task
+def first(number):
+    from django.core.cache import cache
+    cache.set(f"first-{number}", number)
+    second.delay(number)
+    return number
+
+@app.task
+def second(number):
+    from django.core.cache import cache
+    cache.set(f"second-{number}", cache.get(f"first-{number}"))
+"""
+URLS = """
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.urls import path
+from tasks import app, first
+
+def page(request, number):
+    cache.set(f"page-{number}", first.delay(number).id)
+    is_ready = app.AsyncResult(cache.get(f"page-{number}")).ready()
+    return HttpResponse(f"{is_ready}")
+
+def result(request):
+    return HttpResponse(first.delay(40).get(timeout=30))
+
+def fine(request):
+    return HttpResponse("fine")
+
+urlpatterns = [path("page/<int:number>", page), path("result", result), path("fine", fine)]
+"""
+SEND = """
+import sys
+from celery import Celery
+from django.core.cache import cache
+from herokuify.celery import get_celery_config
+app = Celery("tasks")
+app.conf.update(get_celery_config())
+for attempt in (
+    lambda: app.send_task("tasks.first"),
+    lambda: app.AsyncResult("an-id").backend.client.get("an-id"),
+    lambda: cache.get("key"),  # logs it
+):
+    try:
+        attempt()
+    except Exception as error:
+        print(type(error).__module__, error, flush=True)
+"""
+
+
+@pytest.fixture
+def site(make_project: Callable[..., Project]) -> Project:
+    return make_project(SETTINGS, ENTRY_POINTS | {"urls.py": URLS, "tasks.py": TASKS})
+
+
+def wait_for(server: Client, pattern: str, number: int) -> None:
+    deadline = time.monotonic() + SECONDS
+    while len(server.keys(pattern)) < number:
+        assert time.monotonic() < deadline, f"{len(server.keys(pattern))} of {number} {pattern}"
+        time.sleep(0.1)
+
+
+@pytest.mark.once
+def test_site_and_worker_stay_within_it(site: Project) -> None:
+    # One more for the test itself.
+    with served(partial(_start, "--maxclients", f"{PLAN + 1}")) as redis:
+        # What Heroku's buildpack sets on a dyno of 512 MB.
+        environ = {"REDIS_URL": redis.tls_url, "WEB_CONCURRENCY": "2"}
+        worker = Worker(site, {"DYNO": "worker.1"} | environ)
+        try:
+            worker.wait_for("ready.")
+            with serving(site, gunicorn(), "/fine", **environ) as dyno:
+                with ThreadPoolExecutor(CLIENTS) as clients:
+                    pages = clients.map(lambda n: dyno.get(f"/page/{n}")[0], range(REQUESTS))
+                    assert Counter(pages) == {200: REQUESTS}, "\n".join(dyno.lines()[-30:])
+                assert dyno.get("/result") == (200, b"40")
+                with Client.from_url(redis.url) as server:
+                    wait_for(server, ":1:second-*", REQUESTS)
+                    assert server.info("stats")["rejected_connections"] == 0
+        finally:
+            worker.stop()
+        assert "Traceback" not in worker.log.read_text(encoding="utf-8")
+
+
+@contextmanager
+def used_up() -> Iterator[Redis]:
+    with served(partial(_start, "--maxclients", "2")) as redis, ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(Client.from_url(redis.url)).ping()
+        yield redis
+
+
+@pytest.mark.once
+def test_a_limit_that_is_met_is_named_wherever_it_is_met(
+    make_project: Callable[..., Project],
+) -> None:
+    lenient = make_project(SETTINGS.replace("ignore_exceptions=False", ""))
+    with used_up() as redis:
+        # With TLS, Redis only hangs up.
+        for url, words in (
+            (redis.url, "takes no more connections: the plan's limit is reached"),
+            (redis.tls_url, "hangs up before TLS begins, as it does when the plan's limit"),
+        ):
+            result = lenient.snippet(SEND, env={"REDIS_URL": url})
+            assert result.stdout.count(words) == 3, result.stdout + result.stderr
+            assert result.stdout.count("get_celery_config(max_connections=…)") == 3
+            found = {line.split()[0] for line in result.stdout.splitlines()}
+            assert found == {"kombu.exceptions", "redis.exceptions", "WARNING"}

@@ -6,7 +6,6 @@ herokuify.aws refuses half an add-on's variables when it is imported.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from django.core.checks import Warning as CheckWarning
 from herokuify import env, logs
 from herokuify.checks.messages import error, unique
 from herokuify.conf import addons, hosts
+from herokuify.conf.addresses import has_login
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.registry import s3_registered, s3_storages
 
@@ -148,19 +148,20 @@ def _late(
 
 def check_endpoint(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.E012: the address of S3 holds a password, and addresses are printed."""
-    urls = {ENDPOINT: getattr(settings, ENDPOINT, None)}
+    is_setting = has_login(getattr(settings, ENDPOINT, None))
+    names = [ENDPOINT] if is_setting else []
     for one, storage in s3_storages():
-        if storage.endpoint_url != urls[ENDPOINT]:
-            urls[f"The option endpoint_url of {one.setting}"] = storage.endpoint_url
+        # Where both are wrong, the setting is what most storages have it from.
+        if storage.has_login and not is_setting:
+            names.append(f"The option endpoint_url of {one.setting}")
     return [
         error(
-            f"{name} holds a user and a password, which S3 has no use for, and commands print it.",
+            f"{name} holds a user and a password, which S3 has no use for; addresses are shown.",
             hint=f'In settings.py: {ENDPOINT} = "https://…" without what stands before the @; the '
             f"access key is {env.listed(KEYS)}.",
             id="herokuify.E012",
         )
-        for name, url in urls.items()
-        if re.match(r"[^/]*//[^/?#]*@", str(url or ""))
+        for name in names
     ]
 
 

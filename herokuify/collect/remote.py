@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from herokuify.collect.index import DamagedIndexError, Entry, dump_index, parse_index
 from herokuify.collect.listing import Listed, Listing
+from herokuify.conf.addresses import without_logins
 from herokuify.s3.errors import code_of, failures
 from herokuify.s3.threads import Threads
 
@@ -89,5 +90,5 @@ def warn(bucket: str, key: str, reason: str) -> None:
         "It needs s3:GetObject and s3:PutObject.",
         bucket,
         key,
-        reason,
+        without_logins(reason),
     )

@@ -23,6 +23,7 @@ from storages.utils import (
     safe_join,
 )
 
+from herokuify.conf.addresses import has_login, without_logins
 from herokuify.exceptions import ConfigurationError, S3Error
 from herokuify.legacy import explain_ignored, ignored_settings
 from herokuify.s3 import bucket, content_types
@@ -79,11 +80,16 @@ class S3BotoStorage(BaseStorage):
     #: A botocore Config: django-storages' deprecated way to give ``client_config``.
     config: Any = None
     cloudfront_signer: Any = None
+    endpoint_url: str | None
 
     def __init__(self, **options: Any) -> None:
         if "cloudfront_signer" in options:
             self.cloudfront_signer = options.pop("cloudfront_signer")
         super().__init__(**options)
+        #: Whether the option holds a user and a password, as herokuify.E012 reports.
+        self.has_login = has_login(self.endpoint_url)
+        if self.has_login:  # of no use to S3, and in every URL and every message
+            self.endpoint_url = without_logins(str(self.endpoint_url))
         check_location(self)
         if self.session_profile and (self.access_key or self.secret_key):
             raise ConfigurationError(

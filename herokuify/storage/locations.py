@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from herokuify.conf.addresses import is_aws, parse_s3_url
+from herokuify.conf.addresses import has_login, is_aws, parse_s3_url
 from herokuify.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: st
     """
     name = type(storage).__name__
     hint = f"In settings.py: from herokuify.aws import *; {setting} = {helper}"
+    if has_login(url):
+        raise ConfigurationError(
+            f"{setting} holds a user and a password, which every page would show.", hint
+        )
     parts = urlsplit(url)
     if not parts.netloc:
         if not storage.bucket_name:
@@ -42,6 +46,12 @@ def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: st
         )
     if not url.endswith("/"):
         raise ConfigurationError(f"{setting} is {url!r}; it must end with a slash.", hint)
+    _check_place(url, storage, setting, hint)
+
+
+def _check_place(url: str, storage: S3BotoStorage, setting: str, hint: str) -> None:
+    """Raise ConfigurationError for a place on S3 that is not the storage's."""
+    name = type(storage).__name__
     address = parse_s3_url(url, endpoint_url=storage.endpoint_url)
     if address is None:
         return

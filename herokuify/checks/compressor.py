@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage
 from django.core.files.storage import FileSystemStorage
 
 from herokuify.checks.messages import error
+from herokuify.conf.addresses import without_logins
 from herokuify.storage.cached import CachedS3BotoStorage
 from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.registry import (
@@ -109,9 +110,10 @@ def check_url(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     found = str(getattr(settings, "COMPRESS_URL", ""))
     if base_url is None or found == base_url:
         return []
+    shown = without_logins(found)
     return [
         error(
-            f"COMPRESS_URL is {found!r}, but {bundles.kind.__name__} serves the bundles from "
+            f"COMPRESS_URL is {shown!r}, but {bundles.kind.__name__} serves the bundles from "
             f"{base_url!r}. What they refer to would not be found, and the offline manifest would "
             "name this app's bucket wherever the slug is promoted to.",
             hint="Delete COMPRESS_URL from the settings: it is STATIC_URL then.",

@@ -6,7 +6,6 @@ herokuify.aws refuses half an add-on's variables when it is imported.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,7 +18,9 @@ from django.core.checks import Warning as CheckWarning
 from herokuify import env, logs
 from herokuify.checks.messages import error, unique
 from herokuify.conf import addons, hosts
+from herokuify.conf.addresses import has_login
 from herokuify.exceptions import ConfigurationError
+from herokuify.storage.options import ENDPOINTS
 from herokuify.storage.registry import s3_registered, s3_storages
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -53,11 +54,6 @@ SWITCHES = (
     "AWS_S3_USE_THREADS",
 )
 VERIFY = "AWS_S3_VERIFY"
-#: Settings that name S3's address, and the options that do.
-ENDPOINTS = {
-    "AWS_S3_ENDPOINT_URL": "endpoint_url",
-    "AWS_S3_PUBLIC_ENDPOINT_URL": "public_endpoint_url",
-}
 FILES = ("~/.aws/credentials", "~/.aws/config", "~/.boto", "/etc/boto.cfg")
 
 
@@ -152,20 +148,23 @@ def _late(
 
 def check_endpoint(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.E012: the address of S3 holds a password, and addresses are printed."""
-    urls = {name: getattr(settings, name, None) for name in ENDPOINTS}
+    faulty = {name: has_login(getattr(settings, name, None)) for name in ENDPOINTS}
+    names = [name for name, is_faulty in faulty.items() if is_faulty]
     for one, storage in s3_storages():
-        for name, option in ENDPOINTS.items():
-            if getattr(storage, option) != urls[name]:
-                urls[f"The option {option} of {one.setting}"] = getattr(storage, option)
+        # Where both are wrong, the setting is what most storages have it from.
+        names += [
+            f"The option {option} of {one.setting}"
+            for name, option in ENDPOINTS.items()
+            if option in storage.logins and not faulty[name]
+        ]
     return [
         error(
-            f"{name} holds a user and a password, which S3 has no use for, and commands print it.",
+            f"{name} holds a user and a password, which S3 has no use for; addresses are shown.",
             hint=f'In settings.py: {_setting(name)} = "https://…" without what stands before the '
             f"@; the access key is {env.listed(KEYS)}.",
             id="herokuify.E012",
         )
-        for name, url in urls.items()
-        if re.match(r"[^/]*//[^/?#]*@", str(url or ""))
+        for name in names
     ]
 
 

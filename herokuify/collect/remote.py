@@ -18,6 +18,7 @@ from herokuify.collect.index import (
     parse_index,
 )
 from herokuify.collect.listing import Listed, Listing
+from herokuify.conf.addresses import without_logins
 from herokuify.s3.errors import code_of, failures, status_of
 from herokuify.s3.threads import Threads
 
@@ -178,5 +179,5 @@ def warn(bucket: str, key: str, reason: str) -> None:
         "It needs s3:GetObject and s3:PutObject.",
         bucket,
         key,
-        reason,
+        without_logins(reason),
     )

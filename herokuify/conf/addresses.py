@@ -20,6 +20,8 @@ _AWS_HOST = re.compile(
     r"\.amazonaws\.(?:com|com\.cn|eu)"
 )
 _PORTS = {"http": 80, "https": 443}
+#: User and password, up to the last @ before the path; a scheme need not be there.
+_LOGIN = re.compile(r"(?<=//)[^/?#\s]*@")
 
 
 class S3Address(NamedTuple):
@@ -91,6 +93,16 @@ def names_bucket(endpoint_url: str, bucket: str) -> bool:
     address = parse_s3_url(endpoint_url)
     path = urlsplit(endpoint_url).path.strip("/")
     return (address is not None and address.bucket == bucket) or path.split("/")[-1] == bucket
+
+
+def has_login(url: object) -> bool:
+    """Tell whether a URL has a user or a password before its host."""
+    return isinstance(url, str) and bool(re.match(r"[^/]*//[^/?#]*@", url))
+
+
+def without_logins(text: str) -> str:
+    """Return a URL, or a text with URLs, without what stands before their hosts."""
+    return _LOGIN.sub("", text)
 
 
 def is_aws(endpoint_url: str | None) -> bool:

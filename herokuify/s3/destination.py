@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+
+from herokuify.conf.addresses import without_logins
 
 #: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
 SMALLEST_PART = 5 * 1024 * 1024  # bytes; the last part may be smaller
@@ -64,8 +65,7 @@ class Destination:
         """The service, for messages: its URL without a password."""
         if not self.endpoint_url:
             return "Amazon S3"
-        parts = urlsplit(self.endpoint_url)
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        return without_logins(self.endpoint_url)
 
     @property
     def connection(self) -> Destination:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from herokuify.conf.addresses import without_logins
 from herokuify.exceptions import S3ConfigurationError, S3Error
 from herokuify.s3.destination import Destination
 
@@ -294,6 +295,8 @@ def _unsent(error: Exception, destination: Destination, permission: str, key: st
         botos.InvalidS3AddressingStyleError: "AWS_S3_ADDRESSING_STYLE",
         botos.ProfileNotFound: "AWS_S3_SESSION_PROFILE",
     }
+    # botocore's texts name the URL, which may come from its own variables and files.
+    reason = without_logins(str(error))
     if isinstance(error, (botos.NoCredentialsError, botos.PartialCredentialsError)):
         return S3ConfigurationError(
             f"{name} needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and they are not set.",
@@ -302,21 +305,21 @@ def _unsent(error: Exception, destination: Destination, permission: str, key: st
     if isinstance(error, botos.ParamValidationError):
         return S3ConfigurationError(
             f"{name}: the settings (AWS_STORAGE_BUCKET_NAME, AWS_S3_OBJECT_PARAMETERS, "
-            f"AWS_HEADERS) ask for something that {permission} does not take: {error}"
+            f"AWS_HEADERS) ask for something that {permission} does not take: {reason}"
         )
     for kind, setting in unusable.items():
         if isinstance(error, kind):
-            return S3ConfigurationError(f"{name}: {setting} can't be used: {error}")
+            return S3ConfigurationError(f"{name}: {setting} can't be used: {reason}")
     if isinstance(error, botos.SSLError):
         return S3ConfigurationError(
-            f"{name}: the TLS certificate of {destination.endpoint} is not trusted: {error}.",
+            f"{name}: the TLS certificate of {destination.endpoint} is not trusted: {reason}.",
             "Check AWS_S3_ENDPOINT_URL, or give the CA file as AWS_S3_VERIFY.",
         )
     where = f"s3://{destination.bucket}/{key}"
     if isinstance(error, (botos.ConnectionError, botos.HTTPClientError)):
         return S3Error(
             f"{name}: {destination.endpoint} could not be reached for {permission} on {where}: "
-            f"{error}.",
+            f"{reason}.",
             _ADDRESS,
         )
-    return S3Error(f"{name}: {permission} on {where}: {error}")
+    return S3Error(f"{name}: {permission} on {where}: {reason}")

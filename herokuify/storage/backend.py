@@ -24,6 +24,7 @@ from storages.utils import (
     safe_join,
 )
 
+from herokuify.conf.addresses import has_login, without_logins
 from herokuify.exceptions import ConfigurationError, S3Error
 from herokuify.legacy import explain_ignored, ignored_settings
 from herokuify.s3 import bucket, content_types
@@ -47,7 +48,7 @@ from herokuify.storage.content import as_file, compressed, from_start, rereadabl
 from herokuify.storage.files import S3File
 from herokuify.storage.locations import check_public_endpoint, destination_of
 from herokuify.storage.names import alternative_name, free_name
-from herokuify.storage.options import default_options
+from herokuify.storage.options import ENDPOINTS, default_options
 from herokuify.storage.registry import public_locations, sharing_bucket
 from herokuify.storage.urls import Urls, check_life
 
@@ -82,6 +83,7 @@ class S3BotoStorage(BaseStorage):
     #: A botocore Config: django-storages' deprecated way to give ``client_config``.
     config: Any = None
     cloudfront_signer: Any = None
+    endpoint_url: str | None
 
     def __init__(self, **options: Any) -> None:
         if "cloudfront_signer" in options:
@@ -89,6 +91,10 @@ class S3BotoStorage(BaseStorage):
         #: The domain that an option or a subclass names; a setting is another matter.
         self.own_domain = options.get("custom_domain", getattr(type(self), "custom_domain", None))
         super().__init__(**options)
+        #: The options that hold a user and a password, as herokuify.E012 reports.
+        self.logins = [one for one in ENDPOINTS.values() if has_login(getattr(self, one))]
+        for option in self.logins:  # of no use to S3, and in every URL and every message
+            setattr(self, option, without_logins(str(getattr(self, option))))
         check_location(self)
         if self.session_profile and (self.access_key or self.secret_key):
             raise ConfigurationError(

@@ -10,7 +10,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from herokuify import env
-from herokuify.conf.addresses import S3Address, is_aws, parse_s3_url, s3_base_url, url_path
+from herokuify.conf.addresses import (
+    S3Address,
+    has_login,
+    is_aws,
+    parse_s3_url,
+    s3_base_url,
+    url_path,
+)
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3.destination import Destination
 
@@ -29,6 +36,11 @@ def check_base_url(url: str, storage: Any, *, setting: str, helper: str) -> None
     A host that is not S3's is a CDN's, and is believed. ``setting`` is named in the
     error, and ``helper``, the function of herokuify.aws that builds the right URL.
     """
+    line = f"In settings.py: {_line(storage, setting, helper)}"
+    if has_login(url):
+        raise ConfigurationError(
+            f"{setting} holds a user and a password, which every page would show.", line
+        )
     fault = next(_faults(url, storage), None)
     if fault is None:
         return
@@ -38,7 +50,6 @@ def check_base_url(url: str, storage: Any, *, setting: str, helper: str) -> None
             f"AWS_STORAGE_BUCKET_NAME is not set, and {type(storage).__name__} needs it.",
             f"{bucket} (or choose one of Django's local storages in settings.py)",
         )
-    line = f"In settings.py: {_line(storage, setting, helper)}"
     raise ConfigurationError(
         f"{setting} is {fault}", f"{bucket} {line}" if _names_none(url) else line
     )

@@ -6,6 +6,12 @@ from typing import Any
 
 from storages.utils import lookup_env, setting
 
+#: Settings that name S3's address, and the options that do.
+ENDPOINTS = {
+    "AWS_S3_ENDPOINT_URL": "endpoint_url",
+    "AWS_S3_PUBLIC_ENDPOINT_URL": "public_endpoint_url",
+}
+
 
 def default_options() -> dict[str, Any]:
     """Return all options with the values of their settings, else the defaults.

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from herokuify.conf.addresses import (
     S3Address,
+    has_login,
     names_bucket,
     parse_s3_url,
     s3_base_url,
     url_path,
+    without_logins,
 )
 
 pytestmark = pytest.mark.no_django
@@ -297,3 +299,20 @@ class TestParse:
     def test_never_raises(self, url: str) -> None:
         parse_s3_url(url, endpoint_url=url)
         parse_s3_url(f"https://{url}", endpoint_url=f"https://{url}")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://me:pass@host/path", "https://host/path"),
+        ("https://me@host:9000", "https://host:9000"),
+        ("//me:p@ss@host/@x", "//host/@x"),
+        ("HTTP://me:p%40ss@[::1]:1/", "HTTP://[::1]:1/"),
+        ("at http://a:b@h/ and http://c:d@i", "at http://h/ and http://i"),
+        ("https://host/@me", "https://host/@me"),
+        ("ada@example.com", "ada@example.com"),
+    ],
+)
+def test_no_login_is_shown(text: str, shown: str) -> None:
+    assert without_logins(text) == shown
+    assert has_login(text) == (text != shown)

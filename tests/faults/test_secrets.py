@@ -120,3 +120,46 @@ def test_malformed(name: str, project: Project) -> None:
     for value in ("{}", "postgres//someone:{}@h/x", "rediss://:{}@h:port", "https://{}@[h/"):
         config = {"AWS_STORAGE_BUCKET_NAME": "my-bucket", name: value.format(secret("SECRET_KEY"))}
         run(project, "check", config)
+
+
+#: An address with a password, as people write it where no variable is checked.
+ADDRESS = 'AWS_S3_ENDPOINT_URL.replace("//", "//someone:sEcrEt7@")'
+WAYS = {
+    "setting": f"AWS_S3_ENDPOINT_URL = {ADDRESS}",
+    "option": f"""
+for storage in STORAGES.values():
+    storage["OPTIONS"] = {{**storage.get("OPTIONS", {{}}), "endpoint_url": {ADDRESS}}}
+""",
+    "URL": f"""
+STATIC_URL = STATIC_URL.replace("//", "//someone:{MARK}@")
+MEDIA_URL = MEDIA_URL.replace("//", "//someone:{MARK}@")
+COMPRESS_URL = STATIC_URL
+AWS_QUERYSTRING_AUTH = False
+""",
+}
+# Beside those at S3, whose first is stopped by its checks; the others go on.
+TALKATIVE = ["check", "collectstatic --noinput --skip-checks", "herokuify doctor", *OFFLINE]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_in_an_address(way: str, tmp_path: Path, servers: Servers) -> None:
+    """S3 has no use for it, and so it is neither printed nor sent."""
+    project = make_project(tmp_path / "app", SETTINGS + WAYS[way])
+    lay_out(project)
+    with states.moto(servers, f"test-{uuid.uuid4().hex}") as config:
+        results = {command: run(project, command, config) for command in [*TALKATIVE, *AT_S3]}
+    message = "holds a user and a password"
+    assert message in results["check"].stderr
+    assert message in results["collectstatic --noinput"].stderr
+    # Without the checks the address is used without the password; STATIC_URL is refused there.
+    status = results["collectstatic --noinput --skip-checks"].returncode
+    assert status == (1 if way == "URL" else 0)
+
+
+def test_in_an_address_of_the_environment(project: Project) -> None:
+    for name in ("AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        config = {
+            "AWS_STORAGE_BUCKET_NAME": "my-bucket",
+            name: f"https://someone:{MARK}@s3.example.com",
+        }
+        assert f"{name} " in run(project, "check", config).stderr

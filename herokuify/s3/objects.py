@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
 from herokuify.exceptions import S3Error
 from herokuify.s3.client import RetryProfile, connect
 from herokuify.s3.destination import Destination
-from herokuify.s3.errors import explained, status_of
+from herokuify.s3.errors import cause_of, explained, status_of
 from herokuify.s3.upload import accepted_by
 
 ResultT = TypeVar("ResultT")
@@ -47,8 +47,29 @@ class Objects:
 
         return self._asked("s3:GetObject", key, request)
 
+    def first(
+        self, keys: Sequence[str], parameters: Callable[[str], Mapping[str, Any]]
+    ) -> tuple[str, Any]:
+        """Return the first of the keys that is there, and the answer to its HEAD."""
+        *others, last = keys
+        for key in others:
+            try:
+                return key, self.head(key, parameters(key))
+            except FileNotFoundError:
+                pass
+            except S3Error as error:
+                # Some services refuse unusual keys, and whether one is missing can be secret.
+                cause = cause_of(error)
+                if cause is None or status_of(cause) not in {400, 403}:
+                    raise
+        return last, self.head(last, parameters(last))
+
     def folder(self, prefix: str) -> tuple[list[str], list[str]]:
-        """Return the names of the folders and of the files directly below a prefix."""
+        """Return the names of the folders and of the files directly below a prefix.
+
+        Without those that a path can't lead to: "", which is the folder itself or stands between
+        two slashes, "." and "..", and what has a backslash. A walker would not come to an end.
+        """
         folders: list[str] = []
         files: list[str] = []
         with explained(self._destination, "s3:ListBucket", prefix):
@@ -59,8 +80,7 @@ class Objects:
                 found: Any = page.get("CommonPrefixes", ())
                 folders += [one["Prefix"][len(prefix) : -1] for one in found]
                 files += [one["Key"][len(prefix) :] for one in page.get("Contents", ())]
-        # "": the folder itself, and what has two slashes in a row in its key.
-        return [one for one in folders if one], [one for one in files if one]
+        return [*filter(_is_a_step, folders)], [*filter(_is_a_step, files)]
 
     def delete(self, key: str) -> None:
         """Remove an object; its absence is no error."""
@@ -104,3 +124,7 @@ class Objects:
             if isinstance(error, ClientError):
                 raise FileNotFoundError(f"File does not exist: {key}") from error
             raise
+
+
+def _is_a_step(name: str) -> bool:
+    return name not in {"", ".", ".."} and "\\" not in name

@@ -47,7 +47,7 @@ from herokuify.s3.writer import MultipartWriter, Writer
 from herokuify.storage.content import as_file, compressed, from_start, rereadable
 from herokuify.storage.files import S3File
 from herokuify.storage.locations import check_public_endpoint, destination_of
-from herokuify.storage.names import alternative_name, free_name
+from herokuify.storage.names import alternative_name, free_name, spelled_keys
 from herokuify.storage.options import ENDPOINTS, default_options
 from herokuify.storage.registry import public_locations, sharing_bucket
 from herokuify.storage.urls import Urls, check_life
@@ -379,10 +379,11 @@ class S3BotoStorage(BaseStorage):
     # Opening
 
     def _open(self, name: str, mode: str = "rb") -> File[Any]:
-        return S3File(self, clean_name(name), mode)
+        return S3File(self, str(name), mode)
 
     def writer_for(self, name: str, mode: str) -> Writer:
         """Return what ``open(name, "w")`` writes to."""
+        name = clean_name(name)
         parameters = self.parameters_for(name, is_hashed=self.is_hashed_name(name))
         if self.can_be_gzipped(parameters):
             return self.buffered_writer(name, mode)
@@ -398,8 +399,7 @@ class S3BotoStorage(BaseStorage):
 
     def find(self, name: Any) -> StoredObject:
         """Return what a HEAD tells of an object, ready to be read; raises FileNotFoundError."""
-        head = self._head(name)
-        key = self.key_of(name)
+        key, head = self._located(name)
         address = {"Bucket": self.bucket_name, "Key": key}
         extra = self._objects.reading_parameters(self.get_object_parameters(key))
         return StoredObject.shown_by(
@@ -418,14 +418,19 @@ class S3BotoStorage(BaseStorage):
         with explained(self.destination, "the request"):
             return Objects(self.destination, self.profile)
 
-    def _head(self, name: Any) -> Any:
+    def _located(self, name: Any) -> tuple[str, Any]:
+        """The key of a name's object, and what a HEAD tells; raises FileNotFoundError."""
+        return self._objects.first(self._keys_of(name), self.get_object_parameters)
+
+    def _keys_of(self, name: Any) -> list[str]:
+        """The keys that a name can mean: as it is spelled, where others put that, then ours."""
         key = self.key_of(name)
-        return self._objects.head(key, self.get_object_parameters(key))
+        return [*spelled_keys(self.location, str(name), key), key]
 
     def exists(self, name: Any) -> bool:
         """Whether the object is there."""
         try:
-            self._head(name)
+            self._located(name)
         except FileNotFoundError:
             return False
         return True
@@ -436,7 +441,7 @@ class S3BotoStorage(BaseStorage):
 
     def get_modified_time(self, name: Any) -> datetime:
         """Return when the object was written: aware if USE_TZ, else in the local time zone."""
-        modified: datetime = self._head(name)["LastModified"]
+        modified: datetime = self._located(name)[1]["LastModified"]
         # Not the visitor's zone, which timezone.activate() makes the current one.
         return modified if settings.USE_TZ else make_naive(modified, get_default_timezone())
 
@@ -462,7 +467,11 @@ class S3BotoStorage(BaseStorage):
     def _deletable_key(self, name: Any) -> str:
         if not name:
             raise ValueError("The name must be given to delete().")
-        return self.key_of(name)
+        *spelled, key = self._keys_of(name)
+        try:
+            return self._located(name)[0] if spelled else key
+        except FileNotFoundError:
+            return key
 
     # URLs
 

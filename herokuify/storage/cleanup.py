@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 from django.apps import apps
-from django.db import models
+from django.db import DatabaseError, connections, models, router, transaction
 from django.db.models.fields.files import FieldFile
+
+logger = logging.getLogger("herokuify.storage")
 
 
 def keep_files_in_use(*, file: FieldFile, **_: Any) -> None:
     """Receiver of django-cleanup's ``cleanup_pre_delete``: keep what another object shows.
 
     django-cleanup takes each file for one object's own, and would delete the file of a copy
-    with the copy. A field's default stays, too, whichever field's it is.
+    with the copy. A field's default stays, too, whichever field's it is. Never raises: the
+    request has changed the database already.
     """
     if file.name and is_in_use(file.name, file.storage):
         # An empty FieldFile deletes nothing; the signal offers no other way to decline.
@@ -21,11 +27,73 @@ def keep_files_in_use(*, file: FieldFile, **_: Any) -> None:
 
 
 def is_in_use(name: str, storage: Any) -> bool:
-    """Whether any object, or any field's default, refers to the storage's file."""
+    """Whether any object, or any field's default, refers to the storage's file, or may do so."""
     return any(
-        field.default == name or model._base_manager.filter(**{field.attname: name}).exists()  # noqa: SLF001
+        _refers(model, field, name, storage)
         for model in apps.get_models()
         if not model._meta.proxy  # noqa: SLF001
         for field in model._meta.local_fields  # noqa: SLF001
-        if isinstance(field, models.FileField) and field.storage == storage
+        if isinstance(field, models.FileField)
     )
+
+
+def _refers(
+    model: type[models.Model], field: models.FileField[Any], name: str, storage: Any
+) -> bool:
+    try:
+        if field.storage != storage:
+            return False
+        # "db_default" came with Django 5.
+        if name in (field.default, getattr(field, "db_default", None)):
+            return True
+        return any(_holds(model, field, name, using) for using in _databases(model))
+    except Exception as error:  # noqa: BLE001  (a router's, a manager's or a database's own)
+        logger.warning(
+            "%s was kept: whether %s.%s refers to it could not be looked up (%s: %s).",
+            name,
+            model._meta.label,  # noqa: SLF001
+            field.name,
+            type(error).__name__,
+            error,
+        )
+        return True
+
+
+def _databases(model: type[models.Model]) -> Iterator[str]:
+    """Where a model's objects can be; a follower only repeats its primary."""
+    usual = router.db_for_write(model)
+    yield usual
+    for alias in connections:
+        is_mirror = connections[alias].settings_dict.get("TEST", {}).get("MIRROR")
+        if alias != usual and not is_mirror and router.allow_migrate_model(alias, model):
+            yield alias
+
+
+def _holds(model: type[models.Model], field: models.FileField[Any], name: str, using: str) -> bool:
+    # An error must not break the transaction that the caller may be in.
+    guard = transaction.atomic(using) if connections[using].in_atomic_block else nullcontext()
+    try:
+        with guard:
+            objects = model._base_manager.using(using)  # noqa: SLF001
+            return bool(objects.filter(**{field.attname: name}).exists())
+    except DatabaseError:
+        if _is_missing(model._meta.db_table, str(field.column), using):  # noqa: SLF001
+            return False
+        raise
+
+
+def _is_missing(table: str, column: str, using: str) -> bool:
+    """Whether a database has no such table or column, so that nothing can be in it.
+
+    That is so of models that are not managed, and before migrations have run.
+    """
+    connection = connections[using]
+    if '"' in table or "." in table:
+        return False  # with a schema's name: introspection does not tell
+    introspection = connection.introspection
+    with connection.cursor() as cursor:
+        tables = introspection.table_names(cursor, include_views=True)
+        if introspection.identifier_converter(table) not in tables:
+            return True
+        described = introspection.get_table_description(cursor, table)
+    return introspection.identifier_converter(column) not in {one.name for one in described}

@@ -20,6 +20,17 @@ def alternative_name(storage: Storage, name: str) -> str:
     return f"{folder}/{changed}" if folder else str(changed)
 
 
+def spelled_keys(location: str, name: str, key: str) -> list[str]:
+    """Return the key that a name spells as it is, unless that is ``key``, or climbs.
+
+    Others put keys with two slashes in a row, "." or backslashes, where ours are clean.
+    """
+    location = location.rstrip("/")
+    spelled = f"{location}/{name}" if location else name
+    climbs = ".." in name.replace("\\", "/").split("/")
+    return [] if climbs or spelled in {key, ""} else [spelled]
+
+
 class _AllFree(Storage):
     """Chooses names as Django does, where no name is taken."""
 

@@ -66,7 +66,8 @@ class Release:
         self._activate = partial(storage.activate_manifest, manifest)
         content = Content.of_bytes(manifest)
         copy, usual = storage.manifest_names(tree.manifest_hash)
-        self._send(copy, content, Stage.MANIFEST_COPY, is_hashed=True)
+        is_hashed = storage.is_manifest_hashed(tree.manifest_hash)
+        self._send(copy, content, Stage.MANIFEST_COPY, is_hashed=is_hashed)
         self._send(usual, content, Stage.MANIFEST)
 
     def add_bundles(self, bundles: list[tuple[str, Path]]) -> None:
@@ -91,7 +92,9 @@ class Release:
             raise _disk_error("The manifest", error) from error
 
     def _add_hashed(self, name: str, content: Content) -> None:
-        self._add(name, content, Stage.HASHED, is_hashed=True)
+        """Add what Django has saved; a name that stays the same is one of the lasting ones."""
+        is_hashed = self._storage.is_content_named(name, content.open)
+        self._add(name, content, Stage.HASHED if is_hashed else Stage.PLAIN, is_hashed=is_hashed)
 
     def _add(self, name: str, content: Content, stage: Stage, *, is_hashed: bool = False) -> None:
         if name in self._added:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
@@ -12,12 +13,13 @@ from django.utils.encoding import filepath_to_uri
 from storages.utils import setting
 
 from herokuify.storage.backend import S3BotoStorage
-from herokuify.storage.content import Content
+from herokuify.storage.content import Content, carries_hash
 from herokuify.storage.locations import check_base_url, domain_url, located
 
 #: A year is the longest that RFC 9111's caches take; "immutable" (RFC 8246) spares reloads.
 FOR_EVER = "public, max-age=31536000, immutable"
 BRIEFLY = "public, max-age=300"
+
 _COMPRESSED_NAME = re.compile(r"\.[0-9a-f]{12}\.[^./]+$")
 
 
@@ -84,9 +86,13 @@ class S3StaticStorage(S3BotoStorage):
         url = joined(self.base_url, name)
         return f"{url}?{urlencode(parameters)}" if parameters else url
 
-    def is_hashed_name(self, name: str) -> bool:
-        """Compressor's output is: ``CACHE/css/output.0123456789ab.css``."""
-        return name.startswith(compressed_prefix()) and bool(_COMPRESSED_NAME.search(name))
+    def is_content_named(self, name: str, opener: Callable[[], Any]) -> bool:
+        """Whether the name holds the content's hash.
+
+        compressor names its output so: ``CACHE/css/output.0123456789ab.css``.
+        """
+        is_bundle = name.startswith(compressed_prefix()) and _COMPRESSED_NAME.search(name)
+        return bool(is_bundle) or carries_hash(name, opener)
 
     def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
         """For ever where the name changes with the content, five minutes elsewhere."""

@@ -50,7 +50,8 @@ PUBLIC = {
     "herokuify.server": {"read_server", "workers_for"},
     "herokuify.storage": {
         *("CachedS3BotoStorage", "CachedS3ManifestStaticStorage", "CachedS3StaticStorage"),
-        *("S3BotoStorage", "S3ManifestStaticStorage", "S3MediaStorage", "S3StaticStorage"),
+        *("S3BotoStorage", "S3ManifestStaticStorage", "S3MediaStorage", "S3PublicMediaStorage"),
+        "S3StaticStorage",
     },
     "herokuify.storage.offline": {"OfflineManifestStorage"},
 }

@@ -26,6 +26,8 @@ TAG = "herokuify"
 CHECKS: tuple[tuple[Callable[..., Iterable[CheckMessage]], tuple[str, ...]], ...] = (
     (storages.check_storages, (Tags.staticfiles,)),
     (storages.check_locations, (Tags.staticfiles,)),
+    (storages.check_public_locations, (Tags.staticfiles,)),
+    (storages.check_private_around, (Tags.security,)),
     (storages.check_acls, (Tags.staticfiles,)),
     (static.check_signing, (Tags.staticfiles,)),
     (static.check_root, (Tags.staticfiles,)),

@@ -32,12 +32,16 @@ def _private() -> Iterator[tuple[Registered, S3BotoStorage]]:
 
 def check_overwriting(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.W004: uploads that replace those of the same name, because a setting says so."""
-    private = list(_private())
-    if not private:
+    uploads = [
+        (one, storage)
+        for one, storage in s3_storages()
+        if not one.is_static and (isinstance(storage, S3MediaStorage) or not storage.public)
+    ]
+    if not uploads:
         return []
     is_set = bool(getattr(settings, "AWS_S3_FILE_OVERWRITE", False))
     found = []
-    for one, storage in private:
+    for one, storage in uploads:
         # The plain backend overwrites by itself, as django-storages' does.
         is_chosen = is_set or isinstance(storage, S3MediaStorage)
         if not (storage.file_overwrite and is_chosen):

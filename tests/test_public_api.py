@@ -44,6 +44,7 @@ PUBLIC = {
     "herokuify.mail.mailgun": set(),
     "herokuify.mail.postmark": set(),
     "herokuify.mail.sendgrid": set(),
+    "herokuify.media.urls": set(),
     "herokuify.memcached": {"BinaryMemcachedCache"},
     "herokuify.middleware": {"RequestIdMiddleware"},
     "herokuify.routers": {"ReplicaMiddleware", "ReplicaRouter"},

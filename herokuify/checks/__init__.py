@@ -33,6 +33,7 @@ CHECKS: tuple[tuple[Callable[..., Iterable[CheckMessage]], tuple[str, ...]], ...
     (static.check_root, (Tags.staticfiles,)),
     (media.check_overwriting, (Tags.security,)),
     (media.check_publicity, (Tags.security,)),
+    (media.check_url_view, (Tags.urls, Tags.staticfiles)),
     (media.check_disk, (Tags.files,)),
     (compressor.check_finder, (Tags.staticfiles,)),
     (compressor.check_sources, (Tags.staticfiles,)),

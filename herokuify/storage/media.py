@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from storages.utils import setting
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3 import content_types
 from herokuify.storage.backend import S3BotoStorage
+from herokuify.storage.lasting import alias_of, lasting_url
 from herokuify.storage.locations import check_base_url, domain_url, files_url, located
 from herokuify.storage.static import BRIEFLY, joined
 
@@ -49,6 +51,10 @@ class S3MediaStorage(S3BotoStorage):
     AWS_HEADERS or AWS_EXTRA_HEADERS give them a Content-Disposition. AWS_ATTACHMENT_TYPES
     (``attachment_types``) names the downloads instead. Raises ConfigurationError when that is
     wrong.
+
+    With the option ``url_view`` a URL is a path on the site that lasts, behind which a view of
+    ``herokuify.media.urls`` looks who may read the file and redirects to a signed one;
+    ``url_permission``, a function or the dotted path of one, decides in place of the login.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -72,6 +78,8 @@ class S3MediaStorage(S3BotoStorage):
             "default_acl": None,
             "custom_domain": defaults["custom_domain"] if is_signed_by_cloudfront else None,
             "attachment_types": setting("AWS_ATTACHMENT_TYPES"),
+            "url_view": False,
+            "url_permission": None,
         }
 
     def parameters_for(
@@ -103,7 +111,26 @@ class S3MediaStorage(S3BotoStorage):
         expire: int | None = None,
         http_method: str | None = None,
     ) -> str:
-        """A signed URL; when signing is off, a domain's own, or MEDIA_URL and the quoted name."""
+        """A signed URL, or as the options want it: the view's, a domain's own, or MEDIA_URL's.
+
+        ``parameters``, ``expire`` and ``http_method`` ask for S3's own in any case.
+        """
+        if self.url_view and not parameters and expire is None and http_method is None:
+            return lasting_url(self, self._alias, name)
+        return self.object_url(name, parameters, expire, http_method)
+
+    @cached_property
+    def _alias(self) -> str | None:
+        return alias_of(self)
+
+    def object_url(
+        self,
+        name: Any,
+        parameters: dict[str, Any] | None = None,
+        expire: int | None = None,
+        http_method: str | None = None,
+    ) -> str:
+        """The URL of the object itself, signed unless that is off."""
         if self.querystring_auth or self.own_domain:
             return super().url(name, parameters, expire, http_method)
         url = joined(self.base_url, name)

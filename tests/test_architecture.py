@@ -25,6 +25,7 @@ LAYERS = [
     {"celeryredis", "memcached", "middleware", "rediscache", "routers"},
     {"s3"},
     {"storage"},
+    {"media"},
     {"collect"},
     {"buckets"},
     {"checks"},

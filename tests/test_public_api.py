@@ -44,13 +44,15 @@ PUBLIC = {
     "herokuify.mail.mailgun": set(),
     "herokuify.mail.postmark": set(),
     "herokuify.mail.sendgrid": set(),
+    "herokuify.media.urls": set(),
     "herokuify.memcached": {"BinaryMemcachedCache"},
     "herokuify.middleware": {"RequestIdMiddleware"},
     "herokuify.routers": {"ReplicaMiddleware", "ReplicaRouter"},
     "herokuify.server": {"read_server", "workers_for"},
     "herokuify.storage": {
         *("CachedS3BotoStorage", "CachedS3ManifestStaticStorage", "CachedS3StaticStorage"),
-        *("S3BotoStorage", "S3ManifestStaticStorage", "S3MediaStorage", "S3StaticStorage"),
+        *("S3BotoStorage", "S3ManifestStaticStorage", "S3MediaStorage", "S3PublicMediaStorage"),
+        "S3StaticStorage",
     },
     "herokuify.storage.offline": {"OfflineManifestStorage"},
 }

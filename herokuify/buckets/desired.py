@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from herokuify.storage.backend import S3BotoStorage
+from herokuify.storage.media import S3MediaStorage
 from herokuify.storage.registry import public_locations
 
 #: Parameter of a PUT → the IAM action that it needs beside s3:PutObject (Service
@@ -42,14 +43,25 @@ class Desired:
     private: tuple[str, ...]
     options: Options
     acls: tuple[str, ...] = ()  # the storages that send ACLs, and which
-    public_actions: tuple[str, ...] = ()  # IAM actions that the headers' settings need
-    private_actions: tuple[str, ...] = ()
+    static_actions: tuple[str, ...] = ()  # IAM actions that the headers' settings need
+    media_actions: tuple[str, ...] = ()
+    uploads: tuple[str, ...] = ()  # of the public locations, those that the app writes
     creates: bool = False  # whether AWS_AUTO_CREATE_BUCKET is on
 
     @property
     def locations(self) -> tuple[str, ...]:
         """All locations, the public ones first."""
         return self.public + self.private
+
+    @property
+    def static(self) -> tuple[str, ...]:
+        """The public locations that builds write."""
+        return tuple(one for one in self.public if one not in self.uploads)
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """The locations that the app writes."""
+        return self.private + self.uploads
 
 
 def desired_for(storages: Sequence[S3BotoStorage], options: Options) -> Desired:
@@ -75,10 +87,19 @@ def desired_for(storages: Sequence[S3BotoStorage], options: Options) -> Desired:
         private=tuple(sorted(private)),
         options=options,
         acls=tuple(sorted(acls)),
-        public_actions=_extra_actions(one for one in storages if one.public),
-        private_actions=_extra_actions(one for one in storages if not one.public),
+        static_actions=_extra_actions(one for one in storages if not _is_media(one)),
+        media_actions=_extra_actions(one for one in storages if _is_media(one)),
+        uploads=tuple(sorted({one.location.strip("/") for one in storages if _is_upload(one)})),
         creates=any(storage.auto_create_bucket for storage in storages),
     )
+
+
+def _is_media(storage: S3BotoStorage) -> bool:
+    return not storage.public or _is_upload(storage)
+
+
+def _is_upload(storage: S3BotoStorage) -> bool:
+    return storage.public and isinstance(storage, S3MediaStorage)
 
 
 def _extra_actions(storages: Iterable[S3BotoStorage]) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ _Policy = dict[str, Any]
 
 
 def app_policy(buckets: Sequence[Desired], *, compresses: bool) -> _Policy | None:
-    """For the dynos: private files. ``compresses``: they write bundles of compressor, too.
+    """For the dynos: uploads. ``compresses``: they write bundles of compressor, too.
 
     None where the dynos need no permission at all.
     """
@@ -37,27 +37,28 @@ def app_policy(buckets: Sequence[Desired], *, compresses: bool) -> _Policy | Non
         statement
         for number, bucket in enumerate(buckets, 1)
         for statement in (
-            *_files("Media", number, bucket, bucket.private, bucket.private_actions),
+            *_files("Media", number, bucket, bucket.media, bucket.media_actions),
             *(_static(number, bucket) if compresses else ()),
-            *(_creation(number, bucket, CREATION_WITHOUT_POLICY) if not bucket.public else ()),
+            # The build has been there first, where there is something to build.
+            *(_creation(number, bucket) if not bucket.static else ()),
         )
     )
 
 
 def build_policy(buckets: Sequence[Desired]) -> _Policy | None:
-    """For the build and the release phase: public files. None where there are none."""
+    """For the build and the release phase: static files. None where there are none."""
     return _policy(
         statement
         for number, bucket in enumerate(buckets, 1)
-        if bucket.public
-        for statement in (*_static(number, bucket), *_creation(number, bucket, CREATION))
+        if bucket.static
+        for statement in (*_static(number, bucket), *_creation(number, bucket))
     )
 
 
 def _static(number: int, bucket: Desired) -> list[_Policy]:
-    if not bucket.public:
+    if not bucket.static:
         return []
-    indices = [index_key(location) for location in bucket.public]
+    indices = [index_key(location) for location in bucket.static]
     folders = [index.rpartition("/")[0] for index in indices]
     index: _Policy = {
         "Sid": f"StaticIndex{number}",
@@ -66,7 +67,7 @@ def _static(number: int, bucket: Desired) -> list[_Policy]:
         "Resource": [arn(bucket.region, bucket.bucket, literal(index)) for index in indices],
     }
     return [
-        *_files("Static", number, bucket, bucket.public, bucket.public_actions, folders),
+        *_files("Static", number, bucket, bucket.static, bucket.static_actions, folders),
         index,
     ]
 
@@ -100,14 +101,14 @@ def _files(
     return [objects, listing]
 
 
-def _creation(number: int, bucket: Desired, actions: Sequence[str]) -> list[_Policy]:
+def _creation(number: int, bucket: Desired) -> list[_Policy]:
     if not bucket.creates:
         return []
     return [
         {
             "Sid": f"Creation{number}",
             "Effect": "Allow",
-            "Action": list(actions),
+            "Action": list(CREATION if bucket.public else CREATION_WITHOUT_POLICY),
             "Resource": arn(bucket.region, bucket.bucket),
         }
     ]

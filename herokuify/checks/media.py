@@ -14,10 +14,12 @@ from django.core.files.storage import FileSystemStorage
 from django.db.models import FileField
 
 from herokuify import env
-from herokuify.checks.messages import unique
+from herokuify.checks.messages import error, unique
 from herokuify.checks.static import signs_urls
+from herokuify.exceptions import ConfigurationError
 from herokuify.storage.acl import acls, opens
 from herokuify.storage.backend import S3BotoStorage
+from herokuify.storage.lasting import permission_of
 from herokuify.storage.media import S3MediaStorage
 from herokuify.storage.registry import UNUSABLE, Registered, find_storage, s3_storages
 
@@ -32,12 +34,16 @@ def _private() -> Iterator[tuple[Registered, S3BotoStorage]]:
 
 def check_overwriting(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.W004: uploads that replace those of the same name, because a setting says so."""
-    private = list(_private())
-    if not private:
+    uploads = [
+        (one, storage)
+        for one, storage in s3_storages()
+        if not one.is_static and (isinstance(storage, S3MediaStorage) or not storage.public)
+    ]
+    if not uploads:
         return []
     is_set = bool(getattr(settings, "AWS_S3_FILE_OVERWRITE", False))
     found = []
-    for one, storage in private:
+    for one, storage in uploads:
         # The plain backend overwrites by itself, as django-storages' does.
         is_chosen = is_set or isinstance(storage, S3MediaStorage)
         if not (storage.file_overwrite and is_chosen):
@@ -87,6 +93,22 @@ def check_publicity(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
             for setting, text in faults.items()
         ]
     return unique(found)
+
+
+def check_url_view(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E020: uploads with lasting addresses that lead nowhere."""
+    faults = []
+    for _, storage in s3_storages():
+        if not getattr(storage, "url_view", False):
+            continue
+        try:
+            permission_of(storage)
+            storage.url("herokuify-check.txt")
+        except ConfigurationError as fault:
+            faults.append(error(fault.problem, hint=fault.hint, id="herokuify.E020"))
+        except Exception:  # noqa: BLE001, S112 (a URLconf may raise anything, and Django tells)
+            continue
+    return unique(faults)
 
 
 def check_disk(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:

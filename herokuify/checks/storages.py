@@ -11,13 +11,16 @@ from django.core.checks import Warning as CheckWarning
 from herokuify.checks.messages import error, unique
 from herokuify.conf.addresses import is_aws
 from herokuify.exceptions import ConfigurationError
+from herokuify.s3.policies import location_around
 from herokuify.storage.acl import acls, opens
+from herokuify.storage.media import S3MediaStorage
 from herokuify.storage.registry import (
     UNUSABLE,
     find_storages,
     public_location_around,
     s3_registered,
     s3_storages,
+    share_bucket,
 )
 
 _HINT = "Run `python manage.py check --tag staticfiles` to see whether it is fixed."
@@ -69,6 +72,64 @@ def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
                 )
             )
     return unique(found)
+
+
+def check_public_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E019: static files and public uploads in one place, or one inside the other."""
+    made = list(s3_storages())
+    uploads = [(one, storage) for one, storage in made if is_public_media(storage)]
+    static = [
+        (one, storage)
+        for one, storage in made
+        if (one.is_static or storage.public) and not is_public_media(storage)
+    ]
+    return unique(
+        error(
+            f"{one.setting} keeps uploads under {storage.location!r} of the bucket "
+            f"{storage.bucket_name!r}, and {other.setting} keeps static files under "
+            f"{built.location!r}: an upload could be taken for a static file, and collectstatic "
+            "could replace an upload.",
+            hint="Give the storages locations apart, such as 'public-media' and 'static': "
+            f"delete the location of {one.setting}, or name another.",
+            id="herokuify.E019",
+        )
+        for one, storage in uploads
+        for other, built in static
+        if share_bucket(storage, built)
+        and (
+            location_around(storage.location, [built.location]) is not None
+            or location_around(built.location, [storage.location]) is not None
+        )
+    )
+
+
+def check_private_around(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W022: a public location inside the location of private files."""
+    made = list(s3_storages())
+    return unique(
+        CheckWarning(
+            f"{other.setting} keeps public files under {public.location!r}, inside the location "
+            f"{storage.location!r} of {one.setting}, in the bucket {storage.bucket_name!r}: a "
+            "private file whose name begins like that can be read by anyone.",
+            hint="Give the storages locations apart, such as 'media' and 'public-media'.",
+            id="herokuify.W022",
+        )
+        for one, storage in made
+        for other, public in made
+        if not (one.is_static or storage.public)
+        and public.public
+        # django-storages' layout, with uploads at the top and static files below, is common.
+        and (is_public_media(public) or storage.location.strip("/"))
+        and (is_public_media(public) or isinstance(storage, S3MediaStorage))
+        and share_bucket(storage, public)
+        and public.location.strip("/") != storage.location.strip("/")
+        and location_around(public.location, [storage.location]) is not None
+    )
+
+
+def is_public_media(storage: Any) -> bool:
+    """Whether a storage is for uploads that anyone may read."""
+    return bool(storage.public) and isinstance(storage, S3MediaStorage)
 
 
 def check_acls(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:

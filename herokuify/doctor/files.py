@@ -127,7 +127,7 @@ def _probe_object(
     elif is_put:
         yield from probe_media(storage, subject, probe_object.name, probe_object.body)
     else:
-        for probe in MEDIA:
+        for probe in _media(storage):
             yield subject.skipped(probe, reason)
     if is_put:
         yield probe_object.delete()
@@ -161,7 +161,11 @@ def _visit_static(
         yield subject.skipped("static.cors", "not asked, because static.public failed")
 
 
+def _media(storage: S3BotoStorage) -> tuple[str, ...]:
+    return MEDIA[:1] if storage.public else MEDIA
+
+
 def _skip_all(storage: S3BotoStorage, subject: Subject, reason: str) -> Findings:
-    kind = STATIC if isinstance(storage, S3StaticStorage) else MEDIA
+    kind = STATIC if isinstance(storage, S3StaticStorage) else _media(storage)
     for probe in (*OBJECTS, *kind):
         yield subject.skipped(probe, reason)

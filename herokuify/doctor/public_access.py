@@ -31,11 +31,11 @@ def probe_static(
     try:
         page = fetch(url, ca_file=_ca_file(storage))
     except UnreachableError as error:
-        return subject.failed(probe, str(error), error.hint)
+        return _unreachable(storage, subject, probe, url, error)
     if page.status == 200 and body in {None, page.body}:
         return subject.ok(probe, f"Anyone may read static files at {storage.base_url}")
     if page.status in {401, 403}:
-        is_s3 = parse_s3_url(storage.base_url, endpoint_url=storage.endpoint_url) is not None
+        is_s3 = parse_s3_url(storage.base_url, endpoint_url=storage.public_endpoint) is not None
         return subject.failed(
             probe,
             f"Static files are not public: {url} answers {page.description}.",
@@ -71,8 +71,23 @@ def probe_media(storage: S3BotoStorage, subject: Subject, name: str, body: bytes
         if storage.querystring_auth:
             findings.append(_refused(subject, bare, fetch(bare, ca_file=ca_file)))
     except UnreachableError as error:
-        return [subject.failed("media.url", str(error), error.hint)]
+        return [_unreachable(storage, subject, "media.url", url, error)]
     return findings
+
+
+def _unreachable(
+    storage: S3BotoStorage, subject: Subject, probe: str, url: str, error: UnreachableError
+) -> Finding:
+    """Tell that nothing answers; where browsers have an address of their own, that may be meant."""
+    if storage.public_endpoint_url and url.startswith(storage.public_endpoint_url):
+        return subject.warning(
+            probe,
+            f"{storage.public_endpoint_url}, the address for browsers, can't be reached from "
+            f"here, so that nothing is known of what they get. {error}",
+            "Open a file of the site's in a browser, or: heroku config:set "
+            "AWS_S3_PUBLIC_ENDPOINT_URL=…",
+        )
+    return subject.failed(probe, str(error), error.hint)
 
 
 def _readable(
@@ -87,6 +102,10 @@ def _readable(
             "heroku config:set AWS_S3_REGION_NAME=… (the bucket's own: signed URLs follow no "
             "redirections); with AWS_S3_CUSTOM_DOMAIN, check AWS_CLOUDFRONT_KEY and its id"
         )
+    elif storage.public:
+        hint = f"{_APPLY} (a policy that makes these files public)"
+        if storage.custom_domain:
+            hint += f", or have the CDN read s3://{storage.bucket_name}"
     else:
         hint = (
             "Delete AWS_QUERYSTRING_AUTH = False from settings.py: unsigned URLs show public "

@@ -169,7 +169,7 @@ def _allow_public_policy(client: S3Client, destination: Destination) -> None:
         )
     logger.warning(
         "AWS_AUTO_CREATE_BUCKET: lifted the block on public policies of the bucket %s, so that "
-        "its static files can be read by anyone.",
+        "its public files can be read by anyone.",
         destination.bucket,
     )
 
@@ -198,9 +198,9 @@ def policy_refused(error: ClientError, destination: Destination) -> S3Error:
     if code_of(error) != "AccessDenied":
         return explain(error, destination)
     return S3ConfigurationError(
-        f"{destination.storage}: S3 refused the policy that makes the static files of the bucket "
-        f"{destination.bucket!r} public. Either the permission s3:PutBucketPolicy is missing, or "
-        "the AWS account blocks public access for all its buckets.",
+        f"{destination.storage}: S3 refused the policy that makes the public files of the bucket "
+        f"{destination.bucket!r} readable by anyone. Either the permission s3:PutBucketPolicy is "
+        "missing, or the AWS account blocks public access for all its buckets.",
         'S3 console, "Block Public Access settings for this account": switch off "Block public '
         'and cross-account access … through any public bucket … policies".',
     )

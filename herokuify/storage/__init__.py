@@ -3,7 +3,7 @@
 from herokuify.storage.backend import S3BotoStorage
 from herokuify.storage.cached import CachedS3BotoStorage, CachedS3StaticStorage
 from herokuify.storage.manifest import CachedS3ManifestStaticStorage, S3ManifestStaticStorage
-from herokuify.storage.media import S3MediaStorage
+from herokuify.storage.media import S3MediaStorage, S3PublicMediaStorage
 from herokuify.storage.static import S3StaticStorage
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "S3BotoStorage",
     "S3ManifestStaticStorage",
     "S3MediaStorage",
+    "S3PublicMediaStorage",
     "S3StaticStorage",
 ]

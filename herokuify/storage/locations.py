@@ -175,11 +175,11 @@ def _usual_addressing_style(storage: Any, endpoint_url: str | None) -> str | Non
     return None if endpoint_url or "." in str(storage.bucket_name) else "virtual"
 
 
-def domain_url(storage: Any) -> str | None:
-    """The URL of a storage's files below the domain that its options name; None without one."""
-    if not storage.own_domain:
+def domain_url(storage: Any, domain: str | None) -> str | None:
+    """The URL of a storage's files below a domain; None without one."""
+    if not domain:
         return None
-    return f"{storage.url_protocol}//{storage.own_domain}/{url_path(storage.location)}"
+    return f"{storage.url_protocol}//{domain}/{url_path(storage.location)}"
 
 
 def files_url(storage: Any) -> str:

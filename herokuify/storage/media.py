@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,8 +15,12 @@ from storages.utils import setting
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3 import content_types
 from herokuify.storage.backend import S3BotoStorage
-from herokuify.storage.locations import check_base_url, domain_url, located
-from herokuify.storage.static import joined
+from herokuify.storage.lasting import alias_of, lasting_url
+from herokuify.storage.locations import check_base_url, domain_url, files_url, located
+from herokuify.storage.static import BRIEFLY, joined
+
+#: Not longer, and not "immutable": a name that was deleted can be given to another file.
+FOR_A_DAY = "public, max-age=86400"
 
 
 def _patterns(value: object) -> tuple[str, ...]:
@@ -46,6 +51,10 @@ class S3MediaStorage(S3BotoStorage):
     AWS_HEADERS or AWS_EXTRA_HEADERS give them a Content-Disposition. AWS_ATTACHMENT_TYPES
     (``attachment_types``) names the downloads instead. Raises ConfigurationError when that is
     wrong.
+
+    With the option ``url_view`` a URL is a path on the site that lasts, behind which a view of
+    ``herokuify.media.urls`` looks who may read the file and redirects to a signed one;
+    ``url_permission``, a function or the dotted path of one, decides in place of the login.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -69,6 +78,8 @@ class S3MediaStorage(S3BotoStorage):
             "default_acl": None,
             "custom_domain": defaults["custom_domain"] if is_signed_by_cloudfront else None,
             "attachment_types": setting("AWS_ATTACHMENT_TYPES"),
+            "url_view": False,
+            "url_permission": None,
         }
 
     def parameters_for(
@@ -82,13 +93,14 @@ class S3MediaStorage(S3BotoStorage):
 
     def _is_download(self, essence: str) -> bool:
         if self._attachment_types is None:
-            return bool(self.querystring_auth) and essence not in content_types.INERT
+            is_ours = self.querystring_auth or self.public
+            return bool(is_ours) and essence not in content_types.INERT
         return any(fnmatchcase(essence, pattern) for pattern in self._attachment_types)
 
     @property
     def base_url(self) -> str:
         """MEDIA_URL, or a domain of the options, where browsers can find this storage's files."""
-        url = domain_url(self) or str(settings.MEDIA_URL or "")
+        url = domain_url(self, self.own_domain) or str(settings.MEDIA_URL or "")
         check_base_url(url, self, setting="MEDIA_URL", helper="get_media_url")
         return url
 
@@ -99,8 +111,71 @@ class S3MediaStorage(S3BotoStorage):
         expire: int | None = None,
         http_method: str | None = None,
     ) -> str:
-        """A signed URL; when signing is off, a domain's own, or MEDIA_URL and the quoted name."""
+        """A signed URL, or as the options want it: the view's, a domain's own, or MEDIA_URL's.
+
+        ``parameters``, ``expire`` and ``http_method`` ask for S3's own in any case.
+        """
+        if self.url_view and not parameters and expire is None and http_method is None:
+            return lasting_url(self, self._alias, name)
+        return self.object_url(name, parameters, expire, http_method)
+
+    @cached_property
+    def _alias(self) -> str | None:
+        return alias_of(self)
+
+    def object_url(
+        self,
+        name: Any,
+        parameters: dict[str, Any] | None = None,
+        expire: int | None = None,
+        http_method: str | None = None,
+    ) -> str:
+        """The URL of the object itself, signed unless that is off."""
         if self.querystring_auth or self.own_domain:
             return super().url(name, parameters, expire, http_method)
         url = joined(self.base_url, name)
         return f"{url}?{urlencode(parameters)}" if parameters else url
+
+
+@deconstructible(path="herokuify.storage.S3PublicMediaStorage")
+class S3PublicMediaStorage(S3MediaStorage):
+    """Uploads that anyone may read, below ``public-media/``: unsigned URLs that last.
+
+    For what stands in stored HTML, in mail and in feeds. Never overwrites and never signs,
+    whatever AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH say. A URL begins with
+    AWS_S3_CUSTOM_DOMAIN, where that is set, or is S3's own; MEDIA_URL has no part in it. The
+    bucket's policy opens the location, by AWS_AUTO_CREATE_BUCKET or ``herokuify bucket --apply``.
+    What is not inert is a download, as in private media.
+    """
+
+    public = True
+    file_overwrite = False
+    querystring_auth = False
+
+    def get_default_settings(self) -> dict[str, Any]:
+        """The media storage's defaults with a location of its own."""
+        prefix = setting("AWS_PUBLIC_LOCATION", setting("AWS_LOCATION", ""))
+        return {
+            **super().get_default_settings(),
+            "location": located(prefix, "public-media"),
+            "custom_domain": setting("AWS_S3_CUSTOM_DOMAIN"),
+        }
+
+    def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
+        """A day in caches; minutes where an option has files overwritten."""
+        return {"CacheControl": BRIEFLY if self.file_overwrite else FOR_A_DAY}
+
+    @property
+    def base_url(self) -> str:
+        """The URL below which browsers find the files."""
+        return domain_url(self, self.custom_domain) or files_url(self)
+
+    def url(
+        self,
+        name: Any,
+        parameters: dict[str, Any] | None = None,
+        expire: int | None = None,
+        http_method: str | None = None,
+    ) -> str:
+        """The URL of the object, without a signature; ``expire`` has no effect."""
+        return S3BotoStorage.url(self, name, parameters, expire, http_method)

@@ -69,7 +69,9 @@ class S3StaticStorage(S3BotoStorage):
     @property
     def base_url(self) -> str:
         """The option ``base_url``, one of ``custom_domain``, or STATIC_URL; checked once."""
-        url = str(self._given_base_url or domain_url(self) or settings.STATIC_URL or "")
+        url = str(
+            self._given_base_url or domain_url(self, self.own_domain) or settings.STATIC_URL or ""
+        )
         if url != self._checked_base_url:
             check_base_url(url, self, setting="STATIC_URL", helper="get_static_url")
             self._checked_base_url = url

@@ -107,6 +107,20 @@ class TestDocuments:
         assert app_policy([replace(DESIRED, private=())], compresses=False) is None
         assert build_policy([replace(DESIRED, public=())]) is None
 
+    def test_public_uploads_are_the_apps(self) -> None:
+        desired = replace(DESIRED, public=("public-media", "static"), uploads=("public-media",))
+        app = statements(app_policy([replace(desired, creates=True)], compresses=False))
+        assert set(app) == {"MediaFiles1", "MediaListing1"}
+        below = ["arn:aws:s3:::b/media/*", "arn:aws:s3:::b/public-media/*"]
+        assert app["MediaFiles1"]["Resource"] == below
+        build = statements(build_policy([desired]))
+        assert build["StaticFiles1"]["Resource"] == ["arn:aws:s3:::b/static/*"]
+        # Without static files nothing is built, and the app makes the bucket and its policy.
+        alone = replace(desired, public=("public-media",), creates=True)
+        assert build_policy([alone]) is None
+        created = statements(app_policy([alone], compresses=False))["Creation1"]
+        assert "s3:PutBucketPolicy" in created["Action"]
+
     def test_bundles_at_run_time(self) -> None:
         found = statements(app_policy([DESIRED], compresses=True))
         assert found["StaticFiles1"]["Resource"] == ["arn:aws:s3:::b/static/*"]

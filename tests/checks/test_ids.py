@@ -14,8 +14,11 @@ PACKAGE = Path(herokuify.__file__).parent
 DOCS = PACKAGE.parent / "docs"
 IDS = re.compile(r"\bherokuify\.[CEWID]\d{3}\b")
 # Projects silence them by these names.
-ERRORS = {f"herokuify.E{number:03}" for number in range(1, 14)}
-WARNINGS = {f"herokuify.W{number:03}" for number in range(1, 16)}
+ERRORS = {f"herokuify.E{number:03}" for number in range(1, 14)} | {
+    "herokuify.E019",
+    "herokuify.E020",
+}
+WARNINGS = {f"herokuify.W{number:03}" for number in (*range(1, 16), 22)}
 
 
 def sources() -> list[str]:

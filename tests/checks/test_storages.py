@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from django.core.checks import Error
 
+from herokuify.storage import S3MediaStorage, S3PublicMediaStorage
 from tests.checks.conftest import (
     CACHED_MANIFEST,
     LOCAL_MEDIA,
@@ -16,6 +17,7 @@ from tests.checks.conftest import (
     storages,
 )
 from tests.project import Project
+from tests.testapp.models import Document
 
 ALL = storages()
 LOCAL = storages(LOCAL_STATIC, LOCAL_MEDIA)
@@ -283,3 +285,72 @@ def test_ids_of_two_faults(found: Found) -> None:
         "dyno", AWS_DEFAULT_ACL="public-read", STATIC_URL="/static/", DEBUG=True, ALLOWED_HOSTS=[]
     )
     assert set(ids(messages)) >= {"E002", "E010", "W006"}
+
+
+PUBLIC_MEDIA = "herokuify.storage.S3PublicMediaStorage"
+
+
+def public(**options: Any) -> dict[str, Any]:
+    return {"BACKEND": PUBLIC_MEDIA, "OPTIONS": options}
+
+
+def private(**options: Any) -> dict[str, Any]:
+    return {"BACKEND": MEDIA, "OPTIONS": options}
+
+
+class TestPublicMedia:
+    """Private and public files, and static ones, keep apart."""
+
+    def test_is_fine(self, found: Found) -> None:
+        assert found(STORAGES={**storages(), "public": public()}) == []
+        assert found(STORAGES=storages(media=PUBLIC_MEDIA)) == []
+        plain = "herokuify.storage.S3BotoStorage"
+        assert found(STORAGES=storages(media=plain)) == []
+
+    @pytest.mark.parametrize(
+        ("media", "pictures", "wanted"),
+        [
+            (private(location="pictures"), public(location="pictures"), "E004"),
+            (private(location="pictures/"), public(location="pictures/"), "E004"),
+            (private(location="pictures/private"), public(location="pictures"), "E004"),
+            (private(location="media"), public(location="media/public"), "W022"),
+            (private(location="media/static"), public(), None),
+            (private(location="a"), public(location="ab"), None),
+            # Another bucket, and one that is spelt otherwise.
+            (private(location="pictures", bucket_name="b"), public(location="pictures"), None),
+            (
+                private(location="x/y", endpoint_url="https://s3.example.com"),
+                public(location="x", endpoint_url="https://S3.example.com:443/"),
+                "E004",
+            ),
+            (MEDIA, public(location="static"), "E019"),
+            (MEDIA, public(location="static/pictures"), "E019"),
+            (MEDIA, public(location="my"), None),
+            (private(location=""), public(), "W022"),
+        ],
+        ids=str,
+    )
+    def test_locations(self, found: Found, media: Any, pictures: Any, wanted: str | None) -> None:
+        messages = found(STORAGES={**storages(media=media), "pictures": pictures})
+        assert wanted in ids(messages) if wanted else messages == []
+
+    def test_whole_bucket(self, found: Found) -> None:
+        told = ids(found(STORAGES={**storages(), "pictures": public(location="")}))
+        assert set(told) == {"E004", "E019"}
+
+    def test_fields(self, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+        field = Document._meta.get_field("file")
+        keys = {"bucket_name": "my-bucket", "access_key": "key", "secret_key": "secret"}
+        nested = S3PublicMediaStorage(location="media/open", **keys)
+        monkeypatch.setattr(field, "storage", nested)
+        text = only(found(STORAGES=storages()), "W022")
+        assert "testapp.Document.file keeps public files under 'media/open'" in text
+        monkeypatch.setattr(field, "storage", S3MediaStorage(location="static/invoices", **keys))
+        assert ids(found(STORAGES=storages())) == ["E004"]
+
+    def test_overwriting(self, found: Found) -> None:
+        pictures = public(file_overwrite=True)
+        text = only(found(STORAGES={**storages(), "pictures": pictures}), "W004")
+        assert 'file_overwrite is true for STORAGES["pictures"]' in text
+        # Which public uploads don't obey.
+        assert found(STORAGES=storages(media=PUBLIC_MEDIA), AWS_S3_FILE_OVERWRITE=True) == []

@@ -1,5 +1,6 @@
 """What visitors get, and what is published: on Ceph, which obeys policies and CORS rules."""
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -454,3 +455,23 @@ def test_plain_storage_has_no_manifest(ready: S3Server, diagnose: Diagnose) -> N
     found = diagnose()
     assert found.states("static.files", "static.headers") == ["skipped"] * 2
     assert "S3StaticStorage has no manifest" in found.of("static.files").message
+
+
+def test_public_uploads(
+    aws: S3Server, name_storages: Any, settings: Settings, diagnose: Diagnose
+) -> None:
+    """Closed, then opened; and where browsers have an address that is none from here."""
+    name_storages(default="herokuify.storage.S3PublicMediaStorage")
+    if aws.name != "moto":  # which lets anyone read
+        found = diagnose().of("media.url")
+        assert found.state == "failed"
+        assert "herokuify bucket --apply" in found.hint
+    call_command("herokuify", "bucket", "--apply", stdout=io.StringIO())
+    told = diagnose()
+    assert told.states("s3.put", "media.url", "s3.delete") == ["ok"] * 3
+    assert "media.private" not in {one.probe for one in told.findings}
+    settings.AWS_S3_PUBLIC_ENDPOINT_URL = "http://127.0.0.1:9"
+    name_storages(default="herokuify.storage.S3PublicMediaStorage")
+    found = diagnose().of("media.url")
+    assert found.state == "warning"
+    assert "address for browsers, can't be reached from here" in found.message

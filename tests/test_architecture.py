@@ -10,7 +10,9 @@ import herokuify
 
 PACKAGE = Path(herokuify.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-FRAGMENTS = {"aws", "cache", "celery", "common", "compress", "db", "mail", "redis", "server"}
+FRAGMENTS = {"aws", "cache", "celery", "common", "compress", "db", "mail", "redis", "server"} | {
+    "storages"
+}
 # What settings name by a dotted path, and nothing imports while settings are being made.
 NAMED = {"mail/backend.py", "mail/handler.py", "server/logger.py"}
 # The public path of a storage that collect holds: settings name it, so it counts as collect.

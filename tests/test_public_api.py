@@ -16,7 +16,9 @@ from tests.project import clean_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLIC = {
-    "herokuify": {"__version__", "get_cache_config", "get_db_config", "get_email_config"},
+    "herokuify": {
+        *("__version__", "get_cache_config", "get_db_config", "get_email_config", "get_storages"),
+    },
     "herokuify.aws": {"get_media_url", "get_static_url", "read_aws"},
     "herokuify.celery": {"connect_logging", "get_celery_config"},
     "herokuify.redis": {"get_redis_config"},
@@ -103,6 +105,7 @@ CALLS = {
         "**defaults",
     ],
     "get_email_config": ["environ", "*timeout"],
+    "get_storages": ["environ", "*media", "*static"],
 }
 
 

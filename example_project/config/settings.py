@@ -4,8 +4,6 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from django.conf.global_settings import STORAGES as LOCAL_STORAGES
-
 import herokuify
 from herokuify.aws import *  # AWS_…: plain config vars, or those of Bucketeer or Cloudcube
 from herokuify.common import *  # SECRET_KEY, hosts, HTTPS and LOGGING; names below win
@@ -77,11 +75,7 @@ SECURE_CSP["img-src"].append("blob:")  # the preview of a photo
 # The style within 500.html, which needs no other file; a test knows when this must change.
 SECURE_CSP["style-src"].append("'sha256-OE3MGB2d7mTjoHWZaVCUlXmJ3ZWVh9UD5pgn2ZzVfuU='")
 
-S3_STORAGES = {
-    "default": {"BACKEND": "herokuify.storage.S3MediaStorage"},
-    "staticfiles": {"BACKEND": "herokuify.storage.CachedS3ManifestStaticStorage"},
-}
-STORAGES = LOCAL_STORAGES if AWS_STORAGE_BUCKET_NAME is None else S3_STORAGES
+STORAGES = herokuify.get_storages()  # S3 where there is a bucket, else the local disk
 
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.FileSystemFinder",

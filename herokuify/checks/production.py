@@ -119,14 +119,21 @@ def check_static_files(app_configs: Any = None, **kwargs: Any) -> list[CheckMess
     is_served = any(name in path.lower() for path in settings.MIDDLEWARE for name in SERVERS)
     if not is_on_disk or is_served or urlsplit(str(settings.STATIC_URL)).netloc:
         return []
+    fault = "nothing is known to serve them without DEBUG"
+    whitenoise = "whitenoise.middleware.WhiteNoiseMiddleware"
+    hint = (
+        "Set a bucket, and in settings.py: STORAGES = herokuify.get_storages() and STATIC_URL = "
+        f"get_static_url() of herokuify.aws. Or install WhiteNoise, and add {whitenoise} to "
+        "MIDDLEWARE."
+    )
+    if static is not None and static.kind.__module__.startswith("whitenoise."):
+        fault = "WhiteNoise is installed, and its middleware is missing"
+        hint = f'Add to MIDDLEWARE: "{whitenoise}", below Django\'s SecurityMiddleware.'
     return [
         CheckWarning(
-            "Static files lie on the local disk, and nothing is known to serve them without "
-            "DEBUG: the pages of the admin have no CSS.",
-            hint='In settings.py: STORAGES["staticfiles"] = {"BACKEND": '
-            '"herokuify.storage.CachedS3ManifestStaticStorage"} and STATIC_URL = get_static_url() '
-            "of herokuify.aws, or add whitenoise.middleware.WhiteNoiseMiddleware to MIDDLEWARE. "
-            'Where a server in front does it: SILENCED_SYSTEM_CHECKS = ["herokuify.W014"]',
+            f"Static files lie on the local disk, and {fault}: the pages of the admin have no CSS.",
+            hint=f"{hint} Where a server in front does it: "
+            'SILENCED_SYSTEM_CHECKS = ["herokuify.W014"]',
             id="herokuify.W014",
         )
     ]

@@ -19,6 +19,7 @@ from herokuify.exceptions import ConfigurationError
 from herokuify.storage.content import Content
 from herokuify.storage.hashing import HashingTree
 from herokuify.storage.manifest import S3ManifestStaticStorage
+from herokuify.storage.references import DanglingReferencesError
 from herokuify.storage.static import S3StaticStorage
 
 #: How the system says that a folder is not for writing, not now and not later.
@@ -42,7 +43,7 @@ class Release:
         """Add files under their own names."""
         tree = HashingTree(found, self._add_hashed)
         for name in found:
-            self._add(name, tree.read(name), Stage.PLAIN)
+            self._add_collected(name, tree.read(name))
 
     def add_hashed(self, storage: S3ManifestStaticStorage, found: Found) -> None:
         """Add files under their hashed and their own names, and the manifest.
@@ -53,11 +54,11 @@ class Release:
         try:
             for name, _, result in storage.hash_files(tree):
                 if isinstance(result, Exception):
-                    raise CommandError(_reference_error(name, result, tree)) from result
+                    raise CommandError(_hashing_error(name, result)) from result
         except UnicodeDecodeError as error:  # raised by old Djangos, yielded by new ones
-            raise CommandError(_reference_error(str(tree.opened), error, tree)) from error
+            raise CommandError(_hashing_error(str(tree.opened), error)) from error
         for name in found:
-            self._add(name, tree.read(name), Stage.PLAIN)
+            self._add_collected(name, tree.read(name))
         manifest = tree.manifest
         if manifest is None:
             raise CommandError(
@@ -89,6 +90,13 @@ class Release:
             self._activate()
         except OSError as error:
             raise _disk_error("The manifest", error) from error
+
+    def _add_collected(self, name: str, content: Content) -> None:
+        """Add a file under its own name, which a bundler may have made of its content."""
+        if name in self._storage.immutable:
+            self._add_hashed(name, content)
+        else:
+            self._add(name, content, Stage.PLAIN)
 
     def _add_hashed(self, name: str, content: Content) -> None:
         self._add(name, content, Stage.HASHED, is_hashed=True)
@@ -139,17 +147,9 @@ def _open_path(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _reference_error(name: str, error: Exception, tree: HashingTree) -> str:
-    """Django's report on a file that it can't hash, with the words that Heroku looks for.
-
-    heroku-backpack-python's ``bin/steps/collectstatic`` tells users about missing
-    references when the log has "The CSS file".
-    """
+def _hashing_error(name: str, error: Exception) -> str:
+    """Django's report on a file that it can't hash, or all references that lead nowhere."""
+    if isinstance(error, DanglingReferencesError):
+        return str(error)
     notes = "\n".join(getattr(error, "__notes__", ()))
-    if f"The file '{tree.missing}' could not be found" in str(error):
-        kind = "The CSS file" if name.endswith(".css") else "The CSS file or script"
-        return (
-            f"{kind} {name!r} refers to {tree.missing!r}, which no static files finder has found. "
-            f"Add the file, or take the reference out.\n{notes}".rstrip()
-        )
     return f"{name!r} can't be hashed: {error}\n{notes}".rstrip()

@@ -40,7 +40,6 @@ class HashingTree:
 
     def __init__(self, sources: Mapping[str, tuple[Storage, str]], emit: Emit) -> None:
         self.paths = {name: (self, name) for name in sources}
-        self.missing: str | None = None
         self.opened: str | None = None
         self.manifest: bytes | None = None
         self.manifest_hash = ""
@@ -78,10 +77,7 @@ class HashingTree:
     def exists(self, name: str) -> bool:
         """Whether the release has the file, collected or hashed, or the folder."""
         name = name.replace("\\", "/")
-        found = name in self._sources or name in self._saved or name in self._folders
-        if not found:
-            self.missing = name
-        return found
+        return name in self._sources or name in self._saved or name in self._folders
 
     @cached_property
     def _folders(self) -> set[str]:

@@ -15,12 +15,14 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, Storage
 from django.utils.deconstruct import deconstructible
 from django.utils.encoding import filepath_to_uri, iri_to_uri
+from storages.utils import setting
 
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.cached import CachedS3StaticStorage
 from herokuify.storage.content import from_start, staged
 from herokuify.storage.hashing import HashingTree
-from herokuify.storage.static import S3StaticStorage, compressed_prefix
+from herokuify.storage.references import References
+from herokuify.storage.static import NamePatterns, S3StaticStorage, compressed_prefix
 
 #: By their ids: of two that are equal, each has its own manifest.
 _instances: weakref.WeakValueDictionary[int, S3ManifestStaticStorage] = (
@@ -97,7 +99,14 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         self._tree: HashingTree | None = None
         self._deletions: _Deletions | None = None
         super().__init__(manifest_storage=manifest_storage or SlugManifestStorage(), **options)
+        self._missing_ok = NamePatterns(self.missing_ok, "HEROKUIFY_MISSING_OK")
+        self._references = References(self, self._missing_ok)
         _instances[id(self)] = self
+
+    def get_default_settings(self) -> dict[str, Any]:
+        """The static files' defaults, and what may be missing."""
+        missing_ok = setting("HEROKUIFY_MISSING_OK", ())
+        return {**super().get_default_settings(), "missing_ok": missing_ok}
 
     # Hashing for the collect engine
 
@@ -124,9 +133,20 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
                 some, adjustable_paths, hashed_files
             )
 
-        if self._tree is None:
-            return one_pass(paths)
-        return self._tree.hash_pass(one_pass, paths, adjustable_paths)
+        # Whatever a bundler has named is not read, and where it is referred to, not renamed.
+        kept = {name: self.clean_name(name) for name in paths if name in self.immutable}
+        for name, cleaned in kept.items():
+            hashed_files[self.hash_key(cleaned)] = cleaned
+            yield name, cleaned, False, False
+        rest = {name: path for name, path in paths.items() if name not in kept}
+        with self._references.watched(paths):
+            if self._tree is None:
+                yield from one_pass(rest)
+            else:
+                yield from self._tree.hash_pass(one_pass, rest, adjustable_paths)
+        if error := self._references.error():
+            files = ", ".join(dict.fromkeys(one.name for one in error.references))
+            yield files, None, error, False
 
     def _stored_name(self, name: str, hashed_files: Any) -> str:
         if self._tree is not None:
@@ -164,6 +184,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         Django deletes each file before it writes it anew, while visitors are loading it.
         """
         self._deletions = _Deletions()
+        self._references = References(self, self._missing_ok)
         try:
             yield from super().post_process(*args, **kwargs)
             unwanted = self._deletions.unwanted

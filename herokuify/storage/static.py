@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
@@ -11,6 +12,8 @@ from django.utils.deconstruct import deconstructible
 from django.utils.encoding import filepath_to_uri
 from storages.utils import setting
 
+from herokuify.exceptions import ConfigurationError
+from herokuify.s3.headers import pattern
 from herokuify.storage.backend import S3BotoStorage
 from herokuify.storage.content import Content
 from herokuify.storage.locations import check_base_url, located
@@ -35,6 +38,27 @@ def joined(base_url: str, name: Any) -> str:
     return base_url + path
 
 
+class NamePatterns:
+    """What a setting says of names: a regular expression, or several, matched from their start."""
+
+    def __init__(self, value: object, setting: str) -> None:
+        several = [value] if isinstance(value, (str, re.Pattern)) else value or ()
+        if not isinstance(several, Iterable):
+            raise ConfigurationError(
+                f"{setting} is {value!r}; it must be a regular expression, or a list of them."
+            )
+        # Empty, as of a variable that is, would match every name.
+        self.patterns = [pattern(regex, setting) for regex in several if regex != ""]
+
+    def __contains__(self, name: str) -> bool:
+        return any(pattern.match(name) for pattern in self.patterns)
+
+    def unused(self, names: Iterable[str]) -> list[str]:
+        """The patterns that match none of the names."""
+        names = list(names)
+        return [one.pattern for one in self.patterns if not any(map(one.match, names))]
+
+
 @deconstructible(path="herokuify.storage.S3StaticStorage")
 class S3StaticStorage(S3BotoStorage):
     """Static files below ``static/``; a URL is STATIC_URL and the quoted name.
@@ -53,6 +77,8 @@ class S3StaticStorage(S3BotoStorage):
         self._given_base_url: str | None = options.pop("base_url", None)
         self._checked_base_url: str | None = None
         super().__init__(**options)
+        #: Names that a bundler has made of the content.
+        self.immutable = NamePatterns(self.immutable_files, "HEROKUIFY_IMMUTABLE_FILES")
 
     def configuration(self) -> dict[str, Any]:
         """Every option and its value."""
@@ -61,7 +87,11 @@ class S3StaticStorage(S3BotoStorage):
     def get_default_settings(self) -> dict[str, Any]:
         """The backend's defaults with the location of public files."""
         prefix = setting("AWS_PUBLIC_LOCATION", setting("AWS_LOCATION", ""))
-        return {**super().get_default_settings(), "location": located(prefix, "static")}
+        return {
+            **super().get_default_settings(),
+            "location": located(prefix, "static"),
+            "immutable_files": setting("HEROKUIFY_IMMUTABLE_FILES", ()),
+        }
 
     @property
     def base_url(self) -> str:
@@ -84,8 +114,10 @@ class S3StaticStorage(S3BotoStorage):
         return f"{url}?{urlencode(parameters)}" if parameters else url
 
     def is_hashed_name(self, name: str) -> bool:
-        """Compressor's output is: ``CACHE/css/output.0123456789ab.css``."""
-        return name.startswith(compressed_prefix()) and bool(_COMPRESSED_NAME.search(name))
+        """Compressor's output is, ``CACHE/css/output.0123456789ab.css``, and a bundler's."""
+        return name in self.immutable or (
+            name.startswith(compressed_prefix()) and bool(_COMPRESSED_NAME.search(name))
+        )
 
     def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
         """For ever where the name changes with the content, five minutes elsewhere."""

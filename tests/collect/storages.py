@@ -32,6 +32,21 @@ class ForgetfulStorage(CachedS3ManifestStaticStorage):
         """Nothing: a mistake of the project's."""
 
 
+class ForgivingStorage(CachedS3ManifestStaticStorage):
+    """Leaves references that lead nowhere, as many projects do."""
+
+    def url_converter(self, *args: Any, **kwargs: Any) -> Any:
+        converter = super().url_converter(*args, **kwargs)
+
+        def convert(match: Any) -> str:
+            try:
+                return str(converter(match))
+            except ValueError:
+                return str(match["matched"])
+
+        return convert
+
+
 class MemoryFinder(BaseFinder):
     """Finds files that lie on no disk."""
 

@@ -69,6 +69,11 @@ class Command(collectstatic.Command):
         progress = self._progress()
         prune_days = _setting() if self.prune_days is None else self.prune_days
         found, collected = self._find()
+        for pattern in self.storage.immutable.unused(found):
+            self.stderr.write(
+                f"HEROKUIFY_IMMUTABLE_FILES: {pattern!r} matches no static file from its start. "
+                "Does the bundler run before collectstatic?"
+            )
         outcome = collect(
             self.storage,
             found,

@@ -89,12 +89,12 @@ def _test_wheel(session: nox.Session, kind: str, django: str) -> None:
     session.run("python", "-m", "pytest", *arguments, env=variables)
 
 
-@nox.session(python=PYTHON)
+@nox.session(python="3.12")
 def third_party(session: nox.Session) -> None:
-    """Run the tests of packages that stand beside Redis in projects."""
+    """Run the tests of other packages of Django projects, on the Django that all of them know."""
     _install_groups(session, "third-party")
-    session.install("-c", "constraints.txt", "-e", ".")
-    arguments = session.posargs or ["tests/thirdparty"]
+    session.install("-c", "constraints.txt", "-e", ".", "Django==5.2.*")
+    arguments = session.posargs or ["-n", "auto", "tests/thirdparty"]
     session.run("python", "-m", "pytest", *arguments, env={"HEROKUIFY_TEST_THIRD_PARTY": "1"})
 
 

@@ -2,8 +2,17 @@
 
 import os
 
+import pytest
+
+from tests.servers import S3Server
 from tests.services.conftest import redis
 
 __all__ = ["redis"]
 
 collect_ignore_glob = [] if os.environ.get("HEROKUIFY_TEST_THIRD_PARTY") == "1" else ["test_*.py"]
+
+
+@pytest.fixture(scope="session")
+def s3(moto: S3Server) -> S3Server:
+    """moto alone: nothing here depends on the server."""
+    return moto

@@ -6,10 +6,11 @@ import enum
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from sys import intern
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
@@ -18,13 +19,14 @@ from django.core.management.base import CommandError
 from herokuify.collect.engine import Collection
 from herokuify.collect.index import index_key
 from herokuify.collect.options import Options, Outcome, PublishError, RemoveError, Target
-from herokuify.collect.release import Found, Release
+from herokuify.collect.release import Found, NotStagedError, Release
 from herokuify.collect.report import Progress
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3.client import COLLECT
 from herokuify.s3.errors import explain, explained, failures
 from herokuify.storage.cached import CachedS3BotoStorage
 from herokuify.storage.manifest import S3ManifestStaticStorage
+from herokuify.storage.staging import needs_staging, sends_by_itself
 from herokuify.storage.static import S3StaticStorage, compressed_prefix
 
 
@@ -57,15 +59,23 @@ def collect(
     """Publish the collected files, hashed if the storage hashes, and compressor's bundles.
 
     Raises CommandError with every file that failed and why, S3ConfigurationError when S3
-    refuses altogether.
+    refuses altogether, and NotStagedError when only Django's own command can collect them.
     """
     bundles = list(offline_bundles(storage))
     scope = Scope.RELEASE if bundles else Scope.ALL_BUT_BUNDLES
     if isinstance(storage, S3ManifestStaticStorage) and not post_process:
         scope = Scope.ADDITIONS
-    with _collection(storage, options, progress, scope, sorted(found)) as collection:
+    for method in sorted(sends_by_itself(storage)):
+        raise NotStagedError(storage, method)
+    with ExitStack() as stack:
+        collection = stack.enter_context(
+            _collection(storage, options, progress, scope, sorted(found))
+        )
         release = Release(storage, collection, options)
-        if post_process and isinstance(storage, S3ManifestStaticStorage):
+        if needs_staging(storage) and not options.is_dry_run:
+            folder = stack.enter_context(TemporaryDirectory(prefix="herokuify-"))
+            release.add_staged(found, folder, post_process=post_process)
+        elif post_process and isinstance(storage, S3ManifestStaticStorage):
             release.add_hashed(storage, found)
         else:
             release.add_plain(found)

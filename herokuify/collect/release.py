@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.conf import settings
+from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.core.management.base import CommandError
 
@@ -20,12 +22,20 @@ from herokuify.storage.content import Content
 from herokuify.storage.hashing import HashingTree
 from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.references import DanglingReferencesError
+from herokuify.storage.staging import Staging
 from herokuify.storage.static import S3StaticStorage
 
 #: How the system says that a folder is not for writing, not now and not later.
 _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 #: Where the collected files come from: name → the finder's storage and the path in it.
 Found = Mapping[str, tuple[Storage, str]]
+
+
+class NotStagedError(Exception):
+    """A storage's class sends files in its own way, which only Django's own command follows."""
+
+    def __init__(self, storage: S3StaticStorage, method: str) -> None:
+        super().__init__(f"{storage.__class__.__name__}.{method}() sends files by itself")
 
 
 class Release:
@@ -59,14 +69,71 @@ class Release:
             raise CommandError(_hashing_error(str(tree.opened), error)) from error
         for name in found:
             self._add_collected(name, tree.read(name))
-        manifest = tree.manifest
+        self._add_manifest(storage, tree.manifest, tree.manifest_hash)
+
+    def add_staged(self, found: Found, folder: str, *, post_process: bool) -> None:
+        """Have the storage save and post-process the files in a folder, and add what is there.
+
+        Raises NotStagedError when its class sends files in its own way.
+        """
+        storage = self._storage
+        staging = Staging(folder)
+        with storage.staged(staging):
+            for name, (source, path) in found.items():
+                with source.open(path) as file:
+                    storage.save(name, file)
+            if found and not staging.is_used:
+                raise NotStagedError(storage, "_save")
+            if post_process and hasattr(storage, "post_process"):
+                self._post_process(storage.post_process(dict(found), dry_run=False))
+            names = staging.names()
+            hashed = self._hashed(staging)
+            manifest_hash = getattr(storage, "manifest_hash", "")
+        manifest = None
+        if isinstance(storage, S3ManifestStaticStorage) and storage.manifest_name in names:
+            names.remove(storage.manifest_name)
+            manifest = Path(staging.path(storage.manifest_name)).read_bytes()
+        for name in sorted(names, key=lambda name: name not in hashed):
+            content = Content.of_file(partial(_open_path, Path(staging.path(name)))).without_data()
+            if name in hashed:
+                self._add_hashed(name, content)
+            else:
+                self._add_collected(name, content)
+        if post_process and isinstance(storage, S3ManifestStaticStorage):
+            self._add_manifest(storage, manifest, manifest_hash)
+
+    def _post_process(self, processor: Iterable[tuple[str, Any, Any]]) -> None:
+        try:
+            for name, _, result in processor:
+                if isinstance(result, Exception):
+                    raise CommandError(_hashing_error(name, result)) from result
+        finally:
+            # With what it does at its end, while the files are still where it expects them.
+            getattr(processor, "close", lambda: None)()
+
+    def _hashed(self, staging: Staging) -> set[str]:
+        """The staged files that are named by their content: another would have another name."""
+        storage: Any = self._storage
+        of_manifest = getattr(storage, "hashed_files", {}).values()
+        found = set()
+        for name in {name for name in of_manifest if staging.exists(name)}:
+            with staging.open(name) as file:
+                digest = storage.file_hash(name, file)
+            other = storage.file_hash(name, ContentFile(str(digest).encode()))
+            if digest and digest != other and digest in posixpath.basename(name):
+                found.add(name)
+        return found
+
+    def _add_manifest(
+        self, storage: S3ManifestStaticStorage, manifest: bytes | None, manifest_hash: str
+    ) -> None:
         if manifest is None:
             raise CommandError(
                 f"{storage.__class__.__name__}.post_process() has saved no manifest."
             )
         self._activate = partial(storage.activate_manifest, manifest)
         content = Content.of_bytes(manifest)
-        copy, usual = storage.manifest_names(tree.manifest_hash)
+        copy, usual = storage.manifest_names(manifest_hash)
         self._send(copy, content, Stage.MANIFEST_COPY, is_hashed=True)
         self._send(usual, content, Stage.MANIFEST)
 

@@ -106,7 +106,7 @@ class CachedS3BotoStorage(S3BotoStorage):
 
 
 @deconstructible(path="herokuify.storage.CachedS3StaticStorage")
-class CachedS3StaticStorage(CachedS3BotoStorage, S3StaticStorage):
+class CachedS3StaticStorage(S3StaticStorage, CachedS3BotoStorage):
     """Static files on S3 and on the disk: what django-compressor needs."""
 
     def write_local_copy(self, name: str, content: Content) -> None:

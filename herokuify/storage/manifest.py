@@ -6,6 +6,7 @@ import io
 import posixpath
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,10 @@ class _ManifestCatcher(Storage):
         return name
 
 
+def _is_tree(stage: Any) -> bool:
+    return isinstance(stage, HashingTree)
+
+
 class SlugManifestStorage(FileSystemStorage):
     """Holds a release's manifest in STATIC_ROOT, so that each release reads its own."""
 
@@ -96,7 +101,6 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
     """
 
     def __init__(self, *, manifest_storage: Any = None, **options: Any) -> None:
-        self._tree: HashingTree | None = None
         self._deletions: _Deletions | None = None
         super().__init__(manifest_storage=manifest_storage or SlugManifestStorage(), **options)
         self._missing_ok = NamePatterns(self.missing_ok, "HEROKUIFY_MISSING_OK")
@@ -110,22 +114,27 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
 
     # Hashing for the collect engine
 
+    @contextmanager
+    def staged(self, stage: Any) -> Iterator[None]:
+        """Have the files, and with a folder the manifest, in the stage."""
+        known: Any = self.hashed_files, self.manifest_hash, self.manifest_storage
+        self.manifest_storage = _ManifestCatcher(stage) if _is_tree(stage) else self
+        try:
+            with super().staged(stage):
+                yield
+        finally:
+            # URLs are the running release's until the new one is published.
+            self.hashed_files, self.manifest_hash, self.manifest_storage = known
+
     def hash_files(self, tree: HashingTree) -> Iterator[tuple[str, Any, Any]]:
         """Hash the tree's files in memory, as ``post_process`` yields them; touches no S3.
 
         The manifest ends up in ``tree.manifest``, its hash in ``tree.manifest_hash``.
         """
-        self._tree = tree
-        known: Any = self.hashed_files, self.manifest_hash, self.manifest_storage
-        self.manifest_storage = _ManifestCatcher(tree)
-        try:
+        with self.staged(tree):
             yield from self.post_process(dict(tree.paths))
             tree.finish()
             tree.manifest_hash = self.manifest_hash
-        finally:
-            self._tree = None
-            # URLs are the running release's until the new one is published.
-            self.hashed_files, self.manifest_hash, self.manifest_storage = known
 
     def _post_process(self, paths: Any, adjustable_paths: Any, hashed_files: Any) -> Iterator[Any]:
         def one_pass(some: Any) -> Iterator[Any]:
@@ -140,51 +149,43 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
             yield name, cleaned, False, False
         rest = {name: path for name, path in paths.items() if name not in kept}
         with self._references.watched(paths):
-            if self._tree is None:
-                yield from one_pass(rest)
+            if _is_tree(self._stage):
+                yield from self._stage.hash_pass(one_pass, rest, adjustable_paths)
             else:
-                yield from self._tree.hash_pass(one_pass, rest, adjustable_paths)
+                yield from one_pass(rest)
         if error := self._references.error():
             files = ", ".join(dict.fromkeys(one.name for one in error.references))
             yield files, None, error, False
 
     def _stored_name(self, name: str, hashed_files: Any) -> str:
-        if self._tree is not None:
-            self._tree.consult(name)
+        if _is_tree(self._stage):
+            self._stage.consult(name)
         return str(super()._stored_name(name, hashed_files))
 
-    def exists(self, name: Any) -> bool:
-        """Whether the file is there."""
-        return self._tree.exists(name) if self._tree else super().exists(name)
-
-    def _open(self, name: str, mode: str = "rb") -> File[Any]:
-        return self._tree.open(name) if self._tree else super()._open(name, mode)
+    # Hashing under Django's own collectstatic
 
     def _save(self, name: str, content: Any) -> str:
-        if self._tree is not None:
-            return self._tree.save(name, content)
         if self._deletions is not None:
             self._deletions.saved(name)
         return super()._save(name, content)
 
     def delete(self, name: Any) -> None:
         """Remove the file; its absence is no error."""
-        if self._tree is not None:
-            self._tree.delete(name)
-        elif self._deletions is not None:
+        if self._deletions is not None:
             self._deletions.asked(name)
         else:
             super().delete(name)
-
-    # Hashing under Django's own collectstatic
 
     def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Django's hashing; what it deletes on the way goes at the end, if still unwanted.
 
         Django deletes each file before it writes it anew, while visitors are loading it.
         """
-        self._deletions = _Deletions()
         self._references = References(self, self._missing_ok)
+        if self._stage is not None:
+            yield from super().post_process(*args, **kwargs)
+            return
+        self._deletions = _Deletions()
         try:
             yield from super().post_process(*args, **kwargs)
             unwanted = self._deletions.unwanted
@@ -201,7 +202,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
     def save_manifest(self) -> None:
         """Write the manifest to STATIC_ROOT, then its copies to S3, the usual name last."""
         super().save_manifest()
-        if self._tree is not None:
+        if self._stage is not None:
             return
         manifest = (self.read_manifest() or "").encode()
         for name in self.manifest_names(self.manifest_hash):

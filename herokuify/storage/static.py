@@ -14,9 +14,9 @@ from storages.utils import setting
 
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3.headers import pattern
-from herokuify.storage.backend import S3BotoStorage
 from herokuify.storage.content import Content
 from herokuify.storage.locations import check_base_url, located
+from herokuify.storage.staging import Stageable
 
 #: A year is the longest that RFC 9111's caches take; "immutable" (RFC 8246) spares reloads.
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -60,7 +60,7 @@ class NamePatterns:
 
 
 @deconstructible(path="herokuify.storage.S3StaticStorage")
-class S3StaticStorage(S3BotoStorage):
+class S3StaticStorage(Stageable):
     """Static files below ``static/``; a URL is STATIC_URL and the quoted name.
 
     Overwrites and never signs, whatever AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH

@@ -65,6 +65,7 @@ class Command(collectstatic.Command):
 
     def _collect_to_s3(self) -> dict[str, list[str]]:
         from herokuify.collect.project import collect
+        from herokuify.collect.release import NotStagedError
 
         progress = self._progress()
         prune_days = _setting() if self.prune_days is None else self.prune_days
@@ -74,13 +75,16 @@ class Command(collectstatic.Command):
                 f"HEROKUIFY_IMMUTABLE_FILES: {pattern!r} matches no static file from its start. "
                 "Does the bundler run before collectstatic?"
             )
-        outcome = collect(
-            self.storage,
-            found,
-            Options(is_dry_run=self.dry_run, clear=self.clear, prune_days=prune_days),
-            progress,
-            post_process=self.post_process,
-        )
+        try:
+            outcome = collect(
+                self.storage,
+                found,
+                Options(is_dry_run=self.dry_run, clear=self.clear, prune_days=prune_days),
+                progress,
+                post_process=self.post_process,
+            )
+        except NotStagedError as error:
+            return self._collect_as_django(error)
         self._list(outcome)
         if self.clear:
             which = f"{len(outcome.removed)} files that neither this nor the previous release has"
@@ -92,6 +96,14 @@ class Command(collectstatic.Command):
             "unmodified": outcome.unchanged,
             "deleted": outcome.removed,
         }
+
+    def _collect_as_django(self, reason: Exception) -> dict[str, list[str]]:
+        """Let Django's command do the work, which asks the storage for each file on its own."""
+        if self.clear or self.prune_days is not None:
+            raise CommandError(f"{reason}, and --clear and --prune don't work with that.")
+        self.log(f"{reason}: Django's own command collects, one file at a time.", level=1)
+        collected: dict[str, list[str]] = super().collect()
+        return collected
 
     def _progress(self) -> Progress:
         # Django's wrapper would end every state of the progress bar with a line break.

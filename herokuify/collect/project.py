@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -27,7 +26,7 @@ from herokuify.s3.errors import explain, explained, failures
 from herokuify.storage.cached import CachedS3BotoStorage
 from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.staging import needs_staging, sends_by_itself
-from herokuify.storage.static import S3StaticStorage, compressed_prefix
+from herokuify.storage.static import S3StaticStorage, compressed_prefix, is_bundle
 
 
 class Scope(enum.Enum):
@@ -95,26 +94,30 @@ def publish_bundles(storage: S3StaticStorage, progress: Progress) -> Outcome:
     return collection.outcome
 
 
+def bundles_record(storage: CachedS3BotoStorage) -> Path:
+    """Where the names of the local bundles are kept, beside compressor's offline manifest."""
+    return storage.local_root / compressed_prefix() / "herokuify-bundles.json"
+
+
 def offline_bundles(storage: S3StaticStorage) -> Iterator[tuple[str, Path]]:
-    """Names and paths of the local bundles that compressor's offline manifest names."""
+    """Names and paths of the local bundles that compressor's offline manifest is about."""
     if not isinstance(storage, CachedS3BotoStorage):
         return
-    prefix = compressed_prefix()
-    pattern = rf"{re.escape(prefix)}[^\"'\s?#]+"
-    name = getattr(settings, "COMPRESS_OFFLINE_MANIFEST", "manifest.json")
-    path = storage.local_root / prefix / name
-    try:
-        tags = json.loads(path.read_bytes()).values()
-        names = {name for tag in tags for name in re.findall(pattern, tag)}
-    except FileNotFoundError:
+    record = bundles_record(storage)
+    manifest = record.with_name(getattr(settings, "COMPRESS_OFFLINE_MANIFEST", "manifest.json"))
+    if not manifest.exists():
         return
-    except (ValueError, AttributeError, TypeError) as error:
+    try:
+        names = json.loads(record.read_bytes())
+        if not isinstance(names, list) or not isinstance(json.loads(manifest.read_bytes()), dict):
+            raise TypeError
+        bundles = [(str(name), storage.local_root / name) for name in sorted(names)]
+    except (OSError, ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"{path} is no offline manifest of django-compressor's.",
-            "Remove it, and run: python manage.py compress",
+            f"{manifest} or {record} is not what compress has written.",
+            "Remove both, and run: python manage.py compress",
         ) from error
-    for bundle in sorted(names):
-        yield bundle, storage.local_root / bundle
+    yield from bundles
 
 
 @contextmanager
@@ -136,14 +139,18 @@ def _collection(
     transfer = storage.transfer._replace(concurrency=1)
     destination = replace(storage.destination, transfer=transfer)
     prefix = f"{location}/"
-    bundles = prefix + compressed_prefix()
+    # Without a folder of their own they are told from other files by their names alone, and
+    # those of former releases stay.
+    folder = compressed_prefix()
+    if scope is Scope.BUNDLES and not folder:
+        scope = Scope.ADDITIONS
     target = Target(
         destination=destination,
         profile=COLLECT._replace(connections=_concurrency()),
-        prefix=bundles if scope is Scope.BUNDLES else prefix,
+        prefix=prefix + folder if scope is Scope.BUNDLES else prefix,
         index_key=index_key(location),
         has_manifest=isinstance(storage, S3ManifestStaticStorage),
-        in_scope=lambda key: scope.includes(is_bundle=key.startswith(bundles)),
+        in_scope=lambda key: scope.includes(is_bundle=is_bundle(key.removeprefix(prefix))),
         create_bucket=_bucket_maker(storage, options),
         expected=[intern(prefix + name) for name in names],
     )

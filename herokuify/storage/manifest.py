@@ -23,7 +23,7 @@ from herokuify.storage.cached import CachedS3StaticStorage
 from herokuify.storage.content import from_start, staged
 from herokuify.storage.hashing import HashingTree
 from herokuify.storage.references import References
-from herokuify.storage.static import NamePatterns, S3StaticStorage, compressed_prefix
+from herokuify.storage.static import NamePatterns, S3StaticStorage, is_bundle
 
 #: By their ids: of two that are equal, each has its own manifest.
 _instances: weakref.WeakValueDictionary[int, S3ManifestStaticStorage] = (
@@ -231,7 +231,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
 
     def stored_name(self, name: str) -> str:
         """The hashed name; compressor's output, named by content already, keeps its own."""
-        if name not in self.hashed_files and name.startswith(compressed_prefix()):
+        if name not in self.hashed_files and is_bundle(name):
             return name
         if not self.hashed_files and self.manifest_strict:
             raise ValueError(

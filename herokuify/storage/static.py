@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -21,12 +22,22 @@ from herokuify.storage.staging import Stageable
 #: A year is the longest that RFC 9111's caches take; "immutable" (RFC 8246) spares reloads.
 FOR_EVER = "public, max-age=31536000, immutable"
 BRIEFLY = "public, max-age=300"
-_COMPRESSED_NAME = re.compile(r"\.[0-9a-f]{12}\.[^./]+$")
+_COMPRESSED_NAME = re.compile(r"(.+/)?[^/]+/[^/]+\.[0-9a-f]{12}\.[^./]+")
 
 
 def compressed_prefix() -> str:
-    """What the names of django-compressor's output begin with."""
-    return str(getattr(settings, "COMPRESS_OUTPUT_DIR", "CACHE")).strip("/") + "/"
+    """What the names of django-compressor's output begin with; empty without a folder."""
+    folder = str(getattr(settings, "COMPRESS_OUTPUT_DIR", "CACHE")).strip("/")
+    return "" if (path := posixpath.normpath(folder)) == "." else f"{path}/"
+
+
+def is_bundle(name: str) -> bool:
+    """Whether a name is django-compressor's: ``CACHE/css/output.0123456789ab.css``."""
+    prefix = compressed_prefix()
+    if prefix:
+        return posixpath.normpath(name).startswith(prefix)
+    # Among the other files: a folder for each kind, and the content's hash.
+    return bool(_COMPRESSED_NAME.fullmatch(posixpath.normpath(name)))
 
 
 def joined(base_url: str, name: Any) -> str:
@@ -115,9 +126,8 @@ class S3StaticStorage(Stageable):
 
     def is_hashed_name(self, name: str) -> bool:
         """Compressor's output is, ``CACHE/css/output.0123456789ab.css``, and a bundler's."""
-        return name in self.immutable or (
-            name.startswith(compressed_prefix()) and bool(_COMPRESSED_NAME.search(name))
-        )
+        is_compressed = is_bundle(name) and _COMPRESSED_NAME.fullmatch(name)
+        return name in self.immutable or bool(is_compressed)
 
     def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
         """For ever where the name changes with the content, five minutes elsewhere."""

@@ -5,11 +5,10 @@ Each stands above Django's classes as well, which say what is right.
 
 import gzip
 import hashlib
-import posixpath
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, StaticFilesStorage
 from django.core.files.base import ContentFile
@@ -80,8 +79,8 @@ class OnlyHashed(Base):
 class Renaming(Base):
     """Puts another name than Django's, and leaves one file as it is."""
 
-    def file_hash(self, name: str, content: Any = None) -> str | None:
-        if content is None or posixpath.basename(name) == "robots.txt":
+    def file_hash(self, name: str | None, content: Any = None) -> str | None:
+        if content is None or name == "robots.txt":
             return None
         return hashlib.sha256(b"".join(content.chunks())).hexdigest()[:8]
 
@@ -146,10 +145,15 @@ class Extending(Base):
 
 
 class Failing(Base):
-    """Yields an exception."""
+    """Yields an exception, and looks at the files in the end."""
+
+    seen_last: ClassVar[list[bool]] = []
 
     def post_process(self: Any, paths: Any, dry_run: bool = False, **options: Any) -> Triples:
-        yield "css/site.css", None, ValueError("no such colour")
+        try:
+            yield "css/site.css", None, ValueError("no such colour")
+        finally:
+            self.seen_last.append(Path(self.path("css/site.css")).exists())
 
 
 class Sending(Base):
@@ -174,7 +178,7 @@ class PlainJoiningStorage(Joining, S3StaticStorage):
     pass
 
 
-class FailingStorage(Leaving, Failing, CachedS3ManifestStaticStorage):
+class FailingStorage(Failing, CachedS3ManifestStaticStorage):
     pass
 
 
@@ -184,5 +188,6 @@ def __getattr__(name: str) -> type:
         for kind, base in ON_S3.items():
             if name == f"{mixin.__name__}{kind.title()}":
                 made = type(name, (mixin, base), {"__module__": __name__})
-                return globals().setdefault(name, made)
+                globals()[name] = made
+                return made
     raise AttributeError(name)

@@ -68,6 +68,7 @@ def test_an_error_that_is_yielded(site: Site) -> None:
     site.use("tests.collect.mixins.FailingStorage")
     with pytest.raises(CommandError, match="'css/site.css' can't be hashed: no such colour"):
         site.collect()
+    assert mixins.Failing.seen_last.pop()
     assert site.names() == set()
     assert not site.root.exists()
 

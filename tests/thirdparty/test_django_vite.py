@@ -1,5 +1,6 @@
 """django-vite: what Vite has built, as docs/guides/vite.md has it, in Chromium."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from herokuify.s3 import policies
 from tests.browser.conftest import ARGUMENTS
 from tests.project import Project
 from tests.servers import S3Server, client_of
@@ -27,7 +29,8 @@ SOURCE = """
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.template import engines
 call_command("collectstatic", interactive=False, verbosity=0)
-page = engines["django"].from_string("<!doctype html><body>TAGS</body>")
+start = '<!doctype html><link rel="icon" href="data:,"><body>'
+page = engines["django"].from_string(start + 'TAGS</body>')
 found["page"] = page.render()
 found["names"] = staticfiles_storage.listdir("assets")[1]
 """
@@ -55,20 +58,23 @@ def test_an_entry_runs_once(
     settings = SETTINGS + block("python")
     if not is_told:
         settings += "\nHEROKUIFY_IMMUTABLE_FILES = ()\n"
-    source = SOURCE.replace("TAGS", block("django").replace("\n", "").replace('"', '\\"'))
+    source = SOURCE.replace("TAGS", block("django").replace("\n", ""))
     found = sites.run(make_project, moto, bucket_name, settings, source, built)
     names = {name.removeprefix("dist/assets/") for name in built if "/assets/" in name}
     assert (set(found["names"]) == names) is is_told
+    client = client_of(moto)
+    policy = policies.public_policy(None, bucket_name, ["static"])
+    client.put_bucket_policy(Bucket=bucket_name, Policy=json.dumps(policy))
     # Beside the files: to a stranger's page Chromium would not show what this machine serves.
-    client_of(moto).put_object(
-        Bucket=bucket_name, Key="page.html", Body=found["page"], ContentType="text/html"
+    client.put_object(
+        Bucket=bucket_name, Key="static/page.html", Body=found["page"], ContentType="text/html"
     )
     browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
     try:
         page = browser.new_page()
         problems: list[str] = []
         page.on("console", lambda message: problems.append(message.text))
-        page.goto(f"{moto.endpoint_url}/{bucket_name}/page.html")
+        page.goto(f"{moto.endpoint_url}/{bucket_name}/static/page.html")
         # Of a part that the entry loads later, and that imports the entry.
         page.wait_for_selector("body[data-lazy]", state="attached")
         runs = page.evaluate("window.runs")

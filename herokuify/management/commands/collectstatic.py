@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles.management.commands import collectstatic
 from django.core.files.storage import Storage
@@ -44,10 +45,11 @@ class Command(collectstatic.Command):
 
     def handle(self, **options: Any) -> str | None:
         """Run, and return the summary."""
+        is_compressing = not options["dry_run"] and self._is_compressing()
         django_summary: str | None = super().handle(**options)
         if self.summary is None:
             return django_summary
-        if getattr(settings, COMPRESS, False) and not self.dry_run:
+        if is_compressing:
             self._compress()
         return self.summary if self.verbosity >= 1 else None
 
@@ -151,6 +153,22 @@ class Command(collectstatic.Command):
             f"{removed}, 0 failed; {megabytes(outcome.sent_bytes)} in {outcome.requests} requests, "
             f"{progress.seconds:.1f} s"
         )
+
+    def _is_compressing(self) -> bool:
+        """Whether `compress` follows, which must not fail when everything is published."""
+        if not getattr(settings, COMPRESS, False):
+            return False
+        if not apps.is_installed("compressor"):
+            raise ConfigurationError(
+                f'{COMPRESS} is set, and "compressor" is not in INSTALLED_APPS.',
+                'In settings.py, below "herokuify": INSTALLED_APPS += ["compressor"]',
+            )
+        from herokuify.collect.offline import is_wanted
+
+        if is_wanted():
+            return True
+        self.stderr.write(f"{COMPRESS}: COMPRESS_ENABLED is not True, so there are no bundles.")
+        return False
 
     def _compress(self) -> None:
         """Run `compress`, its bundles going through the engine, too."""

@@ -19,14 +19,14 @@ COMPRESS_CSS_HASHING_METHOD = "content"
 
 # What is inlined in a page has absolute URLs, in place of those relative to a bundle.
 COMPRESSORS = {
-    "css": "herokuify.compressors.CssCompressor",
+    "css": "herokuify.collect.css.CssCompressor",
     "js": "compressor.js.JsCompressor",
 }
 
 # compressor's default writes STATIC_URL, with its host, into the bundles.
 COMPRESS_FILTERS = {
     "css": [
-        "herokuify.compressors.CssRelativeFilter",
+        "herokuify.collect.css.CssRelativeFilter",
         "compressor.filters.cssmin.rCSSMinFilter",
     ],
     "js": ["compressor.filters.jsmin.rJSMinFilter"],

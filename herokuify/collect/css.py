@@ -18,7 +18,7 @@ from herokuify.storage.static import compressed_prefix
 ABSOLUTE = "compressor.filters.css_default.CssAbsoluteFilter"
 RELATIVE = {
     "compressor.filters.css_default.CssRelativeFilter",
-    "herokuify.compressors.CssRelativeFilter",
+    "herokuify.collect.css.CssRelativeFilter",
 }
 
 

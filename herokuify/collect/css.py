@@ -22,7 +22,7 @@ RELATIVE = {
 }
 
 
-class CssCompressor(css.CssCompressor):  # type: ignore[misc]  # untyped
+class CssCompressor(css.CssCompressor):  # type: ignore[misc]
     """Compressor's, with absolute URLs in what becomes a part of the page."""
 
     def output(self, mode: str = "file", *args: Any, **kwargs: Any) -> str:
@@ -34,7 +34,7 @@ class CssCompressor(css.CssCompressor):  # type: ignore[misc]  # untyped
         return str(super().output(mode, *args, **kwargs))
 
 
-class CssRelativeFilter(css_default.CssRelativeFilter):  # type: ignore[misc]
+class CssRelativeFilter(css_default.CssRelativeFilter):
     """Compressor's, for each COMPRESS_OUTPUT_DIR: ``""`` and ``"."`` have no folder to leave."""
 
     def post_process_url(self, url: str) -> str:

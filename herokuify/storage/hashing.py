@@ -154,7 +154,7 @@ class HashingTree:
 def _opened(storage: Storage, path: str) -> Any:
     """A collected file's bytes, to be read from the start as often as it is opened."""
     kind = type(storage)
-    if (kind.open, getattr(kind, "_open", None), kind.path) == _PLAIN:
+    if tuple(getattr(kind, name, None) for name in ("open", "_open", "path")) == _PLAIN:
         return Path(storage.path(path)).open("rb")
     # Of an archive, of a database, made on the fly: as text perhaps, and read but once.
     copy = spool()

@@ -144,6 +144,14 @@ class Extending(Base):
         self.save("offline.txt", ContentFile(text.encode()))
 
 
+class Unchanged(Base):
+    """Changes nothing, but could."""
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        parent: Any = super()
+        return str(parent.get_available_name(name, max_length))
+
+
 class Failing(Base):
     """Yields an exception, and looks at the files in the end."""
 
@@ -165,7 +173,10 @@ class Sending(Base):
         return name
 
 
-MIXINS = (Joining, Gzipping, OnlyHashed, Renaming, Versioned, Saving, Leaving, Unsafe, Extending)
+MIXINS = (
+    *(Joining, Gzipping, OnlyHashed, Renaming, Versioned, Saving, Leaving, Unsafe, Extending),
+    Unchanged,
+)
 LOCAL = {"plain": StaticFilesStorage, "manifest": ManifestStaticFilesStorage}
 ON_S3 = {"plain": CachedS3StaticStorage, "manifest": CachedS3ManifestStaticStorage}
 

@@ -54,6 +54,30 @@ def test_as_on_the_disk(site: Site, mixin: type, kind: str) -> None:
     assert "0 sent" in site.collect()
 
 
+@pytest.mark.parametrize("kind", mixins.LOCAL)
+@pytest.mark.parametrize("finder", ["ArchiveFinder", "ChangingFinder"])
+@pytest.mark.parametrize("is_staged", [True, False])
+def test_files_in_no_folder(site: Site, kind: str, finder: str, is_staged: bool) -> None:
+    """Text is refused by Django's hashing, and works in the engine's."""
+    site.configure(STATICFILES_FINDERS=[f"tests.collect.storages.{finder}"])
+    storage: Any = mixins.LOCAL[kind](location=site.folder / "django")
+    ours = mixins.ON_S3[kind].__name__
+    site.use(class_of(mixins.Unchanged, kind) if is_staged else f"herokuify.storage.{ours}")
+    if kind == "manifest" and finder == "ArchiveFinder":
+        if is_staged:
+            return
+        site.collect()
+        assert site.read(site.hashed("zip/text.txt")) == "grüße".encode()
+        return
+    expected = site.as_django(storage)
+    site.collect()
+    assert expected.items() <= site.remote_tree().items()
+    if finder == "ArchiveFinder":
+        assert (expected["zip/pipe.txt"], expected["zip/text.txt"]) == (b"once", "grüße".encode())
+    else:
+        assert expected["robots.txt"] == b"USER-AGENT: *\n"
+
+
 def test_a_class_without_local_copies(site: Site) -> None:
     expected = local(site, mixins.Joining, "plain")
     site.use("tests.collect.mixins.PlainJoiningStorage")

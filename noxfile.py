@@ -92,7 +92,7 @@ def _test_wheel(session: nox.Session, kind: str, django: str) -> None:
 @nox.session(python="3.12")
 def third_party(session: nox.Session) -> None:
     """Run the tests of other packages of Django projects, on the Django that all of them know."""
-    _install_groups(session, "third-party")
+    _install_groups(session, "third-party", "browser")
     session.install("-c", "constraints.txt", "-e", ".", "Django==5.2.*")
     arguments = session.posargs or ["-n", "auto", "tests/thirdparty"]
     session.run("python", "-m", "pytest", *arguments, env={"HEROKUIFY_TEST_THIRD_PARTY": "1"})

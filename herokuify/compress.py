@@ -8,6 +8,7 @@ stay with the project.
 from herokuify import legacy
 
 __all__ = [
+    "COMPRESSORS",
     "COMPRESS_CSS_HASHING_METHOD",
     "COMPRESS_FILTERS",
     "COMPRESS_OFFLINE_MANIFEST_STORAGE",
@@ -16,10 +17,16 @@ __all__ = [
 # compressor's default is the files' mtimes, which every deploy resets.
 COMPRESS_CSS_HASHING_METHOD = "content"
 
+# What is inlined in a page has absolute URLs, in place of those relative to a bundle.
+COMPRESSORS = {
+    "css": "herokuify.collect.css.CssCompressor",
+    "js": "compressor.js.JsCompressor",
+}
+
 # compressor's default writes STATIC_URL, with its host, into the bundles.
 COMPRESS_FILTERS = {
     "css": [
-        "compressor.filters.css_default.CssRelativeFilter",
+        "herokuify.collect.css.CssRelativeFilter",
         "compressor.filters.cssmin.rCSSMinFilter",
     ],
     "js": ["compressor.filters.jsmin.rJSMinFilter"],

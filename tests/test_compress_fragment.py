@@ -23,7 +23,7 @@ settings.configure(
     COMPRESS_ENABLED=True,
     INSTALLED_APPS=["compressor"],
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
-    **{name: value for name, value in globals().items() if name.startswith("COMPRESS_")},
+    **{name: value for name, value in globals().items() if name.startswith("COMPRESS")},
 )
 django.setup()
 from django.template import engines

@@ -58,7 +58,7 @@ PUBLIC = {
     },
     "herokuify.storage.offline": {"OfflineManifestStorage"},
 }
-COMPRESS = {f"COMPRESS_{name}" for name in ("CSS_HASHING_METHOD", "FILTERS")}
+COMPRESS = {"COMPRESSORS", *(f"COMPRESS_{name}" for name in ("CSS_HASHING_METHOD", "FILTERS"))}
 MANIFEST = "COMPRESS_OFFLINE_MANIFEST_STORAGE"
 #: Of the settings that each star brings, with no variable set.
 STARS = {

@@ -52,7 +52,9 @@ def check_offline(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     known: Any = settings  # compressor adds its own
     if not is_offline() or known.COMPRESS_OFFLINE_MANIFEST_STORAGE not in ON_DISK:
         return []
-    path = Path(known.COMPRESS_ROOT, known.COMPRESS_OUTPUT_DIR, known.COMPRESS_OFFLINE_MANIFEST)
+    path = Path(
+        known.COMPRESS_ROOT, known.COMPRESS_OUTPUT_DIR.strip("/"), known.COMPRESS_OFFLINE_MANIFEST
+    )
     if path.is_file():
         return []
     return [

@@ -8,19 +8,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from compressor.conf import settings
 from compressor.storage import (
     OfflineManifestFileStorage,
     default_offline_manifest_storage,
     get_storage,
 )
 from django.core.management import call_command
+from django.template import engines
+from django.template.backends.django import DjangoTemplates
+from django.template.utils import InvalidTemplateEngineError
 
 from herokuify.collect.options import Outcome
-from herokuify.collect.project import publish_bundles
+from herokuify.collect.project import bundles_record, publish_bundles
 from herokuify.collect.report import Progress
+from herokuify.exceptions import ConfigurationError
 from herokuify.storage.backend import S3BotoStorage
-from herokuify.storage.cached import CachedS3StaticStorage
+from herokuify.storage.cached import CachedS3BotoStorage, CachedS3StaticStorage
 from herokuify.storage.content import from_start, staged
+
+EXTENSION = "compressor.contrib.jinja2ext.CompressorExtension"
 
 
 class OfflineManifestStorage(OfflineManifestFileStorage):
@@ -30,6 +37,11 @@ class OfflineManifestStorage(OfflineManifestFileStorage):
     release's. compressor fills it from threads, in the order in which they happen to finish: two
     builds of one commit would differ.
     """
+
+    def __init__(self, location: Any = None, base_url: Any = None, **options: Any) -> None:
+        # Its base class takes the folder of "/CACHE" for one at the top of the disk.
+        folder = settings.COMPRESS_OUTPUT_DIR.strip("/")
+        super().__init__(location or Path(settings.COMPRESS_ROOT, folder), base_url, **options)
 
     def save(self, name: str, content: Any, max_length: int | None = None) -> str:
         """Replace the manifest; returns its name.
@@ -42,11 +54,54 @@ class OfflineManifestStorage(OfflineManifestFileStorage):
             storage.check_configuration()
         with from_start(content) as source:
             ordered = json.dumps(json.loads(source.read()), indent=2, sort_keys=True)
-        with staged(Path(self.path(name)), io.BytesIO(ordered.encode())):
-            pass
+        _write(Path(self.path(name)), ordered)
+        record_bundles()
         if isinstance(storage, CachedS3StaticStorage) and not storage.is_local_only:
             publish_bundles(storage, Progress(sys.stdout, is_quiet=True))
         return name
+
+
+def record_bundles() -> None:
+    """Keep the names of what compressor has saved, for the release phase of the slug."""
+    storage = get_storage()
+    saved = CachedS3BotoStorage.saved_bundles
+    if isinstance(storage, CachedS3BotoStorage) and saved:
+        _write(bundles_record(storage), json.dumps(sorted(saved), indent=2))
+        saved.clear()
+
+
+def _write(path: Path, text: str) -> None:
+    with staged(path, io.BytesIO(text.encode())):
+        pass
+
+
+def is_wanted() -> bool:
+    """Whether HEROKUIFY_COMPRESS has something to do; before anything is sent.
+
+    Raises ConfigurationError where `compress` would fail afterwards.
+    """
+    if not settings.COMPRESS_ENABLED:
+        return False
+    if not settings.COMPRESS_OFFLINE:
+        raise ConfigurationError(
+            "HEROKUIFY_COMPRESS is set, and COMPRESS_OFFLINE is not: compress makes bundles for "
+            "offline mode alone.",
+            "In settings.py: COMPRESS_OFFLINE = True",
+        )
+    get_engines()
+    return True
+
+
+def get_engines() -> list[str]:
+    """What `compress` is to look for bundles in: "django", "jinja2" or both."""
+    found = ["django"] if any(isinstance(one, DjangoTemplates) for one in engines.all()) else []
+    try:
+        environment = settings.COMPRESS_JINJA2_GET_ENVIRONMENT()
+    except InvalidTemplateEngineError:
+        environment = None  # compressor's default, where TEMPLATES has no "jinja2"
+    if environment is not None and EXTENSION in environment.extensions:
+        found.append("jinja2")
+    return found or ["django"]
 
 
 def compress(progress: Progress, **options: Any) -> Outcome | None:

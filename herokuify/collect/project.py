@@ -6,13 +6,13 @@ import enum
 import json
 import logging
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from sys import intern
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
@@ -30,7 +30,7 @@ from herokuify.collect.options import (
     Target,
     VanishedError,
 )
-from herokuify.collect.release import Found, Release
+from herokuify.collect.release import Found, NotStagedError, Release
 from herokuify.collect.report import Progress
 from herokuify.collect.visitors import confirm_public, is_at_bucket
 from herokuify.exceptions import ConfigurationError
@@ -38,7 +38,8 @@ from herokuify.s3.client import COLLECT
 from herokuify.s3.errors import explain, explained, failures
 from herokuify.storage.cached import CachedS3BotoStorage
 from herokuify.storage.manifest import S3ManifestStaticStorage
-from herokuify.storage.static import S3StaticStorage, compressed_prefix
+from herokuify.storage.staging import needs_staging, sends_by_itself
+from herokuify.storage.static import S3StaticStorage, compressed_prefix, is_bundle
 
 logger = logging.getLogger("herokuify.collect")
 
@@ -75,23 +76,29 @@ def collect(
     """Publish the collected files, hashed if the storage hashes, and compressor's bundles.
 
     Raises CommandError with every file that failed and why, S3ConfigurationError when S3
-    refuses altogether.
+    refuses altogether, and NotStagedError when only Django's own command can collect them.
     """
     bundles = list(offline_bundles(storage))
     scope = Scope.RELEASE if bundles else Scope.ALL_BUT_BUNDLES
     if isinstance(storage, S3ManifestStaticStorage) and not post_process:
         scope = Scope.ADDITIONS
+    for method in sorted(sends_by_itself(storage)):
+        raise NotStagedError(storage, method)
 
     def run(collection: Collection) -> None:
         release = Release(storage, collection, options)
-        if post_process and isinstance(storage, S3ManifestStaticStorage):
-            release.add_hashed(storage, found)
-        else:
-            release.add_plain(found)
-        release.add_bundles(bundles)
-        collection.publish()
-        release.activate_manifest()
-        collection.prune_and_save_index()
+        with ExitStack() as stack:
+            if needs_staging(storage) and not options.is_dry_run:
+                folder = stack.enter_context(TemporaryDirectory(prefix="herokuify-"))
+                release.add_staged(found, folder, post_process=post_process)
+            elif post_process and isinstance(storage, S3ManifestStaticStorage):
+                release.add_hashed(storage, found)
+            else:
+                release.add_plain(found)
+            release.add_bundles(bundles)
+            collection.publish()
+            release.activate_manifest()
+            collection.prune_and_save_index()
 
     return _run(run, storage, options, progress, scope, sorted(found))
 
@@ -136,26 +143,30 @@ def _run(
     )
 
 
+def bundles_record(storage: CachedS3BotoStorage) -> Path:
+    """Where the names of the local bundles are kept, beside compressor's offline manifest."""
+    return storage.local_root / compressed_prefix() / "herokuify-bundles.json"
+
+
 def offline_bundles(storage: S3StaticStorage) -> Iterator[tuple[str, Path]]:
-    """Names and paths of the local bundles that compressor's offline manifest names."""
+    """Names and paths of the local bundles that compressor's offline manifest is about."""
     if not isinstance(storage, CachedS3BotoStorage):
         return
-    prefix = compressed_prefix()
-    pattern = rf"{re.escape(prefix)}[^\"'\s?#]+"
-    name = getattr(settings, "COMPRESS_OFFLINE_MANIFEST", "manifest.json")
-    path = storage.local_root / prefix / name
-    try:
-        tags = json.loads(path.read_bytes()).values()
-        names = {name for tag in tags for name in re.findall(pattern, tag)}
-    except FileNotFoundError:
+    record = bundles_record(storage)
+    manifest = record.with_name(getattr(settings, "COMPRESS_OFFLINE_MANIFEST", "manifest.json"))
+    if not manifest.exists():
         return
-    except (ValueError, AttributeError, TypeError) as error:
+    try:
+        names = json.loads(record.read_bytes())
+        if not isinstance(names, list) or not isinstance(json.loads(manifest.read_bytes()), dict):
+            raise TypeError
+        bundles = [(str(name), storage.local_root / name) for name in sorted(names)]
+    except (OSError, ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"{path} is no offline manifest of django-compressor's.",
-            "Remove it, and run: python manage.py compress",
+            f"{manifest} or {record} is not what compress has written.",
+            "Remove both, and run: python manage.py compress",
         ) from error
-    for bundle in sorted(names):
-        yield bundle, storage.local_root / bundle
+    yield from bundles
 
 
 @contextmanager
@@ -177,14 +188,18 @@ def _collection(
     transfer = storage.transfer._replace(concurrency=1)
     destination = replace(storage.destination, transfer=transfer)
     prefix = f"{location}/"
-    bundles = prefix + compressed_prefix()
+    # Without a folder of their own they are told from other files by their names alone, and
+    # those of former releases stay.
+    folder = compressed_prefix()
+    if scope is Scope.BUNDLES and not folder:
+        scope = Scope.ADDITIONS
     target = Target(
         destination=destination,
         profile=COLLECT._replace(connections=_concurrency()),
-        prefix=bundles if scope is Scope.BUNDLES else prefix,
+        prefix=prefix + folder if scope is Scope.BUNDLES else prefix,
         index_key=index_key(location),
         has_manifest=isinstance(storage, S3ManifestStaticStorage),
-        in_scope=lambda key: scope.includes(is_bundle=key.startswith(bundles)),
+        in_scope=lambda key: scope.includes(is_bundle=is_bundle(key.removeprefix(prefix))),
         create_bucket=_bucket_maker(storage, options),
         confirm_public=partial(confirm_public, storage) if is_at_bucket(storage) else None,
         owner=_owner(),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.conf import settings
+from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.core.management.base import CommandError
 
@@ -19,12 +21,21 @@ from herokuify.exceptions import ConfigurationError
 from herokuify.storage.content import Content
 from herokuify.storage.hashing import HashingTree
 from herokuify.storage.manifest import S3ManifestStaticStorage
+from herokuify.storage.references import DanglingReferencesError
+from herokuify.storage.staging import Staging
 from herokuify.storage.static import S3StaticStorage
 
 #: How the system says that a folder is not for writing, not now and not later.
 _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 #: Where the collected files come from: name → the finder's storage and the path in it.
 Found = Mapping[str, tuple[Storage, str]]
+
+
+class NotStagedError(Exception):
+    """A storage's class sends files in its own way, which only Django's own command follows."""
+
+    def __init__(self, storage: S3StaticStorage, method: str) -> None:
+        super().__init__(f"{storage.__class__.__name__}.{method}() sends files by itself")
 
 
 class Release:
@@ -42,7 +53,7 @@ class Release:
         """Add files under their own names."""
         tree = HashingTree(found, self._add_hashed)
         for name in found:
-            self._add(name, tree.read(name), Stage.PLAIN)
+            self._add_collected(name, tree.read(name))
 
     def add_hashed(self, storage: S3ManifestStaticStorage, found: Found) -> None:
         """Add files under their hashed and their own names, and the manifest.
@@ -53,20 +64,77 @@ class Release:
         try:
             for name, _, result in storage.hash_files(tree):
                 if isinstance(result, Exception):
-                    raise CommandError(_reference_error(name, result, tree)) from result
+                    raise CommandError(_hashing_error(name, result)) from result
         except UnicodeDecodeError as error:  # raised by old Djangos, yielded by new ones
-            raise CommandError(_reference_error(str(tree.opened), error, tree)) from error
+            raise CommandError(_hashing_error(str(tree.opened), error)) from error
         for name in found:
-            self._add(name, tree.read(name), Stage.PLAIN)
-        manifest = tree.manifest
+            self._add_collected(name, tree.read(name))
+        self._add_manifest(storage, tree.manifest, tree.manifest_hash)
+
+    def add_staged(self, found: Found, folder: str, *, post_process: bool) -> None:
+        """Have the storage save and post-process the files in a folder, and add what is there.
+
+        Raises NotStagedError when its class sends files in its own way.
+        """
+        storage = self._storage
+        staging = Staging(folder)
+        with storage.staged(staging):
+            for name, (source, path) in found.items():
+                with source.open(path) as file:
+                    storage.save(name, file)
+            if found and not staging.is_used:
+                raise NotStagedError(storage, "_save")
+            if post_process and hasattr(storage, "post_process"):
+                self._post_process(storage.post_process(dict(found), dry_run=False))
+            names = staging.names()
+            hashed = self._hashed(staging)
+            manifest_hash = getattr(storage, "manifest_hash", "")
+        manifest = None
+        if isinstance(storage, S3ManifestStaticStorage) and storage.manifest_name in names:
+            names.remove(storage.manifest_name)
+            manifest = Path(staging.path(storage.manifest_name)).read_bytes()
+        for name in sorted(names, key=lambda name: name not in hashed):
+            content = Content.of_file(partial(_open_path, Path(staging.path(name)))).without_data()
+            if name in hashed:
+                self._add_hashed(name, content)
+            else:
+                self._add_collected(name, content)
+        if post_process and isinstance(storage, S3ManifestStaticStorage):
+            self._add_manifest(storage, manifest, manifest_hash)
+
+    def _post_process(self, processor: Iterable[tuple[str, Any, Any]]) -> None:
+        try:
+            for name, _, result in processor:
+                if isinstance(result, Exception):
+                    raise CommandError(_hashing_error(name, result)) from result
+        finally:
+            # With what it does at its end, while the files are still where it expects them.
+            getattr(processor, "close", lambda: None)()
+
+    def _hashed(self, staging: Staging) -> set[str]:
+        """The staged files that are named by their content: another would have another name."""
+        storage: Any = self._storage
+        of_manifest = getattr(storage, "hashed_files", {}).values()
+        found = set()
+        for name in {name for name in of_manifest if staging.exists(name)}:
+            with staging.open(name) as file:
+                digest = storage.file_hash(name, file)
+            other = storage.file_hash(name, ContentFile(str(digest).encode()))
+            if digest and digest != other and digest in posixpath.basename(name):
+                found.add(name)
+        return found
+
+    def _add_manifest(
+        self, storage: S3ManifestStaticStorage, manifest: bytes | None, manifest_hash: str
+    ) -> None:
         if manifest is None:
             raise CommandError(
                 f"{storage.__class__.__name__}.post_process() has saved no manifest."
             )
         self._activate = partial(storage.activate_manifest, manifest)
         content = Content.of_bytes(manifest)
-        copy, usual = storage.manifest_names(tree.manifest_hash)
-        is_hashed = storage.is_manifest_hashed(tree.manifest_hash)
+        copy, usual = storage.manifest_names(manifest_hash)
+        is_hashed = storage.is_manifest_hashed(manifest_hash)
         self._send(copy, content, Stage.MANIFEST_COPY, is_hashed=is_hashed)
         self._send(usual, content, Stage.MANIFEST)
 
@@ -90,6 +158,13 @@ class Release:
             self._activate()
         except OSError as error:
             raise _disk_error("The manifest", error) from error
+
+    def _add_collected(self, name: str, content: Content) -> None:
+        """Add a file under its own name, which a bundler may have made of its content."""
+        if name in self._storage.immutable:
+            self._add_hashed(name, content)
+        else:
+            self._add(name, content, Stage.PLAIN)
 
     def _add_hashed(self, name: str, content: Content) -> None:
         """Add what Django has saved; a name that stays the same is one of the lasting ones."""
@@ -142,17 +217,9 @@ def _open_path(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _reference_error(name: str, error: Exception, tree: HashingTree) -> str:
-    """Django's report on a file that it can't hash, with the words that Heroku looks for.
-
-    heroku-backpack-python's ``bin/steps/collectstatic`` tells users about missing
-    references when the log has "The CSS file".
-    """
+def _hashing_error(name: str, error: Exception) -> str:
+    """Django's report on a file that it can't hash, or all references that lead nowhere."""
+    if isinstance(error, DanglingReferencesError):
+        return str(error)
     notes = "\n".join(getattr(error, "__notes__", ()))
-    if f"The file '{tree.missing}' could not be found" in str(error):
-        kind = "The CSS file" if name.endswith(".css") else "The CSS file or script"
-        return (
-            f"{kind} {name!r} refers to {tree.missing!r}, which no static files finder has found. "
-            f"Add the file, or take the reference out.\n{notes}".rstrip()
-        )
     return f"{name!r} can't be hashed: {error}\n{notes}".rstrip()

@@ -95,6 +95,11 @@ def _pattern(index: int, entry: object) -> tuple[re.Pattern[str], Mapping[str, A
     if not isinstance(entry, Sequence) or isinstance(entry, (str, bytes)) or len(entry) != 2:
         raise ConfigurationError(f"{setting} is no pair: AWS_EXTRA_HEADERS must be {_EXTRA_SHAPE}.")
     regex, headers = entry
+    return pattern(regex, setting), parameters(headers, setting=setting)
+
+
+def pattern(regex: object, setting: str) -> re.Pattern[str]:
+    """Compile a regular expression for names; errors name the setting."""
     if isinstance(regex, re.Pattern):
         regex = regex.pattern if isinstance(regex.pattern, bytes) else regex
     if not isinstance(regex, (str, re.Pattern)):
@@ -102,13 +107,12 @@ def _pattern(index: int, entry: object) -> tuple[re.Pattern[str], Mapping[str, A
             f"{setting} has the pattern {regex!r}; it must be a regular expression as str."
         )
     try:
-        compiled = re.compile(regex)
+        return re.compile(regex)
     except re.error as error:
         raise ConfigurationError(
             f"{setting} has the pattern {regex!r}, which does not compile: {error}. "
             "It is a regular expression, not a shell pattern: every .js file is '.*\\.js$'."
         ) from error
-    return compiled, parameters(headers, setting=setting)
 
 
 def parameters(headers: object, *, setting: str) -> dict[str, Any]:

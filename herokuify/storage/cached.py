@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from django.conf import settings
 from django.utils._os import safe_join
@@ -18,7 +18,7 @@ from herokuify.exceptions import ConfigurationError
 from herokuify.s3.writer import Writer
 from herokuify.storage.backend import S3BotoStorage
 from herokuify.storage.content import Content, staged, write_new
-from herokuify.storage.static import S3StaticStorage
+from herokuify.storage.static import S3StaticStorage, is_bundle
 
 
 @lru_cache
@@ -49,6 +49,8 @@ class CachedS3BotoStorage(S3BotoStorage):
 
     #: For all instances and threads: compressor makes and uses both as it likes.
     is_local_only = False
+    #: Names of bundles that compressor has saved since they were taken, with COMPRESS_OFFLINE.
+    saved_bundles: ClassVar[set[str]] = set()
 
     @classmethod
     @contextmanager
@@ -110,10 +112,12 @@ class CachedS3BotoStorage(S3BotoStorage):
         with staged(self._local_path(name), source) as copy:
             if not self.is_local_only:
                 super().store(name, copy, content_type, may_replace=may_replace)
+        if getattr(settings, "COMPRESS_OFFLINE", False) and is_bundle(name):
+            self.saved_bundles.add(name)
 
 
 @deconstructible(path="herokuify.storage.CachedS3StaticStorage")
-class CachedS3StaticStorage(CachedS3BotoStorage, S3StaticStorage):
+class CachedS3StaticStorage(S3StaticStorage, CachedS3BotoStorage):
     """Static files on S3 and on the disk: what django-compressor needs."""
 
     def write_local_copy(self, name: str, content: Content) -> None:

@@ -8,16 +8,19 @@ storage goes through a :class:`HashingTree` instead.
 from __future__ import annotations
 
 import posixpath
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from django.core.files.base import File
-from django.core.files.storage import Storage
+from django.core.files.storage import FileSystemStorage, Storage
 
-from herokuify.storage.content import Content
+from herokuify.storage.content import Content, from_start, spool
 
+#: How a folder's files are opened.
+_PLAIN = (Storage.open, vars(FileSystemStorage)["_open"], FileSystemStorage.path)
 #: Takes a finished file: its name and content.
 Emit = Callable[[str, Content], None]
 
@@ -40,7 +43,6 @@ class HashingTree:
 
     def __init__(self, sources: Mapping[str, tuple[Storage, str]], emit: Emit) -> None:
         self.paths = {name: (self, name) for name in sources}
-        self.missing: str | None = None
         self.opened: str | None = None
         self.manifest: bytes | None = None
         self.manifest_hash = ""
@@ -78,10 +80,7 @@ class HashingTree:
     def exists(self, name: str) -> bool:
         """Whether the release has the file, collected or hashed, or the folder."""
         name = name.replace("\\", "/")
-        found = name in self._sources or name in self._saved or name in self._folders
-        if not found:
-            self.missing = name
-        return found
+        return name in self._sources or name in self._saved or name in self._folders
 
     @cached_property
     def _folders(self) -> set[str]:
@@ -99,7 +98,7 @@ class HashingTree:
             del self._unfinished[name]
             self._saved.discard(name)
 
-    def save(self, name: str, file: Any) -> str:
+    def _save(self, name: str, file: Any) -> str:
         """Keep a hashed file: until it is final if Django has rewritten it."""
         if name not in self._saved:
             self._saved.add(name)
@@ -153,7 +152,13 @@ class HashingTree:
 
 
 def _opened(storage: Storage, path: str) -> Any:
-    try:
+    """A collected file's bytes, to be read from the start as often as it is opened."""
+    kind = type(storage)
+    if tuple(getattr(kind, name, None) for name in ("open", "_open", "path")) == _PLAIN:
         return Path(storage.path(path)).open("rb")
-    except (NotImplementedError, FileNotFoundError):  # of a storage that has no disk
-        return storage.open(path)
+    # Of an archive, of a database, made on the fly: as text perhaps, and read but once.
+    copy = spool()
+    with storage.open(path) as file, from_start(file) as source:
+        shutil.copyfileobj(source, copy)
+    copy.seek(0)
+    return copy

@@ -7,6 +7,7 @@ import posixpath
 import re
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,12 +17,14 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, Storage
 from django.utils.deconstruct import deconstructible
 from django.utils.encoding import filepath_to_uri, iri_to_uri
+from storages.utils import setting
 
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.cached import CachedS3StaticStorage
 from herokuify.storage.content import from_start, staged
 from herokuify.storage.hashing import HashingTree
-from herokuify.storage.static import S3StaticStorage, compressed_prefix
+from herokuify.storage.references import References
+from herokuify.storage.static import NamePatterns, S3StaticStorage, is_bundle
 
 #: By their ids: of two that are equal, each has its own manifest.
 _instances: weakref.WeakValueDictionary[int, S3ManifestStaticStorage] = (
@@ -66,6 +69,10 @@ class _ManifestCatcher(Storage):
         return name
 
 
+def _is_tree(stage: Any) -> bool:
+    return isinstance(stage, HashingTree)
+
+
 class SlugManifestStorage(FileSystemStorage):
     """Holds a release's manifest in STATIC_ROOT, so that each release reads its own."""
 
@@ -95,29 +102,40 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
     """
 
     def __init__(self, *, manifest_storage: Any = None, **options: Any) -> None:
-        self._tree: HashingTree | None = None
         self._deletions: _Deletions | None = None
         super().__init__(manifest_storage=manifest_storage or SlugManifestStorage(), **options)
+        self._missing_ok = NamePatterns(self.missing_ok, "HEROKUIFY_MISSING_OK")
+        self._references = References(self, self._missing_ok)
         _instances[id(self)] = self
 
+    def get_default_settings(self) -> dict[str, Any]:
+        """The static files' defaults, and what may be missing."""
+        missing_ok = setting("HEROKUIFY_MISSING_OK", ())
+        return {**super().get_default_settings(), "missing_ok": missing_ok}
+
     # Hashing for the collect engine
+
+    @contextmanager
+    def staged(self, stage: Any) -> Iterator[None]:
+        """Have the files, and with a folder the manifest, in the stage."""
+        known: Any = self.hashed_files, self.manifest_hash, self.manifest_storage
+        self.manifest_storage = _ManifestCatcher(stage) if _is_tree(stage) else self
+        try:
+            with super().staged(stage):
+                yield
+        finally:
+            # URLs are the running release's until the new one is published.
+            self.hashed_files, self.manifest_hash, self.manifest_storage = known
 
     def hash_files(self, tree: HashingTree) -> Iterator[tuple[str, Any, Any]]:
         """Hash the tree's files in memory, as ``post_process`` yields them; touches no S3.
 
         The manifest ends up in ``tree.manifest``, its hash in ``tree.manifest_hash``.
         """
-        self._tree = tree
-        known: Any = self.hashed_files, self.manifest_hash, self.manifest_storage
-        self.manifest_storage = _ManifestCatcher(tree)
-        try:
+        with self.staged(tree):
             yield from self.post_process(dict(tree.paths))
             tree.finish()
             tree.manifest_hash = self.manifest_hash
-        finally:
-            self._tree = None
-            # URLs are the running release's until the new one is published.
-            self.hashed_files, self.manifest_hash, self.manifest_storage = known
 
     def _post_process(self, paths: Any, adjustable_paths: Any, hashed_files: Any) -> Iterator[Any]:
         def one_pass(some: Any) -> Iterator[Any]:
@@ -125,45 +143,49 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
                 some, adjustable_paths, hashed_files
             )
 
-        if self._tree is None:
-            return one_pass(paths)
-        return self._tree.hash_pass(one_pass, paths, adjustable_paths)
+        # Whatever a bundler has named is not read, and where it is referred to, not renamed.
+        kept = {name: self.clean_name(name) for name in paths if name in self.immutable}
+        for name, cleaned in kept.items():
+            hashed_files[self.hash_key(cleaned)] = cleaned
+            yield name, cleaned, False, False
+        rest = {name: path for name, path in paths.items() if name not in kept}
+        with self._references.watched(paths):
+            if _is_tree(self._stage):
+                yield from self._stage.hash_pass(one_pass, rest, adjustable_paths)
+            else:
+                yield from one_pass(rest)
+        if error := self._references.error():
+            files = ", ".join(dict.fromkeys(one.name for one in error.references))
+            yield files, None, error, False
 
     def _stored_name(self, name: str, hashed_files: Any) -> str:
-        if self._tree is not None:
-            self._tree.consult(name)
+        if _is_tree(self._stage):
+            self._stage.consult(name)
         return str(super()._stored_name(name, hashed_files))
 
-    def exists(self, name: Any) -> bool:
-        """Whether the file is there."""
-        return self._tree.exists(name) if self._tree else super().exists(name)
-
-    def _open(self, name: str, mode: str = "rb") -> File[Any]:
-        return self._tree.open(name) if self._tree else super()._open(name, mode)
+    # Hashing under Django's own collectstatic
 
     def _save(self, name: str, content: Any) -> str:
-        if self._tree is not None:
-            return self._tree.save(name, content)
         if self._deletions is not None:
             self._deletions.saved(name)
         return super()._save(name, content)
 
     def delete(self, name: Any) -> None:
         """Remove the file; its absence is no error."""
-        if self._tree is not None:
-            self._tree.delete(name)
-        elif self._deletions is not None:
+        if self._deletions is not None:
             self._deletions.asked(name)
         else:
             super().delete(name)
-
-    # Hashing under Django's own collectstatic
 
     def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Django's hashing; what it deletes on the way goes at the end, if still unwanted.
 
         Django deletes each file before it writes it anew, while visitors are loading it.
         """
+        self._references = References(self, self._missing_ok)
+        if self._stage is not None:
+            yield from super().post_process(*args, **kwargs)
+            return
         self._deletions = _Deletions()
         try:
             yield from super().post_process(*args, **kwargs)
@@ -191,7 +213,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
     def save_manifest(self) -> None:
         """Write the manifest to STATIC_ROOT, then its copies to S3, the usual name last."""
         super().save_manifest()
-        if self._tree is not None:
+        if self._stage is not None:
             return
         manifest = (self.read_manifest() or "").encode()
         copy, usual = self.manifest_names(self.manifest_hash)
@@ -228,7 +250,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
 
     def stored_name(self, name: str) -> str:
         """The hashed name; compressor's output, named by content already, keeps its own."""
-        if name not in self.hashed_files and name.startswith(compressed_prefix()):
+        if name not in self.hashed_files and is_bundle(name):
             return name
         if not self.hashed_files and self.manifest_strict:
             raise ValueError(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
@@ -12,20 +13,32 @@ from django.utils.deconstruct import deconstructible
 from django.utils.encoding import filepath_to_uri
 from storages.utils import setting
 
-from herokuify.storage.backend import S3BotoStorage
+from herokuify.exceptions import ConfigurationError
+from herokuify.s3.headers import pattern
 from herokuify.storage.content import Content, carries_hash
 from herokuify.storage.locations import check_base_url, domain_url, located
+from herokuify.storage.staging import Stageable
 
 #: A year is the longest that RFC 9111's caches take; "immutable" (RFC 8246) spares reloads.
 FOR_EVER = "public, max-age=31536000, immutable"
 BRIEFLY = "public, max-age=300"
 
-_COMPRESSED_NAME = re.compile(r"\.[0-9a-f]{12}\.[^./]+$")
+_COMPRESSED_NAME = re.compile(r"(.+/)?[^/]+/[^/]+\.[0-9a-f]{12}\.[^./]+")
 
 
 def compressed_prefix() -> str:
-    """What the names of django-compressor's output begin with."""
-    return str(getattr(settings, "COMPRESS_OUTPUT_DIR", "CACHE")).strip("/") + "/"
+    """What the names of django-compressor's output begin with; empty without a folder."""
+    folder = str(getattr(settings, "COMPRESS_OUTPUT_DIR", "CACHE")).strip("/")
+    return "" if (path := posixpath.normpath(folder)) == "." else f"{path}/"
+
+
+def is_bundle(name: str) -> bool:
+    """Whether a name is django-compressor's: ``CACHE/css/output.0123456789ab.css``."""
+    prefix = compressed_prefix()
+    if prefix:
+        return posixpath.normpath(name).startswith(prefix)
+    # Among the other files: a folder for each kind, and the content's hash.
+    return bool(_COMPRESSED_NAME.fullmatch(posixpath.normpath(name)))
 
 
 def joined(base_url: str, name: Any) -> str:
@@ -37,8 +50,29 @@ def joined(base_url: str, name: Any) -> str:
     return base_url + path
 
 
+class NamePatterns:
+    """What a setting says of names: a regular expression, or several, matched from their start."""
+
+    def __init__(self, value: object, setting: str) -> None:
+        several = [value] if isinstance(value, (str, re.Pattern)) else value or ()
+        if not isinstance(several, Iterable):
+            raise ConfigurationError(
+                f"{setting} is {value!r}; it must be a regular expression, or a list of them."
+            )
+        # Empty, as of a variable that is, would match every name.
+        self.patterns = [pattern(regex, setting) for regex in several if regex != ""]
+
+    def __contains__(self, name: str) -> bool:
+        return any(pattern.match(name) for pattern in self.patterns)
+
+    def unused(self, names: Iterable[str]) -> list[str]:
+        """The patterns that match none of the names."""
+        names = list(names)
+        return [one.pattern for one in self.patterns if not any(map(one.match, names))]
+
+
 @deconstructible(path="herokuify.storage.S3StaticStorage")
-class S3StaticStorage(S3BotoStorage):
+class S3StaticStorage(Stageable):
     """Static files below ``static/``; a URL is STATIC_URL and the quoted name.
 
     Overwrites and never signs, whatever AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH
@@ -56,6 +90,8 @@ class S3StaticStorage(S3BotoStorage):
         self._given_base_url: str | None = options.pop("base_url", None)
         self._checked_base_url: str | None = None
         super().__init__(**options)
+        #: Names that a bundler has made of the content.
+        self.immutable = NamePatterns(self.immutable_files, "HEROKUIFY_IMMUTABLE_FILES")
 
     def configuration(self) -> dict[str, Any]:
         """Every option and its value."""
@@ -64,7 +100,11 @@ class S3StaticStorage(S3BotoStorage):
     def get_default_settings(self) -> dict[str, Any]:
         """The backend's defaults with the location of public files."""
         prefix = setting("AWS_PUBLIC_LOCATION", setting("AWS_LOCATION", ""))
-        return {**super().get_default_settings(), "location": located(prefix, "static")}
+        return {
+            **super().get_default_settings(),
+            "location": located(prefix, "static"),
+            "immutable_files": setting("HEROKUIFY_IMMUTABLE_FILES", ()),
+        }
 
     @property
     def base_url(self) -> str:
@@ -89,12 +129,12 @@ class S3StaticStorage(S3BotoStorage):
         return f"{url}?{urlencode(parameters)}" if parameters else url
 
     def is_content_named(self, name: str, opener: Callable[[], Any]) -> bool:
-        """Whether the name holds the content's hash.
+        """Whether the name holds the content's hash; a bundler's does by the setting's word.
 
         compressor names its output so: ``CACHE/css/output.0123456789ab.css``.
         """
-        is_bundle = name.startswith(compressed_prefix()) and _COMPRESSED_NAME.search(name)
-        return bool(is_bundle) or carries_hash(name, opener)
+        is_compressed = is_bundle(name) and _COMPRESSED_NAME.fullmatch(name)
+        return name in self.immutable or bool(is_compressed) or carries_hash(name, opener)
 
     def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
         """For ever where the name changes with the content, five minutes elsewhere."""

@@ -1,12 +1,17 @@
 """django-compressor's bundles among the static files."""
 
 import json
+import posixpath
+import re
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.template import Context, Engine, engines
+from django.templatetags.static import static
+from jinja2 import Environment
 
 import herokuify.compress
 from herokuify.collect.index import Entry, dump_index
@@ -14,6 +19,10 @@ from tests.collect.conftest import FINDER, INDEX, MANIFEST_CLASS, PLAIN_CLASS, S
 from tests.fault_proxy import for_keys, recorded
 from tests.replay import ACCESS_DENIED
 
+LIBRARIES = {
+    "compress": "compressor.templatetags.compress",
+    "static": "django.templatetags.static",
+}
 CACHED_CLASS = "herokuify.storage.CachedS3StaticStorage"
 ETERNAL = "public, max-age=31536000, immutable"
 PAGE = """{% load compress static %}
@@ -56,6 +65,13 @@ def compress(site: Site, backend: str, **values: Any) -> None:
             **values,
         },
     )
+
+
+def environment(**options: Any) -> Environment:
+    """Jinja2's, as a project sets it up."""
+    made = Environment(extensions=["compressor.contrib.jinja2ext.CompressorExtension"], **options)
+    made.globals["static"] = static
+    return made
 
 
 def run_compress(site: Site) -> None:
@@ -212,6 +228,96 @@ class TestCompress:
             site.collect()
 
 
+#: Each way to make, and to name, a bundle; and what once looked like one.
+MANY = """{% load compress static %}
+<p>{% static 'img/dot.png' %} CACHE/css/none.css</p>
+{% compress css file 'main' %}<style>a { b: url(x.png) }</style>{% endcompress %}
+{% compress css file "two words" %}<style>a { c: d }</style>{% endcompress %}
+{% compress css file größe %}<style>a { e: f }</style>{% endcompress %}
+{% compress css preload %}
+<link rel="stylesheet" href="{% static 'css/base.css' %}">{% endcompress %}
+{% compress js inline %}
+<script>const key = 'CACHE/v1', other = "/CACHE/js/a";</script>{% endcompress %}
+"""
+CHILD = """{% extends "page.html" %}{% load compress %}
+{% block more %}{% compress js %}<script>window.more = 1;</script>{% endcompress %}{% endblock %}
+"""
+INLINE = """{% load compress static %}
+{% compress css inline %}<link rel="stylesheet" href="{% static 'css/site.css' %}">{% endcompress %}
+{% compress css %}<link rel="stylesheet" href="{% static 'css/site.css' %}">{% endcompress %}
+"""
+OUTPUT_DIRS = ["", ".", "/", "CACHE", "/CACHE/", "made/by//compressor/", "./made"]
+
+
+def saved(site: Site) -> set[str]:
+    """All files in compressor's folders on the disk, by their names."""
+    kinds = {path for path in site.root.rglob("*") if path.parent.name in {"css", "js"}}
+    return {
+        path.relative_to(site.root).as_posix()
+        for path in kinds
+        if re.search(r"\.[0-9a-f]{12}\.(css|js)$", path.name)
+    } - set(site.published().values())
+
+
+class TestNames:
+    """Bundles are what compressor has saved, whatever pages say."""
+
+    def test_every_name(self, compressed: Site) -> None:
+        site = compressed
+        page = PAGE.partition("\n")[2]
+        head = MANY + page + "{% block more %}{% endblock %}"
+        write(site.folder / "templates", {"page.html": head, "child.html": CHILD})
+        site.collect()
+        run_compress(site)
+        names = saved(site)
+        assert len(names) == 7
+        assert {name.rpartition("/")[2].split(".")[0] for name in names} == {
+            *("'main'", '"two words"', "größe", "output")
+        }
+        assert {f"CACHE/{name}" for name in bundles_on_s3(site)} == names
+        # In the release phase, of a slug that is promoted.
+        for name in site.names():
+            site.delete(name)
+        site.put_index(b"")
+        site.collect()
+        assert {f"CACHE/{name}" for name in bundles_on_s3(site)} == names
+        for name in names:
+            assert site.read(name) == (site.root / name).read_bytes()
+            assert site.head(name)["CacheControl"] == ETERNAL
+
+    @pytest.mark.parametrize("backend", [MANIFEST_CLASS, CACHED_CLASS])
+    @pytest.mark.parametrize("folder", OUTPUT_DIRS)
+    def test_every_folder(self, compressed: Site, folder: str, backend: str) -> None:
+        site = compressed
+        compress(site, backend, COMPRESS_OUTPUT_DIR=folder, HEROKUIFY_COMPRESS=True)
+        write(site.folder / "templates", {"page.html": INLINE})
+        site.put("css/other.0123456789ab.css", b"of a former release")
+        site.collect()
+        before = site.remote_tree()
+        (name,) = (name for name in before if re.search(r"css/output\.[0-9a-f]{12}\.css$", name))
+        assert (
+            name
+            == posixpath.normpath(f"./{folder}/css/".lstrip("/")) + "/" + (name.rpartition("/")[2])
+        )
+        # Its image is where its reference leads.
+        (reference,) = re.findall(rb"url\(\"?(.+?)\"?[?)]", before[name])
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(name), reference.decode()))
+        assert target in before
+        # And in a page there is no bundle that it could be relative to.
+        rendered = Engine(dirs=[str(site.folder / "templates")], libraries=LIBRARIES).get_template(
+            "page.html"
+        )
+        page = rendered.render(Context())
+        urls = re.findall(r"url\(\"?(.+?)\"?[?)]", page)
+        assert urls == [f"{site.settings.STATIC_URL}{target}"]
+        assert f"{site.settings.STATIC_URL}{name}" in page.replace("/./", "/").replace(
+            "//css", "/css"
+        )
+        # Nothing more, and nothing less, with the next build.
+        site.collect("--clear", "--prune", "0")
+        assert site.remote_tree() == before
+
+
 class TestSetting:
     """HEROKUIFY_COMPRESS."""
 
@@ -284,6 +390,59 @@ class TestSetting:
             site.collect()
         for name in bundles(site):
             assert f"  static/CACHE/{name}" in str(caught.value)
+
+    @pytest.mark.parametrize("debug", [True, False])
+    def test_where_bundles_are_off(self, compressed: Site, debug: bool) -> None:
+        """As in local development: the files alone, and a line."""
+        site = compressed
+        site.configure(HEROKUIFY_COMPRESS=True, COMPRESS_ENABLED=False, DEBUG=debug)
+        assert "HEROKUIFY_COMPRESS: COMPRESS_ENABLED is not True" in site.collect()
+        assert not (site.root / "CACHE").exists()
+        assert site.published()
+
+    def test_where_it_can_only_fail(self, compressed: Site) -> None:
+        """Told before anything is sent."""
+        site = compressed
+        site.configure(HEROKUIFY_COMPRESS=True, COMPRESS_OFFLINE=False)
+        with pytest.raises(ImproperlyConfigured, match="COMPRESS_OFFLINE = True"):
+            site.collect()
+        assert site.names("") == set()
+
+    @pytest.mark.parametrize("with_django", [True, False])
+    @pytest.mark.parametrize("with_function", [True, False])
+    def test_jinja2(self, compressed: Site, with_django: bool, with_function: bool) -> None:
+        site = compressed
+        django = site.settings.TEMPLATES[0] | {"DIRS": [site.folder / "empty"]}
+        jinja2 = {
+            "BACKEND": "django.template.backends.jinja2.Jinja2",
+            "NAME": "other" if with_function else "jinja2",
+            "DIRS": [site.folder / "jinja2"],
+            "OPTIONS": {"environment": "tests.collect.test_bundles.environment"},
+        }
+        page = PAGE.partition("\n")[2].replace("{% static '", "{{ static('")
+        page = page.replace("' %}", "') }}")
+        write(site.folder / "jinja2", {"page.html": page})
+        site.configure(
+            HEROKUIFY_COMPRESS=True,
+            # compressor renders its tags with Django's engine, or with Jinja2's own files.
+            TEMPLATES=[jinja2, django] if with_django else [jinja2],
+        )
+        if with_function:
+            site.configure(COMPRESS_JINJA2_GET_ENVIRONMENT=lambda: engines["other"].env)
+        site.collect()
+        assert len(bundles(site)) == 2
+        assert bundles_on_s3(site) == bundles(site)
+
+    def test_precompiler_that_fails(self, compressed: Site) -> None:
+        site = compressed
+        page = (
+            '{% load compress %}{% compress css %}<style type="text/x">a</style>{% endcompress %}'
+        )
+        write(site.folder / "templates", {"other.html": page})
+        site.configure(HEROKUIFY_COMPRESS=True, COMPRESS_PRECOMPILERS=[("text/x", "false")])
+        with pytest.raises(Exception, match=r"other\.html|false"):
+            site.collect()
+        assert bundles_on_s3(site) == set()
 
     def test_nothing_to_compress(self, compressed: Site) -> None:
         write(compressed.folder / "templates", {"page.html": "nothing"})

@@ -76,6 +76,11 @@ def main() -> None:
     os.environ["DJANGO_SUITE_RESULT"] = result
     configure(Path(tests))
     put_s3_in_place()
+    run(tests, *labels)
+
+
+def run(tests: str, *labels: str) -> None:
+    """Run Django's runtests.py, in its folder."""
     options = ["--settings=s3_settings", "--parallel=1", "--noinput", "--verbosity=0"]
     sys.argv = [str(Path(tests) / "runtests.py"), *options, *labels]
     os.chdir(tests)

@@ -4,10 +4,11 @@ import os
 
 import pytest
 
+from tests.browser.conftest import executable, playwright
 from tests.servers import S3Server
 from tests.services.conftest import redis
 
-__all__ = ["redis"]
+__all__ = ["executable", "playwright", "redis"]
 
 collect_ignore_glob = [] if os.environ.get("HEROKUIFY_TEST_THIRD_PARTY") == "1" else ["test_*.py"]
 

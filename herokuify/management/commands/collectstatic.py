@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles.management.commands import collectstatic
 from django.core.files.storage import Storage
@@ -44,10 +45,11 @@ class Command(collectstatic.Command):
 
     def handle(self, **options: Any) -> str | None:
         """Run, and return the summary."""
+        is_compressing = not options["dry_run"] and self._is_compressing()
         django_summary: str | None = super().handle(**options)
         if self.summary is None:
             return django_summary
-        if getattr(settings, COMPRESS, False) and not self.dry_run:
+        if is_compressing:
             self._compress()
         return self.summary if self.verbosity >= 1 else None
 
@@ -65,17 +67,26 @@ class Command(collectstatic.Command):
 
     def _collect_to_s3(self) -> dict[str, list[str]]:
         from herokuify.collect.project import collect
+        from herokuify.collect.release import NotStagedError
 
         progress = self._progress()
         prune_days = _setting() if self.prune_days is None else self.prune_days
         found, collected = self._find()
-        outcome = collect(
-            self.storage,
-            found,
-            Options(is_dry_run=self.dry_run, clear=self.clear, prune_days=prune_days),
-            progress,
-            post_process=self.post_process,
-        )
+        for pattern in self.storage.immutable.unused(found):
+            self.stderr.write(
+                f"HEROKUIFY_IMMUTABLE_FILES: {pattern!r} matches no static file from its start. "
+                "Does the bundler run before collectstatic?"
+            )
+        try:
+            outcome = collect(
+                self.storage,
+                found,
+                Options(is_dry_run=self.dry_run, clear=self.clear, prune_days=prune_days),
+                progress,
+                post_process=self.post_process,
+            )
+        except NotStagedError as error:
+            return self._collect_as_django(error)
         self._list(outcome)
         if self.clear:
             which = f"{len(outcome.removed)} files that neither this nor the previous release has"
@@ -89,6 +100,14 @@ class Command(collectstatic.Command):
             "unmodified": outcome.unchanged,
             "deleted": outcome.removed,
         }
+
+    def _collect_as_django(self, reason: Exception) -> dict[str, list[str]]:
+        """Let Django's command do the work, which asks the storage for each file on its own."""
+        if self.clear or self.prune_days is not None:
+            raise CommandError(f"{reason}, and --clear and --prune don't work with that.")
+        self.log(f"{reason}: Django's own command collects, one file at a time.", level=1)
+        collected: dict[str, list[str]] = super().collect()
+        return collected
 
     def _progress(self) -> Progress:
         # Django's wrapper would end every state of the progress bar with a line break.
@@ -136,6 +155,22 @@ class Command(collectstatic.Command):
             f"{removed}, 0 failed; {megabytes(outcome.sent_bytes)} in {outcome.requests} requests, "
             f"{progress.seconds:.1f} s"
         )
+
+    def _is_compressing(self) -> bool:
+        """Whether `compress` follows, which must not fail when everything is published."""
+        if not getattr(settings, COMPRESS, False):
+            return False
+        if not apps.is_installed("compressor"):
+            raise ConfigurationError(
+                f'{COMPRESS} is set, and "compressor" is not in INSTALLED_APPS.',
+                'In settings.py, below "herokuify": INSTALLED_APPS += ["compressor"]',
+            )
+        from herokuify.collect.offline import is_wanted
+
+        if is_wanted():
+            return True
+        self.stderr.write(f"{COMPRESS}: COMPRESS_ENABLED is not True, so there are no bundles.")
+        return False
 
     def _compress(self) -> None:
         """Run `compress`, its bundles going through the engine, too."""

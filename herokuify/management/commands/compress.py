@@ -6,15 +6,47 @@ Its worker threads lose the errors of what stands around the bundles in a templa
 
 from typing import Any
 
+from compressor.exceptions import OfflineGenerationError
 from compressor.management.commands import compress
 from django.core.checks import Tags
 from django.core.management.base import CommandError
+
+from herokuify.collect.offline import get_engines, record_bundles
+from herokuify.storage.cached import CachedS3BotoStorage
 
 
 class Command(compress.Command):  # type: ignore[misc]  # untyped
     """Compress content, unless the system checks for static files find an error."""
 
     requires_system_checks = [Tags.staticfiles]  # noqa: RUF012  (as Django's commands have it)
+
+    def handle(self, **options: Any) -> Any:
+        """Look for bundles in the templates of each engine that can have some."""
+        options["engines"] = self._engines = options.get("engines") or get_engines()
+        self._empty: list[Exception] = []
+        CachedS3BotoStorage.saved_bundles.clear()
+        result = super().handle(**options)
+        # Where another class keeps the manifest.
+        record_bundles()
+        return result
+
+    def compress(self, engine: str, *arguments: Any) -> Any:
+        """Compress one engine's templates; that one of several has no bundle is no error."""
+        self._engine = engine
+        try:
+            return super().compress(engine, *arguments)
+        except OfflineGenerationError as error:
+            if not str(error).startswith("No "):
+                raise
+            self._empty.append(error)
+            if len(self._empty) == len(self._engines):
+                raise self._empty[0] from None
+            return {}, 0, []
+
+    def get_loaders(self) -> list[Any]:
+        """Django's loaders; with Jinja2 compressor asks only whether there are some."""
+        loaders: list[Any] = super().get_loaders()
+        return loaders or ([None] if self._engine == "jinja2" else [])
 
     @staticmethod
     def _compress_template(

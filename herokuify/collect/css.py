@@ -1,0 +1,45 @@
+"""What `herokuify.compress` names for django-compressor: CSS whose URLs work where it ends up.
+
+References in a bundle are relative to the bundle, so that it names no host. In a page there is
+nothing that they could be relative to: there they are absolute, and compressor puts the host in
+when it renders the page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from compressor import css
+from compressor.conf import settings
+from compressor.filters import css_default
+
+from herokuify.storage.static import compressed_prefix
+
+ABSOLUTE = "compressor.filters.css_default.CssAbsoluteFilter"
+RELATIVE = {
+    "compressor.filters.css_default.CssRelativeFilter",
+    "herokuify.collect.css.CssRelativeFilter",
+}
+
+
+class CssCompressor(css.CssCompressor):  # type: ignore[misc]
+    """Compressor's, with absolute URLs in what becomes a part of the page."""
+
+    def output(self, mode: str = "file", *args: Any, **kwargs: Any) -> str:
+        """Return the bundle's tag, or with mode "inline" its content in one."""
+        if mode == "inline":
+            self.filters: list[str] = [
+                ABSOLUTE if name in RELATIVE else name for name in self.filters
+            ]
+        return str(super().output(mode, *args, **kwargs))
+
+
+class CssRelativeFilter(css_default.CssRelativeFilter):
+    """Compressor's, for each COMPRESS_OUTPUT_DIR: ``""`` and ``"."`` have no folder to leave."""
+
+    def post_process_url(self, url: str) -> str:
+        """Make a URL below COMPRESS_URL relative to the bundle's folder."""
+        base = str(settings.COMPRESS_URL)
+        if not url.startswith(base):
+            return url
+        return "../" * (compressed_prefix().count("/") + 1) + url.removeprefix(base)

@@ -1,0 +1,125 @@
+"""References to files that are not there: all of them in one report, or left as they are."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urldefrag, urlsplit
+
+from django.conf import settings
+
+from herokuify.storage.static import NamePatterns
+
+Converter = Callable[[re.Match[str]], str]
+
+
+class Reference(NamedTuple):
+    """A reference that leads nowhere."""
+
+    name: str  # the file that has it
+    line: int
+    text: str
+    target: str  # a name inside the location
+
+    def __str__(self) -> str:
+        # heroku-backpack-python's bin/steps/collectstatic tells users about missing
+        # references when the log has "The CSS file".
+        kind = "The CSS file" if self.name.endswith(".css") else "The CSS file or script"
+        return (
+            f"{kind} {self.name!r} refers to {self.target!r}, which no static files finder has "
+            f"found (line {self.line}: {self.text})."
+        )
+
+
+class DanglingReferencesError(ValueError):
+    """Files refer to others that are not there."""
+
+    def __init__(self, references: list[Reference]) -> None:
+        self.references = references
+        example = re.escape(references[0].target)
+        super().__init__(
+            "\n".join(str(reference) for reference in references)
+            + "\nAdd the files, or take the references out. What may be missing can be named in "
+            f'settings.py: HEROKUIFY_MISSING_OK = [r"{example}"]'
+        )
+
+
+class References:
+    """Watches the references of one run of ``post_process``.
+
+    It stands around what the storage makes of ``url_converter``, a subclass's own included.
+    """
+
+    def __init__(self, storage: Any, missing_ok: NamePatterns) -> None:
+        self._storage = storage
+        self._missing_ok = missing_ok
+        self._found: dict[Reference, None] = {}
+        self._reported = 0
+
+    @contextmanager
+    def watched(self, paths: Mapping[str, Any]) -> Iterator[None]:
+        """Have references that lead nowhere left as they are, and note them."""
+        make: Callable[..., Converter] = self._storage.url_converter
+        seen: Counter[tuple[str, str]] = Counter()
+
+        def url_converter(name: str, *args: Any, **kwargs: Any) -> Converter:
+            converter = make(name, *args, **kwargs)
+
+            def convert(match: re.Match[str]) -> str:
+                try:
+                    return converter(match)
+                except ValueError:
+                    target = self._target(name, match)
+                    if target is None or self._storage.exists(target):
+                        raise
+                    text = match.group()
+                    if target not in self._missing_ok:
+                        line = _line(paths[name], match, seen[name, text])
+                        seen[name, text] += 1
+                        self._found[Reference(name, line, " ".join(text.split()), target)] = None
+                    return text
+
+            return convert
+
+        self._storage.url_converter = url_converter
+        try:
+            yield
+        finally:
+            del self._storage.url_converter
+
+    def _target(self, name: str, match: re.Match[str]) -> str | None:
+        """The name that Django looks for."""
+        url = match.groupdict().get("url")
+        if url is None:
+            return None
+        path = urlsplit(unquote(urldefrag(url)[0])).path.strip()
+        if path.startswith("/"):
+            return path.removeprefix(settings.STATIC_URL)
+        folder = posixpath.dirname(name.replace("\\", "/"))
+        return posixpath.normpath(posixpath.join(folder, path))
+
+    def error(self) -> DanglingReferencesError | None:
+        """What was found since the last call; passes find the same again."""
+        new = list(self._found)[self._reported :]
+        self._reported = len(self._found)
+        return DanglingReferencesError(new) if new else None
+
+
+def _line(source: tuple[Any, str], match: re.Match[str], number: int) -> int:
+    """The line of a reference, the ``number``-th with this text, in the file as it was found.
+
+    What is matched may have been changed for the references before.
+    """
+    storage, path = source
+    with storage.open(path) as file:
+        content: str = file.read().decode()
+    start = -1
+    for _ in range(number + 1):
+        start = content.find(match.group(), start + 1)
+    if start < 0:
+        content, start = match.string, match.start()
+    return content.count("\n", 0, start + match.start("url") - match.start()) + 1

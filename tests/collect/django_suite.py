@@ -1,0 +1,71 @@
+"""Runs Django's own tests of static files with S3 in the place of its storages for them.
+
+``python -m tests.collect.django_suite TESTS RESULT``: TESTS is the folder ``tests`` of Django's
+source distribution, RESULT a file for the outcomes as JSON. The environment names the server and
+an empty bucket, which is emptied after each test.
+"""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.storage import django_suite
+
+
+def put_s3_in_place() -> None:
+    """Give the tests other storages, and herokuify's command, before they import them."""
+    from django.conf import settings
+    from django.contrib.staticfiles import storage as package
+    from django.utils._os import safe_join
+
+    from herokuify.storage import CachedS3ManifestStaticStorage, CachedS3StaticStorage
+
+    class OnDisk:
+        """What Django's tests construct and look at: a folder with the local copies."""
+
+        # As the storages: to them this class is no project's.
+        __module__ = "herokuify.storage.tests"
+
+        def __init__(self, location: Any = None, **options: Any) -> None:
+            options.pop("base_url", None)
+            super().__init__(**options)
+
+        @property
+        def base_url(self) -> str:
+            """Any: the tests' has no host."""
+            return str(settings.STATIC_URL)
+
+        def path(self, name: Any) -> str:
+            """Where the local copy is."""
+            staged: Any = vars(self).get("_stage")
+            if staged is not None:
+                return str(staged.path(name))
+            return str(safe_join(settings.STATIC_ROOT, str(name)))
+
+    class StaticFilesStorage(OnDisk, CachedS3StaticStorage):
+        __module__ = "herokuify.storage.tests"
+
+    class ManifestStaticFilesStorage(OnDisk, CachedS3ManifestStaticStorage):
+        __module__ = "herokuify.storage.tests"
+
+    package.StaticFilesStorage = StaticFilesStorage  # type: ignore[misc,assignment]
+    package.ManifestStaticFilesStorage = (  # type: ignore[misc]
+        ManifestStaticFilesStorage  # type: ignore[assignment]
+    )
+
+
+def main() -> None:
+    """Hand over to Django's runtests.py."""
+    tests, result = sys.argv[1:]
+    os.environ["DJANGO_SUITE_RESULT"] = result
+    django_suite.configure(Path(tests))
+    options: Any = importlib.import_module("staticfiles_tests.settings")
+    options.TEST_SETTINGS["INSTALLED_APPS"].insert(0, "herokuify")
+    put_s3_in_place()
+    django_suite.run(tests, "staticfiles_tests")
+
+
+if __name__ == "__main__":
+    main()

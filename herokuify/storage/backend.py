@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from datetime import datetime
@@ -25,7 +24,6 @@ from storages.utils import (
     safe_join,
 )
 
-from herokuify.conf.addresses import has_login, without_logins
 from herokuify.exceptions import ConfigurationError, S3Error
 from herokuify.legacy import explain_ignored, ignored_settings
 from herokuify.s3 import bucket, content_types
@@ -49,7 +47,7 @@ from herokuify.storage.content import as_file, compressed, from_start, rereadabl
 from herokuify.storage.files import S3File
 from herokuify.storage.locations import check_public_endpoint, destination_of
 from herokuify.storage.names import alternative_name, free_name, spelled_keys
-from herokuify.storage.options import ENDPOINTS, default_options
+from herokuify.storage.options import check_options, default_options, drop_logins
 from herokuify.storage.registry import public_locations, sharing_bucket
 from herokuify.storage.urls import Urls, check_life
 
@@ -93,30 +91,11 @@ class S3BotoStorage(BaseStorage):
         self.own_domain = options.get("custom_domain", getattr(type(self), "custom_domain", None))
         super().__init__(**options)
         #: The options that hold a user and a password, as herokuify.E012 reports.
-        self.logins = [one for one in ENDPOINTS.values() if has_login(getattr(self, one))]
-        for option in self.logins:  # of no use to S3, and in every URL and every message
-            setattr(self, option, without_logins(str(getattr(self, option))))
+        self.logins = drop_logins(self)
         check_location(self)
-        if self.session_profile and (self.access_key or self.secret_key):
-            raise ConfigurationError(
-                "AWS_S3_SESSION_PROFILE (session_profile) and AWS_ACCESS_KEY_ID (access_key) are "
-                "both set.",
-                "Delete one of them from the settings.",
-            )
+        check_options(self)
         if self.config is not None:
             self.client_config = self.config
-        if self.use_threads is False:
-            warnings.warn(
-                "AWS_S3_USE_THREADS is deprecated: give AWS_S3_TRANSFER_CONFIG = "
-                "TransferConfig(use_threads=False)",
-                DeprecationWarning,
-                stacklevel=2,
-            )
-        if bool(self.cloudfront_key_id) != bool(self.cloudfront_key):
-            raise ConfigurationError(
-                "AWS_CLOUDFRONT_KEY_ID (cloudfront_key_id) and AWS_CLOUDFRONT_KEY "
-                "(cloudfront_key) must be set together."
-            )
         if self.cloudfront_signer is None and self.cloudfront_key:
             self.cloudfront_signer = self.get_cloudfront_signer(
                 self.cloudfront_key_id, self.cloudfront_key

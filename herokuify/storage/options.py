@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from storages.utils import lookup_env, setting
+
+from herokuify.conf.addresses import has_login, without_logins
+from herokuify.exceptions import ConfigurationError
 
 #: Settings that name S3's address, and the options that do.
 ENDPOINTS = {
@@ -68,3 +72,36 @@ def default_options() -> dict[str, Any]:
         "extra_headers": setting("AWS_EXTRA_HEADERS", []),
         "auto_create_bucket": setting("AWS_AUTO_CREATE_BUCKET", False),
     }
+
+
+def drop_logins(storage: Any) -> list[str]:
+    """Take users and passwords out of a storage's endpoints; returns the options that had one.
+
+    They are of no use to S3, and would be in every URL and every message.
+    """
+    found = [option for option in ENDPOINTS.values() if has_login(getattr(storage, option))]
+    for option in found:
+        setattr(storage, option, without_logins(str(getattr(storage, option))))
+    return found
+
+
+def check_options(storage: Any) -> None:
+    """Raise ConfigurationError for options that exclude each other or need each other."""
+    if storage.session_profile and (storage.access_key or storage.secret_key):
+        raise ConfigurationError(
+            "AWS_S3_SESSION_PROFILE (session_profile) and AWS_ACCESS_KEY_ID (access_key) are both "
+            "set.",
+            "Delete one of them from the settings.",
+        )
+    if bool(storage.cloudfront_key_id) != bool(storage.cloudfront_key):
+        raise ConfigurationError(
+            "AWS_CLOUDFRONT_KEY_ID (cloudfront_key_id) and AWS_CLOUDFRONT_KEY (cloudfront_key) "
+            "must be set together."
+        )
+    if storage.use_threads is False:
+        warnings.warn(
+            "AWS_S3_USE_THREADS is deprecated: give AWS_S3_TRANSFER_CONFIG = "
+            "TransferConfig(use_threads=False)",
+            DeprecationWarning,
+            stacklevel=3,
+        )

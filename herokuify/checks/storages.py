@@ -14,6 +14,7 @@ from herokuify.exceptions import ConfigurationError
 from herokuify.storage.acl import acls, opens
 from herokuify.storage.registry import (
     UNUSABLE,
+    fields_on_s3,
     find_storages,
     public_location_around,
     s3_registered,
@@ -68,7 +69,27 @@ def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
                     id="herokuify.E004",
                 )
             )
-    return unique(found)
+    return unique([*found, *_fields_in_public([storage for _, storage in made])])
+
+
+def _fields_in_public(made: list[Any]) -> Iterator[CheckMessage]:
+    """Report fields whose upload_to is a public location, though their storage's is none."""
+    for each, storage in fields_on_s3():
+        folder = each.upload_to
+        if storage.public or not isinstance(folder, str) or public_location_around(storage, made):
+            continue
+        known, has_date, _ = folder.partition("%")  # what stands before strftime's part
+        known = known.rpartition("/")[0] if has_date else known
+        around = public_location_around(storage, made, known)
+        if around:
+            yield error(
+                f"{each} keeps private files under {folder!r} of a storage at "
+                f"{storage.location!r} of the bucket {storage.bucket_name!r}, in the public "
+                f"location {around!r}, so anyone may read them.",
+                hint=f"Give {each} another upload_to, or its storage a location of its own, such "
+                "as 'media'.",
+                id="herokuify.E004",
+            )
 
 
 def check_acls(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:

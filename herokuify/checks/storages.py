@@ -12,6 +12,7 @@ from herokuify.checks.messages import error, unique
 from herokuify.conf.addresses import is_aws
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.acl import acls, opens
+from herokuify.storage.options import WrongTypeError
 from herokuify.storage.registry import (
     UNUSABLE,
     fields_on_s3,
@@ -42,6 +43,9 @@ def _faults() -> Iterator[tuple[str, str]]:
             storage.check_configuration()
             if not (one.is_static or storage.public or storage.querystring_auth):
                 _ = getattr(storage, "base_url", None)  # of what its URLs are made then
+        except WrongTypeError as fault:
+            if not fault.setting:  # of a setting tells herokuify.E013
+                yield fault.problem, fault.hint
         except ConfigurationError as fault:
             yield fault.problem, fault.hint
         except UNUSABLE as fault:

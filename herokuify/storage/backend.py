@@ -46,7 +46,7 @@ from herokuify.s3.writer import BufferedWriter, MultipartWriter, Writer
 from herokuify.storage.content import as_file, compressed, from_start, rereadable, spool
 from herokuify.storage.files import READING, WRITING, S3ReadFile, S3WriteFile
 from herokuify.storage.names import alternative_name, free_name
-from herokuify.storage.options import default_options
+from herokuify.storage.options import check_types, default_options
 from herokuify.storage.registry import public_locations, sharing_bucket
 from herokuify.storage.urls import Urls, check_life
 
@@ -86,6 +86,7 @@ class S3BotoStorage(BaseStorage):
         if "cloudfront_signer" in options:
             self.cloudfront_signer = options.pop("cloudfront_signer")
         super().__init__(**options)
+        check_types(self)
         #: Whether the option holds a user and a password, as herokuify.E012 reports.
         self.has_login = has_login(self.endpoint_url)
         if self.has_login:  # of no use to S3, and in every URL and every message

@@ -14,8 +14,10 @@ from herokuify.exceptions import ConfigurationError
 from herokuify.s3.policies import location_around
 from herokuify.storage.acl import acls, opens
 from herokuify.storage.media import S3MediaStorage
+from herokuify.storage.options import WrongTypeError
 from herokuify.storage.registry import (
     UNUSABLE,
+    fields_on_s3,
     find_storages,
     public_location_around,
     s3_registered,
@@ -44,6 +46,9 @@ def _faults() -> Iterator[tuple[str, str]]:
             storage.check_configuration()
             if not (one.is_static or storage.public or storage.querystring_auth):
                 _ = getattr(storage, "base_url", None)  # of what its URLs are made then
+        except WrongTypeError as fault:
+            if not fault.setting:  # of a setting tells herokuify.E013
+                yield fault.problem, fault.hint
         except ConfigurationError as fault:
             yield fault.problem, fault.hint
         except UNUSABLE as fault:
@@ -71,7 +76,27 @@ def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
                     id="herokuify.E004",
                 )
             )
-    return unique(found)
+    return unique([*found, *_fields_in_public([storage for _, storage in made])])
+
+
+def _fields_in_public(made: list[Any]) -> Iterator[CheckMessage]:
+    """Report fields whose upload_to is a public location, though their storage's is none."""
+    for each, storage in fields_on_s3():
+        folder = each.upload_to
+        if storage.public or not isinstance(folder, str) or public_location_around(storage, made):
+            continue
+        known, has_date, _ = folder.partition("%")  # what stands before strftime's part
+        known = known.rpartition("/")[0] if has_date else known
+        around = public_location_around(storage, made, known)
+        if around:
+            yield error(
+                f"{each} keeps private files under {folder!r} of a storage at "
+                f"{storage.location!r} of the bucket {storage.bucket_name!r}, in the public "
+                f"location {around!r}, so anyone may read them.",
+                hint=f"Give {each} another upload_to, or its storage a location of its own, such "
+                "as 'media'.",
+                id="herokuify.E004",
+            )
 
 
 def check_public_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:

@@ -20,7 +20,7 @@ from herokuify.checks.messages import error, unique
 from herokuify.conf import addons, hosts
 from herokuify.conf.addresses import has_login
 from herokuify.exceptions import ConfigurationError
-from herokuify.storage.options import ENDPOINTS
+from herokuify.storage.options import ENDPOINTS, wrong_settings
 from herokuify.storage.registry import s3_registered, s3_storages
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -44,16 +44,6 @@ FRAGMENTS = (
     ("herokuify.common", (hosts, logs), "read_common"),
     ("herokuify.aws", (addons,), "read_aws"),
 )
-#: Text is true for Python, whatever it says. AWS_S3_VERIFY may be a path, too.
-SWITCHES = (
-    "AWS_AUTO_CREATE_BUCKET",
-    "AWS_IS_GZIPPED",
-    "AWS_QUERYSTRING_AUTH",
-    "AWS_S3_FILE_OVERWRITE",
-    "AWS_S3_USE_SSL",
-    "AWS_S3_USE_THREADS",
-)
-VERIFY = "AWS_S3_VERIFY"
 FILES = ("~/.aws/credentials", "~/.aws/config", "~/.boto", "/etc/boto.cfg")
 
 
@@ -173,20 +163,5 @@ def _setting(name: str) -> str:
 
 
 def check_switches(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E013: switches that are no booleans, such as the text "False", which is true."""
-    values = {name: getattr(settings, name) for name in SWITCHES if hasattr(settings, name)}
-    wrong = [name for name, value in values.items() if not isinstance(value, bool)]
-    verify = getattr(settings, VERIFY, None)
-    if isinstance(verify, str) and verify.lower() in {"", *env.TRUE, *env.FALSE}:
-        wrong.append(VERIFY)
-    return [
-        error(
-            f"{name} must be True or False, and is of the type "
-            f"{type(getattr(settings, name)).__name__}.",
-            hint=f"In settings.py: {name} = False, or, to make it of a variable: from herokuify "
-            f'import env; {name} = env.read(os.environ, "{name}", convert=env.boolean, '
-            "default=False)",
-            id="herokuify.E013",
-        )
-        for name in wrong
-    ]
+    """herokuify.E013: switches, and others, of a wrong type: the text "False" is true."""
+    return [error(text, hint=hint, id="herokuify.E013") for text, hint in wrong_settings()]

@@ -241,7 +241,7 @@ def _owner() -> str:
 
 def _concurrency() -> int:
     value = getattr(settings, "HEROKUIFY_UPLOAD_CONCURRENCY", COLLECT.connections)
-    if not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigurationError(
             f"HEROKUIFY_UPLOAD_CONCURRENCY is {value!r}; it must be a whole number of requests, "
             f"at least 1. The default is {COLLECT.connections}."

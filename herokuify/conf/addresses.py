@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -18,6 +19,10 @@ _AWS_HOST = re.compile(
     r"(?:(?P<bucket>.+)\.)?"
     r"s3(?:-website|-fips|-accelerate)?(?:\.dualstack)?(?:[.-](?P<region>[a-z0-9-]+))?"
     r"\.amazonaws\.(?:com|com\.cn|eu)"
+)
+#: The same, of access by VPC endpoints, too; what else is below amazonaws.com is a machine there.
+_AWS_SERVICE = re.compile(
+    r"(?:.*\.)?s3(?:-[a-z0-9-]+)?(?:\.[a-z0-9-]+)*\.(?P<partition>amazonaws\.(?:com|com\.cn|eu))"
 )
 _PORTS = {"http": 80, "https": 443}
 #: User and password, up to the last @ before the path; a scheme need not be there.
@@ -114,24 +119,36 @@ def is_aws(endpoint_url: str | None) -> bool:
 def same_endpoint(one: str | None, other: str | None) -> bool:
     """Tell whether two endpoints are one service, whatever way they are spelt.
 
-    Amazon's regional, dual-stack, FIPS and acceleration endpoints are one: a bucket's name is
-    used once in a partition. Elsewhere a slash at the end and the scheme's own port make no
-    difference.
+    Amazon's regional, dual-stack, FIPS, VPC and acceleration endpoints are one: a bucket's name
+    is used once in a partition. Elsewhere the scheme, its own port, slashes, a dot at the end and
+    the spelling of an IP address make no difference. That two names lead to one machine, such as
+    localhost and 127.0.0.1, can't be known.
     """
     return _service(one) == _service(other)
 
 
 def _service(endpoint_url: str | None) -> tuple[str, ...]:
-    parts = urlsplit(endpoint_url or "https://s3.amazonaws.com")
-    host = (parts.hostname or "").rstrip(".")
-    if _AWS_HOST.fullmatch(host):
-        return (host[host.index("amazonaws") :],)
     try:
-        port = parts.port
+        parts = urlsplit(endpoint_url or "https://s3.amazonaws.com")
+        host, port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:  # no URL, or no port: nothing can be reached there
+        return (str(endpoint_url),)
+    if aws := _AWS_SERVICE.fullmatch(host):
+        return (aws["partition"],)
+    usual = "" if port in {None, *_PORTS.values()} else str(port)
+    return _spelt_out(host), usual, "/".join(filter(None, parts.path.split("/")))
+
+
+def _spelt_out(host: str) -> str:
+    """Return a host in one spelling: an IP address in its shortest, a name in ASCII."""
+    try:
+        address = ip_address(host.partition("%")[0])
     except ValueError:
-        port = None
-    usual = "" if port in {None, _PORTS.get(parts.scheme)} else str(port)
-    return host, usual, parts.path.strip("/")
+        with suppress(UnicodeError):
+            return host.encode("idna").decode("ascii")
+        return host
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
 
 
 def _at_aws(parts: SplitResult) -> S3Address | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -16,9 +17,14 @@ _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
 
 def location_around(location: str, public: Iterable[str]) -> str | None:
     """The first of the public locations that holds this one; ``""`` is a whole bucket."""
-    inside = f"{location.strip('/')}/"
-    found = (one.strip("/") for one in public)
+    inside = f"{_plain(location)}/"
+    found = (_plain(one) for one in public)
     return next((one for one in found if not one or inside.startswith(f"{one}/")), None)
+
+
+def _plain(location: str) -> str:
+    """A location as keys have it, without slashes at its ends."""
+    return posixpath.normpath(f"/{location}").strip("/")
 
 
 def literal(text: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -153,24 +155,18 @@ def _copy(content: Any, target: BinaryIO) -> None:
 @contextmanager
 def staged(path: Path, source: BinaryIO) -> Iterator[BinaryIO]:
     """A copy of the bytes beside ``path``, which replaces it when the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".herokuify-", dir=path.parent)
-    temporary = Path(name)
+    _make_folder(path.parent)
+    temporary = path.with_name(f".herokuify-{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "w+b") as copy:
+        with temporary.open("x+b") as copy:
             shutil.copyfileobj(source, copy)
             copy.seek(0)
             yield copy
-        _publish_mode(temporary)
+        _set_mode(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def _publish_mode(path: Path) -> None:
-    mode: int | None = settings.FILE_UPLOAD_PERMISSIONS
-    path.chmod(0o644 if mode is None else mode)
 
 
 def write_new(path: Path, source: BinaryIO) -> None:
@@ -178,7 +174,7 @@ def write_new(path: Path, source: BinaryIO) -> None:
     try:
         target = path.open("xb")
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         target = path.open("xb")
     try:
         with target:
@@ -186,7 +182,29 @@ def write_new(path: Path, source: BinaryIO) -> None:
     except BaseException:
         path.unlink()
         raise
-    _publish_mode(path)
+    _set_mode(path)
+
+
+def _set_mode(path: Path) -> None:
+    """Give a new file FILE_UPLOAD_PERMISSIONS; with None it keeps what the system gives."""
+    mode: int | None = settings.FILE_UPLOAD_PERMISSIONS
+    if mode is not None:
+        path.chmod(mode)
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder, and those above it, with FILE_UPLOAD_DIRECTORY_PERMISSIONS."""
+    mode: int | None = settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS
+    if mode is None:
+        path.mkdir(parents=True, exist_ok=True)
+    elif not path.is_dir():
+        _make_folder(path.parent)
+        with suppress(FileExistsError):  # another thread may be here as well
+            path.mkdir()
+            # Not by the umask, as Django does it: all threads would have it for a moment.
+            path.chmod(mode)
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
 
 
 def compressed(source: BinaryIO) -> BinaryIO | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from django.conf import settings
 from storages.utils import lookup_env, setting
 
+from herokuify import env
 from herokuify.conf.addresses import has_login, without_logins
 from herokuify.exceptions import ConfigurationError
 
@@ -15,6 +19,98 @@ ENDPOINTS = {
     "AWS_S3_ENDPOINT_URL": "endpoint_url",
     "AWS_S3_PUBLIC_ENDPOINT_URL": "public_endpoint_url",
 }
+
+#: Switches that are no option of a storage.
+_OTHER_SWITCHES = ("HEROKUIFY_COMPRESS", "COMPRESS_ENABLED", "COMPRESS_OFFLINE")
+
+
+def _is_boolean(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_trust(value: object) -> bool:
+    """Whether it is a switch, None, or what may be a path: a word that means a switch is none."""
+    is_word = isinstance(value, str) and value.strip().lower() in {"", *env.TRUE, *env.FALSE}
+    return not is_word and (value is None or isinstance(value, bool | str | os.PathLike))
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Collection) and not isinstance(value, str | bytes)
+
+
+def _is_dict(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_dict_or_none(value: object) -> bool:
+    return value is None or isinstance(value, Mapping)
+
+
+#: Each option whose text, or whose None, would mean something without a word: its setting, what it
+#: must be, and how that is told.
+_TYPES: dict[str, tuple[str, str, Callable[[object], bool]]] = {
+    **{
+        option: (name, "True or False", _is_boolean)
+        for option, name in (
+            ("auto_create_bucket", "AWS_AUTO_CREATE_BUCKET"),
+            ("gzip", "AWS_IS_GZIPPED"),
+            ("querystring_auth", "AWS_QUERYSTRING_AUTH"),
+            ("file_overwrite", "AWS_S3_FILE_OVERWRITE"),
+            ("use_ssl", "AWS_S3_USE_SSL"),
+            ("use_threads", "AWS_S3_USE_THREADS"),
+        )
+    },
+    "verify": ("AWS_S3_VERIFY", "True or False", _is_trust),
+    "querystring_expire": ("AWS_QUERYSTRING_EXPIRE", "a whole number of seconds", _is_number),
+    "max_memory_size": ("AWS_S3_MAX_MEMORY_SIZE", "a whole number of bytes", _is_number),
+    "gzip_content_types": ("GZIP_CONTENT_TYPES", "a list of content types", _is_list),
+    "object_parameters": ("AWS_S3_OBJECT_PARAMETERS", "a dictionary", _is_dict),
+    "proxies": ("AWS_S3_PROXIES", "a dictionary, or None", _is_dict_or_none),
+}
+
+
+class WrongTypeError(ConfigurationError):
+    """An option is of another type than it must be; ``setting`` is where it comes from, if so."""
+
+    def __init__(self, problem: str, hint: str = "", setting: str = "") -> None:
+        super().__init__(problem, hint)
+        self.setting = setting
+
+
+def check_types(storage: Any) -> None:
+    """Raise WrongTypeError for the first option whose value is of another type than it must be.
+
+    Text is true for Python, whatever it says: "False" would replace uploads, or sign nothing.
+    """
+    for option, (name, kind, is_right) in _TYPES.items():
+        value = getattr(storage, option)
+        if not is_right(value):
+            is_setting = hasattr(settings, name) and value is getattr(settings, name)
+            what = name if is_setting else f"The option {option} of {type(storage).__name__}"
+            raise WrongTypeError(*_wrong(what, name, kind, value), name if is_setting else "")
+
+
+def wrong_settings() -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with settings of another type than they must be, and the hint."""
+    known = [(name, kind, is_right) for name, kind, is_right in _TYPES.values()]
+    known += [(name, "True or False", _is_boolean) for name in _OTHER_SWITCHES]
+    for name, kind, is_right in known:
+        if hasattr(settings, name) and not is_right(getattr(settings, name)):
+            yield _wrong(name, name, kind, getattr(settings, name))
+
+
+def _wrong(what: str, name: str, kind: str, value: object) -> tuple[str, str]:
+    problem = f"{what} must be {kind}, and is of the type {type(value).__name__}."
+    if "True" not in kind:
+        return problem, f"In settings.py: {name} must be {kind}, without quotes."
+    return problem, (
+        f"In settings.py: {name} = False, or, to make it of a variable: from herokuify import "
+        f'env; {name} = env.read(os.environ, "{name}", convert=env.boolean, default=False)'
+    )
 
 
 def default_options() -> dict[str, Any]:
@@ -86,7 +182,8 @@ def drop_logins(storage: Any) -> list[str]:
 
 
 def check_options(storage: Any) -> None:
-    """Raise ConfigurationError for options that exclude each other or need each other."""
+    """Raise ConfigurationError for a wrong type, and for options that exclude or need others."""
+    check_types(storage)
     if storage.session_profile and (storage.access_key or storage.secret_key):
         raise ConfigurationError(
             "AWS_S3_SESSION_PROFILE (session_profile) and AWS_ACCESS_KEY_ID (access_key) are both "

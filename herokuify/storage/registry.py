@@ -108,14 +108,20 @@ def _imported(path: Any) -> type:
 
 def _of_fields(named: Sequence[Registered]) -> Iterator[Registered]:
     """Yield the storages on S3 that models' fields have of their own."""
-    if not apps.models_ready:
-        return
     known: list[Any] = []
     for one in named:
         # A project's own class may raise anything; who uses the storage reports it.
         with suppress(Exception):
             known += [one.make()] if one.is_s3 else []
-    for model in apps.get_models():
+    for each, storage in fields_on_s3():
+        if storage not in known:
+            known.append(storage)
+            yield Registered(str(each), storage.__class__, str(each), storage)
+
+
+def fields_on_s3() -> Iterator[tuple[FileField, Any]]:
+    """Yield the models' file fields whose storages are on herokuify's backend, and these."""
+    for model in apps.get_models() if apps.models_ready else ():
         for each in model._meta.local_fields:  # noqa: SLF001  (public)
             if not isinstance(each, FileField):
                 continue
@@ -124,9 +130,8 @@ def _of_fields(named: Sequence[Registered]) -> Iterator[Registered]:
                 # Asking for the class makes a lazy storage.
                 storage: Any = each.storage
                 is_s3 = getattr(storage.__class__, "is_on_s3", False)
-            if is_s3 and storage not in known:
-                known.append(storage)
-                yield Registered(str(each), storage.__class__, str(each), storage)
+            if is_s3:
+                yield each, storage
 
 
 # Storages that share a bucket
@@ -180,10 +185,13 @@ def public_locations(sharing: Sequence[Any]) -> list[str]:
     return public
 
 
-def public_location_around(storage: Any, others: Iterable[Any]) -> str | None:
-    """Return the public location of the bucket in which this storage keeps its files, if any."""
+def public_location_around(storage: Any, others: Iterable[Any], folder: str = "") -> str | None:
+    """Return the public location of the bucket in which this storage keeps its files, if any.
+
+    ``folder`` is one below the storage's location.
+    """
     public = [one.location for one in others if one.public and share_bucket(one, storage)]
     given = getattr(settings, "AWS_PUBLIC_LOCATION", None)
     if given and storage.bucket_name == getattr(settings, "AWS_STORAGE_BUCKET_NAME", None):
         public.append(given)
-    return location_around(storage.location, map(str, public))
+    return location_around(f"{storage.location}/{folder}", map(str, public))

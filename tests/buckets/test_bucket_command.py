@@ -568,6 +568,23 @@ class TestSettings:
         assert f"s3://{site.bucket}" in output.getvalue()
         assert "not a name" not in output.getvalue()
 
+    def test_one_bucket_whatever_way_its_endpoint_is_spelt(
+        self, site: Site, name_storages: NameStorages
+    ) -> None:
+        """Taken for two, the second's plan would remove the policy that the first needs."""
+        spelt = f"{site.server.endpoint_url.replace('http', 'HTTP')}//"
+        media: dict[str, Any] = {"BACKEND": MEDIA, "OPTIONS": {"endpoint_url": spelt}}
+        name_storages(staticfiles=STATIC, default=media)
+        public = [f"arn:aws:s3:::{site.bucket}/static/*"]
+        for _ in range(2):
+            (report,) = json.loads(run("--apply", "--json"))["buckets"]
+            assert report["bucket"] == site.bucket
+            assert policy_of(site)["Statement"][0]["Resource"] in (public, public[0])
+        media["OPTIONS"]["location"] = "static/invoices"
+        name_storages(staticfiles=STATIC, default=media)
+        with pytest.raises(CommandError, match="S3MediaStorage keeps private files.*'static'"):
+            run("--apply")
+
     def test_several_storages_of_one_bucket(
         self, site: Site, name_storages: NameStorages, settings: Settings
     ) -> None:

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.core.checks import Error
 from herokuify.storage import S3MediaStorage, S3PublicMediaStorage
 from tests.checks.conftest import (
     CACHED_MANIFEST,
+    KEY,
     LOCAL_MEDIA,
     LOCAL_STATIC,
     MEDIA,
@@ -354,3 +356,73 @@ class TestPublicMedia:
         assert 'file_overwrite is true for STORAGES["pictures"]' in text
         # Which public uploads don't obey.
         assert found(STORAGES=storages(media=PUBLIC_MEDIA), AWS_S3_FILE_OVERWRITE=True) == []
+
+
+MODELS = """
+from django.core.files.storage import storages
+from django.db import models
+from herokuify.storage import S3MediaStorage
+
+def make():
+    return S3MediaStorage(location="static/of-a-callable")
+
+class OtherEndpoint(S3MediaStorage):
+    endpoint_url = "https://s3.dualstack.us-east-1.amazonaws.com"
+    location = "/static/of-a-class/".strip("/")
+
+class Base(models.Model):
+    inherited = models.FileField(storage=S3MediaStorage(location="static/inherited"))
+    class Meta:
+        abstract = True
+
+class Child(Base):
+    called = models.FileField(storage=make)
+    aliased = models.ImageField(storage=lambda: storages["invoices"])
+    classed = models.FileField(storage=OtherEndpoint())
+    folder = models.FileField(
+        upload_to="static/%Y", storage=S3MediaStorage(location="", bucket_name="my-bucket")
+    )
+    good = models.FileField(upload_to="statics/%Y", storage=S3MediaStorage(location=""))
+    case = models.FileField(storage=S3MediaStorage(location="Static/x"))
+    elsewhere = models.FileField(storage=S3MediaStorage(bucket_name="b2", location="static/x"))
+    dated = models.FileField(upload_to="static%Y", storage=S3MediaStorage(location=""))
+    default = models.FileField()
+"""
+
+
+def test_a_field_that_keeps_private_files_in_public(make_project: Callable[..., Project]) -> None:
+    """However it came by its storage; and no other field."""
+    settings = f"""
+SECRET_KEY = "x" * 60
+from herokuify.aws import *
+STATIC_URL = get_static_url()
+STATIC_ROOT = "staticfiles"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+SILENCED_SYSTEM_CHECKS = ["fields.E210"]
+INSTALLED_APPS = ["herokuify", "django.contrib.staticfiles", "docs", "shop"]
+STORAGES = {{
+    "default": {{"BACKEND": {MEDIA!r}}},
+    "staticfiles": {{"BACKEND": "herokuify.storage.S3StaticStorage"}},
+    "invoices": {{"BACKEND": {MEDIA!r}, "OPTIONS": {{"location": "static/aliased"}}}},
+}}
+"""
+    other = "from shop.models import Base\nclass Other(Base):\n    pass\n"
+    files = {
+        **{f"{app}/__init__.py": "" for app in ("shop", "docs")},
+        "shop/models.py": MODELS,
+        "docs/models.py": other,
+    }
+    keys = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    result = make_project(settings, files).manage(
+        "check", env={**keys, "AWS_STORAGE_BUCKET_NAME": "my-bucket"}, sockets=False
+    )
+    found = re.findall(r"\(herokuify.E004\) ImproperlyConfigured: (\S+) ", result.stderr)
+    # A storage of two fields is reported with the first of them.
+    assert sorted(found) == [
+        'STORAGES["invoices"]',
+        "docs.Other.inherited",
+        "shop.Child.called",
+        "shop.Child.classed",
+        "shop.Child.folder",
+    ], result.stderr

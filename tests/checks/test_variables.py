@@ -191,6 +191,36 @@ class TestSwitches:
         assert f"{name} must be True or False, and is of the type str" in text
         assert f'env.read(os.environ, "{name}", convert=env.boolean' in text
 
+    @pytest.mark.parametrize(
+        ("name", "value", "kind"),
+        [
+            ("HEROKUIFY_COMPRESS", "False", "True or False"),
+            ("COMPRESS_ENABLED", "False", "True or False"),
+            ("COMPRESS_OFFLINE", "0", "True or False"),
+            ("AWS_S3_FILE_OVERWRITE", None, "True or False"),
+            ("AWS_S3_USE_SSL", 0, "True or False"),
+            ("AWS_QUERYSTRING_EXPIRE", "3600", "a whole number of seconds"),
+            ("AWS_QUERYSTRING_EXPIRE", None, "a whole number of seconds"),
+            ("AWS_QUERYSTRING_EXPIRE", True, "a whole number of seconds"),
+            ("AWS_S3_MAX_MEMORY_SIZE", "1", "a whole number of bytes"),
+            ("GZIP_CONTENT_TYPES", "text/css", "a list of content types"),
+            ("AWS_S3_OBJECT_PARAMETERS", None, "a dictionary"),
+            ("AWS_S3_PROXIES", "http://proxy", "a dictionary, or None"),
+        ],
+    )
+    def test_others_of_a_wrong_type(self, found: Found, name: str, value: Any, kind: str) -> None:
+        # Also where storages are made of it: said once.
+        for more in ({}, LOCAL):
+            messages = found(tags=("staticfiles",), **{**more, name: value})
+            assert f"{name} must be {kind}, and is" in only(messages, "E013")
+            assert not [one for one in messages if one.id == "herokuify.E002"]
+
+    def test_the_option_of_a_storage(self, found: Found) -> None:
+        media = {"BACKEND": MEDIA, "OPTIONS": {"file_overwrite": "False"}}
+        message = only(found(STORAGES=storages(media=media)), "E002")
+        assert "The option file_overwrite of S3MediaStorage must be True or False" in message
+        assert "is of the type str" in message
+
     @pytest.mark.parametrize("value", [True, False])
     def test_booleans_are_fine(self, found: Found, value: bool) -> None:
         assert found(AWS_S3_USE_SSL=value, AWS_S3_VERIFY=value, **LOCAL) == []

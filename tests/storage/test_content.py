@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from django.core.files.base import ContentFile, File
+from django.core.files.storage import FileSystemStorage
 from django.core.files.uploadedfile import (
     InMemoryUploadedFile,
     SimpleUploadedFile,
@@ -191,13 +192,33 @@ class TestStaged:
             raise AssertionError("the block must not run")
         assert not list(tmp_path.iterdir())
 
-    @pytest.mark.parametrize(("permissions", "mode"), [(None, 0o644), (0o640, 0o640)])
-    def test_mode(self, tmp_path: Path, settings: Any, permissions: int | None, mode: int) -> None:
-        settings.FILE_UPLOAD_PERMISSIONS = permissions
-        path = tmp_path / "a.txt"
-        with staged(path, io.BytesIO(b"")):
-            pass
-        assert stat.S_IMODE(path.stat().st_mode) == mode
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+@pytest.mark.parametrize("permissions", [None, 0o640, 0o666])
+@pytest.mark.parametrize("of_folders", [None, 0o750, 0o2775])
+def test_modes_are_those_of_djangos_storage(
+    tmp_path: Path, settings: Any, umask: int, permissions: int | None, of_folders: int | None
+) -> None:
+    settings.FILE_UPLOAD_PERMISSIONS = permissions
+    settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS = of_folders
+    modes = {}
+    before = os.umask(umask)
+    try:
+        for way in ("django", "staged", "new"):
+            path = tmp_path / way / "one" / "two" / "a.txt"
+            if way == "django":
+                root = tmp_path / way
+                FileSystemStorage(root).save("one/two/a.txt", ContentFile(BYTES))
+            elif way == "staged":
+                with staged(path, io.BytesIO(BYTES)):
+                    pass
+            else:
+                write_new(path, io.BytesIO(BYTES))
+            parents = [path, *path.parents[: len(path.relative_to(tmp_path).parts) - 1]]
+            modes[way] = [stat.S_IMODE(one.stat().st_mode) for one in parents]
+    finally:
+        os.umask(before)
+    assert modes["staged"] == modes["new"] == modes["django"]
 
 
 class TestWriteNew:

@@ -8,7 +8,8 @@ from django.core.files.base import ContentFile
 from django.core.signals import request_started
 from storages.backends.s3 import S3Storage
 
-from herokuify.exceptions import S3Error
+from herokuify.aws import read_aws
+from herokuify.exceptions import ConfigurationError, S3Error
 from herokuify.s3 import client
 from herokuify.storage import S3BotoStorage, S3MediaStorage
 from tests.project import Project
@@ -89,3 +90,24 @@ class TestProfile:
         with pytest.raises(S3Error, match="503 SlowDown"):
             S3MediaStorage().save("a.txt", ContentFile(b"x"))
         assert proxied.operations == ["PutObject"] * 2
+
+
+SWITCHES = ["auto_create_bucket", "file_overwrite", "gzip", "querystring_auth", "use_ssl"]
+
+
+@pytest.mark.parametrize("value", ["False", "", "true", None, 0, object()])
+@pytest.mark.parametrize("option", SWITCHES)
+def test_switches_are_booleans(option: str, value: Any) -> None:
+    """As an argument, and as a class's attribute; text would be true."""
+    kind = type("Own", (S3MediaStorage,), {option: value})
+    for make in (lambda: S3MediaStorage(**{option: value}), kind):
+        with pytest.raises(ConfigurationError, match=f"option {option} of .* True or False"):
+            make()
+    for right in (True, False):
+        assert getattr(S3MediaStorage(**{option: right}), option) is right
+
+
+def test_text_of_the_environment_is_parsed() -> None:
+    assert read_aws({"AWS_AUTO_CREATE_BUCKET": "false"})["AWS_AUTO_CREATE_BUCKET"] is False
+    with pytest.raises(ConfigurationError, match="AWS_AUTO_CREATE_BUCKET"):
+        read_aws({"AWS_AUTO_CREATE_BUCKET": "perhaps"})

@@ -9,6 +9,7 @@ from pytest_django import Settings
 from herokuify.checks.storages import check_locations
 from herokuify.conf.addresses import same_endpoint
 from herokuify.exceptions import ConfigurationError
+from herokuify.s3.policies import location_around
 from herokuify.storage import CachedS3StaticStorage, S3MediaStorage, S3StaticStorage, registry
 from herokuify.storage.registry import (
     UNUSABLE,
@@ -120,35 +121,68 @@ class TestFields:
 
 
 @pytest.mark.parametrize(
-    "spelt",
+    ("endpoint", "spelt"),
     [
-        "https://s3.example.com/",
-        "https://s3.example.com:443",
-        "https://S3.example.com",
+        ("https://s3.example.com", "https://s3.example.com/"),
+        ("https://s3.example.com", "https://s3.example.com:443"),
+        ("https://s3.example.com", "http://S3.Example.COM.:80//"),
+        ("https://s3.example.com", "http://s3.example.com:443"),
+        ("https://s3.example.com", "https://me:password@s3.example.com"),
+        ("https://s3.example.com:9000/a/b", "http://s3.example.com:9000//a//b/"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("http://[::1]:9000", "http://[0:0:0:0:0:0:0:1]:9000"),
+        ("http://127.0.0.1:9000", "http://[::ffff:127.0.0.1]:9000"),
+        (None, "https://s3.eu-west-1.amazonaws.com"),
+        (None, "https://S3.dualstack.eu-west-1.amazonaws.com./"),
+        (None, "https://s3-accelerate.amazonaws.com"),
+        (None, "https://s3-accelerate.dualstack.amazonaws.com"),
+        (None, "https://s3-fips.us-east-1.amazonaws.com"),
+        (None, "https://bucket.vpce-1a2b-5e6f.s3.us-east-1.vpce.amazonaws.com"),
     ],
 )
-def test_one_bucket_whatever_the_endpoint_is_spelt(spelt: str) -> None:
-    one = S3StaticStorage(bucket_name="b", endpoint_url="https://s3.example.com")
+def test_one_bucket_whatever_the_endpoint_is_spelt(endpoint: str | None, spelt: str) -> None:
+    one = S3StaticStorage(bucket_name="b", endpoint_url=endpoint)
     other = S3MediaStorage(bucket_name="b", endpoint_url=spelt, location="static/private")
     assert share_bucket(one, other)
+    assert share_bucket(other, one)
     assert [len(sharing) for sharing in by_bucket([one, other])] == [2]
     with pytest.raises(ConfigurationError, match="anyone could read them"):
         public_locations([one, other])
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "is_same"),
+    ("one", "other"),
     [
-        ("https://s3.eu-west-1.amazonaws.com", True),
-        ("https://s3.dualstack.eu-west-1.amazonaws.com/", True),
-        ("https://s3-accelerate.amazonaws.com", True),
-        ("https://s3.cn-north-1.amazonaws.com.cn", False),
-        ("https://s3.example.com", False),
+        (None, "https://s3.cn-north-1.amazonaws.com.cn"),
+        (None, "https://s3.example.com"),
+        (None, "https://ec2-1-2-3-4.compute-1.amazonaws.com"),  # a machine, with a server on it
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9001"),
+        ("http://127.0.0.1:9000", "http://127.0.0.2:9000"),
+        ("https://s3.example.com/a", "https://s3.example.com/b"),
+        ("https://s3.example.com", "https://example.com"),
+        ("https://s3.example.com:port", "https://s3.example.com"),
     ],
 )
-def test_amazons_endpoints_are_one(endpoint: str, is_same: bool) -> None:
-    assert same_endpoint(None, endpoint) == is_same
-    assert not same_endpoint("http://127.0.0.1:9000", "http://127.0.0.1:9001")
+def test_other_endpoints_are_others(one: str | None, other: str) -> None:
+    assert not same_endpoint(one, other)
+
+
+@pytest.mark.parametrize(
+    ("location", "is_public"),
+    [
+        ("static", True),
+        ("static/invoices", True),
+        ("static//invoices/", True),
+        ("media/../static/x", True),
+        ("./static", True),
+        ("Static", False),  # keys have upper and lower case
+        ("statics", False),
+        ("static-private", False),
+        ("", False),
+    ],
+)
+def test_location_by_its_parts(location: str, is_public: bool) -> None:
+    assert (location_around(location, ["static/"]) is not None) == is_public
 
 
 def test_a_module_is_no_storage(name_storages: NameStorages, monkeypatch: Any) -> None:

@@ -38,7 +38,7 @@ def is_in_use(name: str, storage: Any) -> bool:
 
 
 def _refers(
-    model: type[models.Model], field: models.FileField[Any], name: str, storage: Any
+    model: type[models.Model], field: models.FileField, name: str, storage: Any
 ) -> bool:
     try:
         if field.storage != storage:
@@ -69,7 +69,7 @@ def _databases(model: type[models.Model]) -> Iterator[str]:
             yield alias
 
 
-def _holds(model: type[models.Model], field: models.FileField[Any], name: str, using: str) -> bool:
+def _holds(model: type[models.Model], field: models.FileField, name: str, using: str) -> bool:
     # An error must not break the transaction that the caller may be in.
     guard = transaction.atomic(using) if connections[using].in_atomic_block else nullcontext()
     try:

@@ -1,0 +1,46 @@
+"""django-imagekit: specs made when they are asked for, and fields that process an upload."""
+
+from collections.abc import Callable
+
+from tests.project import Project
+from tests.servers import S3Server
+from tests.thirdparty import sites
+
+SETTINGS = """
+INSTALLED_APPS += ["imagekit", "album"]
+"""
+MODELS = """
+from django.db import models
+from imagekit.models import ImageSpecField, ProcessedImageField
+from imagekit.processors import ResizeToFill, ResizeToFit
+
+class Photo(models.Model):
+    image = ProcessedImageField(
+        upload_to="photos", processors=[ResizeToFit(200, 200)], format="JPEG"
+    )
+    small = ImageSpecField(source="image", processors=[ResizeToFill(50, 50)], format="PNG")
+"""
+SOURCE = """
+from album.models import Photo
+photo = Photo.objects.create(image=picture())
+photo = Photo.objects.get()
+found["processed"] = [photo.image.name, size_of(fetch(photo.image.url))]
+found["spec"] = [size_of(fetch(photo.small.url)), [photo.small.width, photo.small.height]]
+with photo.small.open() as file:
+    found["opened"] = size_of(file.read())
+found["files"] = len(names())
+call_command("generateimages", verbosity=0)
+found["generated"] = len(names())
+"""
+
+
+def test_specs(make_project: Callable[..., Project], moto: S3Server, bucket_name: str) -> None:
+    files = {"album/__init__.py": "", "album/models.py": MODELS}
+    found = sites.run(make_project, moto, bucket_name, SETTINGS, SOURCE, files)
+    assert found == {
+        "processed": ["photos/photo.jpg", [200, 150]],
+        "spec": [[50, 50], [50, 50]],
+        "opened": [50, 50],
+        "files": 2,
+        "generated": 2,
+    }

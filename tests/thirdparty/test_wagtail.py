@@ -1,0 +1,88 @@
+"""Wagtail: images, documents and renditions, uploaded and served."""
+
+from collections.abc import Callable
+
+from tests.project import Project
+from tests.servers import S3Server
+from tests.thirdparty import sites
+
+SETTINGS = """
+INSTALLED_APPS += [
+    "wagtail.contrib.forms", "wagtail.contrib.redirects", "wagtail.embeds", "wagtail.sites",
+    "wagtail.users", "wagtail.snippets", "wagtail.documents", "wagtail.images", "wagtail.search",
+    "wagtail.admin", "wagtail", "modelcluster", "taggit", "django.contrib.admin",
+    "django.contrib.messages", "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [{
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "APP_DIRS": True,
+    "OPTIONS": {"context_processors": [
+        "django.template.context_processors.request",
+        "django.contrib.auth.context_processors.auth",
+        "django.contrib.messages.context_processors.messages",
+    ]},
+}]
+STATIC_URL = "/static/"
+ROOT_URLCONF = "urls"
+WAGTAIL_SITE_NAME = "site"
+WAGTAILADMIN_BASE_URL = "http://localhost"
+WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.database"}}
+"""
+URLS = """
+from django.urls import include, path
+from wagtail.admin import urls as admin_urls
+from wagtail.documents import urls as document_urls
+
+urlpatterns = [path("admin/", include(admin_urls)), path("documents/", include(document_urls))]
+"""
+SOURCE = """
+from django.contrib.auth.models import User
+from django.test import Client
+from wagtail.documents.models import Document
+from wagtail.images.models import Image as WagtailImage
+
+User.objects.create_superuser("admin", "admin@example.com", "password")
+client = Client()
+client.login(username="admin", password="password")
+answer = client.post("/admin/images/add/", {"title": "photo", "file": picture()})
+image = WagtailImage.objects.get()
+found["uploaded"] = [answer.status_code, image.width, image.height, image.file.name]
+rendition = image.get_rendition("fill-100x100")
+found["rendition"] = [size_of(fetch(rendition.url)), rendition.width]
+found["other format"] = fetch(image.get_rendition("width-50|format-webp").url)[8:12].decode()
+found["in the admin"] = client.get(f"/admin/images/{image.pk}/").status_code
+found["hash"] = len(image.get_file_hash())
+
+document = {"title": "a text", "file": ContentFile(b"the text", "a.txt")}
+found["document"] = client.post("/admin/documents/add/", document).status_code
+stored = Document.objects.get()
+answer = client.get(stored.url)
+body = b"".join(answer) if answer.streaming else fetch(answer["Location"])
+found["served"] = body.decode()
+found["sizes"] = [stored.get_file_size(), image.get_file_size() == len(fetch(image.file.url))]
+before = len(names())
+client.post(f"/admin/images/{image.pk}/delete/")
+client.post(f"/admin/documents/{stored.pk}/delete/")
+found["left"] = [before, names()]
+"""
+
+
+def test_wagtail(make_project: Callable[..., Project], moto: S3Server, bucket_name: str) -> None:
+    files = {"urls.py": URLS}
+    found = sites.run(make_project, moto, bucket_name, SETTINGS, SOURCE, files)
+    assert found == {
+        "uploaded": [302, 400, 300, "original_images/photo.png"],
+        "rendition": [[100, 100], 100],
+        "other format": "WEBP",
+        "in the admin": 200,
+        "hash": 40,
+        "document": 302,
+        "served": "the text",
+        "sizes": [8, True],
+        "left": [5, []],
+    }

@@ -22,7 +22,7 @@ RELATIVE = {
 }
 
 
-class CssCompressor(css.CssCompressor):  # type: ignore[misc]
+class CssCompressor(css.CssCompressor):
     """Compressor's, with absolute URLs in what becomes a part of the page."""
 
     def output(self, mode: str = "file", *args: Any, **kwargs: Any) -> str:

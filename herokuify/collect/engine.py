@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import cached_property, partial
@@ -16,7 +17,14 @@ from herokuify.collect.inactivity import InactivityError, InactivityTimeout
 from herokuify.collect.index import Entry
 from herokuify.collect.listing import Listing
 from herokuify.collect.local import LocalFile, Stage
-from herokuify.collect.options import Options, Outcome, PublishError, RemoveError, Target
+from herokuify.collect.options import (
+    Options,
+    Outcome,
+    PublishError,
+    RemoveError,
+    Target,
+    VanishedError,
+)
 from herokuify.collect.plan import Action
 from herokuify.collect.remote import BucketMissingError, Remote
 from herokuify.collect.report import Progress
@@ -145,10 +153,13 @@ class Collection:
     def publish(self) -> None:
         """Send what waits, each stage after the success of the one before.
 
-        Raises PublishError after the first stage in which a file could not be sent.
+        Raises PublishError after the first stage in which a file could not be sent, and
+        VanishedError when another run has removed what this one needs.
         """
         self._decide_undecided()
         for stage in Stage:
+            if stage is Stage.MANIFEST_COPY and not self._options.is_dry_run:
+                self._confirm()
             for file, action in self._waiting.pop(stage, ()):
                 self._send(file, action)
             self._uploader.drain()
@@ -159,26 +170,109 @@ class Collection:
             kept_or_sent = self.outcome.unchanged if sent[key].is_kept else self.outcome.sent
             kept_or_sent.append(name)
         self.outcome.sent_bytes = sum(one.size for one in sent.values())
-        self.outcome.requests = self._uploader.requests + self._remote.requests
+        self.outcome.requests += self._uploader.requests + self._remote.requests
+
+    def _confirm(self) -> None:
+        """See to it that all that a manifest names is there, and can be read by visitors."""
+        found = self._remote
+        # Where nothing was sent, an earlier run has asked: else the index would not know it.
+        if self._target.confirm_public is not None and self._uploader.sent:
+            self.outcome.requests += 1
+            self._target.confirm_public(next(iter(self._uploader.sent)))
+        revived = (found.entries.get(key) for key in self._files)
+        if any(entry and entry.superseded is not None for entry in revived):
+            # Another run may be about to remove them: it looks at the index before it does.
+            there = {key: entry for key, entry in self._release().items() if entry.etag}
+            self._remote = replace(found, etag=self._save({**found.entries, **there}))
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Notice other runs; raises VanishedError when they have removed what this one needs."""
+        found, key = self._remote, self._target.index_key
+        self.outcome.requests += 1
+        index = self._ask(lambda: remote.look(self._client, self._bucket, key, found.etag))
+        if index is None and not found.is_removing:
+            return
+        self._ask(lambda: remote.wait_for_removal(self._client, self._bucket, key, self._timeout))
+        listing = Listing(
+            self._client, self._bucket, self._target.prefix, self._timeout, self._target.expected
+        )
+        again = self._ask(lambda: remote.read(listing, key))
+        self.outcome.requests += again.requests
+        sent = self._uploader.sent
+        needed = {key for key, entry in self._files.items() if entry.etag or key in sent}
+        if needed - again.objects.keys():
+            raise VanishedError
+        self._remote = replace(again, requests=found.requests)
 
     def prune_and_save_index(self) -> None:
-        """Remove what the options name, then remember the release in the index."""
-        found = self._remote
+        """Remove what the options name, then remember the release in the index.
+
+        Nothing is removed that another run has put into force meanwhile. Raises VanishedError
+        when another run has removed what this one needs.
+        """
         now = int(time.time())
-        removable = self._removable(found, now)
-        self.outcome.removed = [key[len(self._target.prefix) :] for key in removable]
+        removable = self._removable(now)
         if self._options.is_dry_run:
+            self.outcome.removed = self._names(removable)
             return
-        self._remove(removable)
-        release = {key: self._entry(key, known) for key, known in self._files.items()}
-        entries = plan.next_index(found, release, set(removable), now, self._target.in_scope)
-        if entries != found.entries:
-            self.outcome.requests += 1
-            key = self._target.index_key
-            try:
-                self._ask(lambda: remote.save_index(self._client, self._bucket, key, entries))
-            except InactivityError as error:  # raised here: the thread is still waiting
-                remote.warn(self._bucket, key, str(error))
+        if not removable and self._next_index(now) == self._remote.entries:
+            return
+        try:
+            self._look_again()
+        except InactivityError as error:  # raised here: the thread is still waiting
+            remote.warn(self._bucket, self._target.index_key, str(error))
+            return
+        removable = self._removable(now)
+        refused: dict[str, str] = {}
+        if removable and self._may_remove(now):
+            refused = self._remove(removable)
+            removed = [key for key in removable if key not in refused]
+            self.outcome.removed = self._names(removed)
+            self._save(self._next_index(now, removed))
+        elif removable or self._next_index(now) != self._remote.entries:
+            self._save(self._next_index(now))
+        if refused:
+            raise RemoveError(refused)
+
+    def _may_remove(self, now: int) -> bool:
+        """Tell other runs that objects will go, and whether none has spoken since."""
+        etag = self._save(self._next_index(now), removing=secrets.token_hex(8))
+        key = self._target.index_key
+        self.outcome.requests += 1
+        # In this order: of two runs, at least one notices the other.
+        if etag and not self._ask(lambda: remote.look(self._client, self._bucket, key, etag)):
+            return True
+        self.outcome.kept_because = (
+            "another collectstatic is at work"
+            if etag
+            else f"the index s3://{self._bucket}/{key} can't be written"
+        )
+        return False
+
+    def _names(self, keys: Iterable[str]) -> list[str]:
+        return [key[len(self._target.prefix) :] for key in keys]
+
+    def _release(self) -> dict[str, Entry]:
+        return {key: self._entry(key, known) for key, known in self._files.items()}
+
+    def _next_index(self, now: int, removed: Sequence[str] = ()) -> dict[str, Entry]:
+        target = self._target
+        return plan.next_index(
+            self._remote, self._release(), set(removed), now, target.in_scope, target.owner
+        )
+
+    def _save(self, entries: Mapping[str, Entry], removing: str = "") -> str:
+        """Store the index; returns its ETag, "" where that did not succeed."""
+        self.outcome.requests += 1
+        key = self._target.index_key
+        try:
+            return self._ask(
+                lambda: remote.save_index(self._client, self._bucket, key, entries, removing)
+            )
+        except InactivityError as error:  # raised here: the thread is still waiting
+            remote.warn(self._bucket, key, str(error))
+            return ""
 
     def _ask(self, request: Callable[[], ResultT]) -> ResultT:
         self._timeout.reset()
@@ -191,15 +285,25 @@ class Collection:
         # It may belong to a release again after it was superseded.
         return known if known.superseded is None else replace(known, superseded=None)
 
-    def _removable(self, found: Remote, now: int) -> list[str]:
+    def _removable(self, now: int) -> list[str]:
+        found, files, owner = self._remote, self._files, self._target.owner
         keys: set[str] = set()
         if self._options.clear:
-            keys.update(plan.clearable(found, self._files))
+            keys.update(plan.clearable(found, files, owner))
         if self._options.prune_days is not None:
-            keys.update(plan.prunable(found, self._files, now, self._options.prune_days))
+            keys.update(plan.prunable(found, files, now, self._options.prune_days, owner))
+        is_asked = self._options.clear or self._options.prune_days is not None
+        if is_asked and found.is_index_lost:
+            self.outcome.kept_because = (
+                f"the index s3://{self._bucket}/{self._target.index_key} is missing or empty, and "
+                "without it nobody knows what collectstatic has sent; what is there now stays "
+                "until somebody removes it by hand"
+            )
         return sorted(keys)
 
-    def _remove(self, keys: Sequence[str]) -> None:
+    def _remove(self, keys: Sequence[str]) -> dict[str, str]:
+        """Remove objects; returns S3's codes for those that it has refused to remove."""
+        refused: dict[str, str] = {}
         for start in range(0, len(keys), DELETE_AT_ONCE):
             some = keys[start : start + DELETE_AT_ONCE]
             removal: DeleteTypeDef = {"Objects": [{"Key": key} for key in some], "Quiet": True}
@@ -207,7 +311,5 @@ class Collection:
                 partial(self._client.delete_objects, Bucket=self._bucket, Delete=removal)
             )
             self.outcome.requests += 1
-            if answer.get("Errors"):
-                raise RemoveError(
-                    {error["Key"]: error.get("Code", "?") for error in answer["Errors"]}
-                )
+            refused |= {error["Key"]: error.get("Code", "?") for error in answer.get("Errors", ())}
+        return refused

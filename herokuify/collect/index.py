@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from sys import intern
 
 INDEX_VERSION = 2
+#: The owner of what releases of several apps have: none of them may remove it.
+SHARED = "*"
 #: Objects in one line of the stored index. Read and written line by line, the index of
 #: 40,000 objects never is one text, which would take several times its own memory.
 _IN_A_LINE = 1000
@@ -36,6 +38,12 @@ class Entry:
     #: When the object was first absent from the newest release, in seconds since 1970;
     #: None while it belongs to it.
     superseded: int | None = None
+    #: Whose collectstatic has sent it; "" while that was not remembered.
+    owner: str = ""
+
+    def is_of(self, owner: str) -> bool:
+        """Whether the owner's collectstatic alone has sent it, so that it may be removed."""
+        return self.owner in {"", owner}
 
 
 def parse_index(stored: bytes) -> dict[str, Entry]:
@@ -47,7 +55,9 @@ def parse_index(stored: bytes) -> dict[str, Entry]:
                 return {}
             for line in lines:
                 for key, fields in json.loads(line).items():
-                    entries[intern(key)] = _entry(*fields)
+                    entry = _entry(*fields)
+                    if entry.digest:  # earlier versions named all that the listing had
+                        entries[intern(key)] = entry
     except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, AttributeError):
         return {}
     except StopIteration:  # not even a version
@@ -55,26 +65,45 @@ def parse_index(stored: bytes) -> dict[str, Entry]:
     return entries
 
 
-def _entry(etag: str, digest: str, fingerprint: str, superseded: int | None = None) -> Entry:
+def is_removing(stored: bytes) -> bool:
+    """Whether the run that has written the index was about to remove objects."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(stored)) as lines:
+            return bool(json.loads(next(lines)).get("removing"))
+    except (OSError, EOFError, zlib.error, ValueError, AttributeError, StopIteration):
+        return False
+
+
+def _entry(
+    etag: str, digest: str, fingerprint: str, superseded: int | None = None, owner: str = ""
+) -> Entry:
     if not (isinstance(superseded, int) or superseded is None):
         raise TypeError
     # The listing has the same ETags and keys, the local files the same digests.
-    return Entry(intern(etag), intern(digest), intern(fingerprint), superseded)
+    return Entry(intern(etag), intern(digest), intern(fingerprint), superseded, intern(owner))
 
 
-def dump_index(entries: Mapping[str, Entry]) -> bytes:
-    """The index's bytes: gzipped lines of JSON, the same for the same entries."""
+def dump_index(entries: Mapping[str, Entry], removing: str = "") -> bytes:
+    """The index's bytes: gzipped lines of JSON, the same for the same entries.
+
+    ``removing`` tells other runs that this one is about to remove objects.
+    """
+    header: dict[str, object] = {"version": INDEX_VERSION}
+    if removing:
+        header["removing"] = removing
     stored = io.BytesIO()
     with gzip.GzipFile(filename="", fileobj=stored, mode="wb", mtime=0) as lines:
-        lines.write(_line({"version": INDEX_VERSION}))
+        lines.write(_line(header))
         keys = iter(sorted(entries))
         while some := list(itertools.islice(keys, _IN_A_LINE)):
             lines.write(_line({key: _fields(entries[key]) for key in some}))
     return stored.getvalue()
 
 
-def _fields(entry: Entry) -> list[str | int]:
-    fields: list[str | int] = [entry.etag, entry.digest, entry.fingerprint]
+def _fields(entry: Entry) -> list[str | int | None]:
+    fields: list[str | int | None] = [entry.etag, entry.digest, entry.fingerprint]
+    if entry.owner:
+        return [*fields, entry.superseded, entry.owner]
     return fields if entry.superseded is None else [*fields, entry.superseded]
 
 

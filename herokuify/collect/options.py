@@ -21,6 +21,10 @@ class Target:
     #: Which keys this run's release decides about; the others belong to another command.
     in_scope: Callable[[str], bool]
     create_bucket: Callable[[], None] | None = None
+    #: Asks for an object as a visitor does, by its name; raises when nobody could read it.
+    confirm_public: Callable[[str], None] | None = None
+    #: Whose release it is, of several apps that share the location.
+    owner: str = ""
     #: Keys, in order, many of which may be in the bucket.
     expected: Sequence[str] = ()
 
@@ -43,6 +47,22 @@ class Outcome:
     removed: list[str] = field(default_factory=list)
     sent_bytes: int = 0
     requests: int = 0
+    #: Why nothing was removed, though the options ask for it; "" when all was that may be.
+    kept_because: str = ""
+
+    def after(self, earlier: Outcome | None) -> Outcome:
+        """Of a run that had to begin anew: this one, with what the earlier one has sent."""
+        if earlier is None:
+            return self
+        sent = list(dict.fromkeys([*earlier.sent, *self.sent]))
+        return Outcome(
+            sent=sent,
+            unchanged=[name for name in self.unchanged if name not in set(sent)],
+            removed=[*earlier.removed, *self.removed],
+            sent_bytes=earlier.sent_bytes + self.sent_bytes,
+            requests=earlier.requests + self.requests,
+            kept_because=self.kept_because,
+        )
 
 
 class PublishError(Exception):
@@ -51,6 +71,10 @@ class PublishError(Exception):
     def __init__(self, failures: dict[str, BaseException]) -> None:
         super().__init__(f"{_count(failures, 'file')} could not be sent")
         self.failures = failures
+
+
+class VanishedError(Exception):
+    """Another run has removed objects that this release needs: it must begin anew."""
 
 
 class RemoveError(Exception):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from herokuify.collect.index import Entry
+from herokuify.collect.index import SHARED, Entry
 from herokuify.collect.local import LocalFile
 from herokuify.collect.remote import Remote
 
@@ -77,52 +77,58 @@ def next_index(
     removed: Collection[str],
     now: int,
     in_scope: Callable[[str], bool],
+    owner: str = "",
 ) -> dict[str, Entry]:
     """The index after a release: its own objects, and since when the others are superseded.
 
-    Keys out of scope are another command's, and stay as they were.
+    What no index has named is not collectstatic's, and gets no entry. Keys out of scope are
+    another command's, and another owner's its own: they stay as they were.
     """
-    entries = {
-        key: entry
-        for key, entry in remote.entries.items()
-        if not in_scope(key) and key not in removed
-    }
-    for key, listed in remote.objects.items():
-        if key in removed or not in_scope(key):
+    entries: dict[str, Entry] = {}
+    for key, entry in remote.entries.items():
+        if key in removed:
             continue
-        known = remote.entry(key) or Entry(listed.etag, "", "")
-        entries[key] = known if known.superseded is not None else replace(known, superseded=now)
-    entries.update(release)
+        if not in_scope(key):
+            entries[key] = entry
+        elif remote.entry(key) is not None:
+            is_open = entry.superseded is None and entry.is_of(owner)
+            entries[key] = replace(entry, superseded=now) if is_open else entry
+    for key, entry in release.items():
+        known = remote.entries.get(key)
+        whose = owner if known is None or known.is_of(owner) else SHARED
+        entries[key] = entry if entry.owner == whose else replace(entry, owner=whose)
     return entries
 
 
-def prunable(remote: Remote, release: Iterable[str], now: int, days: float) -> list[str]:
-    """Keys outside the release, and superseded more than ``days`` ago.
+def prunable(
+    remote: Remote, release: Iterable[str], now: int, days: float, owner: str = ""
+) -> list[str]:
+    """Keys outside the release that were superseded more than ``days`` ago.
 
-    An object of unknown age counts as superseded now. One that was written since it
-    was superseded, by `compress` in the same build, counts from then.
+    Only what the index names as the owner's: another app's objects stay, and what nobody
+    knows. An object that was written since it was superseded, by `compress` in the same
+    build, counts from then.
     """
     oldest = now - days * 24 * 60 * 60
-    current = set(release)
-    found = []
-    for key, listed in remote.objects.items():
-        entry = remote.entry(key)
-        if key in current or entry is None or entry.superseded is None:
-            continue
-        if max(entry.superseded, listed.modified) < oldest:
-            found.append(key)
-    return sorted(found)
+    return [
+        key
+        for key, entry in _superseded(remote, release, owner)
+        if max(entry.superseded or 0, remote.objects[key].modified) < oldest
+    ]
 
 
-def clearable(remote: Remote, release: Iterable[str]) -> list[str]:
-    """Keys in neither this release nor the previous one.
+def clearable(remote: Remote, release: Iterable[str], owner: str = "") -> list[str]:
+    """Keys in neither this release nor the previous one, which the index names as the owner's.
 
     The previous release is what the index says is not superseded. What it does not know
     at all could belong to it, and stays.
     """
+    return [key for key, _ in _superseded(remote, release, owner)]
+
+
+def _superseded(remote: Remote, release: Iterable[str], owner: str) -> Iterator[tuple[str, Entry]]:
     current = set(release)
-    return sorted(
-        key
-        for key in remote.objects
-        if key not in current and (entry := remote.entry(key)) and entry.superseded is not None
-    )
+    for key in sorted(remote.objects):
+        entry = remote.entry(key)
+        if key not in current and entry and entry.superseded is not None and entry.is_of(owner):
+            yield key, entry

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from sys import intern
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
+from django.utils.crypto import salted_hmac
 
 from herokuify.collect.engine import Collection
 from herokuify.collect.index import index_key
-from herokuify.collect.options import Options, Outcome, PublishError, RemoveError, Target
+from herokuify.collect.options import (
+    Options,
+    Outcome,
+    PublishError,
+    RemoveError,
+    Target,
+    VanishedError,
+)
 from herokuify.collect.release import Found, NotStagedError, Release
 from herokuify.collect.report import Progress
+from herokuify.collect.visitors import confirm_public, is_at_bucket
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3.client import COLLECT
 from herokuify.s3.errors import explain, explained, failures
@@ -27,6 +40,11 @@ from herokuify.storage.cached import CachedS3BotoStorage
 from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.staging import needs_staging, sends_by_itself
 from herokuify.storage.static import S3StaticStorage, compressed_prefix, is_bundle
+
+logger = logging.getLogger("herokuify.collect")
+
+#: How often a run begins anew because another one has removed what it needs.
+ROUNDS = 3
 
 
 class Scope(enum.Enum):
@@ -66,32 +84,63 @@ def collect(
         scope = Scope.ADDITIONS
     for method in sorted(sends_by_itself(storage)):
         raise NotStagedError(storage, method)
-    with ExitStack() as stack:
-        collection = stack.enter_context(
-            _collection(storage, options, progress, scope, sorted(found))
-        )
+    is_staged = needs_staging(storage) and not options.is_dry_run
+
+    def run(collection: Collection) -> None:
         release = Release(storage, collection, options)
-        if needs_staging(storage) and not options.is_dry_run:
-            folder = stack.enter_context(TemporaryDirectory(prefix="herokuify-"))
-            release.add_staged(found, folder, post_process=post_process)
-        elif post_process and isinstance(storage, S3ManifestStaticStorage):
-            release.add_hashed(storage, found)
-        else:
-            release.add_plain(found)
-        release.add_bundles(bundles)
-        collection.publish()
+        with TemporaryDirectory(prefix="herokuify-") if is_staged else nullcontext("") as folder:
+            if is_staged:
+                release.add_staged(found, folder, post_process=post_process)
+            elif post_process and isinstance(storage, S3ManifestStaticStorage):
+                release.add_hashed(storage, found)
+            else:
+                release.add_plain(found)
+            release.add_bundles(bundles)
+            collection.publish()
         release.activate_manifest()
         collection.prune_and_save_index()
-    return collection.outcome
+
+    return _run(run, storage, options, progress, scope, sorted(found))
 
 
 def publish_bundles(storage: S3StaticStorage, progress: Progress) -> Outcome:
     """Publish the bundles that the local offline manifest names, and remember them."""
-    with _collection(storage, Options(), progress, Scope.BUNDLES) as collection:
+
+    def run(collection: Collection) -> None:
         Release(storage, collection, Options()).add_bundles(list(offline_bundles(storage)))
         collection.publish()
         collection.prune_and_save_index()
-    return collection.outcome
+
+    return _run(run, storage, Options(), progress, Scope.BUNDLES)
+
+
+def _run(
+    work: Callable[[Collection], None],
+    storage: S3StaticStorage,
+    options: Options,
+    progress: Progress,
+    scope: Scope,
+    names: Sequence[str] = (),
+) -> Outcome:
+    """Do the work; anew, on what is there then, when another run gets in its way."""
+    earlier = None
+    for _ in range(ROUNDS):
+        try:
+            with _collection(storage, options, progress, scope, names) as collection:
+                work(collection)
+            return collection.outcome.after(earlier)
+        except VanishedError:
+            earlier = collection.outcome.after(earlier)
+            progress.collected = progress.unchanged = 0
+            logger.warning(
+                "Another collectstatic has removed files that this release needs: they are sent "
+                "again."
+            )
+    raise CommandError(
+        "Again and again, another collectstatic has removed files that this release needs. Run "
+        "collectstatic when no other is at work on "
+        f"s3://{storage.bucket_name}/{storage.location.strip('/')}/."
+    )
 
 
 def bundles_record(storage: CachedS3BotoStorage) -> Path:
@@ -152,6 +201,8 @@ def _collection(
         has_manifest=isinstance(storage, S3ManifestStaticStorage),
         in_scope=lambda key: scope.includes(is_bundle=is_bundle(key.removeprefix(prefix))),
         create_bucket=_bucket_maker(storage, options),
+        confirm_public=partial(confirm_public, storage) if is_at_bucket(storage) else None,
+        owner=_owner(),
         expected=[intern(prefix + name) for name in names],
     )
     with explained(destination, "s3:ListBucket"):
@@ -170,6 +221,22 @@ def _collection(
         raise explain(error, destination) from error
     finally:
         collection.close()
+
+
+def _owner() -> str:
+    """Eight hex digits that tell this app from another one that shares the location.
+
+    They are the same in each build of the app: a key that is made up at each start is none.
+    """
+    try:
+        key: str = settings.SECRET_KEY
+    except ImproperlyConfigured:  # there is none, as in many a build
+        key = ""
+    known = key if key in os.environ.values() else ""
+    urls = str(getattr(settings, "ROOT_URLCONF", ""))
+    return salted_hmac(
+        "herokuify.collect", urls, secret=f"{known}.", algorithm="sha256"
+    ).hexdigest()[:8]
 
 
 def _concurrency() -> int:

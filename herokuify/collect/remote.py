@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
-from herokuify.collect.index import Entry, dump_index, parse_index
+from herokuify.collect.inactivity import InactivityTimeout
+from herokuify.collect.index import Entry, dump_index, is_removing, parse_index
 from herokuify.collect.listing import Listed, Listing
-from herokuify.s3.errors import code_of, failures
+from herokuify.s3.errors import code_of, failures, status_of
 from herokuify.s3.threads import Threads
 
 if TYPE_CHECKING:
@@ -17,9 +20,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("herokuify.collect")
 
+#: Seconds that a run may take between its word that it removes objects and the last removal.
+REMOVING = 60.0
+
 
 class BucketMissingError(Exception):
     """There is no bucket; its cause is S3's answer."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """The stored index, and by what another version of it shows."""
+
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    #: "" while there is none, or none that can be read.
+    etag: str = ""
+    #: Whether a run that may still be at work is about to remove objects.
+    is_removing: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,12 +46,19 @@ class Remote:
     objects: Mapping[str, Listed] = field(default_factory=dict)
     entries: Mapping[str, Entry] = field(default_factory=dict)
     requests: int = 0
+    etag: str = ""  # the index's
+    is_removing: bool = False
 
     def entry(self, key: str) -> Entry | None:
         """The object's entry, if the listing confirms it."""
         entry = self.entries.get(key)
         listed = self.objects.get(key)
         return entry if entry and listed and entry.etag == listed.etag else None
+
+    @property
+    def is_index_lost(self) -> bool:
+        """Whether there are objects, and nothing tells whose they are."""
+        return bool(self.objects) and not self.entries
 
 
 def read(listing: Listing, index_key: str) -> Remote:
@@ -45,36 +69,94 @@ def read(listing: Listing, index_key: str) -> Remote:
     """
     threads = Threads(1)
     try:
-        index = threads.submit(lambda: _load_index(listing.client, listing.bucket, index_key))
+        loading = threads.submit(lambda: _load_index(listing.client, listing.bucket, index_key))
         try:
             objects = listing.read()
         except failures() as error:
             if code_of(error) == "NoSuchBucket":
                 raise BucketMissingError from error
             raise
-        return Remote(objects, index.result(), requests=listing.requests + 1)
+        index = loading.result()
+        requests = listing.requests + 1
+        return Remote(objects, index.entries, requests, index.etag, index.is_removing)
     finally:
         threads.close()
 
 
-def _load_index(client: S3Client, bucket: str, key: str) -> Mapping[str, Entry]:
+def look(client: S3Client, bucket: str, key: str, etag: str) -> Index | None:
+    """Load the index anew; None while it is still the one with this ETag."""
     try:
-        stored = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return _changed(client, bucket, key, etag)
     except failures() as error:
-        if code_of(error) not in {"NoSuchKey", "NoSuchBucket", "404"}:
-            warn(bucket, key, code_of(error) or str(error))
-        return {}
-    return parse_index(stored)
+        # Whoever can't read it was told so at the start.
+        is_absent = code_of(error) in _ABSENT
+        return Index() if etag and is_absent else None
 
 
-def save_index(client: S3Client, bucket: str, key: str, entries: Mapping[str, Entry]) -> None:
-    """Store the index; where that is refused, the next run compares every file anew."""
+def wait_for_removal(client: S3Client, bucket: str, key: str, timeout: InactivityTimeout) -> None:
+    """Return when no run is about to remove objects: what it removes must show."""
+    for _ in range(int(REMOVING)):
+        if not _load_index(client, bucket, key).is_removing:
+            return
+        timeout.reset()
+        time.sleep(1)
+
+
+def _load_index(client: S3Client, bucket: str, key: str) -> Index:
     try:
-        client.put_object(
-            Bucket=bucket, Key=key, Body=dump_index(entries), ContentType="application/gzip"
+        return _changed(client, bucket, key, "") or Index()
+    except failures() as error:
+        if code_of(error) not in _ABSENT:
+            warn(bucket, key, code_of(error) or str(error))
+        return Index()
+
+
+_ABSENT = {"NoSuchKey", "NoSuchBucket", "404"}
+
+
+def _changed(client: S3Client, bucket: str, key: str, etag: str) -> Index | None:
+    condition: Any = {"IfNoneMatch": f'"{etag}"'} if etag else {}
+    try:
+        answer = client.get_object(Bucket=bucket, Key=key, **condition)
+        stored = answer["Body"].read()
+    except failures() as error:
+        if status_of(error) == 304:
+            return None
+        raise
+    found = answer.get("ETag", "").strip('"')
+    if found and found == etag:  # of a service that knows no conditions
+        return None
+    return Index(parse_index(stored), found, is_removing(stored) and _is_young(answer))
+
+
+def _is_young(answer: Any) -> bool:
+    """Whether who wrote the index may still be at work, by the server's own clock."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    modified = answer.get("LastModified")
+    if not (date and modified):
+        return False
+    age: float = (parsedate_to_datetime(date) - modified).total_seconds()
+    return age < REMOVING
+
+
+def save_index(
+    client: S3Client, bucket: str, key: str, entries: Mapping[str, Entry], removing: str = ""
+) -> str:
+    """Store the index; returns its ETag, "" where it was refused.
+
+    Then the next run compares every file anew, and removes nothing that it has not sent itself.
+    """
+    try:
+        answer = client.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=dump_index(entries, removing),
+            ContentType="application/gzip",
         )
     except failures() as error:
         warn(bucket, key, code_of(error) or str(error))
+        return ""
+    return str(answer.get("ETag", "")).strip('"')
 
 
 def warn(bucket: str, key: str, reason: str) -> None:

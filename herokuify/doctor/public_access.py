@@ -10,7 +10,7 @@ from django.conf import settings
 from herokuify.conf.addresses import parse_s3_url
 from herokuify.conf.hosts import site_origins
 from herokuify.doctor.findings import Finding, Subject
-from herokuify.doctor.web import Page, UnreachableError, fetch
+from herokuify.s3.web import Page, UnreachableError, fetch
 from herokuify.storage import S3BotoStorage
 from herokuify.storage.static import S3StaticStorage, joined
 

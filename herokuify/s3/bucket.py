@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
-from threading import Lock
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, cast
 
 from herokuify.exceptions import S3ConfigurationError, S3Error
@@ -38,7 +41,30 @@ def create(client: S3Client, destination: Destination, public: Sequence[str]) ->
     # fails would take the other's bucket away.
     with _creating:
         if not _exists(client, destination):
-            _make_ready(client, destination, public)
+            with _terminated_by_exception():
+                _make_ready(client, destination, public)
+
+
+@contextmanager
+def _terminated_by_exception() -> Iterator[None]:
+    """Have SIGTERM end the block as Ctrl-C does, so that what has begun is undone.
+
+    A server with a handler of its own, such as gunicorn's, keeps it.
+    """
+    is_main = current_thread() is main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _exit(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough: the bucket is being removed
+    sys.exit(128 + number)
 
 
 def _exists(client: S3Client, destination: Destination) -> bool:
@@ -56,7 +82,13 @@ def _exists(client: S3Client, destination: Destination) -> bool:
 def _make_ready(client: S3Client, destination: Destination, public: Sequence[str]) -> None:
     from botocore.exceptions import BotoCoreError
 
-    if not make(client, destination):
+    try:
+        is_new = make(client, destination)
+    except (KeyboardInterrupt, SystemExit):
+        if _exists(client, destination):  # S3 was faster than its answer
+            _remove(client, destination)
+        raise
+    if not is_new:
         wait(client, destination)
         return
     logger.warning("AWS_AUTO_CREATE_BUCKET: created the bucket %s.", destination.bucket)
@@ -87,7 +119,8 @@ def make(client: S3Client, destination: Destination) -> bool:
         except ClientError as error:
             # Two dynos start at once: the other one's bucket is as good as ours.
             if code_of(error) in {"BucketAlreadyOwnedByYou", "OperationAborted"}:
-                return False
+                # Or it is this very one, and the answer to an earlier attempt was lost.
+                return bool(error.response["ResponseMetadata"].get("RetryAttempts"))
             if code_of(error) == "BucketAlreadyExists":
                 raise S3ConfigurationError(
                     f"{destination.storage}: the bucket {destination.bucket!r} belongs to somebody "

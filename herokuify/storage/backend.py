@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -301,9 +302,14 @@ class S3BotoStorage(BaseStorage):
         content_type: str | None,
         *,
         may_replace: bool | None = None,
+        is_hashed: bool | None = None,
     ) -> None:
         """Store the bytes as one object; ``file_overwrite`` decides unless ``may_replace`` does."""
-        parameters = self.parameters_for(name, content_type, is_hashed=self.is_hashed_name(name))
+        if is_hashed is None:
+            source.seek(0)
+            is_hashed = self.is_content_named(name, lambda: nullcontext(source))
+            source.seek(0)
+        parameters = self.parameters_for(name, content_type, is_hashed=is_hashed)
         if may_replace is None:
             may_replace = bool(self.file_overwrite)
         smaller = compressed(source) if self.can_be_gzipped(parameters) else None
@@ -354,7 +360,7 @@ class S3BotoStorage(BaseStorage):
         """Return AWS_S3_OBJECT_PARAMETERS; subclasses may choose by the object's key."""
         return dict(self.object_parameters)
 
-    def is_hashed_name(self, name: str) -> bool:
+    def is_content_named(self, name: str, opener: Callable[[], Any]) -> bool:
         """Whether another content would have another name, so that caches may keep it for ever."""
         return False
 
@@ -392,7 +398,7 @@ class S3BotoStorage(BaseStorage):
 
     def writer_for(self, name: str) -> Writer:
         """Return what ``open(name, "w")`` writes to."""
-        parameters = self.parameters_for(name, is_hashed=self.is_hashed_name(name))
+        parameters = self.parameters_for(name)
         if self.can_be_gzipped(parameters):
             return self.buffered_writer(name)
         return MultipartWriter(

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from django.core.files.base import File
 LARGE = 8 * 1024 * 1024
 #: Bytes; most files are smaller. A buffer is as large as what is asked for, not as what comes.
 CHUNK = 64 * 1024
+_HEX = re.compile(r"(?<![0-9a-f])[0-9a-f]{8,}(?![0-9a-f])")
 
 
 def spool() -> BinaryIO:
@@ -208,6 +210,27 @@ class ChangedError(Exception):
 
     def __init__(self) -> None:
         super().__init__("The file changed while it was collected. Run collectstatic again.")
+
+
+def carries_hash(name: str, opener: Callable[[], BinaryIO]) -> bool:
+    """Whether a name holds eight or more hex digits of its content's own hash.
+
+    Only then another content has another name, and caches may keep it for ever.
+    """
+    digits = set(_HEX.findall(name))
+    return bool(digits) and any(
+        digest.startswith(tuple(digits))
+        for algorithm in ("md5", "sha256", "sha1", "sha512")  # MD5 is Django's
+        for digest in [_hexdigest(algorithm, opener)]
+    )
+
+
+def _hexdigest(algorithm: str, opener: Callable[[], BinaryIO]) -> str:
+    hasher = hashlib.new(algorithm, usedforsecurity=False)
+    with opener() as file:
+        while chunk := file.read(CHUNK):
+            hasher.update(chunk)
+    return hasher.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import posixpath
+import re
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestFilesMixin
@@ -194,10 +195,20 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         for name in unwanted:
             self.delete(name)
 
-    def is_hashed_name(self, name: str) -> bool:
-        """Compressor's output is, and what Django saves while it hashes."""
-        is_hashing = self._deletions is not None and name != self.manifest_name
-        return is_hashing or super().is_hashed_name(name)
+    def is_content_named(self, name: str, opener: Callable[[], Any]) -> bool:
+        """Whether the name holds the content's hash, Django's or that of ``file_hash()``."""
+        if super().is_content_named(name, opener):
+            return True
+        if type(self).file_hash is ManifestFilesMixin.file_hash:
+            return False
+        with opener() as file:
+            own = self.file_hash(name, File(file, name))
+        pattern = rf"(?<![0-9A-Za-z]){re.escape(str(own or ''))}(?![0-9A-Za-z])"
+        return self._depends_on_content(name, own) and bool(re.search(pattern, name))
+
+    def _depends_on_content(self, name: str | None, found: Any) -> bool:
+        """Whether ``file_hash()`` has looked at what is in the file."""
+        return bool(found) and found != self.file_hash(cast(str, name), ContentFile(b"\0herokuify"))
 
     def save_manifest(self) -> None:
         """Write the manifest to STATIC_ROOT, then its copies to S3, the usual name last."""
@@ -205,14 +216,22 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         if self._stage is not None:
             return
         manifest = (self.read_manifest() or "").encode()
-        for name in self.manifest_names(self.manifest_hash):
-            self.put(name, io.BytesIO(manifest), None, may_replace=True)
+        copy, usual = self.manifest_names(self.manifest_hash)
+        for name, is_hashed in (
+            (copy, self.is_manifest_hashed(self.manifest_hash)),
+            (usual, False),
+        ):
+            self.put(name, io.BytesIO(manifest), None, may_replace=True, is_hashed=is_hashed)
         self.reload_manifests()
 
     def manifest_names(self, manifest_hash: str) -> tuple[str, str]:
         """The manifest's two names on S3: under its own hash, and its usual name."""
         stem, suffix = posixpath.splitext(self.manifest_name)
         return f"{stem}.{manifest_hash}{suffix}", self.manifest_name
+
+    def is_manifest_hashed(self, manifest_hash: str) -> bool:
+        """Whether another manifest would have another hash."""
+        return self._depends_on_content(None, manifest_hash)
 
     def activate_manifest(self, manifest: bytes) -> None:
         """Put a manifest in force here: in STATIC_ROOT, and in every instance."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
@@ -15,7 +15,7 @@ from storages.utils import setting
 
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3.headers import pattern
-from herokuify.storage.content import Content
+from herokuify.storage.content import Content, carries_hash
 from herokuify.storage.locations import check_base_url, located
 from herokuify.storage.staging import Stageable
 
@@ -124,10 +124,13 @@ class S3StaticStorage(Stageable):
         url = joined(self.base_url, name)
         return f"{url}?{urlencode(parameters)}" if parameters else url
 
-    def is_hashed_name(self, name: str) -> bool:
-        """Compressor's output is, ``CACHE/css/output.0123456789ab.css``, and a bundler's."""
+    def is_content_named(self, name: str, opener: Callable[[], Any]) -> bool:
+        """Whether the name holds the content's hash, or is said to.
+
+        compressor names its output so: ``CACHE/css/output.0123456789ab.css``.
+        """
         is_compressed = is_bundle(name) and _COMPRESSED_NAME.fullmatch(name)
-        return name in self.immutable or bool(is_compressed)
+        return name in self.immutable or bool(is_compressed) or carries_hash(name, opener)
 
     def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
         """For ever where the name changes with the content, five minutes elsewhere."""

@@ -24,6 +24,7 @@ from herokuify.collect.index import Entry, parse_index
 from herokuify.management.commands.collectstatic import Command
 from herokuify.s3.client import RetryProfile
 from herokuify.s3.destination import Destination
+from herokuify.s3.policies import public_policy
 from tests.collect.runs import Run, start
 from tests.collect.sites import SMALL, Files
 from tests.replay import Proxy, replay
@@ -275,6 +276,8 @@ def make_site(
     def make(server: S3Server, files: Files = SMALL, *, proxy: Proxy | None = None) -> Site:
         bucket = f"test-{os.urandom(8).hex()}"
         client_of(server).create_bucket(Bucket=bucket)
+        policy = json.dumps(public_policy(server.region, bucket, ["static"]))
+        client_of(server).put_bucket_policy(Bucket=bucket, Policy=policy)
         site = Site(tmp_path / "site", settings, server, proxy or proxies(server), bucket)
         made.append(site)
         site.write(files)

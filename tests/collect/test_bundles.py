@@ -14,6 +14,7 @@ from django.templatetags.static import static
 from jinja2 import Environment
 
 import herokuify.compress
+from herokuify.collect.index import Entry, dump_index
 from tests.collect.conftest import FINDER, INDEX, MANIFEST_CLASS, PLAIN_CLASS, Site, write
 from tests.fault_proxy import for_keys, recorded
 from tests.replay import ACCESS_DENIED
@@ -184,6 +185,10 @@ class TestCompress:
         site.collect()
         run_compress(site)
         site.put("CACHE/css/output.000000000000.css", b"old")
+        site.put("CACHE/css/foreign.css", b"of another's")
+        etag = site.head("CACHE/css/output.000000000000.css")["ETag"].strip('"')
+        old = {"static/CACHE/css/output.000000000000.css": Entry(etag, "d", "f")}
+        site.put_index(dump_index({**site.index(), **old}))
         site.collect()
         assert superseded(site) == {"css/output.000000000000.css"}
 

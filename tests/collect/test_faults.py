@@ -75,7 +75,7 @@ class TestBadNetwork:
             assert {name: remote[name] for name in django} == django
         with recorded(site.proxy) as traffic:
             site.collect()
-        assert traffic.operations == {"ListObjects": 1, "GetObject": 1}
+        assert traffic.operations == {"ListObjects": 1, "GetObject": 2}
 
     def test_one_key_refused_for_ever(self, each_site: Site) -> None:
         site = each_site

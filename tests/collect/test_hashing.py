@@ -41,7 +41,7 @@ class TestOnS3:
         # Every one of the names is recognized in the listing.
         with recorded(site.proxy) as traffic:
             site.collect()
-        assert traffic.operations == {"ListObjects": 1, "GetObject": 1}
+        assert traffic.operations == {"ListObjects": 1, "GetObject": 2}
 
     def test_with_the_admin(self, site: Site) -> None:
         site.configure(STATICFILES_FINDERS=[FINDER, ADMIN])

@@ -193,8 +193,6 @@ class TestNextIndex:
             "new": known("new"),
             "old": known("old", NOW),
             "older": known("older", NOW - DAY),
-            "unknown": Entry("unknown", "", "", NOW),
-            "foreign": Entry("foreign", "", "", NOW),
         }
 
     def test_of_the_same_release_is_the_same(self) -> None:

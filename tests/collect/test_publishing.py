@@ -256,7 +256,7 @@ class TestRetries:
         assert {name: site.read(name) for name in names} == tree(site.source)
         with recorded(site.proxy) as traffic:
             site.collect()
-        assert traffic.operations == {"ListObjects": 1, "GetObject": 1}
+        assert traffic.operations == {"ListObjects": 1, "GetObject": 2}
 
 
 def test_manifest_names_only_what_was_sent(each_site: Site) -> None:

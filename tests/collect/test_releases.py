@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from herokuify.collect.index import Entry, dump_index
 from tests.collect.conftest import INDEX, PLAIN_CLASS, Site, tree
 from tests.fault_proxy import for_keys, is_put, key_of, recorded
 from tests.replay import ACCESS_DENIED, Document, Request
@@ -123,18 +124,27 @@ class TestPrune:
         superseded = {entries[f"static/{name}"].superseded for name in releases.own(1)}
         assert superseded == {int(releases.clock.start + 45 * DAY)}
 
-    def test_unknown_age_counts_as_now(self, releases: Releases) -> None:
+    @pytest.mark.parametrize("stored", [b"lost", None])
+    def test_with_the_index_lost_nothing_goes(
+        self, releases: Releases, stored: bytes | None
+    ) -> None:
+        """Who has sent what was there is not known any more, and never again."""
         releases.deploy(1, day=0)
         releases.deploy(2, day=1)
-        releases.site.put("by-hand.txt", b"?")
-        releases.site.put_index(b"lost")
-        releases.deploy(3, "--prune", "30", day=500)
-        assert releases.present(1, 2, 3) == {1, 2, 3}
-        releases.deploy(4, "--prune", "30", day=529)
-        assert releases.present(1, 2, 3, 4) == {1, 2, 3, 4}
-        releases.deploy(5, "--prune", "30", day=531)
-        assert releases.present(1, 2, 3, 4, 5) == {3, 4, 5}
-        assert "by-hand.txt" not in releases.site.names()
+        if stored is None:
+            releases.site.client.delete_object(Bucket=releases.site.bucket, Key=INDEX)
+        else:
+            releases.site.put_index(stored)
+        there = releases.site.names()
+        output = releases.deploy(3, "--prune", "30", day=500)
+        assert output.count("Nothing was removed: the index s3://") == 1
+        assert there <= releases.site.names()
+        # What is in release 3, too, was asked for, and is known again.
+        output = releases.deploy(4, "--prune", "30", day=529)
+        assert "Nothing was removed" not in output
+        releases.deploy(5, "--prune", "0", day=600)
+        releases.deploy(6, "--prune", "0", "--clear", day=700)
+        assert releases.present(1, 2, 3, 4, 5, 6) == {1, 2, 5, 6}
 
     def test_what_was_written_since_is_young(self, releases: Releases) -> None:
         """A superseded object that came back by another way than collectstatic."""
@@ -162,7 +172,7 @@ class TestPrune:
         assert releases.site.remote_tree() == before
         assert releases.site.index() == index
 
-    def test_removes_after_publishing_and_before_the_index(self, releases: Releases) -> None:
+    def test_removes_after_publishing_and_announcing_it(self, releases: Releases) -> None:
         releases.deploy(1, day=0)
         releases.deploy(2, day=1)
         with recorded(releases.site.proxy) as traffic:
@@ -172,7 +182,8 @@ class TestPrune:
             for request in traffic.requests
             if is_put(request) or "delete" in request.query
         ]
-        assert steps[-3:] == ["staticfiles.json", "delete", INDEX]
+        # The index tells other runs beforehand.
+        assert steps[-4:] == ["staticfiles.json", INDEX, "delete", INDEX]
         assert steps.count("delete") == 1
 
     def test_setting_prunes_every_run(self, releases: Releases) -> None:
@@ -228,7 +239,63 @@ class TestClear:
         releases.deploy(3, "--clear")
         assert releases.present(1, 2, 3) == {1, 2, 3}
         releases.deploy(4, "--clear")
-        assert releases.present(1, 2, 3, 4) == {3, 4}
+        releases.deploy(5, "--clear")
+        assert releases.present(1, 2, 3, 4, 5) == {1, 2, 4, 5}
+
+    @pytest.mark.parametrize("arguments", [["--clear"], ["--prune", "0"]])
+    def test_what_others_put_there_stays(self, releases: Releases, arguments: list[str]) -> None:
+        site = releases.site
+        foreign = {"uploads/brochure.pdf": b"PDF", "css/zoo.css": b"a{}", "only-2.txt": b"theirs"}
+        site.put("uploads/brochure.pdf", b"PDF")
+        for number in range(1, 5):
+            releases.deploy(number, *arguments, day=number * 100)
+            # Also what comes later, under a new name or one of ours.
+            for name, body in foreign.items():
+                site.put(name, body)
+        for name, body in foreign.items():
+            assert site.read(name) == body
+        # As an earlier version has remembered all that was listed.
+        etag = site.head("uploads/brochure.pdf")["ETag"].strip('"')
+        known = {**site.index(), "static/uploads/brochure.pdf": Entry(etag, "", "", 1)}
+        site.put_index(dump_index(known))
+        releases.deploy(5, *arguments, day=500)
+        assert set(foreign) <= site.names()
+
+    @pytest.mark.parametrize("arguments", [["--clear"], ["--prune", "0"]])
+    @pytest.mark.parametrize("setting", ["ROOT_URLCONF", "SECRET_KEY"])
+    def test_what_another_app_of_ours_needs_stays(
+        self,
+        releases: Releases,
+        arguments: list[str],
+        setting: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Two projects, and two apps of one project, that share the location."""
+        site = releases.site
+
+        def deploy(app: str, number: int) -> dict[str, str]:
+            site.configure(**{setting: f"{app}-0123456789"})
+            if setting == "SECRET_KEY":
+                monkeypatch.setenv("DJANGO_KEY", f"{app}-0123456789")
+            site.write({f"{app}.txt": app, "css/base.css": f"/* {app} {number} */"})
+            releases.clock.day += 10
+            site.collect(*arguments)
+            site.remove(f"{app}.txt")
+            paths: dict[str, str] = json.loads((site.root / "staticfiles.json").read_text())[
+                "paths"
+            ]
+            return paths
+
+        shop = deploy("shop", 1)
+        old = [deploy("blog", number) for number in range(1, 6)]
+        assert set(shop.values()) <= site.names()
+        # An app's own still go, and what both have stays.
+        assert old[0]["css/base.css"] not in site.names()
+        assert old[4]["css/base.css"] in site.names()
+        for number in range(2, 6):
+            deploy("shop", number)
+        assert set(old[4].values()) <= site.names()
+        assert shop["css/base.css"] not in site.names()
 
     def test_dry_run(self, releases: Releases) -> None:
         releases.deploy(1)
@@ -246,11 +313,10 @@ class TestClear:
         outside = ["static", "static2/a.txt", "media/a.txt", "a.txt", "cube/static/a.txt"]
         for key in outside:
             site.client.put_object(Bucket=site.bucket, Key=key, Body=b"")
-        site.put("inside.txt", b"")
         for number in (1, 2, 3):
             releases.deploy(number, "--clear", "--prune", "0", day=number * 100)
         assert set(outside) <= site.names("")
-        assert "inside.txt" not in site.names()
+        assert "only-1.txt" not in site.names()
 
     @pytest.mark.parametrize("arguments", [[], ["--clear"], ["--dry-run"]])
     def test_root_location_is_refused(self, site: Site, arguments: list[str]) -> None:

@@ -91,6 +91,8 @@ class Command(collectstatic.Command):
         if self.clear:
             which = f"{len(outcome.removed)} files that neither this nor the previous release has"
             self.log(f"--clear: {'would remove' if self.dry_run else 'removed'} {which}.", level=1)
+        if outcome.kept_because:
+            self.log(f"Nothing was removed: {outcome.kept_because}.", level=1)
         self.summary = self._summarized(outcome, progress)
         return {
             **collected,

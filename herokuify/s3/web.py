@@ -39,8 +39,10 @@ class Page:
         return f"{self.status} {code[1].decode()}" if code else str(self.status)
 
 
-def fetch(url: str, *, origin: str = "", ca_file: str | None = None) -> Page:
-    """GET a URL without credentials, as a browser on a page of ``origin`` does.
+def fetch(
+    url: str, *, origin: str = "", ca_file: str | None = None, first_byte: bool = False
+) -> Page:
+    """GET a URL, or its first byte, without credentials, as a browser on a page of ``origin`` does.
 
     Redirects are followed. Raises UnreachableError.
     """
@@ -48,7 +50,8 @@ def fetch(url: str, *, origin: str = "", ca_file: str | None = None) -> Page:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"}:
         raise UnreachableError(f"{_shown(url)} is no URL of the web.", "Fix STATIC_URL.")
-    headers = {"User-Agent": "herokuify-doctor"} | ({"Origin": origin} if origin else {})
+    headers = {"User-Agent": "herokuify"} | ({"Origin": origin} if origin else {})
+    headers |= {"Range": "bytes=0-0"} if first_byte else {}
     request = Request(url, headers=headers)  # noqa: S310 (checked above)
     context = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
     try:

@@ -1,0 +1,63 @@
+"""Whether visitors can read what is about to be published."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from herokuify.conf.addresses import parse_s3_url
+from herokuify.exceptions import S3ConfigurationError
+from herokuify.s3.client import PROBE
+from herokuify.s3.web import UnreachableError, fetch
+from herokuify.storage.static import S3StaticStorage, joined
+
+logger = logging.getLogger("herokuify.collect")
+
+#: The policy of a new bucket takes a moment to have effect everywhere.
+ATTEMPTS = 4
+_EMPTY = 416  # of a file without a first byte
+_UNKNOWN = "Whether visitors can read the static files is not known: %s"
+_HINT = (
+    "python manage.py herokuify bucket --apply (a policy that lets anyone read static files alone; "
+    "where the AWS account blocks public policies, it says so)"
+)
+
+
+def is_at_bucket(storage: S3StaticStorage) -> bool:
+    """Whether STATIC_URL is the bucket's own address, so that its answer is S3's."""
+    return parse_s3_url(storage.base_url, endpoint_url=storage.endpoint_url) is not None
+
+
+def confirm_public(storage: S3StaticStorage, key: str) -> None:
+    """Ask for a static file as a visitor does, at the bucket's own address.
+
+    Warns when it is refused, for somebody may be about to open the bucket, or this machine be
+    no visitor; with AWS_AUTO_CREATE_BUCKET raises S3ConfigurationError: it is left to us then,
+    and was not made ready.
+    """
+    location = storage.location.strip("/")
+    url = joined(storage.base_url, key.removeprefix(f"{location}/"))
+    ca_file = storage.verify if isinstance(storage.verify, str) else None
+    attempts = ATTEMPTS if storage.auto_create_bucket else 1
+    for attempt in range(1, attempts + 1):
+        try:
+            status = fetch(url, ca_file=ca_file, first_byte=True).status
+        except UnreachableError as error:
+            logger.warning(_UNKNOWN, f"{error} {error.hint}")
+            return
+        if status not in {401, 403}:
+            break
+        if attempt < attempts:
+            time.sleep(PROBE.pause(attempt))
+    else:
+        problem = (
+            f"{type(storage).__name__}: visitors can't read the static files in "
+            f"s3://{storage.bucket_name}/{location}/: {url} answers {status} to a request without "
+            "credentials."
+        )
+        if storage.auto_create_bucket:
+            raise S3ConfigurationError(f"{problem} The release is not published.", _HINT)
+        logger.warning("%s %s", problem, _HINT)
+        return
+    if status >= 300 and status != _EMPTY:
+        logger.warning(_UNKNOWN, f"{url} answers {status}. Check STATIC_URL.")

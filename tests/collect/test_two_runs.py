@@ -1,0 +1,220 @@
+"""Two runs at once: one publishes, and another removes what it needs."""
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management.base import CommandError
+
+from herokuify.collect import remote
+from tests.collect.conftest import INDEX, MANIFEST_CLASS, PLAIN_CLASS, MakeSite, Site
+from tests.collect.runs import Run
+from tests.collect.sites import SMALL, Files
+from tests.fault_proxy import key_of
+from tests.replay import Proxy, Request, replay
+from tests.servers import S3Server
+
+pytestmark = pytest.mark.once
+
+OLD: Files = {**SMALL, "css/base.css": "/* old */", "js/site.js": "// old", "old.txt": "old"}
+NEW: Files = {**SMALL, "css/base.css": "/* new */", "js/site.js": "// new", "new.txt": "new"}
+
+
+class Pause:
+    """Holds a request of a run until others are done; the run that sends it has its own proxy."""
+
+    def __init__(self, matches: Callable[[Request], bool]) -> None:
+        self.matches = matches
+        self.has_come = threading.Event()
+        self.goes_on = threading.Event()
+        self.is_over = False
+
+    def __call__(self, request: Request) -> None:
+        if not self.is_over and self.matches(request):
+            self.is_over = True
+            self.has_come.set()
+            assert self.goes_on.wait(60)
+
+
+class Two:
+    """A site that is collected from two machines, each with its own way to the bucket."""
+
+    def __init__(self, site: Site, proxy: Proxy) -> None:
+        self.site = site
+        self.proxy = proxy  # of the run that is held
+
+    def be(self, number: int, files: Files) -> None:
+        """Have the next run be of this machine, with these files."""
+        site = self.site
+        site.source = site.folder / f"source{number}"
+        site.root = site.folder / f"root{number}"
+        for path in site.source.rglob("*"):
+            if path.is_file():
+                path.unlink()
+        site.write(files)
+        url = (self.proxy if number == 1 else site.proxy).url
+        site.configure(
+            STATICFILES_DIRS=[site.source],
+            STATIC_ROOT=site.root,
+            COMPRESS_ROOT=site.root,
+            AWS_S3_ENDPOINT_URL=url,
+            STATIC_URL=f"{url}/{site.bucket}/static/",
+        )
+
+    def hold(self, files: Files, pause: Pause, *arguments: str) -> Run:
+        """Start a run of the first machine, and wait until it is held."""
+        self.be(1, files)
+        self.proxy.rule = pause
+        run = self.site.start(*arguments)
+        while run.process.is_alive() and not pause.has_come.is_set():
+            pause.has_come.wait(0.05)
+        assert pause.has_come.is_set(), run.text
+        return run
+
+    def collect(self, files: Files, *arguments: str) -> None:
+        """A whole run of the second machine."""
+        self.be(2, files)
+        self.site.collect(*arguments)
+
+    def assert_served(self, number: int, files: Files) -> None:
+        """All that a machine's slug refers to is there."""
+        root: Path = self.site.folder / f"root{number}"
+        names = self.site.names()
+        paths: dict[str, Any] = dict.fromkeys(files)
+        if (root / "staticfiles.json").exists():
+            paths = json.loads((root / "staticfiles.json").read_bytes())["paths"]
+            assert set(paths) == set(files)
+            paths = dict.fromkeys(paths.values())
+        missing = set(paths) - names
+        assert not missing
+
+
+@pytest.fixture
+def two(make_site: MakeSite, s3: S3Server) -> Any:
+    with ExitStack() as stack:
+        proxy = stack.enter_context(replay(s3.endpoint_url))
+        site = make_site(s3, {})
+        yield Two(site, proxy)
+        proxy.rule = None
+
+
+def is_look(request: Request) -> bool:
+    """Of the first machine: it has listed, and reads the index anew."""
+    return (
+        key_of(request) == INDEX
+        and request.method == "GET"
+        and ("if-none-match" in request.headers)
+    )
+
+
+MOMENTS: dict[str, Callable[[Request], bool]] = {
+    "index read": lambda r: r.method == "GET" and key_of(r) == INDEX,
+    "first write": lambda r: r.method == "PUT",
+    "announcement": lambda r: r.method == "PUT" and key_of(r) == INDEX,
+    "second look": is_look,
+    "manifest's copy": lambda r: r.method == "PUT" and "/staticfiles." in r.path,
+    "manifest": lambda r: r.method == "PUT" and r.path.endswith("/staticfiles.json"),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("arguments", [["--clear"], ["--prune", "0"]])
+def test_one_needs_again_what_another_removes(two: Two, arguments: list[str], moment: str) -> None:
+    """A slug of an old commit publishes itself anew, while builds of new ones go on."""
+    two.collect(OLD)
+    two.collect(NEW)  # supersedes the old release
+    pause = Pause(MOMENTS[moment])
+    run = two.hold(OLD, pause)
+    two.collect({**NEW, "css/base.css": "/* newer */"}, *arguments)
+    two.collect({**NEW, "css/base.css": "/* newest */"}, *arguments)
+    pause.goes_on.set()
+    assert run.wait() == 0, run.text
+    two.assert_served(1, OLD)
+    # Nor does the next removal take it.
+    two.collect({**NEW, "css/base.css": "/* last */"}, *arguments)
+    two.assert_served(1, OLD)
+    two.assert_served(2, NEW)
+
+
+@pytest.mark.parametrize("backend", [MANIFEST_CLASS, PLAIN_CLASS])
+def test_what_was_to_be_kept_is_put_back(two: Two, backend: str) -> None:
+    """An unchanged release, whose files two others have superseded and removed meanwhile."""
+    two.site.use(backend)
+    two.collect(OLD)
+    pause = Pause(is_look)
+    run = two.hold(OLD, pause)
+    two.collect(NEW)
+    two.collect(NEW, "--clear")
+    assert "old.txt" not in two.site.names()
+    pause.goes_on.set()
+    assert run.wait() == 0, run.text
+    assert "Another collectstatic has removed files" in run.text
+    two.assert_served(1, OLD)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        lambda r: r.method == "PUT" and r.path.endswith("/staticfiles.json"),
+        lambda r: r.method == "PUT" and key_of(r) == INDEX,
+        lambda r: "delete" in r.query,
+    ],
+    ids=["before its manifest", "before it says so", "before the removal"],
+)
+def test_who_removes_is_held(two: Two, moment: Callable[[Request], bool]) -> None:
+    """Another run publishes meanwhile what is about to be removed."""
+    two.collect(OLD)
+    two.collect(NEW)
+    pause = Pause(moment)
+    newer = {**NEW, "css/base.css": "/* newer */"}
+    run = two.hold(newer, pause, "--clear")
+
+    def let_go() -> None:
+        # The other one waits for a removal that was announced.
+        pause.goes_on.set()
+
+    timer = threading.Timer(3, let_go)
+    timer.start()
+    two.collect(OLD)
+    timer.join()
+    assert run.wait() == 0, run.text
+    two.assert_served(2, OLD)
+    two.assert_served(1, newer)
+
+
+def test_who_was_killed_holds_nobody_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its word that objects will go counts for a minute."""
+    site.collect()
+    site.write({"css/base.css": "new"})
+    site.collect()
+    pauses: list[float] = []
+    index = dict(site.index())
+    remote.save_index(site.client, site.bucket, INDEX, index, removing="1")
+    monkeypatch.setattr("herokuify.collect.remote.REMOVING", 2.0)
+    monkeypatch.setattr("herokuify.collect.remote.time.sleep", pauses.append)
+    site.write({"css/base.css": "newer"})
+    site.collect()
+    assert pauses == [1, 1]
+    site.assert_whole()
+
+
+def test_again_and_again(site: Site) -> None:
+    site.collect()
+    site.write({"new.txt": "new"})
+
+    def rule(request: Request) -> None:
+        if is_look(request):
+            site.put_index(b"of another")
+            site.delete("robots.txt")
+
+    site.proxy.rule = rule
+    with pytest.raises(CommandError, match="Again and again, another collectstatic"):
+        site.collect()
+    site.proxy.rule = None
+    assert "new.txt" not in site.published()
+    site.collect()
+    site.assert_whole()

@@ -64,10 +64,8 @@ class OfflineManifestStorage(OfflineManifestFileStorage):
 def record_bundles() -> None:
     """Keep the names of what compressor has saved, for the release phase of the slug."""
     storage = get_storage()
-    saved = CachedS3BotoStorage.saved_bundles
-    if isinstance(storage, CachedS3BotoStorage) and saved:
-        _write(bundles_record(storage), json.dumps(sorted(saved), indent=2))
-        saved.clear()
+    if isinstance(storage, CachedS3BotoStorage):
+        _write(bundles_record(storage), json.dumps(sorted(storage.saved_bundles), indent=2))
 
 
 def _write(path: Path, text: str) -> None:

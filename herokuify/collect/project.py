@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -84,12 +84,12 @@ def collect(
         scope = Scope.ADDITIONS
     for method in sorted(sends_by_itself(storage)):
         raise NotStagedError(storage, method)
+    is_staged = needs_staging(storage) and not options.is_dry_run
 
     def run(collection: Collection) -> None:
         release = Release(storage, collection, options)
-        with ExitStack() as stack:
-            if needs_staging(storage) and not options.is_dry_run:
-                folder = stack.enter_context(TemporaryDirectory(prefix="herokuify-"))
+        with TemporaryDirectory(prefix="herokuify-") if is_staged else nullcontext("") as folder:
+            if is_staged:
                 release.add_staged(found, folder, post_process=post_process)
             elif post_process and isinstance(storage, S3ManifestStaticStorage):
                 release.add_hashed(storage, found)
@@ -97,8 +97,8 @@ def collect(
                 release.add_plain(found)
             release.add_bundles(bundles)
             collection.publish()
-            release.activate_manifest()
-            collection.prune_and_save_index()
+        release.activate_manifest()
+        collection.prune_and_save_index()
 
     return _run(run, storage, options, progress, scope, sorted(found))
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.conf import settings
-from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.core.management.base import CommandError
 
@@ -87,7 +85,7 @@ class Release:
             if post_process and hasattr(storage, "post_process"):
                 self._post_process(storage.post_process(dict(found), dry_run=False))
             names = staging.names()
-            hashed = self._hashed(staging)
+            hashed = set(getattr(storage, "hashed_files", {}).values())
             manifest_hash = getattr(storage, "manifest_hash", "")
         manifest = None
         if isinstance(storage, S3ManifestStaticStorage) and storage.manifest_name in names:
@@ -110,19 +108,6 @@ class Release:
         finally:
             # With what it does at its end, while the files are still where it expects them.
             getattr(processor, "close", lambda: None)()
-
-    def _hashed(self, staging: Staging) -> set[str]:
-        """The staged files that are named by their content: another would have another name."""
-        storage: Any = self._storage
-        of_manifest = getattr(storage, "hashed_files", {}).values()
-        found = set()
-        for name in {name for name in of_manifest if staging.exists(name)}:
-            with staging.open(name) as file:
-                digest = storage.file_hash(name, file)
-            other = storage.file_hash(name, ContentFile(str(digest).encode()))
-            if digest and digest != other and digest in posixpath.basename(name):
-                found.add(name)
-        return found
 
     def _add_manifest(
         self, storage: S3ManifestStaticStorage, manifest: bytes | None, manifest_hash: str

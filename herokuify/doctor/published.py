@@ -46,7 +46,7 @@ def published_names(storage: S3StaticStorage) -> dict[str, bool]:
     """
     hashed = storage.hashed_files if isinstance(storage, S3ManifestStaticStorage) else {}
     names = dict.fromkeys(hashed, False)
-    names |= {name: name != source for source, name in hashed.items()}
+    names |= {name: name != source or name in storage.immutable for source, name in hashed.items()}
     return names | {name: True for name, _ in offline_bundles(storage)}
 
 

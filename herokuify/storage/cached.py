@@ -49,7 +49,7 @@ class CachedS3BotoStorage(S3BotoStorage):
 
     #: For all instances and threads: compressor makes and uses both as it likes.
     is_local_only = False
-    #: Names of bundles that compressor has saved since they were taken, with COMPRESS_OFFLINE.
+    #: Names of bundles that compressor has saved in this run of `compress`.
     saved_bundles: ClassVar[set[str]] = set()
 
     @classmethod

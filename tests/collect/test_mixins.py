@@ -75,7 +75,7 @@ def test_files_in_no_folder(site: Site, kind: str, finder: str, is_staged: bool)
     if finder == "ArchiveFinder":
         assert (expected["zip/pipe.txt"], expected["zip/text.txt"]) == (b"once", "grüße".encode())
     else:
-        assert expected["robots.txt"] == b"USER-AGENT: *\n"
+        assert expected["robots.txt"] == b"User-agent: *\n\n"
 
 
 def test_a_class_without_local_copies(site: Site) -> None:

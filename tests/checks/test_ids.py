@@ -14,7 +14,10 @@ PACKAGE = Path(herokuify.__file__).parent
 DOCS = PACKAGE.parent / "docs"
 IDS = re.compile(r"\bherokuify\.[CEWID]\d{3}\b")
 # Projects silence them by these names.
-ERRORS = {f"herokuify.E{number:03}" for number in range(1, 14)}
+ERRORS = {f"herokuify.E{number:03}" for number in range(1, 14)} | {
+    "herokuify.E021",
+    "herokuify.E022",
+}
 WARNINGS = {f"herokuify.W{number:03}" for number in range(1, 16)}
 
 

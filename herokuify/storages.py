@@ -29,9 +29,9 @@ def get_storages(
 
     ``media`` and ``static`` name other classes on S3, or give more of their entries:
     ``media={"OPTIONS": {"querystring_expire": 600}}``. Without a bucket, a deployed site that has
-    WhiteNoise installed gets its storage for static files, whose names are hashed; development and
-    tests get Django's own, which needs no collectstatic. Raises ConfigurationError when two add-ons
-    provide a bucket.
+        WhiteNoise installed gets its storage for static files, with hashed names; local development
+    and tests get Django's own, which needs no collectstatic. Raises ConfigurationError when two
+    add-ons provide a bucket.
     """
     environ = os.environ if environ is None else environ
     if env.is_set(environ, BUCKET) or find_addon(environ) is not None:

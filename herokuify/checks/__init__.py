@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage, Tags
 
 from herokuify.checks import (
     apps,
+    caches,
     compressor,
     databases,
     manifests,
@@ -49,6 +50,8 @@ CHECKS: tuple[tuple[Callable[..., Iterable[CheckMessage]], tuple[str, ...]], ...
     (variables.check_order, (Tags.staticfiles,)),
     (variables.check_endpoint, (Tags.staticfiles,)),
     (variables.check_switches, (Tags.staticfiles,)),
+    (caches.check_sessions, (Tags.caches, Tags.staticfiles)),
+    (caches.check_options, (Tags.caches, Tags.staticfiles)),
     (databases.check_pools, (Tags.database,)),
     (production.check_debug, (Tags.security, Tags.staticfiles)),
     (production.check_hosts, (Tags.security,)),

@@ -15,8 +15,7 @@ DOCS = PACKAGE.parent / "docs"
 IDS = re.compile(r"\bherokuify\.[CEWID]\d{3}\b")
 # Projects silence them by these names.
 ERRORS = {f"herokuify.E{number:03}" for number in range(1, 14)} | {
-    "herokuify.E019",
-    "herokuify.E020",
+    f"herokuify.E{number:03}" for number in range(19, 23)
 }
 WARNINGS = {f"herokuify.W{number:03}" for number in (*range(1, 16), 22)}
 

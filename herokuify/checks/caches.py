@@ -1,0 +1,74 @@
+"""Caches and sessions: what each process would have for itself, and options that get lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage
+
+from herokuify import env
+from herokuify.checks.messages import error, unique
+
+LOCAL = ("django.core.cache.backends.locmem", "django.core.cache.backends.dummy")
+SESSIONS = "django.contrib.sessions.backends."
+DJANGO_REDIS = "django_redis."
+#: What Django's backend and herokuify's take in OPTIONS, and django-redis drops without a word.
+OURS = frozenset(
+    {
+        *("username", "password", "ssl_cert_reqs", "ssl_ca_certs", "ssl_check_hostname"),
+        *("ssl_certfile", "ssl_keyfile", "ignore_exceptions", "max_connections"),
+        *("socket_timeout", "socket_connect_timeout"),
+    }
+)
+
+
+def check_sessions(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E021: on a deployed site, sessions in the memory of each process."""
+    if env.get_stage(os.environ) not in env.LIVE:
+        return []
+    engine = settings.SESSION_ENGINE
+    if engine not in {f"{SESSIONS}cache", f"{SESSIONS}cached_db"}:
+        return []
+    alias = settings.SESSION_CACHE_ALIAS
+    if not _backend(alias).startswith(LOCAL):
+        return []
+    fate = (
+        "a visitor who logs in with one process is unknown to the next, and a restart loses all"
+        if engine.endswith(".cache")
+        else "a visitor who logs out with one process stays logged in with the others"
+    )
+    return [
+        error(
+            f'Sessions are kept in CACHES["{alias}"] (SESSION_ENGINE is {engine}), which is the '
+            f"memory of each process: {fate}.",
+            hint="heroku addons:create heroku-redis:mini, and in settings.py: CACHES = "
+            "herokuify.get_cache_config(). Or delete SESSION_ENGINE: sessions are in the database "
+            "then.",
+            id="herokuify.E021",
+        )
+    ]
+
+
+def _backend(alias: str) -> str:
+    config = settings.CACHES.get(alias)
+    return str(config.get("BACKEND", "")) if isinstance(config, Mapping) else ""
+
+
+def check_options(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E022: django-redis with the options of another backend, which it drops."""
+    return unique(
+        error(
+            f'CACHES["{alias}"] is {backend}, which drops {env.listed(lost)} in OPTIONS without '
+            "a word.",
+            hint="In settings.py: from herokuify.redis import get_redis_config and "
+            f'CACHES["{alias}"] = get_redis_config("django-redis"), or leave BACKEND as '
+            "get_cache_config() has set it.",
+            id="herokuify.E022",
+        )
+        for alias, config in settings.CACHES.items()
+        if (backend := _backend(alias)).startswith(DJANGO_REDIS)
+        and (lost := sorted(OURS & set(config.get("OPTIONS") or {})))
+    )

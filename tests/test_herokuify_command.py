@@ -114,7 +114,7 @@ def test_wants_a_subcommand(site: Project) -> None:
     result = site.manage("herokuify")
     assert result.returncode != 0
     assert "required: subcommand" in result.stderr
-    assert "{env,doctor,bucket}" in result.stderr
+    assert "{env,doctor,bucket,headers}" in result.stderr
     assert "env" in site.manage("herokuify", "--help").stdout
 
 

@@ -9,12 +9,13 @@ from typing import cast
 from django.core.exceptions import ImproperlyConfigured
 
 from herokuify.doctor.access import Listing, probe_access
+from herokuify.doctor.earlier import probe_headers
 from herokuify.doctor.findings import Finding, State, Subject
 from herokuify.doctor.probe_object import PREFIX, ProbeObject
 from herokuify.doctor.public_access import probe_cors, probe_media, probe_static
 from herokuify.doctor.published import probe_published, published_names
 from herokuify.doctor.runner import Findings, ProbeGroup
-from herokuify.storage import S3BotoStorage
+from herokuify.storage import S3BotoStorage, S3MediaStorage
 from herokuify.storage.registry import Registered, find_storages
 from herokuify.storage.static import S3StaticStorage
 
@@ -99,6 +100,8 @@ def _probe(storage: S3BotoStorage, subject: Subject, places: Blocked) -> Finding
         probe_object.remove()
     if isinstance(storage, S3StaticStorage):
         yield from probe_published(storage, subject, listing.error)
+    elif isinstance(storage, S3MediaStorage) and listing.error is None:
+        yield probe_headers(storage, subject)
 
 
 def _listable(storage: S3BotoStorage, subject: Subject, listing: Listing) -> Finding:

@@ -458,7 +458,7 @@ def test_plain_storage_has_no_manifest(ready: S3Server, diagnose: Diagnose) -> N
 
 
 def test_public_uploads(
-    aws: S3Server, name_storages: Any, settings: Settings, diagnose: Diagnose
+    aws: S3Server, bucket: str, name_storages: Any, settings: Settings, diagnose: Diagnose
 ) -> None:
     """Closed, then opened; and where browsers have an address that is none from here."""
     name_storages(default="herokuify.storage.S3PublicMediaStorage")
@@ -470,6 +470,18 @@ def test_public_uploads(
     told = diagnose()
     assert told.states("s3.put", "media.url", "s3.delete") == ["ok"] * 3
     assert "media.private" not in {one.probe for one in told.findings}
+    # What another tool has put there: a page that is shown.
+    assert told.of("media.headers").state == "skipped"
+    name = storages["default"].save("new.html", ContentFile(b"x"))
+    assert diagnose().of("media.headers").state == "ok"
+    client_of(aws).put_object(
+        Bucket=bucket, Key=f"public-media/old{name}", Body=b"x", ContentType="text/html"
+    )
+    old = diagnose().of("media.headers")
+    assert old.state == "warning"
+    assert "1 of 2 uploads" in old.message
+    assert "oldnew.html (CacheControl, ContentDisposition)" in old.message
+    assert "herokuify headers" in old.hint
     settings.AWS_S3_PUBLIC_ENDPOINT_URL = "http://127.0.0.1:9"
     name_storages(default="herokuify.storage.S3PublicMediaStorage")
     found = diagnose().of("media.url")

@@ -7,9 +7,21 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from herokuify.management.subcommands import Subcommand, UnsuccessfulError, bucket, doctor, env
+from herokuify.management.subcommands import (
+    Subcommand,
+    UnsuccessfulError,
+    bucket,
+    doctor,
+    env,
+    headers,
+)
 
-SUBCOMMANDS: tuple[Subcommand, ...] = (env.SUBCOMMAND, doctor.SUBCOMMAND, bucket.SUBCOMMAND)
+SUBCOMMANDS: tuple[Subcommand, ...] = (
+    env.SUBCOMMAND,
+    doctor.SUBCOMMAND,
+    bucket.SUBCOMMAND,
+    headers.SUBCOMMAND,
+)
 
 
 class Command(BaseCommand):

@@ -1,0 +1,46 @@
+"""Uploads of earlier days: whether today's settings would give them other headers."""
+
+from __future__ import annotations
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from herokuify.buckets.headers import examine, listed_names
+from herokuify.doctor.findings import Finding, Subject
+from herokuify.exceptions import S3Error
+from herokuify.s3.errors import explain
+from herokuify.storage.media import S3MediaStorage
+
+PROBE = "media.headers"
+MOST_LISTED = 1000  # objects, which one request lists
+MOST_ASKED = 20  # objects; those first that today would be downloads
+MOST_NAMED = 3
+
+
+def probe_headers(storage: S3MediaStorage, subject: Subject) -> Finding:
+    """Look at the headers of a few uploads."""
+    client = storage.probing_client
+    try:
+        names = list(listed_names(storage, client, MOST_LISTED))
+        names.sort(key=lambda name: "ContentDisposition" not in storage.parameters_for(name))
+        asked = names[:MOST_ASKED]
+        found = [
+            result
+            for name in asked
+            if (result := examine(storage, client, name, apply=False)) and not result.fault
+        ]
+    except (ClientError, BotoCoreError) as error:
+        return subject.refused(PROBE, explain(error, storage.destination), "Try again.")
+    except S3Error as error:
+        return subject.refused(PROBE, error, "Try again.")
+    if not asked:
+        return subject.skipped(PROBE, "there are no uploads")
+    if not found:
+        return subject.ok(PROBE, f"{len(asked)} uploads have the headers that a new one has.")
+    told = [f"{one.name} ({', '.join(one.changes)})" for one in found[:MOST_NAMED]]
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return subject.warning(
+        PROBE,
+        f"{len(found)} of {len(asked)} uploads have other headers than a new one would have: "
+        f"{'; '.join(told)}{more}.",
+        "python manage.py herokuify headers (shows all; --apply changes them)",
+    )

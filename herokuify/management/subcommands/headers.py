@@ -1,0 +1,100 @@
+"""`herokuify headers`: gives uploads that are there the headers of today's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from herokuify.exceptions import HerokuifyError
+from herokuify.management.subcommands import Subcommand, UnsuccessfulError
+
+MOST_SHOWN = 20  # objects of each storage; verbosity 2 shows all
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Add ``--apply``."""
+    parser.add_argument(
+        "--apply", action="store_true", help="Change the headers; without it, nothing is changed."
+    )
+
+
+def run(options: Mapping[str, Any]) -> str:
+    """Return what today's headers change of each storage's uploads, or have changed.
+
+    Raises CommandError when nothing can be looked at, and UnsuccessfulError when an object could
+    not be changed, or S3 has refused to go on.
+    """
+    # boto3 is imported only for those who ask for this.
+    from herokuify.buckets.headers import media_storages
+
+    found = media_storages()
+    if not found:
+        raise CommandError("The settings and models name no storage for uploads of herokuify's.")
+    lines: list[str] = []
+    faults = 0
+    for setting, storage in found:
+        report = _Report(apply=options["apply"], is_long=options["verbosity"] > 1)
+        location = f"s3://{storage.bucket_name}/{storage.location.strip('/')}/"
+        lines.append(f"{location} ({setting})")
+        try:
+            report.look_at(storage)
+        except HerokuifyError as error:
+            lines += report.lines()
+            raise UnsuccessfulError(
+                f"{error} Another run goes on from here.", "\n".join(lines)
+            ) from error
+        lines += report.lines()
+        faults += report.faults
+    if faults:
+        raise UnsuccessfulError(f"Not done, see there: {faults}.", "\n".join(lines))
+    return "\n".join(lines)
+
+
+class _Report:
+    """What has been seen of one storage: numbers, and the first names."""
+
+    def __init__(self, *, apply: bool, is_long: bool) -> None:
+        self._apply = apply
+        self._is_long = is_long
+        self._seen = self._changed = self.faults = 0
+        self._shown: list[str] = []
+
+    def look_at(self, storage: Any) -> None:
+        from herokuify.buckets.headers import examine_all
+
+        for result in examine_all(storage, apply=self._apply):
+            self._seen += 1
+            if result is None:
+                continue
+            self.faults += bool(result.fault)
+            self._changed += not result.fault
+            count = self.faults if result.fault else self._changed
+            if self._is_long or count <= MOST_SHOWN:
+                self._shown.append(f"  {result.name}")
+                told = [f"! {result.fault}"] if result.fault else result.lines()
+                self._shown += [f"    {line}" for line in told]
+
+    def lines(self) -> Iterator[str]:
+        yield from self._shown
+        if not self._is_long and self._changed > MOST_SHOWN:
+            yield f"  and {self._changed - MOST_SHOWN} more: --verbosity 2 shows all"
+        if not self._changed:
+            yield f"  {self._seen} looked at; nothing is to be done."
+        elif self._apply:
+            yield f"  {self._seen} looked at, {self._changed} changed."
+        else:
+            yield (
+                f"  {self._seen} looked at, {self._changed} to change; nothing has been done. To "
+                "do it: manage.py herokuify headers --apply"
+            )
+
+
+SUBCOMMAND = Subcommand(
+    "headers",
+    "Show which uploads have other headers than the settings give today: Cache-Control, "
+    "downloads in place of pages, AWS_HEADERS. With --apply, change them, within S3.",
+    add_arguments,
+    run,
+)

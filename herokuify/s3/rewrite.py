@@ -1,0 +1,108 @@
+"""Other headers for an object that is there: a copy of it onto itself, within S3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from herokuify.s3.destination import MOST_PARTS
+from herokuify.s3.errors import is_denied, is_unsupported
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+#: Bytes: "up to 5 GB in a single atomic action" (Amazon S3 API Reference, "CopyObject").
+LARGEST_COPY = 5 * 1024**3
+PART_SIZE = 512 * 1024**2  # bytes; the bytes stay within S3
+#: What a copy with headers of its own loses, and a HEAD tells.
+KEPT = (
+    *("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"),
+    *("Expires", "Metadata", "WebsiteRedirectLocation", "StorageClass"),
+    *("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled"),
+    *("ObjectLockMode", "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus"),
+)
+_GRANTS = {
+    "FULL_CONTROL": "GrantFullControl",
+    "READ": "GrantRead",
+    "READ_ACP": "GrantReadACP",
+    "WRITE_ACP": "GrantWriteACP",
+}
+
+
+def rewrite(
+    client: S3Client, bucket: str, key: str, head: Mapping[str, Any], changes: Mapping[str, Any]
+) -> None:
+    """Change some headers of an object; all else stays: metadata, encryption, class, ACL, tags.
+
+    ``head`` is the answer to a HEAD, and an object that has changed since is left alone. Raises
+    botocore's errors.
+    """
+    address: Any = {"Bucket": bucket, "Key": key}
+    source: Any = {"CopySource": {**address}, "CopySourceIfMatch": head["ETag"]}
+    parameters: Any = {
+        **{name: head[name] for name in KEPT if head.get(name) is not None},
+        **_grants(client, address),
+        **changes,
+    }
+    if head["ContentLength"] <= LARGEST_COPY:
+        client.copy_object(**address, **source, MetadataDirective="REPLACE", **parameters)
+        return
+    tags = client.get_object_tagging(**address)["TagSet"]
+    if tags:
+        parameters["Tagging"] = urlencode({tag["Key"]: tag["Value"] for tag in tags})
+    _copy_in_parts(client, address, source, parameters, head["ContentLength"])
+
+
+def _copy_in_parts(client: S3Client, address: Any, source: Any, parameters: Any, size: int) -> None:
+    upload = client.create_multipart_upload(**address, **parameters)["UploadId"]
+    part_size = max(PART_SIZE, -(-size // MOST_PARTS))
+    try:
+        parts: Any = []
+        for number, start in enumerate(range(0, size, part_size), 1):
+            answer: Any = client.upload_part_copy(
+                **address,
+                **source,
+                UploadId=upload,
+                PartNumber=number,
+                CopySourceRange=f"bytes={start}-{min(start + part_size, size) - 1}",
+            )
+            parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
+        client.complete_multipart_upload(
+            **address, UploadId=upload, MultipartUpload={"Parts": parts}
+        )
+    except BaseException:
+        client.abort_multipart_upload(**address, UploadId=upload)
+        raise
+
+
+def _grants(client: S3Client, address: Any) -> dict[str, str]:
+    """What lets others than the owner read an object, which a copy does not take along."""
+    from botocore.exceptions import ClientError
+
+    try:
+        acl: Any = client.get_object_acl(**address)
+    except ClientError as error:
+        if is_unsupported(error) or (is_denied(error) and _is_without_acls(client, address)):
+            return {}
+        raise
+    owner = acl.get("Owner", {}).get("ID")
+    grants: dict[str, list[str]] = {}
+    for grant in acl.get("Grants", ()):
+        who = grant["Grantee"]
+        grantee = f'uri="{who["URI"]}"' if "URI" in who else f'id="{who.get("ID")}"'
+        grants.setdefault(_GRANTS[grant["Permission"]], []).append(grantee)
+    if set(grants) <= {"GrantFullControl"} and grants.get("GrantFullControl") == [f'id="{owner}"']:
+        return {}
+    return {name: ", ".join(grantees) for name, grantees in grants.items()}
+
+
+def _is_without_acls(client: S3Client, address: Any) -> bool:
+    from botocore.exceptions import ClientError
+
+    try:
+        controls = client.get_bucket_ownership_controls(Bucket=address["Bucket"])
+    except ClientError:
+        return False
+    rules = controls["OwnershipControls"]["Rules"]
+    return bool(rules) and rules[0]["ObjectOwnership"] == "BucketOwnerEnforced"

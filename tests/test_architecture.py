@@ -25,7 +25,7 @@ LAYERS = [
     {"memcached", "middleware", "rediscache", "routers"},
     {"s3"},
     {"storage"},
-    {"collect"},
+    {"collect", "uploads"},
     {"buckets"},
     {"checks"},
     {"doctor"},
@@ -41,7 +41,7 @@ OUTSIDE = {
     "dj_database_url": {"conf"},
     "django_cleanup": {"apps"},
     "gunicorn": {"server"},
-    "storages": {"storage"},
+    "storages": {"storage", "uploads"},
     "urllib3": {"s3"},
 }
 # Of these, s3 and what builds on it import nothing until there is a request to send.

@@ -44,7 +44,7 @@ from herokuify.s3.signing import CloudFrontSigner
 from herokuify.s3.upload import NameTakenError, Upload
 from herokuify.s3.writer import BufferedWriter, MultipartWriter, Writer
 from herokuify.storage.content import as_file, compressed, from_start, rereadable, spool
-from herokuify.storage.files import READING, WRITING, S3ReadFile, S3WriteFile
+from herokuify.storage.files import READING, WRITING, S3ReadFile, S3WriteFile, StagedFile
 from herokuify.storage.names import alternative_name, free_name
 from herokuify.storage.options import default_options
 from herokuify.storage.registry import public_locations, sharing_bucket
@@ -283,6 +283,12 @@ class S3BotoStorage(BaseStorage):
 
     def _save(self, name: str, content: Any) -> str:
         cleaned: str = clean_name(name)
+        if isinstance(content, StagedFile):
+            is_plain = type(self).store is S3BotoStorage.store
+            content.save_to(
+                self, cleaned, may_copy=is_plain and type(self).put is S3BotoStorage.put
+            )
+            return cleaned
         with from_start(content) as source:
             self.store(cleaned, source, getattr(content, "content_type", None))
         return cleaned
@@ -382,9 +388,10 @@ class S3BotoStorage(BaseStorage):
         if mode in WRITING:
             self.key_of(name)
             return S3WriteFile(cleaned, mode, self.writer_for(cleaned))
-        return S3ReadFile(cleaned, mode, partial(self._find_to_read, cleaned))
+        return S3ReadFile(cleaned, mode, partial(self.find_to_read, cleaned))
 
-    def _find_to_read(self, name: str) -> tuple[StoredObject, bool]:
+    def find_to_read(self, name: str) -> tuple[StoredObject, bool]:
+        """Return an object, and whether it was gzipped when it was saved."""
         stored = self.find(name)
         # An encoding that the name or the headers' settings ask for came with the file.
         is_ours = "ContentEncoding" not in self.parameters_for(name)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, cast
 
 from django.core.files.base import File
+from django.core.files.uploadedfile import UploadedFile
 
 from herokuify.s3.reader import StoredObject, opened
+from herokuify.s3.upload import Upload
 from herokuify.s3.writer import Writer
+from herokuify.storage.content import from_start
 
 READING = frozenset({"r", "rb", "rt"})
 WRITING = frozenset({"w", "wb", "wt"})
@@ -54,6 +58,91 @@ class S3ReadFile(File):  # type: ignore[type-arg]  # not generic at run time
         """Let go of the connection."""
         super().close()
         self._reader.close()
+
+
+class StagedFile(UploadedFile):  # type: ignore[type-arg]  # not generic at run time
+    """A file that a browser has put on S3: read by ranges, and saved by a copy within S3.
+
+    ``discard`` is called when a storage of herokuify's has saved it: the staged object has had
+    its day, and what is read from now on is the saved one.
+    """
+
+    def __init__(
+        self, stored: StoredObject, name: str, content_type: str, discard: Callable[[], None]
+    ) -> None:
+        self.stored = stored
+        self._find: Callable[[], tuple[StoredObject, bool]] = lambda: (stored, False)
+        self._discard: Callable[[], None] | None = discard
+        self._opened: tuple[Any, Any] | None = None
+        super().__init__(None, name, content_type, stored.size)
+        self.mode = "rb"
+
+    @property
+    def file(self) -> Any:
+        """What is read, opened when somebody reads."""
+        if self._opened is None:
+            stored, is_packed = self._find()
+            self._opened = opened(stored, self.mode, is_packed=is_packed)
+        return self._opened[0]
+
+    @file.setter
+    def file(self, file: Any) -> None:
+        """Ignored: Django's constructor sets it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed, and must be opened to be read."""
+        return self._opened is not None and bool(self._opened[0].closed)
+
+    def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> StagedFile:
+        """Go to the start, or open it anew when it was closed or for another mode."""
+        mode = mode or self.mode
+        if mode not in READING:
+            raise ValueError(f"{self.name!r} is an upload, and can't be opened in mode {mode!r}.")
+        if self._opened is not None:
+            is_same = ("b" in mode) == ("b" in self.mode)
+            if is_same and not self._opened[0].closed:
+                self._opened[0].seek(0)
+            else:
+                self._release()
+        self.mode = mode
+        return self
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._opened is not None:
+            for each in self._opened:
+                each.close()
+
+    def _release(self) -> None:
+        self.close()
+        self._opened = None
+
+    def save_to(self, storage: Any, name: str, *, may_copy: bool) -> None:
+        """Become the file of a storage under a clean name, and discard the staged object.
+
+        S3 copies it, unless its bytes are needed here: for another service, to be gzipped.
+        """
+        parameters = storage.parameters_for(
+            name, self.content_type, is_hashed=storage.is_hashed_name(name)
+        )
+        is_near = self.stored.destination.connection == storage.destination.connection
+        if may_copy and is_near and not storage.can_be_gzipped(parameters):
+            Upload(
+                storage.destination,
+                storage.profile.for_copies(),
+                storage.key_of(name),
+                parameters,
+                may_replace=bool(storage.file_overwrite),
+            ).copy(self.stored)
+        else:
+            with from_start(self) as source:
+                storage.store(name, source, self.content_type)
+        self._release()
+        self._find = partial(storage.find_to_read, name)
+        discard, self._discard = self._discard, None
+        if discard is not None:
+            discard()
 
 
 class S3WriteFile(File):  # type: ignore[type-arg]  # not generic at run time

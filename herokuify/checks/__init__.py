@@ -15,6 +15,7 @@ from herokuify.checks import (
     production,
     static,
     storages,
+    uploads,
     variables,
 )
 
@@ -47,6 +48,11 @@ CHECKS: tuple[tuple[Callable[..., Iterable[CheckMessage]], tuple[str, ...]], ...
     (variables.check_endpoint, (Tags.staticfiles,)),
     (variables.check_switches, (Tags.staticfiles,)),
     (databases.check_pools, (Tags.database,)),
+    (uploads.check_rules, (Tags.files,)),
+    (uploads.check_parts, (Tags.urls,)),
+    (uploads.check_pending, (Tags.security,)),
+    (uploads.check_policy, (Tags.security,)),
+    (uploads.check_cors, (Tags.files,)),
     (production.check_debug, (Tags.security, Tags.staticfiles)),
     (production.check_hosts, (Tags.security,)),
     (production.check_secret_key, (Tags.security,)),

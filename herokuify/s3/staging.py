@@ -117,7 +117,7 @@ class StagedObject:
 
             if not isinstance(error, ClientError):
                 raise
-            if code_of(error) == "NoSuchUpload":
+            if code_of(error) in {"NoSuchUpload", "NoSuchKey"}:  # the latter says Ceph
                 raise _OverError from error
             raise translate(error, self._destination, permission, self._key) from error
 

@@ -11,7 +11,7 @@ from django.db.models.signals import class_prepared
 
 
 class UploadsConfig(AppConfig):
-    """Gives the model fields that HEROKUIFY_DIRECT_UPLOADS names form fields that upload directly."""
+    """Lets model fields make form fields that upload directly, by HEROKUIFY_DIRECT_UPLOADS."""
 
     name = "herokuify.uploads"
     label = "herokuify_uploads"  # projects have apps of their own that are called "uploads"
@@ -26,8 +26,7 @@ class UploadsConfig(AppConfig):
 def _prepare(sender: Any, **_: Any) -> None:
     """Receiver of ``class_prepared``: no form has asked the model's fields for theirs yet."""
     from herokuify.uploads.fields import formfield_of
-    from herokuify.uploads.rules import names
 
     for field in sender._meta.local_fields:  # noqa: SLF001  (public)
-        if isinstance(field, FileField) and str(field) in names():
+        if isinstance(field, FileField):
             field.formfield = formfield_of(field)  # type: ignore[method-assign]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.db import models
@@ -34,6 +34,13 @@ class Posted(str):
     """A token as a form brings it, in the place of a file."""
 
     __slots__ = ()
+
+
+class Kept(NamedTuple):
+    """What an input shows in a form that is shown again: the file that it had, and tokens."""
+
+    initial: Any
+    posted: list[Posted]
 
 
 class Deferred(str):
@@ -65,6 +72,13 @@ class DirectField(_Direct):
             data = [self._file(one) for one in data]
         return super().clean(self._file(data), initial)  # type: ignore[misc]
 
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Return what the widget shows: tokens need not be uploaded for again."""
+        shown = super().bound_data(data, initial)  # type: ignore[misc]
+        values = data if isinstance(data, (list, tuple)) else [data]
+        posted = [one for one in values if isinstance(one, Posted)]
+        return Kept(shown, posted) if posted else shown
+
     def _file(self, data: Any) -> Any:
         if isinstance(data, Posted):
             return claim(data, self.rule, current_request())
@@ -72,14 +86,24 @@ class DirectField(_Direct):
 
     def to_python(self, data: Any) -> Any:
         """Check a file; an image is read as far as Pillow reads it, and not into memory."""
-        if not (isinstance(data, StagedFile) and isinstance(self, forms.ImageField)):
-            return super().to_python(data)  # type: ignore[misc]
-        found: Any = super().to_python(_AtPath(data))  # type: ignore[misc]
-        if isinstance(found, _AtPath):
-            data.image, data.content_type = found.image, found.content_type  # type: ignore[attr-defined]
-            data.seek(0)
-            return data
-        return found
+        to_python = super().to_python  # type: ignore[misc]
+        is_image = isinstance(self, forms.ImageField) and isinstance(data, StagedFile)
+        return _checked(data, to_python) if is_image else to_python(data)
+
+
+def checked_image(file: Any) -> Any:
+    """Return an image that Django's form field takes. Raises ValidationError."""
+    to_python = forms.ImageField().to_python
+    return _checked(file, to_python) if isinstance(file, StagedFile) else to_python(file)
+
+
+def _checked(file: StagedFile, to_python: Callable[[Any], Any]) -> Any:
+    found = to_python(_AtPath(file))
+    if not isinstance(found, _AtPath):
+        return found  # what a project's own field has made of it
+    file.image, file.content_type = found.image, found.content_type  # type: ignore[attr-defined]
+    file.seek(0)
+    return file
 
 
 class _AtPath:
@@ -122,10 +146,7 @@ class DirectWidget(_Direct):
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """Return the input; what was uploaded already stands behind it."""
         rule, request = self.rule, current_request()
-        values = value if isinstance(value, (list, tuple)) else [value]
-        posted = [one for one in values if isinstance(one, Posted)]
-        if posted:
-            value = None
+        value, posted = value if isinstance(value, Kept) else (value, [])
         base = _base_url()
         if not (rule.is_direct and base and request is not None and rule.allows(request)):
             return super().render(name, value, attrs, renderer)  # type: ignore[misc, no-any-return]
@@ -222,12 +243,13 @@ def make_direct(field: forms.FileField, upload: str) -> None:
     both: Any = ((field, DirectField), (field.widget, DirectWidget))
     for each, mixin in both:
         # Not another object: what a project's own class has made of it stays as it is.
-        each.__class__ = _mixed(mixin, type(each))
+        kind: Any = type(each)
+        each.__class__ = _mixed(mixin, kind)
         each.direct_upload = upload
 
 
 def formfield_of(field: models.FileField) -> Callable[..., Any]:
-    """Return the ``formfield`` of a model's field whose files are uploaded directly."""
+    """Return a ``formfield`` for a model's field, for when the settings have a rule for it."""
     return partial(_formfield, field)
 
 

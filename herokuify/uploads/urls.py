@@ -1,4 +1,4 @@
-"""Where browsers begin and finish uploads: ``path("uploads/", include("herokuify.uploads.urls"))``."""
+"""Where uploads begin and finish: ``path("uploads/", include("herokuify.uploads.urls"))``."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ PACKAGE = Path(herokuify.__file__).parent
 DOCS = PACKAGE.parent / "docs"
 IDS = re.compile(r"\bherokuify\.[CEWID]\d{3}\b")
 # Projects silence them by these names.
-ERRORS = {f"herokuify.E{number:03}" for number in range(1, 14)}
-WARNINGS = {f"herokuify.W{number:03}" for number in range(1, 16)}
+ERRORS = {f"herokuify.E{number:03}" for number in (*range(1, 14), 23, 24, 25)}
+WARNINGS = {f"herokuify.W{number:03}" for number in (*range(1, 16), 27, 28)}
 
 
 def sources() -> list[str]:

@@ -62,7 +62,8 @@ class TestPut:
         assert ada.ask("finish", token=begun["token"])[0] == 200
 
     def test_url_ends(self, storage: Storage, ada: Browser) -> None:
-        with patch("herokuify.storage.urls.time.time", lambda: time.time() - 901):
+        before = time.time() - 901
+        with patch("herokuify.storage.urls.time.time", lambda: before):
             request = ada.begin(FIELD, "a.txt", 5, "text/plain")["requests"]["1"]
         assert put(request, b"hello") == 403
 
@@ -115,7 +116,8 @@ class TestClaim:
         token = ada.upload(FIELD, "a.txt", b"text")
         assert AGAIN in add(ada, f"{token}x")
         assert AGAIN in add(ada, "x")
-        with patch("django.core.signing.time.time", lambda: time.time() + SECONDS + 1):
+        later = time.time() + SECONDS + 1
+        with patch("django.core.signing.time.time", lambda: later):
             assert Token.loads(token) is None
         # What somebody else has put at its key is not what was allowed.
         found = Token.loads(token)

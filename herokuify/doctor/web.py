@@ -39,8 +39,16 @@ class Page:
         return f"{self.status} {code[1].decode()}" if code else str(self.status)
 
 
-def fetch(url: str, *, origin: str = "", ca_file: str | None = None) -> Page:
-    """GET a URL without credentials, as a browser on a page of ``origin`` does.
+def fetch(
+    url: str,
+    *,
+    origin: str = "",
+    ca_file: str | None = None,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> Page:
+    """Ask a URL without credentials, as a browser on a page of ``origin`` does.
 
     Redirects are followed. Raises UnreachableError.
     """
@@ -48,8 +56,9 @@ def fetch(url: str, *, origin: str = "", ca_file: str | None = None) -> Page:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"}:
         raise UnreachableError(f"{_shown(url)} is no URL of the web.", "Fix STATIC_URL.")
-    headers = {"User-Agent": "herokuify-doctor"} | ({"Origin": origin} if origin else {})
-    request = Request(url, headers=headers)  # noqa: S310 (checked above)
+    sent = {"User-Agent": "herokuify-doctor"} | ({"Origin": origin} if origin else {})
+    sent |= headers or {}
+    request = Request(url, body, sent, method=method)  # noqa: S310 (checked above)
     context = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
     try:
         with urlopen(request, timeout=TIMEOUT, context=context) as answer:  # noqa: S310

@@ -8,7 +8,6 @@ from django.core.files.storage import Storage
 from django.test import Client
 from pytest_django import Settings
 
-from herokuify.uploads.claims import MIDDLEWARE
 from tests.uploads import site
 from tests.uploads.site import Browser
 
@@ -16,26 +15,7 @@ from tests.uploads.site import Browser
 @pytest.fixture
 def uploads(settings: Settings) -> None:
     """The settings of direct uploads, whatever the storage is."""
-    settings.ROOT_URLCONF = site.__name__
-    settings.HEROKUIFY_DIRECT_UPLOADS = site.RULES
-    settings.MIDDLEWARE = [
-        "django.contrib.sessions.middleware.SessionMiddleware",
-        "django.contrib.auth.middleware.AuthenticationMiddleware",
-        "django.contrib.messages.middleware.MessageMiddleware",
-        MIDDLEWARE,
-    ]
-    settings.TEMPLATES = [
-        {
-            **settings.TEMPLATES[0],
-            "OPTIONS": {
-                "context_processors": [
-                    "django.template.context_processors.request",
-                    "django.contrib.auth.context_processors.auth",
-                    "django.contrib.messages.context_processors.messages",
-                ]
-            },
-        }
-    ]
+    site.configure(settings)
 
 
 @pytest.fixture

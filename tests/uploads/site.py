@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import Client
 from django.urls import include, path
 
+from herokuify.uploads.claims import MIDDLEWARE
 from herokuify.uploads.forms import DirectFileField, DirectImageField
 from tests.testapp.models import Album, Document, Photo
 
@@ -22,6 +23,30 @@ RULES: dict[str, dict[str, Any]] = {
     "notes": {"max_size": 1000, "types": ["text/*"], "who": "anyone", "max_pending": 2500},
     "pictures": {"max_size": 2**20, "who": "users"},
 }
+
+
+def configure(settings: Any) -> None:
+    """Set all but the storage."""
+    settings.ROOT_URLCONF = __name__
+    settings.HEROKUIFY_DIRECT_UPLOADS = RULES
+    settings.MIDDLEWARE = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+        MIDDLEWARE,
+    ]
+    settings.TEMPLATES = [
+        {
+            **settings.TEMPLATES[0],
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
+    ]
 
 
 class NotesForm(forms.Form):

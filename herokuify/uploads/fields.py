@@ -59,8 +59,11 @@ class _Direct:
     direct_upload: str
 
     @property
-    def rule(self) -> Rule:
-        return rules.get(self.direct_upload)
+    def rule(self) -> Rule | None:
+        """The rule, where there is a bucket to upload to; a model's field may have lost its own."""
+        is_of_model = "." in self.direct_upload
+        rule = rules.find(self.direct_upload) if is_of_model else rules.get(self.direct_upload)
+        return rule if rule is not None and rule.is_direct else None
 
 
 class DirectField(_Direct):
@@ -80,9 +83,8 @@ class DirectField(_Direct):
         return Kept(shown, posted) if posted else shown
 
     def _file(self, data: Any) -> Any:
-        if isinstance(data, Posted):
-            return claim(data, self.rule, current_request())
-        return data
+        rule = self.rule if isinstance(data, Posted) else None
+        return data if rule is None else claim(data, rule, current_request())
 
     def to_python(self, data: Any) -> Any:
         """Check a file; an image is read as far as Pillow reads it, and not into memory."""
@@ -131,7 +133,7 @@ class DirectWidget(_Direct):
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         """Return the file, else what stands for one."""
         posted = [Posted(one) for one in _listed(data, f"{name}{SUFFIX}") if one]
-        if posted and self.rule.is_direct:
+        if posted and self.rule is not None:
             is_multiple = getattr(self, "allow_multiple_selected", False)
             kept = _listed(files, name)
             if is_multiple or not kept:
@@ -148,7 +150,7 @@ class DirectWidget(_Direct):
         rule, request = self.rule, current_request()
         value, posted = value if isinstance(value, Kept) else (value, [])
         base = _base_url()
-        if not (rule.is_direct and base and request is not None and rule.allows(request)):
+        if rule is None or request is None or base is None or not rule.allows(request):
             return super().render(name, value, attrs, renderer)  # type: ignore[misc, no-any-return]
         attrs = {**(attrs or {}), **self._attributes(rule, base)}
         kept = [(one, token) for one in posted if (token := find_token(one, rule, request))]
@@ -173,7 +175,7 @@ class DirectWidget(_Direct):
     def media(self) -> forms.Media:
         """The input's own, and the script and the style of direct uploads."""
         media: forms.Media = super().media  # type: ignore[misc]
-        if not self.rule.is_direct:
+        if self.rule is None:
             return media
         return media + forms.Media(
             js=[Deferred("herokuify/uploads.js")], css={"all": ["herokuify/uploads.css"]}

@@ -24,6 +24,7 @@ OPTIONS = ("max_size", "types", "who", "max_pending", "storage")
 LARGEST = 5 * 2**40
 PERMITTED, USERS, ANYONE = "permitted", "users", "anyone"
 _EXAMPLE = f'In settings.py: {SETTING} = {{"shop.Photo.image": {{"max_size": 50 * 2**20}}}}'
+_WHO = 'In settings.py: "who": "users", "anyone", or "shop.views.may_upload"'
 
 
 def named() -> Mapping[str, Any]:
@@ -171,7 +172,8 @@ def _types(value: Any, where: str) -> tuple[str, ...]:
     if not is_list or not all(isinstance(one, str) and "/" in one for one in value):
         raise ConfigurationError(
             f"{where} is {value!r}; it must be a list of content types, such as "
-            '["image/*", "application/pdf"].'
+            '["image/*", "application/pdf"].',
+            _EXAMPLE,
         )
     return tuple(one.lower() for one in value)
 
@@ -187,9 +189,10 @@ def _who(value: Any, where: str, *, is_model: bool) -> str | Callable[[Any], boo
         try:
             return import_string(value)  # type: ignore[no-any-return]
         except ImportError as error:
-            raise ConfigurationError(f"{where} is {value!r}: {error}") from error
+            raise ConfigurationError(f"{where} is {value!r}: {error}", _WHO) from error
     default = "" if is_model else " A name that is no model's field needs it."
     raise ConfigurationError(
         f"{where} is {value!r}; it must be {USERS!r}, {ANYONE!r}, or a function of the request, "
-        f"by its dotted path.{default}"
+        f"by its dotted path.{default}",
+        _WHO,
     )

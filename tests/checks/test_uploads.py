@@ -66,7 +66,7 @@ class TestRules:
 
 class TestParts:
     def test_each_one_is_named(self, found: Found) -> None:
-        messages = found(**{**SITE, "MIDDLEWARE": [], "ROOT_URLCONF": "tests.testapp"})
+        messages = found(**{**SITE, "MIDDLEWARE": [], "ROOT_URLCONF": "django.contrib.auth.urls"})
         assert ids(messages) == ["E024", "E024"]
         assert MIDDLEWARE in str(messages[0])
         assert "herokuify.uploads.urls" in str(messages[1])

@@ -268,4 +268,5 @@ class TestWithoutABucket:
         settings.HEROKUIFY_DIRECT_UPLOADS = {}
         plain = modelform_factory(Document, fields="__all__")()
         assert shown == (str(plain), str(plain.media))
+        assert str(form) == shown[0]  # though its rule is gone
         assert type(plain.fields["file"]).__name__ == "FileField"

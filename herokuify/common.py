@@ -134,6 +134,7 @@ def get_csp(*urls: str) -> dict[str, list[str]]:
         "font-src": [*files],
         "img-src": [*files, "data:"],
         "media-src": [*files],
+        "connect-src": [*files],  # where browsers upload to
         "object-src": ["'none'"],
         "base-uri": ["'self'"],
         "form-action": ["'self'"],

@@ -4,6 +4,7 @@ SECRET_KEY = "not-a-secret"
 USE_TZ = True
 INSTALLED_APPS = [
     "herokuify",
+    "herokuify.uploads",
     "compressor",
     "tests.testapp",
     "django.contrib.admin",

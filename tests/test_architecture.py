@@ -28,7 +28,7 @@ LAYERS = [
     {"s3"},
     {"storage"},
     {"media"},
-    {"collect"},
+    {"collect", "uploads"},
     {"buckets"},
     {"checks"},
     {"doctor"},
@@ -44,7 +44,7 @@ OUTSIDE = {
     "dj_database_url": {"conf"},
     "django_cleanup": {"apps"},
     "gunicorn": {"server"},
-    "storages": {"storage"},
+    "storages": {"storage", "uploads"},
     "urllib3": {"s3"},
 }
 # Of these, s3 and what builds on it import nothing until there is a request to send.

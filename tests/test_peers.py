@@ -26,7 +26,7 @@ def tables() -> list[list[list[str]]]:
     return [[[cell.strip() for cell in row] for row in [head, *body]] for head, _, *body in rows]
 
 
-COMPARISON, COLUMNS = tables()
+COMPARISON, COLUMNS, UPLOADS = tables()
 PROOFS = sorted(set(re.findall(r"`(tests/[^`]+)`", PAGE)))
 
 
@@ -50,6 +50,11 @@ def test_each_cell_is_one_of_the_words_that_are_explained() -> None:
 def test_each_column_is_explained_and_proved() -> None:
     assert [row[0] for row in COLUMNS[1:]] == COMPARISON[0][1:]
     assert all(re.search(r"`tests/[^`]+`", row[2]) for row in COLUMNS[1:])
+
+
+def test_each_row_of_uploads_is_proved() -> None:
+    assert len(UPLOADS) > 1
+    assert all(re.search(r"`tests/[^`]+`", row[2]) for row in UPLOADS[1:])
 
 
 @pytest.mark.parametrize("proof", PROOFS)

@@ -57,6 +57,10 @@ PUBLIC = {
         "S3StaticStorage",
     },
     "herokuify.storage.offline": {"OfflineManifestStorage"},
+    "herokuify.uploads.forms": {"DirectFileField", "DirectImageField"},
+    "herokuify.uploads.middleware": {"DirectUploadMiddleware"},
+    "herokuify.uploads.serializers": {"DirectFileField", "DirectImageField"},
+    "herokuify.uploads.urls": set(),
 }
 COMPRESS = {"COMPRESSORS", *(f"COMPRESS_{name}" for name in ("CSS_HASHING_METHOD", "FILTERS"))}
 MANIFEST = "COMPRESS_OFFLINE_MANIFEST_STORAGE"

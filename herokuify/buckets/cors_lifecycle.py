@@ -13,8 +13,12 @@ from herokuify.s3.policies import CORS_ID, cors_rule
 ABORT_ID = "HerokuifyAbortIncompleteUploads"
 ABORT_DAYS = 7  # after its start; no upload of a file takes as long
 EXPIRE_ID = "HerokuifyExpireOldVersions"
+PENDING_ID = "HerokuifyExpirePendingUploads"
+PENDING_DAYS = 1  # as long as an upload's token
 
 _Rule = Mapping[str, Any]
+
+_UNKNOWN = "! the site's hosts are unknown: heroku config:set ALLOWED_HOSTS=…"
 
 
 def cors_step(current: Current, desired: Desired) -> Step:
@@ -22,15 +26,20 @@ def cors_step(current: Current, desired: Desired) -> Step:
     name = "CORS"
     if current.cors is None:
         return unsupported(name)
-    if not desired.public:
+    if not (desired.public or desired.pending):
         return Step(name, State.SAME, ("= no public files, so nothing is needed",))
-    rule = cors_rule(desired.options.origins or ["*"])
+    origins = desired.options.origins or ("*",)
+    uploads = () if "*" in origins else desired.upload_headers  # for the site's own pages alone
+    if not (desired.public or uploads):
+        return Step(name, State.SAME, (_UNKNOWN,))
+    rule = cors_rule(origins, uploads)
     ours = [one for one in current.cors if _is_ours(one, rule)]
     others = [one for one in current.cors if not _is_ours(one, rule)]
+    uploading = "uploads from " if uploads else ""
     lines = difference(
         [origin for one in ours for origin in one.get("AllowedOrigins", ())],
         rule["AllowedOrigins"],
-        lambda origin: f"pages of {'any site' if origin == '*' else origin}",
+        lambda origin: f"{uploading}pages of {'any site' if origin == '*' else origin}",
     )
     lines += [
         f"= the rule {one.get('ID') or '(no ID)'} for {', '.join(one.get('AllowedOrigins', ()))}, "
@@ -38,7 +47,7 @@ def cors_step(current: Current, desired: Desired) -> Step:
         for one in others
     ]
     if "*" in rule["AllowedOrigins"]:
-        lines.append("! the site's hosts are unknown: heroku config:set ALLOWED_HOSTS=…")
+        lines.append(_UNKNOWN)
     if len(ours) == 1 and _same_cors(ours[0], rule):
         return Step(name, State.SAME, tuple(lines))
     if not [line for line in lines if line.startswith(("+", "-"))]:
@@ -100,6 +109,13 @@ def lifecycle_step(current: Current, desired: Desired) -> Step:
 
 def desired_rules(desired: Desired) -> list[dict[str, Any]]:
     """The lifecycle rules for each location, in the shape of ``_shape``."""
+    days = {"DaysAfterInitiation": PENDING_DAYS}
+    pending = {
+        "Expiration": {"Days": PENDING_DAYS},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": PENDING_DAYS},
+        "AbortIncompleteMultipartUpload": days,
+    }
+    uploads = [_rule(PENDING_ID, f"{location}/", pending) for location in desired.pending]
     prefixes = [f"{location}/" if location else "" for location in desired.locations]
     if "" in prefixes:
         prefixes = [""]
@@ -110,7 +126,7 @@ def desired_rules(desired: Desired) -> list[dict[str, Any]]:
             "NoncurrentVersionExpiration": {"NoncurrentDays": desired.options.noncurrent_days}
         }
         rules += [_rule(EXPIRE_ID, prefix, expire) for prefix in prefixes]
-    return rules
+    return rules + uploads
 
 
 def _rule(name: str, prefix: str, actions: _Rule) -> dict[str, Any]:
@@ -135,7 +151,7 @@ def _of_form(rule: _Rule, *, is_old: bool) -> dict[str, Any]:
 
 def _covers(known: _Rule, rule: _Rule) -> bool:
     """Whether a rule that is there does what the desired one would."""
-    if known["ID"] == rule["ID"]:
+    if known["ID"] == rule["ID"] or "Expiration" in rule:
         return dict(known) == dict(rule)
     days = known.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation")
     return (
@@ -151,6 +167,9 @@ def _covers(known: _Rule, rule: _Rule) -> bool:
 def _text(rule: _Rule) -> str:
     where = f"below {rule['Prefix']}" if rule.get("Prefix") else "everywhere"
     state = "" if rule.get("Status") == "Enabled" else " (disabled)"
+    if "Expiration" in rule:
+        days = rule["Expiration"].get("Days")
+        return f"uploads {where} that no form was sent for are removed after {days} day{state}"
     if "AbortIncompleteMultipartUpload" in rule:
         days = rule["AbortIncompleteMultipartUpload"].get("DaysAfterInitiation")
         return f"incomplete uploads {where} are removed after {days} days{state}"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from herokuify.storage.backend import S3BotoStorage
 from herokuify.storage.media import S3MediaStorage
-from herokuify.storage.registry import public_locations
+from herokuify.storage.registry import public_locations, share_bucket
+from herokuify.uploads import rules, staging
 
 #: Parameter of a PUT → the IAM action that it needs beside s3:PutObject (Service
 #: Authorization Reference, "Actions, resources, and condition keys for Amazon S3").
@@ -47,6 +48,8 @@ class Desired:
     media_actions: tuple[str, ...] = ()
     uploads: tuple[str, ...] = ()  # of the public locations, those that the app writes
     creates: bool = False  # whether AWS_AUTO_CREATE_BUCKET is on
+    pending: tuple[str, ...] = ()  # where browsers put direct uploads
+    upload_headers: tuple[str, ...] = ()  # which they send
 
     @property
     def locations(self) -> tuple[str, ...]:
@@ -80,6 +83,8 @@ def desired_for(storages: Sequence[S3BotoStorage], options: Options) -> Desired:
         for parameters in _sent_by(storage)
         if parameters.get("ACL") not in {None, HARMLESS_ACL}
     }
+    uploading = [rule.storage for rule in rules.direct() if share_bucket(rule.storage, storages[0])]
+    headers = [name for storage in uploading for name in staging.header_names(storage)]
     return Desired(
         bucket=str(storages[0].bucket_name),
         region=storages[0].region_name,
@@ -91,6 +96,8 @@ def desired_for(storages: Sequence[S3BotoStorage], options: Options) -> Desired:
         media_actions=_extra_actions(one for one in storages if _is_media(one)),
         uploads=tuple(sorted({one.location.strip("/") for one in storages if _is_upload(one)})),
         creates=any(storage.auto_create_bucket for storage in storages),
+        pending=(staging.pending_location(),) if uploading else (),
+        upload_headers=tuple(dict.fromkeys(headers)),
     )
 
 

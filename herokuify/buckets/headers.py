@@ -70,9 +70,7 @@ def header_changes(storage: S3MediaStorage, name: str, head: Mapping[str, Any]) 
     What the settings say nothing of stays as it is.
     """
     given = head.get("ContentType", "")
-    wanted = storage.parameters_for(
-        name, None if given in UNKNOWN else given, is_hashed=storage.is_hashed_name(name)
-    )
+    wanted = storage.parameters_for(name, None if given in UNKNOWN else given)
     changes = {
         parameter: wanted[parameter]
         for parameter in COMPARED

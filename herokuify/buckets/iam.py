@@ -13,6 +13,7 @@ from herokuify.s3.policies import arn, below, literal
 #: permissions of their own, but for giving an upload up (Amazon S3 User Guide, "Required
 #: permissions for Amazon S3 API operations").
 FILES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+PARTS = ("s3:ListMultipartUploadParts",)  # of a direct upload: which have arrived
 INDEX = ("s3:GetObject", "s3:PutObject")  # of collectstatic's, which nobody else may read
 #: What AWS_AUTO_CREATE_BUCKET asks for; a bucket that can't be made ready is removed.
 CREATION = (
@@ -38,6 +39,7 @@ def app_policy(buckets: Sequence[Desired], *, compresses: bool) -> _Policy | Non
         for number, bucket in enumerate(buckets, 1)
         for statement in (
             *_files("Media", number, bucket, bucket.media, bucket.media_actions),
+            *_files("Pending", number, bucket, bucket.pending, PARTS),
             *(_static(number, bucket) if compresses else ()),
             # The build has been there first, where there is something to build.
             *(_creation(number, bucket) if not bucket.static else ()),

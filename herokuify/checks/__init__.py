@@ -16,6 +16,7 @@ from herokuify.checks import (
     production,
     static,
     storages,
+    uploads,
     variables,
 )
 
@@ -53,6 +54,11 @@ CHECKS: tuple[tuple[Callable[..., Iterable[CheckMessage]], tuple[str, ...]], ...
     (caches.check_sessions, (Tags.caches, Tags.staticfiles)),
     (caches.check_options, (Tags.caches, Tags.staticfiles)),
     (databases.check_pools, (Tags.database,)),
+    (uploads.check_rules, (Tags.files,)),
+    (uploads.check_parts, (Tags.urls,)),
+    (uploads.check_pending, (Tags.security,)),
+    (uploads.check_policy, (Tags.security,)),
+    (uploads.check_cors, (Tags.files,)),
     (production.check_debug, (Tags.security, Tags.staticfiles)),
     (production.check_hosts, (Tags.security,)),
     (production.check_secret_key, (Tags.security,)),

@@ -87,7 +87,7 @@ def _fields_in_public(made: list[Any]) -> Iterator[CheckMessage]:
             continue
         known, has_date, _ = folder.partition("%")  # what stands before strftime's part
         known = known.rpartition("/")[0] if has_date else known
-        around = public_location_around(storage, made, known)
+        around = public_location_around(storage, made, f"{storage.location}/{known}")
         if around:
             yield error(
                 f"{each} keeps private files under {folder!r} of a storage at "

@@ -41,7 +41,7 @@ def confirm_public(storage: S3StaticStorage, key: str) -> None:
     attempts = ATTEMPTS if storage.auto_create_bucket else 1
     for attempt in range(1, attempts + 1):
         try:
-            status = fetch(url, ca_file=ca_file, first_byte=True).status
+            status = fetch(url, ca_file=ca_file, headers={"Range": "bytes=0-0"}).status
         except UnreachableError as error:
             logger.warning(_UNKNOWN, f"{error} {error.hint}")
             return

@@ -29,7 +29,7 @@ def probe_static(
     probe = "static.public"
     url = joined(storage.base_url, name)
     try:
-        page = fetch(url, ca_file=_ca_file(storage))
+        page = fetch(url, ca_file=ca_file(storage))
     except UnreachableError as error:
         return _unreachable(storage, subject, probe, url, error)
     if page.status == 200 and body in {None, page.body}:
@@ -63,13 +63,13 @@ def probe_static(
 def probe_media(storage: S3BotoStorage, subject: Subject, name: str, body: bytes) -> list[Finding]:
     """GET a private file with its signed URL, and without the signature."""
     url = storage.url(name)
-    ca_file = _ca_file(storage)
+    certificates = ca_file(storage)
     bare = url.partition("?")[0]
     try:
-        page = fetch(url, ca_file=ca_file)
+        page = fetch(url, ca_file=certificates)
         findings = [_readable(storage, subject, bare, page, body)]
         if storage.querystring_auth:
-            findings.append(_refused(subject, bare, fetch(bare, ca_file=ca_file)))
+            findings.append(_refused(subject, bare, fetch(bare, ca_file=certificates)))
     except UnreachableError as error:
         return [_unreachable(storage, subject, "media.url", url, error)]
     return findings
@@ -149,7 +149,7 @@ def probe_cors(
     refused = []
     for origin in origins:
         try:
-            page = fetch(url, origin=origin, ca_file=_ca_file(storage))
+            page = fetch(url, origin=origin, ca_file=ca_file(storage))
         except UnreachableError as error:
             return subject.failed(probe, str(error), error.hint)
         if page.headers.get("access-control-allow-origin") not in {"*", origin}:
@@ -179,6 +179,6 @@ def _origins(base_url: str) -> list[str]:
     return [origin for origin in dict.fromkeys(concrete) if origin != own][:MOST_ORIGINS]
 
 
-def _ca_file(storage: S3BotoStorage) -> str | None:
+def ca_file(storage: S3BotoStorage) -> str | None:
     """The CA that the settings trust, such as a company's."""
     return storage.verify if isinstance(storage.verify, str) else None

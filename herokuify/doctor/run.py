@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from itertools import chain
 
-from herokuify.doctor import caches, databases, files, mail
+from herokuify.doctor import caches, databases, files, mail, uploads
 from herokuify.doctor.configuration import SUBJECT, probe_checks
 from herokuify.doctor.files import SETTINGS
 from herokuify.doctor.findings import Finding, Subject
@@ -25,7 +25,9 @@ def run_probes() -> list[Finding]:
     services = chain(databases.probe_groups(), caches.probe_groups(), mail.probe_groups())
     waiting = [group.start() for group in services]
     # These depend on each other: what is found once is not asked again.
-    in_turn = (group.start() for group in chain([checks], files.probe_groups()))
+    in_turn = (
+        group.start() for group in chain([checks], files.probe_groups(), uploads.probe_groups())
+    )
     findings = [finding for run in chain(in_turn, waiting) for finding in run.findings()]
     return without_secrets(_once(findings), Secrets.of(os.environ, *_keys()))
 

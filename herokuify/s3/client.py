@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from types_boto3_s3.service_resource import S3ServiceResource
 
 
+#: Seconds; of two tries the router sees one end.
+COPY_TIMEOUT = 12
+
+
 class RetryProfile(NamedTuple):
     """How long a caller waits for S3, and how often it tries.
 
@@ -33,6 +37,10 @@ class RetryProfile(NamedTuple):
     def pause(self, attempt: int) -> float:
         """Return the seconds to wait after a failed attempt, the first being 1."""
         return random.uniform(0, min(self.longest_pause, 0.25 * 2**attempt))  # noqa: S311
+
+    def for_copies(self) -> RetryProfile:
+        """Return the same for copies within S3, which answers when it is done with them."""
+        return self._replace(read_timeout=max(self.read_timeout, COPY_TIMEOUT))
 
 
 #: In a web process: a request must end before the router's 30 s and gunicorn's time-out, and its

@@ -197,6 +197,18 @@ def http_headers(parameters: Mapping[str, Any]) -> dict[str, str] | None:
     return headers if is_simple else None
 
 
+def put_parameters(headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters of boto3's PUT that sends these headers, names in lower case."""
+    known = {**PARAMETERS, "content-length": "ContentLength", "if-none-match": "IfNoneMatch"}
+    found: dict[str, Any] = {}
+    for name, value in headers.items():
+        if name.startswith(METADATA_PREFIX):
+            found.setdefault("Metadata", {})[name.removeprefix(METADATA_PREFIX)] = value
+        else:
+            found[known[name]] = int(value) if name == "content-length" else value
+    return found
+
+
 def _header_value(parameter: str, value: Any) -> Any:
     """Return the text of a value; what is none stays as it is."""
     if parameter == "Expires" and isinstance(value, datetime):

@@ -90,6 +90,37 @@ class PartUpload:
 
         Raises the error of any part that has failed.
         """
+        upload, extra = self._upload, self._extra
+        bodies = [body]
+        del body  # what was sent must not wait in memory for the next part to replace it
+
+        def request(number: int) -> Any:
+            body = io.BytesIO(bodies[0])
+            # A stream: the time-out holds for each block that is sent, not for all of the part.
+            answer = upload.client.upload_part(
+                **cast(Any, upload.address), PartNumber=number, Body=body, **extra
+            )
+            bodies.clear()
+            return answer
+
+        self._submit(request, number)
+
+    def copy(self, source: Mapping[str, Any]) -> None:
+        """Have S3 make the next part of another object's bytes; waits as ``send`` does.
+
+        ``source`` are UploadPartCopy's parameters: CopySource and the like.
+        """
+        upload = self._upload
+
+        def request(number: int) -> Any:
+            answer = upload.client.upload_part_copy(
+                **cast(Any, upload.address), PartNumber=number, **cast(Any, source)
+            )
+            return answer["CopyPartResult"]
+
+        self._submit(request)
+
+    def _submit(self, request: Callable[[int], Any], number: int = 0) -> None:
         number = number or len(self._parts) + 1
         if number > MOST_PARTS:
             raise ValueError(
@@ -104,25 +135,20 @@ class PartUpload:
             for future in done:
                 future.result()  # one that has failed stays, and fails what follows as well
                 pending.discard(future)
-        bodies = [body]
-        del body  # what was sent must not wait in memory for the next part to replace it
-        future = self._start(self._work(number, bodies))
+        future = self._start(self._work(number, request))
         self._parts[number] = future
         pending.add(future)
 
-    def _work(self, number: int, bodies: list[bytes]) -> Callable[[], CompletedPartTypeDef]:
-        upload, extra, tick = self._upload, self._extra, self._tick
+    def _work(
+        self, number: int, request: Callable[[int], Any]
+    ) -> Callable[[], CompletedPartTypeDef]:
+        upload, tick = self._upload, self._tick
         not_s3 = NotS3Error(self._destination, str(upload.address["Key"]))
 
         def work() -> CompletedPartTypeDef:
             if upload.is_over:
                 raise InterruptedError("the upload was given up")
-            body = io.BytesIO(bodies[0])
-            # A stream: the time-out holds for each block that is sent, not for all of the part.
-            answer = upload.client.upload_part(
-                **cast(Any, upload.address), PartNumber=number, Body=body, **extra
-            )
-            bodies.clear()
+            answer = request(number)
             tick()
             if not answer.get("ETag"):
                 raise not_s3

@@ -67,15 +67,20 @@ def public_policy(region: str | None, bucket: str, locations: Iterable[str]) -> 
     }
 
 
-def cors_rule(origins: Iterable[str]) -> dict[str, Any]:
+def cors_rule(origins: Iterable[str], upload_headers: Iterable[str] = ()) -> dict[str, Any]:
     """The rule that lets these origins' pages use what they load; ``["*"]`` for any.
 
     Browsers load fonts from another origin only with it (CSS Fonts, "Font fetching
-    requirements"); what anyone may read, any site may.
+    requirements"); what anyone may read, any site may. With ``upload_headers``, which their PUTs
+    send, pages may also put objects for which the site has signed a URL. One rule for both:
+    services take the first that has the origin, whatever its methods. The headers are named in
+    full, which not every service takes patterns for, and nothing is exposed.
     """
+    headers = list(upload_headers)
     return {
         "ID": CORS_ID,
-        "AllowedMethods": ["GET", "HEAD"],
+        "AllowedMethods": ["GET", "HEAD", *(["PUT"] if headers else [])],
         "AllowedOrigins": list(origins),
+        **({"AllowedHeaders": headers} if headers else {}),
         "MaxAgeSeconds": CORS_SECONDS,
     }

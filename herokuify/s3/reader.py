@@ -116,6 +116,25 @@ class StoredObject:
             raise self._replaced()
         return answer["Body"]
 
+    def confirm(self) -> None:
+        """Raise S3Error when the object is another by now, FileNotFoundError when it is gone."""
+        key = str(self.address["Key"])
+        try:
+            with explained(self.destination, "s3:GetObject", key):
+                answer = connect(self.destination, self.profile).head_object(
+                    **cast(Any, self.address)
+                )
+        except S3Error:
+            raise
+        except Exception as error:
+            from botocore.exceptions import ClientError
+
+            if isinstance(error, ClientError):
+                raise FileNotFoundError(f"File does not exist: {key}") from error
+            raise
+        if answer["ETag"] != self.etag:
+            raise self._replaced()
+
     def _replaced(self) -> S3Error:
         return S3Error(
             f"{self.destination.storage}: {self._where} was replaced while it was being read.",

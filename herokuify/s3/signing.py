@@ -106,16 +106,38 @@ class UrlSigner:
 
     def sign(self, key: str, parameters: Mapping[str, str], start: int, life: int) -> str:
         """Return the URL of a GET of ``key``, valid for ``life`` seconds from ``start``."""
+        return self.sign_request("GET", key, parameters, {}, start, life)
+
+    def sign_request(
+        self,
+        method: str,
+        key: str,
+        parameters: Mapping[str, str],
+        headers: Mapping[str, str],
+        start: int,
+        life: int,
+    ) -> str:
+        """Return the URL of a request that must send these ``headers``, as they stand.
+
+        Their names are in lower case. S3 refuses a request that lacks one, or has another value.
+        """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(start))
+        names = sorted([*headers, "host"])
         query = (
             f"{self._beginning(stamp[:8])}{stamp}"
-            f"&X-Amz-Expires={life}{self._token}&X-Amz-SignedHeaders=host"
+            f"&X-Amz-Expires={life}{self._token}&X-Amz-SignedHeaders={'%3B'.join(names)}"
         )
         if parameters:
             own = [f"{quote(name, safe='')}={quote(v, safe='')}" for name, v in parameters.items()]
             query = "&".join(sorted([*query.split("&"), *own]))
         path = quote(key, safe="/~")
-        request = f"GET\n{self._folder}{path}\n{query}\nhost:{self._host}\n\nhost\nUNSIGNED-PAYLOAD"
+        lines = "".join(
+            f"{name}:{self._host if name == 'host' else ' '.join(headers[name].split())}\n"
+            for name in names
+        )
+        request = (
+            f"{method}\n{self._folder}{path}\n{query}\n{lines}\n{';'.join(names)}\nUNSIGNED-PAYLOAD"
+        )
         signature = self._signer.signature(stamp, request)
         return f"{self._base_url}{path}?{query}&X-Amz-Signature={signature}"
 

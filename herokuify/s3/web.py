@@ -40,9 +40,15 @@ class Page:
 
 
 def fetch(
-    url: str, *, origin: str = "", ca_file: str | None = None, first_byte: bool = False
+    url: str,
+    *,
+    origin: str = "",
+    ca_file: str | None = None,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
 ) -> Page:
-    """GET a URL, or its first byte, without credentials, as a browser on a page of ``origin`` does.
+    """Ask a URL without credentials, as a browser on a page of ``origin`` does.
 
     Redirects are followed. Raises UnreachableError.
     """
@@ -50,9 +56,9 @@ def fetch(
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"}:
         raise UnreachableError(f"{_shown(url)} is no URL of the web.", "Fix STATIC_URL.")
-    headers = {"User-Agent": "herokuify"} | ({"Origin": origin} if origin else {})
-    headers |= {"Range": "bytes=0-0"} if first_byte else {}
-    request = Request(url, headers=headers)  # noqa: S310 (checked above)
+    sent = {"User-Agent": "herokuify"} | ({"Origin": origin} if origin else {})
+    sent |= headers or {}
+    request = Request(url, body, sent, method=method)  # noqa: S310 (checked above)
     context = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
     try:
         with urlopen(request, timeout=TIMEOUT, context=context) as answer:  # noqa: S310

@@ -44,7 +44,7 @@ from herokuify.s3.signing import CloudFrontSigner
 from herokuify.s3.upload import NameTakenError, Upload
 from herokuify.s3.writer import MultipartWriter, Writer
 from herokuify.storage.content import as_file, compressed, from_start, rereadable
-from herokuify.storage.files import S3File
+from herokuify.storage.files import S3File, StagedFile
 from herokuify.storage.locations import check_public_endpoint, destination_of
 from herokuify.storage.names import alternative_name, free_name, spelled_keys
 from herokuify.storage.options import check_options, default_options, drop_logins
@@ -263,6 +263,12 @@ class S3BotoStorage(BaseStorage):
 
     def _save(self, name: str, content: Any) -> str:
         cleaned: str = clean_name(name)
+        if isinstance(content, StagedFile):
+            is_plain = type(self).store is S3BotoStorage.store
+            content.save_to(
+                self, cleaned, may_copy=is_plain and type(self).put is S3BotoStorage.put
+            )
+            return cleaned
         with from_start(content) as source:
             self.store(cleaned, source, getattr(content, "content_type", None))
         return cleaned

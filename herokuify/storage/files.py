@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
+from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, Protocol, cast
 
 from django.core.files.base import File
+from django.core.files.uploadedfile import UploadedFile
 
 from herokuify.s3.reader import ObjectFile, StoredObject, opened
+from herokuify.s3.upload import Upload
 from herokuify.s3.writer import Writer
+from herokuify.storage.content import from_start
 
 #: Of a ``with`` block: its ``__exit__``, a field's ``close()``, and the file's.
 _DEPTH = 4
@@ -154,6 +159,89 @@ class S3File(File):  # type: ignore[type-arg]  # not generic at run time
             self.close()
         else:
             self.discard()
+
+
+class StagedFile(UploadedFile):  # type: ignore[type-arg]  # not generic at run time
+    """A file that a browser has put on S3: read by ranges, and saved by a copy within S3.
+
+    ``discard`` is called when a storage of herokuify's has saved it: the staged object has had
+    its day, and what is read from now on is the saved one.
+    """
+
+    def __init__(
+        self, stored: StoredObject, name: str, content_type: str, discard: Callable[[], None]
+    ) -> None:
+        self.stored = stored
+        self._find: Callable[[], StoredObject] = lambda: stored
+        self._discard: Callable[[], None] | None = discard
+        self._opened: Any = None
+        super().__init__(None, name, content_type, stored.size)
+        self.mode = "rb"
+
+    @property
+    def file(self) -> Any:
+        """What is read, opened when somebody reads."""
+        if self._opened is None:
+            raw: Any = opened(self._find())
+            self._opened = raw if "b" in self.mode else io.TextIOWrapper(raw, encoding="utf-8")
+        return self._opened
+
+    @file.setter
+    def file(self, file: Any) -> None:
+        """Ignored: Django's constructor sets it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed, and must be opened to be read."""
+        return self._opened is not None and bool(self._opened.closed)
+
+    def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> StagedFile:
+        """Go to the start, or open it anew when it was closed or for another mode."""
+        mode = mode or self.mode
+        check_mode(mode)
+        if set(mode) - set("rbt"):
+            raise ValueError(f"{self.name!r} is an upload, and can't be opened in mode {mode!r}.")
+        if self._opened is not None:
+            is_same = ("b" in mode) == ("b" in self.mode)
+            if is_same and not self._opened.closed:
+                self._opened.seek(0)
+            else:
+                self._release()
+        self.mode = mode
+        return self
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def _release(self) -> None:
+        self.close()
+        self._opened = None
+
+    def save_to(self, storage: Any, name: str, *, may_copy: bool) -> None:
+        """Become the file of a storage under a clean name, and discard the staged object.
+
+        S3 copies it, unless its bytes are needed here: for another service, to be gzipped.
+        """
+        parameters = storage.parameters_for(name, self.content_type)
+        is_near = self.stored.destination.connection == storage.destination.connection
+        if may_copy and is_near and not storage.can_be_gzipped(parameters):
+            Upload(
+                storage.destination,
+                storage.profile.for_copies(),
+                storage.key_of(name),
+                parameters,
+                may_replace=bool(storage.file_overwrite),
+            ).copy(self.stored)
+        else:
+            with from_start(self) as source:
+                storage.store(name, source, self.content_type)
+        self._release()
+        self._find = partial(storage.find, name)
+        discard, self._discard = self._discard, None
+        if discard is not None:
+            discard()
 
 
 def _is_failing(frame: FrameType | None) -> bool:

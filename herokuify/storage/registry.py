@@ -185,13 +185,16 @@ def public_locations(sharing: Sequence[Any]) -> list[str]:
     return public
 
 
-def public_location_around(storage: Any, others: Iterable[Any], folder: str = "") -> str | None:
+def public_location_around(
+    storage: Any, others: Iterable[Any], location: str | None = None
+) -> str | None:
     """Return the public location of the bucket in which this storage keeps its files, if any.
 
-    ``folder`` is one below the storage's location.
+    With ``location``, the one around this folder of the storage's bucket.
     """
     public = [one.location for one in others if one.public and share_bucket(one, storage)]
     given = getattr(settings, "AWS_PUBLIC_LOCATION", None)
     if given and storage.bucket_name == getattr(settings, "AWS_STORAGE_BUCKET_NAME", None):
         public.append(given)
-    return location_around(f"{storage.location}/{folder}", map(str, public))
+    inner = storage.location if location is None else location
+    return location_around(inner, map(str, public))

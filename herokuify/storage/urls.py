@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -15,6 +16,7 @@ from herokuify.conf.addresses import s3_base_url
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3.client import connect
 from herokuify.s3.errors import explained
+from herokuify.s3.headers import put_parameters
 from herokuify.s3.signing import (
     ALGORITHM,
     LONGEST_LIFE,
@@ -97,6 +99,27 @@ class Urls:
         return self._signed.get(
             known, key, life, lambda period: signer.sign(key, query, period.start, life)
         )
+
+    def of_upload(
+        self, key: str, query: Mapping[str, str], headers: Mapping[str, str], life: int
+    ) -> str:
+        """Return the URL of a PUT that must send these headers, valid from now on.
+
+        Never a CDN's. ``query`` has S3's ``partNumber`` and ``uploadId`` of a part; names of
+        headers are in lower case.
+        """
+        signer = self._signer.of(self._storage)
+        if signer is not None:
+            return signer.sign_request("PUT", key, query, headers, int(time.time()), life)
+        destination = self._storage.destination
+        operation = "upload_part" if query else "put_object"
+        parameters = {"Bucket": destination.bucket, "Key": key, **put_parameters(headers)}
+        if query:
+            parameters |= {"UploadId": query["uploadId"], "PartNumber": int(query["partNumber"])}
+        with explained(destination, "s3:PutObject"):
+            return connect(destination, self._storage.profile).generate_presigned_url(
+                operation, Params=parameters, ExpiresIn=life
+            )
 
     def _of_domain(self, key: str, parameters: Mapping[str, Any], life: int) -> str:
         """The URL of a CDN: signed by CloudFront's signer, if there is one."""

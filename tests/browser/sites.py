@@ -117,6 +117,7 @@ def site(server: servers.S3Server, folder: Path) -> Iterator[Site]:
         }
         stack.callback(servers.remove_bucket, server.client(), bucket)
         app = deployment.deploy(folder / "app", config)
+        app.run("python", "manage.py", "herokuify", "bucket", "--apply", DYNO="run.2")
         app.run("python", "manage.py", "createsuperuser", "--noinput", DYNO="run.2", **ADMIN)
         dyno = stack.enter_context(deployment.serving(app))
         front = stack.enter_context(routed(deployment.DOMAIN, dyno.port, tls))

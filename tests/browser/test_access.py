@@ -114,6 +114,8 @@ class TestKeyboard:
             with visit.page.expect_file_chooser() as chooser:
                 keyboard.press("Enter")
             chooser.value.set_files(photos.upload("fog"))
+            visit.page.get_by_text("is uploaded.").wait_for()
+            keyboard.press("Tab")  # the button that removes the photo again
             keyboard.press("Tab")
             with visit.page.expect_navigation():
                 keyboard.press("Enter")

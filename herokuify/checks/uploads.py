@@ -1,0 +1,165 @@
+"""Direct uploads: what they need beside HEROKUIFY_DIRECT_UPLOADS, and who can see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as CheckWarning
+from django.urls import NoReverseMatch, reverse
+
+from herokuify.checks.messages import error, unique
+from herokuify.exceptions import ConfigurationError
+from herokuify.storage.registry import UNUSABLE, public_location_around, s3_storages
+from herokuify.storage.urls import unsigned_base_url
+from herokuify.uploads.claims import MIDDLEWARE
+from herokuify.uploads.rules import SETTING, Rule, find, names
+from herokuify.uploads.staging import pending_location
+
+APP = "herokuify.uploads"
+URLS = 'path("uploads/", include("herokuify.uploads.urls"))'
+CSP = "django.middleware.csp.ContentSecurityPolicyMiddleware"
+CLOUDCUBE = "cloud-cube"  # what the names of its buckets begin with
+
+
+def _is_used() -> bool:
+    return bool(getattr(settings, SETTING, None))
+
+
+def _direct() -> Iterator[Rule]:
+    """The rules that can work; the other checks report the others."""
+    try:
+        for name in names():
+            try:
+                rule = find(name)
+                if rule is not None and rule.is_direct:
+                    yield rule
+            except UNUSABLE:
+                continue
+    except ConfigurationError:
+        return
+
+
+def check_rules(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E025: HEROKUIFY_DIRECT_UPLOADS names what is not there, or has wrong options."""
+    if not _is_used():
+        return []
+    found = []
+    try:
+        rules = [*names()]
+    except ConfigurationError as fault:
+        return [error(fault.problem, hint=fault.hint, id="herokuify.E025")]
+    for name in rules:
+        try:
+            find(name)
+        except ConfigurationError as fault:
+            found.append(error(fault.problem, hint=fault.hint, id="herokuify.E025"))
+    return found
+
+
+def check_parts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E024: the app, the middleware or the URLs of direct uploads are missing."""
+    if not _is_used():
+        return []
+    lacking = []
+    if not apps.is_installed(APP):
+        lacking.append((f'"{APP}" is not in INSTALLED_APPS', f'INSTALLED_APPS = [..., "{APP}"]'))
+    if MIDDLEWARE not in settings.MIDDLEWARE:
+        lacking.append(
+            (f'"{MIDDLEWARE}" is not in MIDDLEWARE', f'MIDDLEWARE = [..., "{MIDDLEWARE}"]')
+        )
+    if getattr(settings, "ROOT_URLCONF", None):
+        try:
+            reverse("herokuify_uploads:begin")
+        except NoReverseMatch:
+            lacking.append(("no URL leads to herokuify.uploads.urls", f"In urls.py: {URLS}"))
+    return [
+        error(
+            f"{SETTING} is set, and {problem}: nothing is uploaded directly.",
+            hint=hint,
+            id="herokuify.E024",
+        )
+        for problem, hint in lacking
+    ]
+
+
+def check_pending(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.E023: what browsers upload lies where anyone may read it."""
+    if not _is_used():
+        return []
+    storages = [storage for _, storage in s3_storages()]
+    found = []
+    for rule in _direct():
+        pending = pending_location()
+        around = public_location_around(rule.storage, storages, pending)
+        if around is not None:
+            public = f"in the public location {around!r}" if around else "and all of it is public"
+            found.append(
+                error(
+                    f"Direct uploads wait under {pending!r} of the bucket "
+                    f"{rule.storage.bucket_name!r}, {public}, so anyone may read them.",
+                    hint="Give the static storage a location apart, such as 'static': delete its "
+                    "location, or AWS_PUBLIC_LOCATION.",
+                    id="herokuify.E023",
+                )
+            )
+    return unique(found)
+
+
+def check_policy(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W027: the Content-Security-Policy keeps browsers from uploading to the bucket."""
+    policy = getattr(settings, "SECURE_CSP", None)
+    if not (_is_used() and policy and CSP in settings.MIDDLEWARE):
+        return []
+    sources = policy.get("connect-src", policy.get("default-src"))
+    if sources is None:
+        return []
+    sources = [sources] if isinstance(sources, str) else [*map(str, sources)]
+    found = []
+    for rule in _direct():
+        base = unsigned_base_url(rule.storage) or ""
+        parts = urlsplit(base)
+        if base and not any(_lets(source, parts.scheme, parts.netloc) for source in sources):
+            found.append(
+                CheckWarning(
+                    f"SECURE_CSP keeps browsers from uploading to {parts.scheme}://{parts.netloc}: "
+                    "its connect-src lacks it.",
+                    hint="In settings.py: SECURE_CSP = get_csp(STATIC_URL, MEDIA_URL), or "
+                    f'SECURE_CSP["connect-src"] = ["\'self\'", "{parts.scheme}://{parts.netloc}"]',
+                    id="herokuify.W027",
+                )
+            )
+    return unique(found)
+
+
+def _lets(source: str, scheme: str, host: str) -> bool:
+    """Whether a source of a policy has a host (CSP Level 3, "Matching")."""
+    source_scheme, mark, source_host = source.rpartition("://")
+    if source in {"*", f"{scheme}:"}:
+        return True
+    if mark and source_scheme != scheme:
+        return False
+    source_host = source_host.partition("/")[0]
+    if source_host.startswith("*."):
+        return host.endswith(source_host[1:])
+    return source_host == host
+
+
+def check_cors(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W028: Cloudcube's bucket is shared, and has no CORS rule for uploads."""
+    if not _is_used():
+        return []
+    return unique(
+        CheckWarning(
+            f"The bucket {rule.storage.bucket_name!r} is Cloudcube's, whose CORS rules nobody but "
+            "Cloudcube can set: browsers may not upload there, and send small files with the form.",
+            hint="heroku addons:create bucketeer, or another bucket of your own.",
+            id="herokuify.W028",
+        )
+        for rule in _direct()
+        if str(rule.storage.bucket_name).startswith(CLOUDCUBE)
+    )

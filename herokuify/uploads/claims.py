@@ -1,0 +1,75 @@
+"""A token that comes back with a form: whether it is good, and the file that it stands for."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import DEFAULT_DB_ALIAS, router, transaction
+from django.utils.translation import gettext_lazy as _
+
+from herokuify.exceptions import ConfigurationError, S3Error
+from herokuify.storage.files import StagedFile
+from herokuify.uploads import pending
+from herokuify.uploads.rules import Rule
+from herokuify.uploads.staging import Stage
+from herokuify.uploads.tokens import Token
+
+logger = logging.getLogger("herokuify.uploads")
+
+MIDDLEWARE = "herokuify.uploads.middleware.DirectUploadMiddleware"
+AGAIN = _("This upload can't be used any more. Please upload the file again.")
+LATER = _("The upload can't be looked at just now. Please try again in a moment.")
+
+
+def find_token(text: str, rule: Rule, request: Any) -> Token | None:
+    """Return a token that the sender of the request may claim for the field; else None."""
+    if request is None:
+        raise ConfigurationError(
+            f"{MIDDLEWARE} is not in MIDDLEWARE, and forms need it to know whose upload they are "
+            "given.",
+            f'In settings.py: MIDDLEWARE = [..., "{MIDDLEWARE}"]',
+        )
+    token = Token.loads(text)
+    if token is None or token.field != rule.name or not token.belongs_to(request):
+        return None
+    return token
+
+
+def claim(text: str, rule: Rule, request: Any) -> StagedFile:
+    """Return the file that a token stands for. Raises ValidationError."""
+    token = find_token(text, rule, request)
+    if token is None or token.size > rule.max_size:
+        raise ValidationError(AGAIN, code="direct_upload")
+    stage = Stage(rule.storage, token)
+    try:
+        stored = stage.find()
+    except S3Error:
+        logger.exception("An upload to %s could not be looked at.", rule.name)
+        raise ValidationError(LATER, code="direct_upload_unknown") from None
+    if stored is None:
+        raise ValidationError(AGAIN, code="direct_upload")
+    model = None if rule.field is None else rule.field.model
+    using = DEFAULT_DB_ALIAS if model is None else router.db_for_write(model)
+    discard = partial(_discard, stage, request, using)
+    return StagedFile(stored, token.name, token.type, discard)
+
+
+def _discard(stage: Stage, request: Any, using: str) -> None:
+    """Remove the staged object once its copy is in the database for good."""
+
+    def remove() -> None:
+        pending.forget(request, stage.token.key)
+        try:
+            stage.abort()
+        except S3Error as error:
+            logger.warning(
+                "The upload %s was saved and could not be removed (%s). A lifecycle rule "
+                "removes it: manage.py herokuify bucket --apply",
+                stage.token.key,
+                error,
+            )
+
+    transaction.on_commit(remove, using=using, robust=True)

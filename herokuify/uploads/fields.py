@@ -1,0 +1,262 @@
+"""Form fields and widgets, of whatever class, that take direct uploads as well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+from django import forms
+from django.db import models
+from django.template.defaultfilters import filesizeformat
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
+from django.utils.datastructures import MultiValueDict
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from herokuify.storage.files import StagedFile
+from herokuify.uploads import rules
+from herokuify.uploads.claims import claim, find_token
+from herokuify.uploads.middleware import current_request
+from herokuify.uploads.rules import Rule
+from herokuify.uploads.tokens import Token
+
+#: What the hidden inputs that carry tokens are called: the file input's name, and this.
+SUFFIX = "-direct"
+#: Bytes that an ordinary POST may carry where S3 can't be reached from the browser.
+SMALL = 10 * 2**20
+
+
+class Posted(str):
+    """A token as a form brings it, in the place of a file."""
+
+    __slots__ = ()
+
+
+class Kept(NamedTuple):
+    """What an input shows in a form that is shown again: the file that it had, and tokens."""
+
+    initial: Any
+    posted: list[Posted]
+
+
+class Deferred(str):
+    """The path of a script that runs when the page is there."""
+
+    __slots__ = ()
+
+    def __html__(self) -> SafeString:
+        """Return its element, as ``form.media`` shows it."""
+        return format_html('<script src="{}" defer></script>', static(self))
+
+
+class _Direct:
+    """What the fields and the widgets know."""
+
+    direct_upload: str
+
+    @property
+    def rule(self) -> Rule | None:
+        """The rule, where there is a bucket to upload to; a model's field may have lost its own."""
+        is_of_model = "." in self.direct_upload
+        rule = rules.find(self.direct_upload) if is_of_model else rules.get(self.direct_upload)
+        return rule if rule is not None and rule.is_direct else None
+
+
+class DirectField(_Direct):
+    """Of a form field: claims the file that a token stands for."""
+
+    def clean(self, data: Any, initial: Any = None) -> Any:
+        """Clean a file, be it uploaded directly or with the form."""
+        if isinstance(data, (list, tuple)):
+            data = [self._file(one) for one in data]
+        return super().clean(self._file(data), initial)  # type: ignore[misc]
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Return what the widget shows: tokens need not be uploaded for again."""
+        shown = super().bound_data(data, initial)  # type: ignore[misc]
+        values = data if isinstance(data, (list, tuple)) else [data]
+        posted = [one for one in values if isinstance(one, Posted)]
+        return Kept(shown, posted) if posted else shown
+
+    def _file(self, data: Any) -> Any:
+        rule = self.rule if isinstance(data, Posted) else None
+        return data if rule is None else claim(data, rule, current_request())
+
+    def to_python(self, data: Any) -> Any:
+        """Check a file; an image is read as far as Pillow reads it, and not into memory."""
+        to_python = super().to_python  # type: ignore[misc]
+        is_image = isinstance(self, forms.ImageField) and isinstance(data, StagedFile)
+        return _checked(data, to_python) if is_image else to_python(data)
+
+
+def checked_image(file: Any) -> Any:
+    """Return an image that Django's form field takes. Raises ValidationError."""
+    to_python = forms.ImageField().to_python
+    return _checked(file, to_python) if isinstance(file, StagedFile) else to_python(file)
+
+
+def _checked(file: StagedFile, to_python: Callable[[Any], Any]) -> Any:
+    found = to_python(_AtPath(file))
+    if not isinstance(found, _AtPath):
+        return found  # what a project's own field has made of it
+    file.image, file.content_type = found.image, found.content_type  # type: ignore[attr-defined]
+    file.seek(0)
+    return file
+
+
+class _AtPath:
+    """An upload as Django's ImageField looks at it: at a "path", for which Pillow takes a file."""
+
+    def __init__(self, file: StagedFile) -> None:
+        self._file = file
+        self.image: Any = None
+        self.content_type: Any = file.content_type
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_file"], name)
+
+    def __bool__(self) -> bool:
+        return bool(self._file)
+
+    def temporary_file_path(self) -> Any:
+        """What Pillow opens; an error of S3's is one of reading the file."""
+        return self._file.open()
+
+
+class DirectWidget(_Direct):
+    """Of a file input: tells the script what to do, and keeps the token of a form shown again."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        """Return the file, else what stands for one."""
+        posted = [Posted(one) for one in _listed(data, f"{name}{SUFFIX}") if one]
+        if posted and self.rule is not None:
+            is_multiple = getattr(self, "allow_multiple_selected", False)
+            kept = _listed(files, name)
+            if is_multiple or not kept:
+                files = MultiValueDict({**_lists(files), name: [*kept, *posted]})
+        return super().value_from_datadict(data, files, name)  # type: ignore[misc]
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        """Whether neither a file nor a token came."""
+        is_omitted = super().value_omitted_from_data(data, files, name)  # type: ignore[misc]
+        return bool(is_omitted and not any(_listed(data, f"{name}{SUFFIX}")))
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        """Return the input; what was uploaded already stands behind it."""
+        rule, request = self.rule, current_request()
+        value, posted = value if isinstance(value, Kept) else (value, [])
+        base = _base_url()
+        if rule is None or request is None or base is None or not rule.allows(request):
+            return super().render(name, value, attrs, renderer)  # type: ignore[misc, no-any-return]
+        attrs = {**(attrs or {}), **self._attributes(rule, base)}
+        kept = [(one, token) for one in posted if (token := find_token(one, rule, request))]
+        if kept:
+            attrs["data-direct-required"] = attrs.pop("required", False)
+        html = super().render(name, value, attrs, renderer)  # type: ignore[misc]
+        return html + _kept(f"{name}{SUFFIX}", kept)  # type: ignore[no-any-return]
+
+    def _attributes(self, rule: Rule, base: str) -> dict[str, Any]:
+        found = {
+            "data-direct-upload": base,
+            "data-direct-field": rule.name,
+            "data-direct-small": SMALL,
+            "data-direct-texts": json.dumps(_texts()),
+        }
+        own: dict[str, Any] = self.attrs  # type: ignore[attr-defined]
+        if "accept" not in own and "*/*" not in rule.types:
+            found["accept"] = ",".join(rule.types)
+        return found
+
+    @property
+    def media(self) -> forms.Media:
+        """The input's own, and the script and the style of direct uploads."""
+        media: forms.Media = super().media  # type: ignore[misc]
+        if self.rule is None:
+            return media
+        return media + forms.Media(
+            js=[Deferred("herokuify/uploads.js")], css={"all": ["herokuify/uploads.css"]}
+        )
+
+
+def _listed(data: Any, name: str) -> list[Any]:
+    """Return all values of a name, of Django's dicts of lists and of plain ones."""
+    if hasattr(data, "getlist"):
+        return list(data.getlist(name))
+    value = data.get(name) if data else None
+    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _lists(files: Any) -> dict[str, list[Any]]:
+    return dict(files.lists()) if hasattr(files, "lists") else {k: [v] for k, v in files.items()}
+
+
+def _base_url() -> str | None:
+    try:
+        return reverse("herokuify_uploads:begin").removesuffix("begin")
+    except NoReverseMatch:
+        return None  # herokuify.E024 reports it
+
+
+def _texts() -> dict[str, str]:
+    """What the script says, in the visitor's language."""
+    return {
+        "going": _("Uploading %s"),
+        "done": _("%s is uploaded."),
+        "ordinary": _("%s will be sent with the form."),
+        "failed": _("%s could not be uploaded."),
+        "waiting": _("The form is sent when the upload is done."),
+        "cancel": _("Cancel"),
+        "retry": _("Try again"),
+        "remove": _("Remove"),
+    }
+
+
+def _kept(name: str, kept: Iterable[tuple[str, Token]]) -> SafeString:
+    return format_html_join(
+        "",
+        '<span class="herokuify-upload" data-state="done"><span>{}</span> '
+        '<button type="button" hidden>{}</button><input type="hidden" name="{}" value="{}"></span>',
+        (
+            (
+                _("%(name)s (%(size)s) is uploaded.")
+                % {"name": token.name, "size": filesizeformat(token.size)},
+                _("Remove"),
+                name,
+                text,
+            )
+            for text, token in kept
+        ),
+    )
+
+
+@cache
+def _mixed(mixin: Any, kind: Any) -> Any:
+    return type(kind)(f"Direct{kind.__name__}", (mixin, kind), {"__module__": __name__})
+
+
+def make_direct(field: forms.FileField, upload: str) -> None:
+    """Let a form field and its widget, of whatever class, take direct uploads as well."""
+    if not isinstance(field.widget, forms.FileInput):
+        return  # a hidden one, for example
+    both: Any = ((field, DirectField), (field.widget, DirectWidget))
+    for each, mixin in both:
+        # Not another object: what a project's own class has made of it stays as it is.
+        kind: Any = type(each)
+        each.__class__ = _mixed(mixin, kind)
+        each.direct_upload = upload
+
+
+def formfield_of(field: models.FileField) -> Callable[..., Any]:
+    """Return a ``formfield`` for a model's field, for when the settings have a rule for it."""
+    return partial(_formfield, field)
+
+
+def _formfield(field: models.FileField, **options: Any) -> Any:
+    made = type(field).formfield(field, **options)
+    if isinstance(made, forms.FileField) and rules.find(str(field)) is not None:
+        make_direct(made, str(field))
+    return made

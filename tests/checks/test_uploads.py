@@ -1,0 +1,112 @@
+from typing import Any
+
+import pytest
+from django.http import HttpRequest
+
+from herokuify.uploads.claims import MIDDLEWARE
+from tests.checks.conftest import MEDIA, Found, ids, only, storages
+
+RULES: dict[str, Any] = {"testapp.Document.file": {"max_size": 10}}
+SITE: dict[str, Any] = {
+    "HEROKUIFY_DIRECT_UPLOADS": RULES,
+    "MIDDLEWARE": [MIDDLEWARE],
+    "ROOT_URLCONF": "tests.uploads.site",
+    "MEDIA_URL": "https://my-bucket.s3.amazonaws.com/media/",
+}
+
+
+def anyone(request: HttpRequest) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"types": ["image/*"], "who": "anyone", "max_pending": 20},
+        {"who": f"{__name__}.anyone"},
+        {"who": anyone},
+    ],
+)
+def test_nothing_is_said_of_what_is_right(found: Found, options: dict[str, Any]) -> None:
+    rules = {
+        "testapp.Document.file": {"max_size": 10, **options},
+        "notes": {"max_size": 10, "who": "users", "storage": "default"},
+    }
+    assert found("dyno", **{**SITE, "HEROKUIFY_DIRECT_UPLOADS": rules}) == []
+
+
+class TestRules:
+    @pytest.mark.parametrize(
+        ("rules", "told"),
+        [
+            ([], ""),
+            ({"testapp.Document.file": 10}, "is no dict"),
+            ({"testapp.Document.file": {}}, "is None; it must be a number of bytes"),
+            ({"testapp.Document.file": {"max_size": True}}, "is True"),
+            ({"testapp.Document.file": {"max_size": 2**60}}, "up to 5 TB"),
+            ({"testapp.Document.file": {"max_size": 1, "maxsize": 1}}, "'maxsize', which is no"),
+            ({"testapp.Document.file": {"max_size": 1, "types": "image/*"}}, "list of content"),
+            ({"testapp.Document.file": {"max_size": 1, "who": "all"}}, "is 'all'"),
+            ({"testapp.Document.file": {"max_size": 1, "who": "no.such"}}, "No module named"),
+            ({"testapp.Document.file": {"max_size": 1, "storage": "x"}}, "storage of its own"),
+            ({"testapp.Document.pk": {"max_size": 1}}, "there is no FileField"),
+            ({"testapp.document.file": {"max_size": 1}}, "there is no FileField"),
+            ({"nowhere.Document.file": {"max_size": 1}}, "there is no FileField"),
+            ({"notes": {"max_size": 1}}, "no model's field needs it"),
+        ],
+    )
+    def test_what_is_wrong_is_told(self, found: Found, rules: Any, told: str) -> None:
+        messages = found(**{**SITE, "HEROKUIFY_DIRECT_UPLOADS": rules})
+        if rules:
+            assert told in only(messages, "E025")
+        else:
+            assert messages == []
+
+
+class TestParts:
+    def test_each_one_is_named(self, found: Found) -> None:
+        messages = found(**{**SITE, "MIDDLEWARE": [], "ROOT_URLCONF": "django.contrib.auth.urls"})
+        assert ids(messages) == ["E024", "E024"]
+        assert MIDDLEWARE in str(messages[0])
+        assert "herokuify.uploads.urls" in str(messages[1])
+
+
+class TestPending:
+    def test_public_location_is_told(self, found: Found) -> None:
+        assert "anyone may read" in only(found(**SITE, AWS_PUBLIC_LOCATION="pending"), "E023")
+
+
+class TestPolicy:
+    CSP = "django.middleware.csp.ContentSecurityPolicyMiddleware"
+
+    @pytest.mark.parametrize(
+        ("policy", "is_told"),
+        [
+            ({"default-src": ["'self'"]}, True),
+            ({"default-src": ["*"], "connect-src": ["'self'"]}, True),
+            ({"connect-src": ["http://my-bucket.s3.amazonaws.com"]}, True),
+            ({"connect-src": ["https://my-bucket.s3.amazonaws.com"]}, False),
+            ({"connect-src": ["https://*.s3.amazonaws.com"]}, False),
+            ({"connect-src": ["https:"]}, False),
+            ({"img-src": ["'self'"]}, False),
+        ],
+    )
+    def test_bucket_must_be_in_it(
+        self, found: Found, policy: dict[str, Any], is_told: bool
+    ) -> None:
+        site = {**SITE, "MIDDLEWARE": [MIDDLEWARE, self.CSP], "SECURE_CSP": policy}
+        messages = found(**site)
+        if is_told:
+            assert "https://my-bucket.s3.amazonaws.com" in only(messages, "W027")
+        else:
+            assert messages == []
+
+
+def test_cloudcube_has_no_cors(found: Found) -> None:
+    changes = {
+        "AWS_STORAGE_BUCKET_NAME": "cloud-cube-eu",
+        "STATIC_URL": "https://cloud-cube-eu.s3.amazonaws.com/static/",
+        "STORAGES": storages(media=MEDIA),
+    }
+    assert "Cloudcube's" in only(found(**{**SITE, **changes}), "W028")

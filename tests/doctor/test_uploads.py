@@ -1,0 +1,44 @@
+"""What the doctor says of direct uploads."""
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from herokuify.doctor import uploads
+from tests.buckets.conftest import run
+from tests.doctor.conftest import Diagnose, contents
+from tests.servers import S3Server
+
+NAMES = uploads.PROBES
+
+
+@pytest.fixture(autouse=True)
+def rules(settings: Settings) -> None:
+    settings.HEROKUIFY_DIRECT_UPLOADS = {"testapp.Document.file": {"max_size": 10}}
+
+
+def test_bucket_is_made_ready_by_the_command(
+    ready: S3Server, diagnose: Diagnose, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = diagnose()
+    assert found.states(*NAMES)[:3] == ["failed", "ok", "ok"]
+    assert "bucket --apply" in found.of("uploads.cors").hint
+    run("--apply")
+    found = diagnose()
+    # moto looks at no signature.
+    length = "ok" if ready.name == "ceph" else "failed"
+    assert found.states(*NAMES) == ["ok", "ok", "ok", length, "ok"]
+    assert contents(ready, bucket) == []
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz or timezone.utc) + timedelta(days=uploads.STALE + 1)
+
+    from tests.servers import client_of
+
+    client_of(ready).put_object(Bucket=bucket, Key="pending/forgotten")
+    monkeypatch.setattr(uploads, "datetime", Later)
+    assert diagnose().states("uploads.stale") == ["warning"]

@@ -1,0 +1,174 @@
+"""What S3 and the site refuse. On Ceph alone where S3 must: moto checks no signature."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.core.files.storage import Storage
+from django.test import Client
+from pytest_django import Settings
+
+from herokuify.exceptions import ConfigurationError
+from herokuify.uploads.claims import MIDDLEWARE
+from herokuify.uploads.tokens import SECONDS, Token
+from tests.servers import S3Server, client_of
+from tests.storage.helpers import on_ceph
+from tests.testapp.models import Document
+from tests.uploads.site import FIELD, IMAGE, Browser, put
+
+AGAIN = "Please upload the file again."
+
+
+def add(browser: Browser, token: str) -> str:
+    """Send the admin's form, and return the page that it is shown again on; empty if it isn't."""
+    answer = browser.client.post("/admin/testapp/document/add/", {"file-direct": token})
+    return "" if answer.status_code == 302 else answer.content.decode()
+
+
+@on_ceph
+class TestPut:
+    def test_only_what_was_signed_is_taken(
+        self, storage: Storage, ada: Browser, s3: S3Server, bucket: str
+    ) -> None:
+        begun = ada.begin(FIELD, "a.txt", 5, "text/plain")
+        request = begun["requests"]["1"]
+        assert put(request, b"larger") == 403
+        assert put(request, b"tiny") == 403
+        assert put(request, b"hello", content_type="text/html") == 403
+        assert put(request, b"hello", if_none_match="x") == 403
+        assert put(request, b"hello", x_amz_meta_herokuify_upload="x") == 403
+        assert put({**request, "headers": {}}, b"hello") == 403
+        elsewhere = request["url"].replace("/pending/", "/media/")
+        assert put({**request, "url": elsewhere}, b"hello") == 403
+        assert not client_of(s3).list_objects_v2(Bucket=bucket).get("Contents")
+        assert put(request, b"hello") == 200
+        assert put(request, b"other") == 412
+        assert ada.ask("finish", token=begun["token"])[0] == 200
+        assert add(ada, begun["token"]) == ""
+        assert Document.objects.get().file.read() == b"hello"
+
+    def test_part_has_its_length(
+        self, storage: Storage, ada: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("herokuify.uploads.staging.LARGEST_PUT", 5)
+        begun = ada.begin(FIELD, "a.txt", 6, "text/plain")
+        request = begun["requests"]["1"]
+        assert put(request, b"larger!") == 403
+        other = request["url"].replace("partNumber=1", "partNumber=2")
+        assert put({**request, "url": other}, b"length") == 403
+        assert put(request, b"length") == 200
+        assert ada.ask("finish", token=begun["token"])[0] == 200
+
+    def test_url_ends(self, storage: Storage, ada: Browser) -> None:
+        before = time.time() - 901
+        with patch("herokuify.storage.urls.time.time", lambda: before):
+            request = ada.begin(FIELD, "a.txt", 5, "text/plain")["requests"]["1"]
+        assert put(request, b"hello") == 403
+
+
+class TestClaim:
+    def test_others_tokens_are_refused(
+        self,
+        storage: Storage,
+        ada: Browser,
+        visitor: Browser,
+        log_in: Callable[..., Browser],
+    ) -> None:
+        grace = log_in("grace", "testapp.add_document", "testapp.add_photo")
+        hers = grace.upload(FIELD, "a.txt", b"hers")
+        assert AGAIN in add(ada, hers)
+        for action in ("parts", "finish", "abort"):
+            assert ada.ask(action, token=hers)[0] == 410
+            assert visitor.ask(action, token=hers)[0] == 410
+        # Of another field, which has a rule of its own.
+        photo = grace.upload(IMAGE, "a.png", b"hers", "image/png")
+        assert AGAIN in add(grace, photo)
+        assert not Document.objects.exists()
+        assert add(grace, hers) == ""
+
+    def test_visitors_are_told_apart_by_their_sessions(
+        self, storage: Storage, visitor: Browser
+    ) -> None:
+        token = visitor.upload("notes", "a.txt", b"text")
+        for other in (Browser(Client()), Browser(Client())):
+            other.begin("notes", "b.txt", 5)  # has a session
+            answer = other.client.post("/notes/", {"title": "x", "notes-direct": token})
+            assert AGAIN in answer.content.decode()
+            assert token not in answer.content.decode()
+        answer = visitor.client.post("/notes/", {"title": "x", "notes-direct": token})
+        assert answer.json()["text"] == "text"
+
+    def test_visitor_who_logs_in_keeps_it(
+        self, storage: Storage, visitor: Browser, ada: Browser
+    ) -> None:
+        from django.contrib.auth.models import User
+
+        token = visitor.upload("notes", "a.txt", b"text")
+        visitor.client.force_login(User.objects.get(username="ada"))
+        answer = visitor.client.post("/notes/", {"title": "x", "notes-direct": token})
+        assert answer.json()["text"] == "text"
+
+    def test_forged_and_old_tokens_are_refused(
+        self, storage: Storage, ada: Browser, s3: S3Server, bucket: str
+    ) -> None:
+        token = ada.upload(FIELD, "a.txt", b"text")
+        assert AGAIN in add(ada, f"{token}x")
+        assert AGAIN in add(ada, "x")
+        later = time.time() + SECONDS + 1
+        with patch("django.core.signing.time.time", lambda: later):
+            assert Token.loads(token) is None
+        # What somebody else has put at its key is not what was allowed.
+        found = Token.loads(token)
+        assert found is not None
+        client_of(s3).put_object(Bucket=bucket, Key=found.key, Body=b"text")
+        assert AGAIN in add(ada, token)
+        assert not Document.objects.exists()
+
+    def test_object_that_is_replaced_meanwhile_is_not_saved(
+        self, storage: Storage, ada: Browser, s3: S3Server, bucket: str
+    ) -> None:
+        """Between the form's cleaning and the copy: Ceph 16 ignores CopySourceIfMatch."""
+        from django.contrib.auth.models import User
+        from django.test import RequestFactory
+
+        from herokuify.exceptions import S3Error
+        from herokuify.uploads import rules
+        from herokuify.uploads.claims import claim
+
+        token = ada.upload(FIELD, "a.txt", b"text")
+        request = RequestFactory().get("/")
+        request.user = User.objects.get(username="ada")
+        file = claim(token, rules.get(FIELD), request)
+        key = file.stored.address["Key"]
+        client_of(s3).put_object(Bucket=bucket, Key=key, Body=b"evil")
+        with pytest.raises(S3Error, match="was replaced"):
+            storage.save("documents/a.txt", file)
+        assert not storage.exists("documents/a.txt")
+
+    def test_rule_that_became_stricter_holds(
+        self, storage: Storage, ada: Browser, settings: Settings
+    ) -> None:
+        token = ada.upload(FIELD, "a.txt", b"text")
+        settings.HEROKUIFY_DIRECT_UPLOADS = {FIELD: {"max_size": 3}}
+        assert AGAIN in add(ada, token)
+
+    def test_page_that_is_named_as_an_image(
+        self, storage: Storage, ada: Browser, s3: S3Server, bucket: str
+    ) -> None:
+        page = b"<script>alert(1)</script>"
+        for content_type in ("text/html", "image/png"):
+            assert add(ada, ada.upload(FIELD, "a.png", page, content_type)) == ""
+            name = Document.objects.latest("pk").file.name
+            found = client_of(s3).head_object(Bucket=bucket, Key=f"media/{name}")
+            is_image = found["ContentType"] == "image/png"
+            assert is_image or found["ContentDisposition"] == "attachment"
+
+    def test_middleware_is_needed(self, storage: Storage, ada: Browser, settings: Settings) -> None:
+        token = ada.upload(FIELD, "a.txt", b"text")
+        settings.MIDDLEWARE = [one for one in settings.MIDDLEWARE if one != MIDDLEWARE]
+        browser: Any = Browser(Client())
+        browser.client.cookies = ada.client.cookies
+        with pytest.raises(ConfigurationError, match="DirectUploadMiddleware is not in MIDDLEWARE"):
+            add(browser, token)

@@ -122,7 +122,8 @@ def _probe_cors(storage: S3BotoStorage, subject: Subject) -> Finding:
             probe,
             f"Browsers may not upload from pages of {', '.join(refused)}: the bucket's CORS rules "
             "lack a PUT.",
-            _APPLY,
+            f"{_APPLY} (where it finds nothing to do, another rule has these origins, too, and "
+            "stands above: some services look no further)",
         )
     return subject.ok(probe, f"Browsers may upload from pages of {', '.join(asked)}.")
 

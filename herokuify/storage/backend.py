@@ -264,10 +264,7 @@ class S3BotoStorage(BaseStorage):
     def _save(self, name: str, content: Any) -> str:
         cleaned: str = clean_name(name)
         if isinstance(content, StagedFile):
-            is_plain = type(self).store is S3BotoStorage.store
-            content.save_to(
-                self, cleaned, may_copy=is_plain and type(self).put is S3BotoStorage.put
-            )
+            content.save_to(self, cleaned, S3BotoStorage)
             return cleaned
         with from_start(content) as source:
             self.store(cleaned, source, getattr(content, "content_type", None))

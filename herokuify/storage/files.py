@@ -219,11 +219,14 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # not generic at run 
         self.close()
         self._opened = None
 
-    def save_to(self, storage: Any, name: str, *, may_copy: bool) -> None:
+    def save_to(self, storage: Any, name: str, base: type) -> None:
         """Become the file of a storage under a clean name, and discard the staged object.
 
-        S3 copies it, unless its bytes are needed here: for another service, to be gzipped.
+        S3 copies it, unless its bytes are needed here: for another service, to be gzipped, or by
+        a class that stores files otherwise than its ``base`` does.
         """
+        methods = ("store", "put")
+        may_copy = all(getattr(type(storage), one) is getattr(base, one) for one in methods)
         parameters = storage.parameters_for(name, self.content_type)
         is_near = self.stored.destination.connection == storage.destination.connection
         if may_copy and is_near and not storage.can_be_gzipped(parameters):

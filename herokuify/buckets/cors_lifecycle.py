@@ -8,6 +8,7 @@ from typing import Any
 from herokuify.buckets.current import Current
 from herokuify.buckets.desired import Desired
 from herokuify.buckets.step import State, Step, difference, unsupported
+from herokuify.platforms import adapted
 from herokuify.s3.policies import CORS_ID, cors_rule
 
 ABORT_ID = "HerokuifyAbortIncompleteUploads"
@@ -38,7 +39,8 @@ def cors_step(current: Current, desired: Desired) -> Step:
         for one in others
     ]
     if "*" in rule["AllowedOrigins"]:
-        lines.append("! the site's hosts are unknown: heroku config:set ALLOWED_HOSTS=…")
+        hint = adapted("heroku config:set ALLOWED_HOSTS=…")
+        lines.append(f"! the site's hosts are unknown: {hint}")
     if len(ours) == 1 and _same_cors(ours[0], rule):
         return Step(name, State.SAME, tuple(lines))
     if not [line for line in lines if line.startswith(("+", "-"))]:

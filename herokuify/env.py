@@ -15,6 +15,9 @@ from typing import TypeVar, overload
 from urllib.parse import urlsplit
 
 from herokuify.exceptions import ConfigurationError
+from herokuify.platforms import FLY, HEROKU, PLATFORMS
+from herokuify.platforms import Platform as Platform  # noqa: PLC0414 (for users, too)
+from herokuify.platforms import get_platform as get_platform  # noqa: PLC0414
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -50,35 +53,6 @@ class Variable:
         ]
 
 
-@dataclass(frozen=True)
-class Platform:
-    """A platform that sets variables of its own: its name, and the one that tells it.
-
-    ``command`` sets variables there, and ``argument`` is how it takes one of them; without a
-    command they are set on the platform's website.
-    """
-
-    name: str
-    told_by: str
-    command: str = ""
-    argument: str = "{}=…"
-
-
-HEROKU = Platform("Heroku", "DYNO", "heroku config:set")
-FLY = Platform("Fly.io", "FLY_MACHINE_ID", "fly secrets set")
-SCALINGO = Platform("Scalingo", "SCALINGO_APPLICATION_ID", "scalingo env-set")
-#: The first whose variable is set is the one. DYNO is from Heroku Dev Center, "Dynos and the
-#: Dyno Manager", and set by Dokku, too (its ``scheduler-deploy-process-container``); the others
-#: are from Scalingo, "Environment Variables"; Fly.io, "The Machine Runtime Environment"; Render,
-#: "Default Environment Variables"; Railway, "Variables Reference"; Koyeb, "Environment Variables".
-PLATFORMS = (
-    HEROKU,
-    SCALINGO,
-    FLY,
-    Platform("Render", "RENDER"),
-    Platform("Railway", "RAILWAY_ENVIRONMENT_NAME", "railway variables", '--set "{}=…"'),
-    Platform("Koyeb", "KOYEB_APP_NAME"),
-)
 STAGE = "HEROKUIFY_STAGE"
 FLY_RELEASE = "RELEASE_COMMAND"
 VARIABLES = (
@@ -108,14 +82,6 @@ class Stage(Enum):
 
 DEPLOYED = frozenset({Stage.BUILD, Stage.RELEASE, Stage.DYNO})
 LIVE = frozenset({Stage.RELEASE, Stage.DYNO})  # with the data and for the visitors of the site
-
-
-def get_platform(environ: Mapping[str, str]) -> Platform | None:
-    """Return the platform that the code runs on; None where no variable tells.
-
-    Dokku looks like Heroku. DigitalOcean and plain containers set nothing that tells them.
-    """
-    return next((one for one in PLATFORMS if _text_of(environ, one.told_by)), None)
 
 
 def get_stage(environ: Mapping[str, str]) -> Stage:

@@ -18,15 +18,19 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from herokuify.platforms import adapted
+
 
 class HerokuifyError(Exception):
     """Base of every error that herokuify raises on purpose.
 
     ``problem`` says what is wrong, ``hint`` what to do about it (the command or the line of
-    settings that fixes it; it may be empty). The error's text is both.
+    settings that fixes it, in the commands of the platform that the code runs on; it may be
+    empty). The error's text is both.
     """
 
     def __init__(self, problem: str, hint: str = "") -> None:
+        hint = adapted(hint)
         super().__init__(f"{problem} {hint}".rstrip())
         self.problem = problem
         self.hint = hint

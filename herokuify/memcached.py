@@ -15,6 +15,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.memcached import BaseMemcachedCache
 
 from herokuify.conf.packages import require_package
+from herokuify.platforms import adapted
 
 # Statuses of memcached's binary protocol.
 NOT_FOUND = 0x0001
@@ -165,7 +166,7 @@ class BinaryMemcachedCache(BaseMemcachedCache):
                 continue
             if not self._ignores:
                 raise ConnectionError(
-                    f"memcached at {server.server} does not answer. heroku addons"
+                    f"memcached at {server.server} does not answer. {adapted('heroku addons')}"
                 )
             # A page may ask for many keys, and each would wait for the time-out. The client does
             # so for a server that it can't connect to, and not for one that is silent.

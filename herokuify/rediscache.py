@@ -19,6 +19,7 @@ from herokuify.conf.packages import require_package
 from herokuify.conf.processes import THREADS
 from herokuify.conf.redis import CONNECT_TIMEOUT, READ_TIMEOUT
 from herokuify.exceptions import ConfigurationError
+from herokuify.platforms import adapted
 
 T = TypeVar("T")
 
@@ -238,7 +239,7 @@ class RedisCache(DjangoRedisCache):
         size = self._options.get("max_connections", THREADS)
         return redis_errors.explain(error, server, size) or (
             f"{server} does not answer ({type(error).__name__}: {error}).",
-            "heroku redis:info",
+            adapted("heroku redis:info"),
         )
 
 

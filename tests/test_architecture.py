@@ -20,6 +20,7 @@ SHIMS = {"storage/offline.py": "collect"}
 # Low to high: a module imports only from layers below its own, and within its own layer
 # only inside one sub-package.
 LAYERS = [
+    {"platforms"},
     {"exceptions"},
     {"env"},
     {"conf", "legacy", "logs"},

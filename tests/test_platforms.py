@@ -1,5 +1,6 @@
 """docs/guides/platforms.md: a process with exactly the variables that each platform sets."""
 
+import ast
 import http.client
 import json
 import os
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+import herokuify
+from herokuify import platforms
 from tests.project import Project, clean_environment
 
 pytestmark = pytest.mark.source_tree
@@ -124,6 +127,84 @@ PLATFORMS: dict[str, tuple[dict[str, str], str | None, str]] = {
         "www.example.com",
     ),
 }
+
+
+#: Where each command of Heroku's stands for what is done elsewhere.
+OTHERS = {name: found[0] for name, found in PLATFORMS.items() if found[1] not in {None, "Heroku"}}
+COMMAND = re.compile(r"\bheroku [a-z]")
+
+
+def texts() -> set[str]:
+    """Return the package's texts that tell people a command of Heroku's, "X" for what is put in."""
+    found: set[str] = set()
+    for module in Path(herokuify.__file__).parent.rglob("*.py"):
+        if module.stem == "platforms":
+            continue
+        tree = ast.parse(module.read_text(encoding="utf-8"))
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        told = {
+            ast.get_docstring(node, clean=False)
+            for node in ast.walk(tree)
+            if isinstance(node, documented)
+        }
+        parts: set[int] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                values = [
+                    one.value if isinstance(one, ast.Constant) else "X" for one in node.values
+                ]
+                found.add("".join(map(str, values)))
+                parts |= {id(one) for one in node.values}
+            elif isinstance(node, ast.Constant) and id(node) not in parts:
+                found |= {str(node.value)} - told
+    return {text for text in found if COMMAND.search(text)}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_no_hint_has_a_command_of_herokus(name: str) -> None:
+    known = texts()
+    assert len(known) > 40
+    for text in known:
+        hint = platforms.adapted(text, OTHERS[name])
+        assert not COMMAND.search(hint), (text, hint)
+        assert platforms.adapted(hint, OTHERS[name]) == hint
+        # On Heroku, and where no platform is known, it stays.
+        assert platforms.adapted(text, {}) == platforms.adapted(text, {"DYNO": "web.1"}) == text
+
+
+@pytest.mark.parametrize(
+    ("hint", "name", "expected"),
+    [
+        (
+            "heroku config:set A=… B=…",
+            "Render",
+            "Set A=… B=… in the service's environment on Render",
+        ),
+        ("heroku config:set A=1 B=…, or", "Fly.io", "fly secrets set A=1 B=…, or"),
+        ('heroku config:set K="$(a -b 4)", x', "Scalingo", 'scalingo env-set K="$(a -b 4)", x'),
+        ("heroku config:set A=1 B=…", "Railway", 'railway variables --set "A=1" --set "B=…"'),
+        ("x: heroku config:unset A", "Koyeb", "x: delete A in the service's environment on Koyeb"),
+        ("heroku config:unset A", "Fly.io", "fly secrets unset A"),
+        ("heroku addons:create heroku-redis:mini, x", "Fly.io", "Add a Redis service on Fly.io, x"),
+        ("heroku pg:info (is it up?)", "Render", "Render's website (is it up?)"),
+    ],
+)
+def test_hints_are_those_of_the_platform(hint: str, name: str, expected: str) -> None:
+    assert platforms.adapted(hint, OTHERS[name]) == expected
+
+
+@pytest.mark.parametrize("name", ["Render", "Fly.io"])
+def test_errors_and_checks_give_the_platforms_hints(
+    make_project: Callable[..., Project], name: str
+) -> None:
+    project = make_project(SETTINGS)
+    error = project.manage("check", env=OTHERS[name] | {"DATABASE_URL": OURS["DATABASE_URL"]})
+    assert "SECRET_KEY is not set" in error.stderr
+    project.write({"settings.py": SETTINGS + "ALLOWED_HOSTS = []\n"})
+    check = project.manage("check", "--tag", "herokuify", env=OTHERS[name] | OURS)
+    assert "(herokuify.W010)" in check.stderr
+    for shown in (error.stderr.splitlines()[-1], check.stderr):
+        assert not COMMAND.search(shown)
 
 
 def rows() -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from herokuify.buckets.current import Current
 from herokuify.buckets.desired import Desired
 from herokuify.buckets.step import State, Step, difference, unsupported
+from herokuify.platforms import adapted
 from herokuify.s3.policies import CORS_ID, cors_rule
 
 ABORT_ID = "HerokuifyAbortIncompleteUploads"
@@ -31,7 +32,7 @@ def cors_step(current: Current, desired: Desired) -> Step:
     origins = desired.options.origins or ("*",)
     uploads = () if "*" in origins else desired.upload_headers  # for the site's own pages alone
     if not (desired.public or uploads):
-        return Step(name, State.SAME, (_UNKNOWN,))
+        return Step(name, State.SAME, (adapted(_UNKNOWN),))
     rule = cors_rule(origins, uploads)
     ours = [one for one in current.cors if _is_ours(one, rule)]
     others = [one for one in current.cors if not _is_ours(one, rule)]
@@ -47,7 +48,7 @@ def cors_step(current: Current, desired: Desired) -> Step:
         for one in others
     ]
     if "*" in rule["AllowedOrigins"]:
-        lines.append(_UNKNOWN)
+        lines.append(adapted(_UNKNOWN))
     if len(ours) == 1 and _same_cors(ours[0], rule):
         return Step(name, State.SAME, tuple(lines))
     if not [line for line in lines if line.startswith(("+", "-"))]:

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage
-from django.core.checks import Warning as CheckWarning
 from django.core.management import get_commands
 
+from herokuify.checks.messages import CheckWarning
 from herokuify.storage.registry import compressor_alias, s3_registered
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage
-from django.core.checks import Warning as CheckWarning
 from django.db import connections
 
 from herokuify import env
+from herokuify.checks.messages import CheckWarning
 
 #: A web process that serves ASGI, by its application's or its server's name.
 _ASGI = re.compile(r"^web:.*\b(asgi|daphne|hypercorn|uvicorn)", re.MULTILINE)

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.conf import STATICFILES_STORAGE_ALIAS, settings
 from django.core.checks import CheckMessage
-from django.core.checks import Warning as CheckWarning
 
 from herokuify.checks.compressor import is_offline
+from herokuify.checks.messages import CheckWarning
 from herokuify.env import LIVE, get_stage
 from herokuify.storage.manifest import SlugManifestStorage
 from herokuify.storage.registry import s3_storages

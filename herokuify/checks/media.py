@@ -9,12 +9,11 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage
-from django.core.checks import Warning as CheckWarning
 from django.core.files.storage import FileSystemStorage
 from django.db.models import FileField
 
 from herokuify import env
-from herokuify.checks.messages import error, unique
+from herokuify.checks.messages import CheckWarning, error, unique
 from herokuify.checks.static import signs_urls
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.acl import acls, opens

@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as DjangoWarning
+
+from herokuify.platforms import adapted
+
+
+class CheckWarning(DjangoWarning):
+    """A warning whose hint has the commands of the platform that the code runs on."""
+
+    def __init__(self, msg: str, *, hint: str, id: str) -> None:  # noqa: A002  (Django's name)
+        super().__init__(msg, hint=adapted(hint), id=id)
 
 
 def error(message: str, *, hint: str, id: str) -> CheckMessage:  # noqa: A002  (Django's name)
@@ -15,7 +25,7 @@ def error(message: str, *, hint: str, id: str) -> CheckMessage:  # noqa: A002  (
     """
     if "ImproperlyConfigured" not in message:
         message = f"ImproperlyConfigured: {message}"
-    return Error(message, hint=hint, id=id)
+    return Error(message, hint=adapted(hint), id=id)
 
 
 def unique(messages: Iterable[CheckMessage]) -> list[CheckMessage]:

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from django.apps import apps
 from django.conf import STATICFILES_STORAGE_ALIAS, settings
 from django.core.checks import CheckMessage
-from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 
 from herokuify import env
-from herokuify.checks.messages import error
+from herokuify.checks.messages import CheckWarning, error
 from herokuify.exceptions import ConfigurationError
+from herokuify.platforms import HEROKU
 from herokuify.storage.registry import find_storage
 
 FORCE_DEBUG = "HEROKUIFY_FORCE_DEBUG"  # herokuify.common reads it, too
@@ -52,7 +52,7 @@ def check_hosts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         "heroku config:set ALLOWED_HOSTS=www.example.com, or, for the app's own domain: "
         "heroku labs:enable runtime-dyno-metadata"
     )
-    if env.get_platform(os.environ) not in {None, env.HEROKU}:
+    if env.get_platform(os.environ) not in {None, HEROKU}:
         hint = env.config_set(["ALLOWED_HOSTS"], os.environ)
     if not settings.ALLOWED_HOSTS:
         message = "ALLOWED_HOSTS is empty, so that every request is answered with 400."

@@ -9,9 +9,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage
-from django.core.checks import Warning as CheckWarning
 
-from herokuify.checks.messages import error, unique
+from herokuify.checks.messages import CheckWarning, error, unique
 from herokuify.env import Stage, get_stage
 from herokuify.storage.backend import S3BotoStorage
 from herokuify.storage.cached import CachedS3BotoStorage

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.checks import CheckMessage
-from django.core.checks import Warning as CheckWarning
 
-from herokuify.checks.messages import error, unique
+from herokuify.checks.messages import CheckWarning, error, unique
 from herokuify.conf.addresses import is_aws
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3.policies import location_around

@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage
-from django.core.checks import Warning as CheckWarning
 from django.urls import NoReverseMatch, reverse
 
-from herokuify.checks.messages import error, unique
+from herokuify.checks.messages import CheckWarning, error, unique
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.registry import UNUSABLE, public_location_around, s3_storages
 from herokuify.storage.urls import unsigned_base_url

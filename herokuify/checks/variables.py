@@ -13,10 +13,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage
-from django.core.checks import Warning as CheckWarning
 
 from herokuify import env, logs
-from herokuify.checks.messages import error, unique
+from herokuify.checks.messages import CheckWarning, error, unique
 from herokuify.conf import addons, hosts
 from herokuify.conf.addresses import has_login
 from herokuify.exceptions import ConfigurationError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from herokuify import env
+from herokuify import env, platforms
 
 #: What runserver and a server of one's own are reached by.
 LOCAL_HOSTS = (".localhost", "127.0.0.1", "[::1]")
@@ -103,9 +103,9 @@ def _domains_of_platform(environ: Mapping[str, str]) -> list[str]:
         env.read(environ, name, default="") for name in ("FLY_APP_NAME", "APP", "REGION_NAME")
     )
     # The names are the platforms' there alone; another's variable APP may hold anything.
-    if platform is env.FLY and re.fullmatch(_LABEL, fly):
+    if platform is platforms.FLY and re.fullmatch(_LABEL, fly):
         found.append(f"{fly}.fly.dev")
-    elif platform is env.SCALINGO and re.fullmatch(rf"{_LABEL} {_LABEL}", f"{app} {region}"):
+    elif platform is platforms.SCALINGO and re.fullmatch(rf"{_LABEL} {_LABEL}", f"{app} {region}"):
         found.append(f"{app}.{region}.scalingo.io")
     return [name for name in found if name]
 

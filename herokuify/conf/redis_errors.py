@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from herokuify.platforms import adapted
+
 _LIMIT_HINT = (
     "See how many the plan allows (heroku redis:info), and state it in the settings: "
     "get_cache_config(max_connections=…) and get_celery_config(max_connections=…). Or run fewer "
@@ -45,5 +47,5 @@ def explain(error: Exception, server: str, size: int) -> tuple[str, str] | None:
     text = str(error).lower()
     for sign, problem, hint in _SIGNS:
         if re.search(sign, text):
-            return problem.format(server=server, size=size), hint
+            return problem.format(server=server, size=size), adapted(hint)
     return None

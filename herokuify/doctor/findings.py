@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from herokuify.exceptions import HerokuifyError
+from herokuify.platforms import adapted
 
 
 class State(enum.Enum):
@@ -44,11 +45,11 @@ class Subject:
 
     def warning(self, probe: str, message: str, hint: str = "") -> Finding:
         """It works, but not as it should."""
-        return Finding(probe, self.name, State.WARNING, message, hint)
+        return Finding(probe, self.name, State.WARNING, message, adapted(hint))
 
     def failed(self, probe: str, message: str, hint: str) -> Finding:
         """It does not work."""
-        return Finding(probe, self.name, State.FAILED, message, hint)
+        return Finding(probe, self.name, State.FAILED, message, adapted(hint))
 
     def refused(self, probe: str, error: Exception, hint: str = "") -> Finding:
         """It does not work, and the error says why; ``hint`` is for an error that has none."""

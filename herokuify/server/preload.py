@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from herokuify.platforms import adapted
+
 
 def when_ready(server: Any) -> None:
     """Load what the first requests would load in each process, once the site itself is there."""
@@ -36,8 +38,9 @@ def when_ready(server: Any) -> None:
     if threads:
         server.log.warning(
             "WEB_PRELOAD: the site has started threads (%s), which no process will have. Start "
-            "them in gunicorn's hook post_fork, or: heroku config:unset WEB_PRELOAD",
+            "them in gunicorn's hook post_fork, or: %s",
             ", ".join(threads),
+            adapted("heroku config:unset WEB_PRELOAD"),
         )
 
 

@@ -1,0 +1,92 @@
+"""Platforms that set variables of their own, and hints in each one's own commands."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A platform that sets variables of its own: its name, and the one that tells it.
+
+    ``command`` sets variables there, and ``argument`` is how it takes one of them, ``unset``
+    deletes them; without a command that is done on the platform's website.
+    """
+
+    name: str
+    told_by: str
+    command: str = ""
+    argument: str = "{}=…"
+    unset: str = ""
+
+
+HEROKU = Platform("Heroku", "DYNO", "heroku config:set", unset="heroku config:unset")
+FLY = Platform("Fly.io", "FLY_MACHINE_ID", "fly secrets set", unset="fly secrets unset")
+SCALINGO = Platform(
+    "Scalingo", "SCALINGO_APPLICATION_ID", "scalingo env-set", unset="scalingo env-unset"
+)
+#: The first whose variable is set is the one. DYNO is from Heroku Dev Center, "Dynos and the
+#: Dyno Manager", and set by Dokku, too (its ``scheduler-deploy-process-container``); the others
+#: are from Scalingo, "Environment Variables"; Fly.io, "The Machine Runtime Environment"; Render,
+#: "Default Environment Variables"; Railway, "Variables Reference"; Koyeb, "Environment Variables".
+PLATFORMS = (
+    HEROKU,
+    SCALINGO,
+    FLY,
+    Platform("Render", "RENDER"),
+    Platform("Railway", "RAILWAY_ENVIRONMENT_NAME", "railway variables", '--set "{}=…"'),
+    Platform("Koyeb", "KOYEB_APP_NAME"),
+)
+#: What an add-on of Heroku's provides, by the beginning of its name.
+_ADDONS = {"heroku-postgresql": "a PostgreSQL database", "heroku-redis": "a Redis service"}
+_ADDONS |= {"bucketeer": "a bucket", "mailgun": "a mail service"}
+
+_SET = re.compile(r'heroku config:set((?: [A-Z][A-Z0-9_]*=(?:"[^"]*"|[^\s,;)"]*))+)')
+_PAIR = re.compile(r'([A-Z][A-Z0-9_]*)=("[^"]*"|[^\s,;)"]*)')
+_UNSET = re.compile(r"heroku config:unset((?: [A-Z][A-Z0-9_]*)+)")
+_CREATE = re.compile(r"heroku addons:create ([a-z-]+)(?::[a-z0-9-]+)?")
+#: Any other command, with what belongs to it.
+_OTHER = re.compile(
+    r"heroku (?:[a-z]+:[a-z:-]+[a-z]|addons|restart|ps|logs)"
+    r"(?: --[a-z-]+(?: [\w-]+)?| runtime-dyno-metadata| …)*"
+)
+
+
+def get_platform(environ: Mapping[str, str]) -> Platform | None:
+    """Return the platform that the code runs on; None where no variable tells.
+
+    Dokku looks like Heroku. DigitalOcean and plain containers set nothing that tells them.
+    """
+    return next((one for one in PLATFORMS if environ.get(one.told_by, "").strip()), None)
+
+
+def adapted(hint: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return a hint with the commands of the platform that the code runs on.
+
+    Hints are written with Heroku's, which stay where no platform is known.
+    """
+    platform = get_platform(os.environ if environ is None else environ)
+    if platform is None or platform is HEROKU or "heroku " not in hint:
+        return hint
+    where = f"in the service's environment on {platform.name}"
+
+    def setting(match: re.Match[str]) -> str:
+        pairs = _PAIR.findall(match[1])
+        if platform.command:
+            shape = platform.argument.replace("…", "{}")
+            return " ".join([platform.command, *(shape.format(*pair) for pair in pairs)])
+        return f"set {' '.join(f'{name}={value}' for name, value in pairs)} {where}"
+
+    def unsetting(match: re.Match[str]) -> str:
+        return f"{platform.unset}{match[1]}" if platform.unset else f"delete{match[1]} {where}"
+
+    def adding(match: re.Match[str]) -> str:
+        return f"add {_ADDONS.get(match[1], match[1])} on {platform.name}"
+
+    for pattern, replaced in ((_SET, setting), (_UNSET, unsetting), (_CREATE, adding)):
+        hint = pattern.sub(replaced, hint)
+    hint = _OTHER.sub(f"{platform.name}'s website", hint)
+    return hint[:1].upper() + hint[1:] if hint.startswith(("set ", "delete ", "add ")) else hint

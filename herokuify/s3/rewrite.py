@@ -46,7 +46,7 @@ def rewrite(
         **changes,
     }
     if head["ContentLength"] <= LARGEST_COPY:
-        tags = _tags(client, address, is_copied=True)
+        tags: Any = _tags(client, address, is_copied=True)
         directives: Any = {"MetadataDirective": "REPLACE"}
         if tags:
             directives["TaggingDirective"] = "REPLACE"

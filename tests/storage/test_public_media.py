@@ -108,3 +108,25 @@ def test_migrations_name_it() -> None:
     assert (path, options) == ("herokuify.storage.S3PublicMediaStorage", {"location": "p"})
     assert S3PublicMediaStorage() != S3MediaStorage()
     assert not issubclass(S3PublicMediaStorage, S3StaticStorage)
+
+
+# Each way to S3: one request, parts, and a file that is written.
+@pytest.mark.parametrize("kind", ["S3MediaStorage", "S3PublicMediaStorage"])
+def test_headers_of_the_options_reach_every_file(
+    kind: str, aws: S3Server, bucket: str, name_storages: Any
+) -> None:
+    headers = {"Cache-Control": "max-age=60"}
+    name_storages(default={"BACKEND": HERE + kind, "OPTIONS": {"headers": headers}})
+    storage = storages["default"]
+    large = bytes(9 * 2**20)
+    names = [
+        storage.save("small.txt", ContentFile(b"x")),
+        storage.save("large.bin", ContentFile(large)),
+        *("written.txt", "written.bin"),
+    ]
+    for name, body in [("written.txt", b"x"), ("written.bin", large)]:
+        with storage.open(name, "wb") as file:
+            file.write(body)
+    for name in names:
+        head = client_of(aws).head_object(Bucket=bucket, Key=storage.key_of(name))  # type: ignore[attr-defined]
+        assert head["CacheControl"] == "max-age=60"

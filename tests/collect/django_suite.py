@@ -2,7 +2,7 @@
 
 ``python -m tests.collect.django_suite TESTS RESULT``: TESTS is the folder ``tests`` of Django's
 source distribution, RESULT a file for the outcomes as JSON. The environment names the server and
-an empty bucket, which is emptied after each test.
+an empty bucket.
 """
 
 import importlib

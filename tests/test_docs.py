@@ -77,7 +77,7 @@ def documented() -> dict[str, dict[str, str]]:
 
 def djangos_own() -> set[str]:
     _, _, section = text(DOCS / "settings.md").partition("## Django's and compressor's own")
-    return set(re.findall(r"`([A-Z_]+)`", section))
+    return set(re.findall(r"`([A-Z0-9_]+)`", section))
 
 
 def read_settings() -> set[str]:

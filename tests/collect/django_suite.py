@@ -2,7 +2,7 @@
 
 ``python -m tests.collect.django_suite TESTS RESULT``: TESTS is the folder ``tests`` of Django's
 source distribution, RESULT a file for the outcomes as JSON. The environment names the server and
-an empty bucket, which is emptied after each test.
+an empty bucket.
 """
 
 import importlib
@@ -61,6 +61,9 @@ def main() -> None:
     tests, result = sys.argv[1:]
     os.environ["DJANGO_SUITE_RESULT"] = result
     django_suite.configure(Path(tests))
+    # The finder of media looks into a folder.
+    storages: Any = sys.modules["s3_settings"]
+    storages.STORAGES["default"]["BACKEND"] = "django.core.files.storage.FileSystemStorage"
     options: Any = importlib.import_module("staticfiles_tests.settings")
     options.TEST_SETTINGS["INSTALLED_APPS"].insert(0, "herokuify")
     put_s3_in_place()

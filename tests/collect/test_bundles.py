@@ -405,6 +405,14 @@ class TestSetting:
         assert not (site.root / "CACHE").exists()
         assert site.published()
 
+    def test_where_files_are_not_on_s3(self, compressed: Site) -> None:
+        """As in local development: Django's command, and nothing to complain of."""
+        site = compressed
+        site.configure(HEROKUIFY_COMPRESS=True, COMPRESS_OFFLINE=False)
+        site.use("django.contrib.staticfiles.storage.StaticFilesStorage")
+        assert "static files copied" in site.collect()
+        assert site.names("") == set()
+
     def test_where_it_can_only_fail(self, compressed: Site) -> None:
         """Told before anything is sent."""
         site = compressed

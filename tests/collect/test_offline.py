@@ -54,10 +54,11 @@ def test_bundles_are_published(
 ) -> None:
     settings.COMPRESS_STORAGE = "herokuify.storage.CachedS3StaticStorage"
     name_storages(staticfiles="herokuify.storage.CachedS3StaticStorage")
-    bundle = local_root / "CACHE" / "css" / "output.0123456789ab.css"
-    bundle.parent.mkdir(parents=True)
-    bundle.write_text("a {}")
-    get_storage()
+    settings.COMPRESS_OFFLINE = True
+    storage = get_storage()
+    storage.saved_bundles.clear()
+    with storage.local_only():
+        storage.save("CACHE/css/output.0123456789ab.css", ContentFile(b"a {}"))
     OfflineManifestStorage().save(NAME, ContentFile(json.dumps({"key": TAG})))
     found = client_of(aws).get_object(Bucket=bucket, Key="static/CACHE/css/output.0123456789ab.css")
     assert found["Body"].read() == b"a {}"

@@ -48,6 +48,8 @@ class Result(unittest.TextTestResult):
 
     def stopTest(self, test: Any) -> None:  # noqa: N802
         super().stopTest(test)
+        if os.environ.get("DJANGO_SUITE_KEEPS_FILES"):
+            return
         storage = S3BotoStorage(location="")
         keys = [entry.key for entry in storage.bucket.objects.all()]
         storage.delete_many(keys)

@@ -160,6 +160,10 @@ class Command(collectstatic.Command):
         """Whether `compress` follows, which must not fail when everything is published."""
         if not getattr(settings, COMPRESS, False):
             return False
+        from herokuify.storage.static import S3StaticStorage
+
+        if not isinstance(self.storage, S3StaticStorage):
+            return False
         if not apps.is_installed("compressor"):
             raise ConfigurationError(
                 f'{COMPRESS} is set, and "compressor" is not in INSTALLED_APPS.',

@@ -8,6 +8,8 @@ from tests.thirdparty import sites
 
 SETTINGS = """
 INSTALLED_APPS += ["imagekit", "album"]
+# Where django-rq is installed, the package looks for its queue when it is imported.
+RQ_QUEUES = {"default": {"HOST": "localhost", "PORT": 6379, "DB": 0}}
 """
 MODELS = """
 from django.db import models

@@ -111,6 +111,6 @@ def test_import_and_export(
         "imported xlsx": [302, 3],
         "texts": ["one", "Grüße", "Grüße from Excel"],
         "left": [],
-        "exported": [["id", "text"], [1, "one"], [2, "Grüße"], [7, "Grüße from Excel"]],
+        "exported": [["id", "text"], ["1", "one"], ["2", "Grüße"], ["7", "Grüße from Excel"]],
         "saved": 5,
     }

@@ -45,6 +45,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from wagtail.documents.models import Document
 from wagtail.images.models import Image as WagtailImage
+from wagtail.models import Collection, Locale
+
+# Made by its migrations.
+Locale.objects.create(language_code="en")
+Collection.add_root(name="Root")
 
 User.objects.create_superuser("admin", "admin@example.com", "password")
 client = Client()

@@ -1,6 +1,7 @@
 """Two runs at once: one publishes, and another removes what it needs."""
 
 import json
+import os
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -208,7 +209,7 @@ def test_again_and_again(site: Site) -> None:
 
     def rule(request: Request) -> None:
         if is_look(request):
-            site.put_index(b"of another")
+            site.put_index(os.urandom(9))
             site.delete("robots.txt")
 
     site.proxy.rule = rule

@@ -32,11 +32,12 @@ from herokuify.collect.options import (
 )
 from herokuify.collect.release import Found, Release
 from herokuify.collect.report import Progress
-from herokuify.collect.visitors import confirm_public, is_at_bucket
+from herokuify.collect.visitors import confirm_public
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3.client import COLLECT
 from herokuify.s3.errors import explain, explained, failures
 from herokuify.storage.cached import CachedS3BotoStorage
+from herokuify.storage.locations import is_at_bucket
 from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.static import S3StaticStorage, compressed_prefix
 
@@ -186,7 +187,9 @@ def _collection(
         has_manifest=isinstance(storage, S3ManifestStaticStorage),
         in_scope=lambda key: scope.includes(is_bundle=key.startswith(bundles)),
         create_bucket=_bucket_maker(storage, options),
-        confirm_public=partial(confirm_public, storage) if is_at_bucket(storage) else None,
+        confirm_public=partial(confirm_public, storage)
+        if is_at_bucket(storage.base_url, storage)
+        else None,
         owner=_owner(),
         expected=[intern(prefix + name) for name in names],
     )

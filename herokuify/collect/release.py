@@ -54,6 +54,8 @@ class Release:
             for name, _, result in storage.hash_files(tree):
                 if isinstance(result, Exception):
                     raise CommandError(_reference_error(name, result, tree)) from result
+                if result:
+                    self._collection.outcome.post_processed.append(name)
         except UnicodeDecodeError as error:  # raised by old Djangos, yielded by new ones
             raise CommandError(_reference_error(str(tree.opened), error, tree)) from error
         for name in found:

@@ -17,6 +17,11 @@ def located(prefix: str | None, location: str) -> str:
     return "/".join(part for part in ((prefix or "").strip("/"), location) if part)
 
 
+def is_at_bucket(url: str, storage: S3BotoStorage) -> bool:
+    """Whether a URL is the service's own address, so that it answers, and not a CDN."""
+    return parse_s3_url(url, endpoint_url=storage.endpoint_url) is not None
+
+
 def check_base_url(url: str, storage: S3BotoStorage, *, setting: str, helper: str) -> None:
     """Raise ConfigurationError when browsers can't find the storage's files below ``url``.
 

@@ -6,18 +6,24 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand
 
 from herokuify.checks.messages import CheckWarning
 from herokuify.storage.registry import compressor_alias, s3_registered
 
+_COMMAND = "herokuify.management.commands.collectstatic"
+
 
 def check_collectstatic(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W001: Django's collectstatic hides herokuify's."""
-    if get_commands().get("collectstatic") != "django.contrib.staticfiles":
+    """herokuify.W001, W018: another collectstatic hides herokuify's."""
+    app = get_commands().get("collectstatic")
+    if app in {None, "herokuify"} or not any(
+        getattr(one.kind, "public", False) for one in s3_registered()
+    ):
         return []
-    if not any(getattr(one.kind, "public", False) for one in s3_registered()):
-        return []
+    if app != "django.contrib.staticfiles":
+        return _check_own_collectstatic(app)
     return [
         CheckWarning(
             '"herokuify" stands below "django.contrib.staticfiles" in INSTALLED_APPS, so '
@@ -25,6 +31,24 @@ def check_collectstatic(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
             "they are replaced.",
             hint='Move "herokuify" above "django.contrib.staticfiles".',
             id="herokuify.W001",
+        )
+    ]
+
+
+def _check_own_collectstatic(app: Any) -> list[CheckMessage]:
+    command = app if isinstance(app, BaseCommand) else load_command_class(app, "collectstatic")
+    kind = type(command)
+    if any(one.__module__ == _COMMAND for one in kind.__mro__):
+        return []
+    return [
+        CheckWarning(
+            f"collectstatic is {kind.__module__}.{kind.__qualname__}, which hides that of "
+            "herokuify: one request after the other, the manifest not last, and files deleted "
+            "before they are replaced.",
+            hint=f"Derive it from {_COMMAND}.Command, or move "
+            f'"herokuify" above {command.__module__.partition(".management.")[0]!r} in '
+            "INSTALLED_APPS.",
+            id="herokuify.W018",
         )
     ]
 

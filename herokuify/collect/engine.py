@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 ResultT = TypeVar("ResultT")
 
+ANNOUNCEMENTS = 5  # attempts, each after another run has written the index
 DELETE_AT_ONCE = 1000  # keys that one DeleteObjects request takes
 #: What may wait for the listing: files, and bytes of contents that exist in memory alone.
 UNDECIDED = 1000
@@ -179,20 +180,30 @@ class Collection:
         if self._target.confirm_public is not None and self._uploader.sent:
             self.outcome.requests += 1
             self._target.confirm_public(next(iter(self._uploader.sent)))
-        revived = (found.entries.get(key) for key in self._files)
-        if any(entry and entry.superseded is not None for entry in revived):
-            # Another run may be about to remove them: it looks at the index before it does.
-            there = {key: entry for key, entry in self._release().items() if entry.etag}
-            self._remote = replace(found, etag=self._save({**found.entries, **there}))
         self._look_again()
+        # Another run may be about to remove what it was superseded in: it asks the index before.
+        revived = (found.entries.get(key) for key in self._files)
+        if not any(entry and entry.superseded is not None for entry in revived):
+            return
+        for _ in range(ANNOUNCEMENTS):
+            there = {key: entry for key, entry in self._release().items() if entry.etag}
+            etag = self._save({**self._remote.entries, **there}, replaces=self._remote.etag)
+            if etag is not None:
+                self._remote = replace(self._remote, etag=etag)
+                self._list_again()
+                return
+            self._look_again()
 
     def _look_again(self) -> None:
         """Notice other runs; raises VanishedError when they have removed what this one needs."""
         found, key = self._remote, self._target.index_key
         self.outcome.requests += 1
         index = self._ask(lambda: remote.look(self._client, self._bucket, key, found.etag))
-        if index is None and not found.is_removing:
-            return
+        if index is not None or found.is_removing:
+            self._list_again()
+
+    def _list_again(self) -> None:
+        key = self._target.index_key
         self._ask(lambda: remote.wait_for_removal(self._client, self._bucket, key, self._timeout))
         listing = Listing(
             self._client, self._bucket, self._target.prefix, self._timeout, self._target.expected
@@ -203,7 +214,7 @@ class Collection:
         needed = {key for key, entry in self._files.items() if entry.etag or key in sent}
         if needed - again.objects.keys():
             raise VanishedError
-        self._remote = replace(again, requests=found.requests)
+        self._remote = replace(again, requests=self._remote.requests)
 
     def prune_and_save_index(self) -> None:
         """Remove what the options name, then remember the release in the index.
@@ -237,17 +248,19 @@ class Collection:
 
     def _may_remove(self, now: int) -> bool:
         """Tell other runs that objects will go, and whether none has spoken since."""
-        etag = self._save(self._next_index(now), removing=secrets.token_hex(8))
-        key = self._target.index_key
-        self.outcome.requests += 1
-        # In this order: of two runs, at least one notices the other.
-        if etag and not self._ask(lambda: remote.look(self._client, self._bucket, key, etag)):
-            return True
-        self.outcome.kept_because = (
-            "another collectstatic is at work"
-            if etag
-            else f"the index s3://{self._bucket}/{key} can't be written"
+        etag = self._save(
+            self._next_index(now), replaces=self._remote.etag, removing=secrets.token_hex(8)
         )
+        key = self._target.index_key
+        if etag == "":
+            self.outcome.kept_because = f"the index s3://{self._bucket}/{key} can't be written"
+            return False
+        if etag is not None:
+            self.outcome.requests += 1
+            # In this order: of two runs, at least one notices the other.
+            if not self._ask(lambda: remote.look(self._client, self._bucket, key, etag)):
+                return True
+        self.outcome.kept_because = "another collectstatic is at work"
         return False
 
     def _names(self, keys: Iterable[str]) -> list[str]:
@@ -262,14 +275,18 @@ class Collection:
             self._remote, self._release(), set(removed), now, target.in_scope, target.owner
         )
 
-    def _save(self, entries: Mapping[str, Entry], removing: str = "") -> str:
-        """Store the index; returns its ETag, "" where that did not succeed."""
+    def _save(
+        self, entries: Mapping[str, Entry], *, replaces: str | None = None, removing: str = ""
+    ) -> str | None:
+        """Store the index; returns its ETag, "" where that did not succeed.
+
+        None when it is another one already than the one to be replaced.
+        """
         self.outcome.requests += 1
         key = self._target.index_key
+        save = partial(remote.save_index, self._client, self._bucket, key, entries)
         try:
-            return self._ask(
-                lambda: remote.save_index(self._client, self._bucket, key, entries, removing)
-            )
+            return self._ask(lambda: save(replaces=replaces, removing=removing))
         except InactivityError as error:  # raised here: the thread is still waiting
             remote.warn(self._bucket, key, str(error))
             return ""

@@ -45,6 +45,8 @@ class Outcome:
     sent: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    #: Of the collected files, those that were hashed.
+    post_processed: list[str] = field(default_factory=list)
     sent_bytes: int = 0
     requests: int = 0
     #: Why nothing was removed, though the options ask for it; "" when all was that may be.
@@ -59,6 +61,7 @@ class Outcome:
             sent=sent,
             unchanged=[name for name in self.unchanged if name not in set(sent)],
             removed=[*earlier.removed, *self.removed],
+            post_processed=self.post_processed,
             sent_bytes=earlier.sent_bytes + self.sent_bytes,
             requests=earlier.requests + self.requests,
             kept_because=self.kept_because,

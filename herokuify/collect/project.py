@@ -32,11 +32,12 @@ from herokuify.collect.options import (
 )
 from herokuify.collect.release import Found, NotStagedError, Release
 from herokuify.collect.report import Progress
-from herokuify.collect.visitors import confirm_public, is_at_bucket
+from herokuify.collect.visitors import confirm_public
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3.client import COLLECT
 from herokuify.s3.errors import explain, explained, failures
 from herokuify.storage.cached import CachedS3BotoStorage
+from herokuify.storage.locations import is_at_bucket
 from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.staging import needs_staging, sends_by_itself
 from herokuify.storage.static import S3StaticStorage, compressed_prefix, is_bundle
@@ -201,7 +202,9 @@ def _collection(
         has_manifest=isinstance(storage, S3ManifestStaticStorage),
         in_scope=lambda key: scope.includes(is_bundle=is_bundle(key.removeprefix(prefix))),
         create_bucket=_bucket_maker(storage, options),
-        confirm_public=partial(confirm_public, storage) if is_at_bucket(storage) else None,
+        confirm_public=partial(confirm_public, storage)
+        if is_at_bucket(storage.base_url, storage)
+        else None,
         owner=_owner(),
         expected=[intern(prefix + name) for name in names],
     )

@@ -63,6 +63,8 @@ class Release:
             for name, _, result in storage.hash_files(tree):
                 if isinstance(result, Exception):
                     raise CommandError(_hashing_error(name, result)) from result
+                if result:
+                    self._collection.outcome.post_processed.append(name)
         except UnicodeDecodeError as error:  # raised by old Djangos, yielded by new ones
             raise CommandError(_hashing_error(str(tree.opened), error)) from error
         for name in found:
@@ -105,6 +107,8 @@ class Release:
             for name, _, result in processor:
                 if isinstance(result, Exception):
                     raise CommandError(_hashing_error(name, result)) from result
+                if result:
+                    self._collection.outcome.post_processed.append(name)
         finally:
             # With what it does at its end, while the files are still where it expects them.
             getattr(processor, "close", lambda: None)()

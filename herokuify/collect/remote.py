@@ -6,7 +6,9 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from herokuify.collect.inactivity import InactivityTimeout
@@ -144,28 +146,43 @@ def _changed(client: S3Client, bucket: str, key: str, etag: str) -> Index | None
 
 def _is_young(answer: Any) -> bool:
     """Whether who wrote the index may still be at work, by the server's own clock."""
-    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     modified = answer.get("LastModified")
-    if not (date and modified):
+    if not modified:
         return False
-    age: float = (parsedate_to_datetime(date) - modified).total_seconds()
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    now = parsedate_to_datetime(date) if date else datetime.now(timezone.utc)
+    age: float = (now - modified).total_seconds()
     return age < REMOVING
 
 
 def save_index(
-    client: S3Client, bucket: str, key: str, entries: Mapping[str, Entry], removing: str = ""
-) -> str:
+    client: S3Client,
+    bucket: str,
+    key: str,
+    entries: Mapping[str, Entry],
+    *,
+    replaces: str | None = None,
+    removing: str = "",
+) -> str | None:
     """Store the index; returns its ETag, "" where it was refused.
 
-    Then the next run compares every file anew, and removes nothing that it has not sent itself.
+    Then the next run compares every file anew. With ``replaces``, the ETag of the index that
+    is known ("" for none), returns None when there is another one, where the service looks.
     """
+    condition: Any = {}
+    if replaces is not None:
+        condition = {"IfMatch": f'"{replaces}"'} if replaces else {"IfNoneMatch": "*"}
+    body = dump_index(entries, removing)
+    put = partial(client.put_object, Bucket=bucket, Key=key, ContentType="application/gzip")
     try:
-        answer = client.put_object(
-            Bucket=bucket,
-            Key=key,
-            Body=dump_index(entries, removing),
-            ContentType="application/gzip",
-        )
+        try:
+            answer = put(Body=body, **condition)
+        except failures() as error:
+            if condition and status_of(error) in {404, 409, 412}:
+                return None
+            if not (condition and status_of(error) in {400, 405, 501}):
+                raise
+            answer = put(Body=body)
     except failures() as error:
         warn(bucket, key, code_of(error) or str(error))
         return ""

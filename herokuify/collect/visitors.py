@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 
-from herokuify.conf.addresses import parse_s3_url
 from herokuify.exceptions import S3ConfigurationError
 from herokuify.s3.client import PROBE
 from herokuify.s3.web import UnreachableError, fetch
@@ -21,11 +20,6 @@ _HINT = (
     "python manage.py herokuify bucket --apply (a policy that lets anyone read static files alone; "
     "where the AWS account blocks public policies, it says so)"
 )
-
-
-def is_at_bucket(storage: S3StaticStorage) -> bool:
-    """Whether STATIC_URL is the bucket's own address, so that its answer is S3's."""
-    return parse_s3_url(storage.base_url, endpoint_url=storage.endpoint_url) is not None
 
 
 def confirm_public(storage: S3StaticStorage, key: str) -> None:

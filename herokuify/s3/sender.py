@@ -163,8 +163,10 @@ class _SignedPut:
             ) from error
         except (urllib3s.HTTPError, OSError) as error:
             raise botos.HTTPClientError(error=error) from error
-        if answer.status == 200 and b"<Error>" not in answer.data:
-            return answer.headers.get("ETag")  # type: ignore[no-any-return]
+        if answer.status in range(200, 300) and b"<Error>" not in answer.data:
+            # S3 says nothing more. A page, even with an ETag of its own, is a proxy's.
+            is_s3 = answer.status == 200 and not answer.data.strip()
+            return answer.headers.get("ETag") if is_s3 else None
         raise _refusal(answer.status, dict(answer.headers), answer.data)
 
     def _headers(self, path: str, body: bytes, own: Mapping[str, str]) -> dict[str, str]:

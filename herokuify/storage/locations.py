@@ -30,6 +30,11 @@ def located(prefix: str | None, location: str) -> str:
     return "/".join(part for part in ((prefix or "").strip("/"), location) if part)
 
 
+def is_at_bucket(url: str, storage: Any) -> bool:
+    """Whether a URL is the service's own address, so that it answers, and not a CDN."""
+    return parse_s3_url(url, endpoint_url=storage.public_endpoint) is not None
+
+
 def check_base_url(url: str, storage: Any, *, setting: str, helper: str) -> None:
     """Raise ConfigurationError when browsers can't find the storage's files below ``url``.
 

@@ -77,3 +77,38 @@ print("boto3" in sys.modules, "compressor.base" in sys.modules)
 """
     result = make_project(source).snippet(run, sockets=False)
     assert (result.stdout, result.stderr) == ("[]\nFalse False\n", "")
+
+
+OWN = """
+from {module} import Command as Base
+
+
+class Command(Base):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "apps", "warnings"),
+    [
+        ("django.contrib.staticfiles.management.commands.collectstatic", "shop, ", {"W018"}),
+        ("herokuify.management.commands.collectstatic", "shop, ", set()),
+        ("django.contrib.staticfiles.management.commands.collectstatic", "", set()),
+    ],
+)
+def test_collectstatic_of_an_app(
+    make_project: Callable[..., Project], module: str, apps: str, warnings: set[str]
+) -> None:
+    order = ABOVE if not apps else f'"shop", {ABOVE}'
+    source = SETTINGS.format(apps=order, static=CACHED_MANIFEST, offline=False)
+    project = make_project(source, env=VARIABLES)
+    folder = project.folder / "shop" / "management" / "commands"
+    folder.mkdir(parents=True)
+    for one in (folder, folder.parent, folder.parent.parent):
+        (one / "__init__.py").touch()
+    (folder / "collectstatic.py").write_text(OWN.format(module=module))
+    result = project.manage("check", sockets=False)
+    assert set(re.findall(r"herokuify\.([EW]\d+)", result.stderr)) == warnings
+    if warnings:
+        assert "collectstatic is shop.management.commands.collectstatic.Command" in result.stderr
+        assert "herokuify.management.commands.collectstatic.Command" in result.stderr

@@ -16,6 +16,7 @@ from django.contrib.staticfiles.storage import (
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command, get_commands, load_command_class
 from django.core.management.base import CommandError
+from django.utils.module_loading import import_string
 
 from herokuify.management.commands.collectstatic import Command
 from tests.collect import sites
@@ -49,7 +50,7 @@ class TestOutput:
 
     def test_one_summary(self, site: Site) -> None:
         (line,) = self.lines(site)
-        assert line.startswith("12 static files: 12 sent, 0 unchanged, 0 failed; 0.0 MB in 15 ")
+        assert line.startswith("12 static files: 12 sent, 0 unchanged, 0 failed; 0.0 MB in 18 ")
         assert SUMMARY.fullmatch(line)
         (line,) = self.lines(site)
         assert line.startswith("12 static files: 0 sent, 12 unchanged, 0 failed; 0.0 MB in 2 ")
@@ -358,3 +359,36 @@ class TestHeaders:
         with recorded(site.proxy) as traffic:
             site.collect()
         assert traffic.writes == [INDEX]
+
+
+@pytest.mark.parametrize("backend", [MANIFEST_CLASS, PLAIN_CLASS])
+def test_collect_returns_what_djangos_does(site: Site, backend: str) -> None:
+    """Also of files that two finders have, which Django 6.1 counts."""
+    other = site.folder / "other"
+    write(other, {"robots.txt": "hidden", "more.txt": "more"})
+    site.configure(STATICFILES_DIRS=[site.source, other])
+    site.use(backend)
+    found: list[dict[str, list[str]]] = []
+
+    def collected(kind: type[DjangoCommand], storage: Any) -> None:
+        class Command(kind):  # type: ignore[misc, valid-type]
+            def collect(self) -> dict[str, list[str]]:
+                found.append(super().collect())
+                return found[-1]
+
+        output = io.StringIO()
+        command = Command(stdout=output)
+        command.storage = storage
+        call_command(command, interactive=False, verbosity=1)
+        texts.append(output.getvalue())
+
+    texts: list[str] = []
+    is_hashed = backend == MANIFEST_CLASS
+    local = ManifestStaticFilesStorage if is_hashed else StaticFilesStorage
+    collected(DjangoCommand, local(location=site.folder / "django"))
+    collected(Command, import_string(backend)())
+    djangos, ours = ({kind: sorted(names) for kind, names in each.items()} for each in found)
+    assert {kind: ours[kind] for kind in djangos} == djangos
+    assert djangos["post_processed"] if is_hashed else not djangos["post_processed"]
+    told = "1 skipped due to conflict" if "skipped" in djangos else "Found another file"
+    assert [told in text for text in texts] == [True, True]

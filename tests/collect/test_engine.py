@@ -17,7 +17,9 @@ from herokuify.collect.index import Entry, dump_index, parse_index
 from herokuify.collect.local import LocalFile, Stage
 from herokuify.collect.options import Options, PublishError, RemoveError, Target
 from herokuify.collect.report import Progress
+from herokuify.exceptions import S3Error
 from herokuify.s3.client import COLLECT
+from herokuify.s3.errors import NotS3Error
 from herokuify.storage.content import ChangedError, Content
 from tests.collect.conftest import destination_of
 from tests.collect.recorder import md5
@@ -282,6 +284,34 @@ class TestFailures:
         collection.add(local_file("a"))
         with pytest.raises(ClientError, match="AccessDenied"):
             collection.publish()
+
+    def test_of_a_listing_that_is_none(self, collect: Collect) -> None:
+        """An XHTML page of a proxy's would pass for an empty bucket."""
+        bucket = Bucket()
+        page = Document(API, b"<html><body>Log in</body></html>")
+        bucket.refuses = lambda request: page if request.operation == "ListObjects" else None
+        collection = collect(bucket)
+        collection.add(local_file("a"))
+        with pytest.raises(S3Error, match="no answer of S3's"):
+            collection.publish()
+
+    @pytest.mark.parametrize(
+        "page",
+        [
+            Document(API, b"<html>Log in</html>", headers=etag_of(b"page")),
+            Document(API, b"", status=204, headers=etag_of(b"")),
+            Document(API, b"", status=201, headers=etag_of(b"")),
+            Document(API, b""),
+        ],
+    )
+    def test_of_a_put_that_is_none(self, collect: Collect, page: Document) -> None:
+        bucket = Bucket()
+        bucket.refuses = lambda request: page if request.method == "PUT" else None
+        collection = collect(bucket)
+        collection.add(local_file("a"))
+        with pytest.raises(PublishError) as caught:
+            collection.publish()
+        assert isinstance(caught.value.failures["static/a"], NotS3Error)
 
     def test_new_files_of_a_plain_class_do_not_wait(self, collect: Collect) -> None:
         bucket = Bucket({"static/old": Entry(ETAG, "d", "f")})

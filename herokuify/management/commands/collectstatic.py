@@ -93,11 +93,13 @@ class Command(collectstatic.Command):
             self.log(f"--clear: {'would remove' if self.dry_run else 'removed'} {which}.", level=1)
         if outcome.kept_because:
             self.log(f"Nothing was removed: {outcome.kept_because}.", level=1)
-        self.summary = self._summarized(outcome, progress)
+        self.summary = self._summarized(outcome, progress, len(collected.get("skipped", ())))
+        sent = set(outcome.sent)
         return {
             **collected,
-            "modified": outcome.sent,
-            "unmodified": outcome.unchanged,
+            "modified": [name for name in found if name in sent],
+            "unmodified": [name for name in found if name not in sent],
+            "post_processed": outcome.post_processed,
             "deleted": outcome.removed,
         }
 
@@ -145,10 +147,12 @@ class Command(collectstatic.Command):
         for name in outcome.unchanged:
             self.log(f"Unchanged {name!r}", level=3)
 
-    def _summarized(self, outcome: Outcome, progress: Progress) -> str:
+    def _summarized(self, outcome: Outcome, progress: Progress, skipped: int) -> str:
         count = len(outcome.sent) + len(outcome.unchanged)
         removal = "to remove" if self.dry_run else "removed"
         removed = f", {len(outcome.removed)} {removal}" if outcome.removed else ""
+        if skipped:  # counted from Django 6.1 on; before, each has a line of its own
+            removed += f", {skipped} skipped due to conflict"
         return (
             f"{count} static file{'' if count == 1 else 's'}: {len(outcome.sent)} "
             f"{'to send' if self.dry_run else 'sent'}, {len(outcome.unchanged)} unchanged"

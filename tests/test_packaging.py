@@ -1,6 +1,7 @@
 import ast
 import importlib.metadata
 import re
+import runpy
 import subprocess
 import sys
 import tarfile
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.metadata import parse_email
 from packaging.version import Version
 
 import herokuify
@@ -35,12 +37,19 @@ def assigned(variable: str, name: str) -> object:
 
 
 @pytest.fixture(scope="module")
-def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[str]]:
-    """The file names in a new wheel and in a new source distribution, root folder stripped."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A new wheel and a new source distribution."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return wheel, sdist
+
+
+@pytest.fixture(scope="module")
+def distributions(built: tuple[Path, Path]) -> tuple[set[str], set[str]]:
+    """The file names in the wheel and in the source distribution, root folder stripped."""
+    wheel, sdist = built
     with zipfile.ZipFile(wheel) as archive, tarfile.open(sdist) as tar:
         sources = {name.partition("/")[2] for name in tar.getnames()}
         return set(archive.namelist()), sources
@@ -51,7 +60,7 @@ class TestVersions:
         assert importlib.metadata.version("herokuify") == herokuify.__version__
 
     def test_only_the_package_states_it(self) -> None:
-        assert '\ndynamic = ["version"]' in text("pyproject.toml")
+        assert '\ndynamic = ["readme", "version"]' in text("pyproject.toml")
         assert not re.search(r"^version\s*=", text("pyproject.toml"), re.MULTILINE)
 
     def test_changelog_has_it(self) -> None:
@@ -166,6 +175,74 @@ class TestDistributions:
         assert needed <= sources
         unwanted = ("__pycache__", ".venv", "benchmarks/")
         assert not {name for name in sources if any(part in name for part in unwanted)}
+
+    def test_description_has_no_relative_link(self, built: tuple[Path, Path]) -> None:
+        wheel, sdist = built
+        name = f"herokuify-{herokuify.__version__}"
+        with zipfile.ZipFile(wheel) as archive, tarfile.open(sdist) as tar:
+            member = tar.extractfile(f"{name}/PKG-INFO")
+            assert member
+            files = [archive.read(f"{name}.dist-info/METADATA"), member.read()]
+        for metadata, _ in map(parse_email, files):
+            assert metadata["description_content_type"] == "text/markdown"
+            assert metadata["project_urls"] == urls()
+            assert "# herokuify\n" in metadata["description"]
+            assert relative(metadata["description"]) == []
+
+
+def urls() -> dict[str, str]:
+    _, _, table = text("pyproject.toml").partition("\n[project.urls]\n")
+    return dict(
+        re.findall(r'^([\w ]+) = "(https://[^"]+)"$', table.partition("\n[")[0], re.MULTILINE)
+    )
+
+
+def relative(markdown: str) -> list[str]:
+    """Return the addresses of a page's links and pictures that are not whole."""
+    found = re.findall(r"\]\(([^)\s]+)|(?:src|srcset|href)=\"([^\"]+)", markdown)
+    return [one for one in map("".join, found) if not one.startswith(("https://", "#"))]
+
+
+@pytest.mark.source_tree
+class TestDescription:
+    README = """
+[a page](docs/a.md#b), [itself](#install), [outside](https://example.com/)
+![A picture](docs/a.png) and [![A badge](docs/b.svg)](docs/b.md)
+<picture>
+  <source srcset="docs/dark.png">
+  <img src="docs/light.png">
+</picture>
+
+```python
+views["a"](request)
+```
+"""
+    CODE = 'views["a"](request)'
+    SOURCE = "https://github.com/owner/name"
+    description = staticmethod(runpy.run_path(str(ROOT / "tools" / "metadata.py"))["description"])
+
+    def test_links_lead_to_the_releases_tag(self) -> None:
+        text = self.description(self.README, f"{self.SOURCE}/", "2.0.1")
+        assert relative(text.replace(self.CODE, "")) == []
+        assert f"[a page]({self.SOURCE}/blob/v2.0.1/docs/a.md#b)" in text
+        assert f"![A picture]({self.SOURCE}/raw/v2.0.1/docs/a.png)" in text
+        badge = f"{self.SOURCE}/raw/v2.0.1/docs/b.svg"
+        assert f"[![A badge]({badge})]({self.SOURCE}/blob/v2.0.1/docs/b.md)" in text
+        assert f'srcset="{self.SOURCE}/raw/v2.0.1/docs/dark.png"' in text
+        assert f'src="{self.SOURCE}/raw/v2.0.1/docs/light.png"' in text
+        assert "[itself](#install), [outside](https://example.com/)" in text
+        assert self.CODE in text
+
+    def test_a_development_version_has_no_tag(self) -> None:
+        text = self.description(self.README, self.SOURCE, "2.0.0.dev0")
+        assert f"({self.SOURCE}/blob/HEAD/docs/a.md#b)" in text
+
+    def test_without_a_repository_there_are_no_links(self) -> None:
+        text = self.description(self.README, None, "2.0.1")
+        assert relative(text.replace(self.CODE, "")) == []
+        assert "a page, [itself](#install), [outside](https://example.com/)" in text
+        assert "docs/" not in text
+        assert self.CODE in text
 
 
 def test_the_installed_package_is_typed() -> None:

@@ -114,7 +114,8 @@ class TestWorkflows:
 
     def test_actions_are_pinned_by_commit(self) -> None:
         for used in (line for name in self.NAMES for line in found(r"uses: (.+)", name)):
-            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[0-9.]+", used), used
+            if not used.startswith("./.github/workflows/ci.yml"):
+                assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[0-9.]+", used), used
 
     def test_little_is_permitted(self) -> None:
         for name in self.NAMES:
@@ -130,20 +131,68 @@ class TestWorkflows:
     def test_readmes_command_is_run(self) -> None:
         """The only one that runs the tests marked "once"."""
         assert "python3 tools/test.py " in text("README.md")
-        assert found(r"run: python (tools/test\.py)$", self.NAMES[0])
+        assert "\nstep tests python3 tools/test.py\n" in text(".ci/run")
 
     def test_steps_are_those_of_the_ci_script(self) -> None:
         steps = set(" ".join(found(r"\.ci/run ([a-z -]+)$", self.NAMES[0])).split())
-        assert steps
-        assert steps <= set(found(r"^step ([\w-]+) ", ".ci/run"))
+        # The matrix has a job for each pair.
+        assert steps == set(found(r"^step ([\w-]+) ", ".ci/run")) - {"matrix"}
+
+    def test_a_release_is_what_all_of_ci_has_tested(self) -> None:
+        ci, release = map(text, self.NAMES)
+        assert "\n  workflow_call:" in ci
+        jobs = dict(re.findall(r"^  ([\w-]+):\n((?:    .*\n|\n)+)", release, re.MULTILINE))
+        assert "\n    uses: ./.github/workflows/ci.yml" in jobs["ci"]
+        assert "\n    needs: ci\n" in jobs["publish"]
+        assert "pypa/gh-action-pypi-publish@" in jobs["publish"]
+        assert "attestations: true" in jobs["publish"]
+        assert not re.search(r"password|if: |nox|checkout|upload-artifact", jobs["publish"])
+        assert release.count("id-token: write") == 1
+        jobs = dict(re.findall(r"^  ([\w-]+):\n((?:    .*\n|\n)+)", ci, re.MULTILINE))
+        artifact = "          name: dist\n          path: dist/\n"
+        assert [name for name in jobs if artifact in jobs[name]] == [
+            "checks",
+            "tests",
+            "prerelease",
+        ]
+        for name in ("tests", "prerelease"):
+            assert "\n    needs: checks\n" in f"\n{jobs[name]}"
+            assert "actions/download-artifact@" in jobs[name]
+            assert "HEROKUIFY_TEST_DIST: dist\n" in jobs[name]
 
     def test_the_ci_script_has_the_newest_python_and_nothing_from_outside(self) -> None:
         matrix = assigned("MATRIX", "noxfile.py")
         assert isinstance(matrix, dict)
         assert found(r"^newest=([0-9.]+)$", ".ci/run") == [[*matrix][-1]]
-        for used in found(r"(?<!/)\btools/([\w.-]+)", ".ci/run"):
-            assert (ROOT / "tools" / used).is_file(), used
-        assert "../" not in text(".ci/run")
+        for name in (".ci/run", "CONTRIBUTING.md"):
+            for used in found(r"(?<!/)\btools/([\w.-]+\w)", name):
+                assert (ROOT / "tools" / used).is_file(), used
+        for name in (".ci/run", "CONTRIBUTING.md", "noxfile.py", *self.NAMES):
+            assert "../" not in text(name)
+
+
+@pytest.mark.source_tree
+class TestServices:
+    """What other people's services are told agrees with what CI does."""
+
+    def test_hooks_have_the_versions_of_the_constraints(self) -> None:
+        tools = {"astral-sh/ruff-pre-commit": "ruff", "zizmorcore/zizmor-pre-commit": "zizmor"}
+        hooks = found(r"repo: https://github\.com/(\S+)\n +rev: v?(\S+)", ".pre-commit-config.yaml")
+        assert len(hooks) == 3
+        for repository, version in hooks:
+            tool = tools.get(repository, repository.split("/")[-1])
+            # The last of them is the newest Python's.
+            assert found(rf"^{tool}==([\w.]+)", "constraints.txt")[-1] == version, tool
+
+    def test_read_the_docs_builds_what_ci_builds(self) -> None:
+        name = ".readthedocs.yaml"
+        assert found(r'^    python: "([0-9.]+)"$', name) == [assigned("PYTHON", "noxfile.py")]
+        assert "pip install -c constraints.txt -e . --group docs\n" in text(name)
+        assert "\n  fail_on_warning: true\n" in text(name)
+
+    def test_dependencies_and_actions_are_kept_up(self) -> None:
+        found_there = found(r"package-ecosystem: (\S+)", ".github/dependabot.yml")
+        assert found_there == ["pip", "github-actions"]
 
 
 class TestConstraints:

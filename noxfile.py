@@ -4,6 +4,7 @@ The tests run against the built wheel: each session unpacks the source distribut
 takes the package out of it, and installs the wheel instead.
 """
 
+import os
 import re
 import shutil
 import tarfile
@@ -100,13 +101,21 @@ def third_party(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def lint(session: nox.Session) -> None:
-    """Check style and format, and GitHub's workflows, without asking GitHub."""
+    """Check style and format, and the files that GitHub and Read the Docs read, offline."""
     _install_groups(session, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     workflows = [str(path) for path in Path(".github/workflows").iterdir()]
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
-    session.run("zizmor", "--offline", "--no-progress", "--persona=pedantic", *workflows)
+    schemas = {
+        "github-workflows": workflows,
+        "dependabot": [".github/dependabot.yml"],
+        "github-issue-config": [".github/ISSUE_TEMPLATE/config.yml"],
+        "github-issue-forms": [f".github/ISSUE_TEMPLATE/{name}.yml" for name in ("bug", "feature")],
+        "readthedocs": [".readthedocs.yaml"],
+    }
+    for schema, files in schemas.items():
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
+    session.run("zizmor", "--offline", "--no-progress", "--persona=pedantic", ".")
 
 
 @nox.session(python=PYTHON)
@@ -176,7 +185,9 @@ def _install_groups(
 
 
 def _distributions(session: nox.Session) -> tuple[Path, Path]:
-    """Return the paths of this run's wheel and source distribution."""
+    """Return the paths of this run's wheel and source distribution, or of those given to it."""
+    if not BUILT and (given := os.environ.get("HEROKUIFY_TEST_DIST")):
+        _take(Path(given))
     if not BUILT:
         # The build's own backend, and not "build": that would install it once more.
         session.install("-c", "constraints.txt", "hatchling")
@@ -189,6 +200,10 @@ def _build(session: nox.Session, folder: Path, *builder: str) -> None:
     """Build both in an emptied folder."""
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "-m", *builder, str(folder), silent=True)
+    _take(folder)
+
+
+def _take(folder: Path) -> None:
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     BUILT[:] = wheel.resolve(), sdist.resolve()
 

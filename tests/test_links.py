@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.source_tree, pytest.mark.once]
 ROOT = Path(__file__).resolve().parent.parent
 AT_THE_TOP = [
     *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY")),
+    ROOT / "CODE_OF_CONDUCT.md",
     ROOT / "example_project" / "README.md",
 ]
 IN_DOCS = sorted((ROOT / "docs").rglob("*.md"))
@@ -30,7 +31,7 @@ def test_lead_to_files(page: Path) -> None:
     found = re.findall(r"\]\(((?!https?:)[^)#]+)|(?:src|srcset)=\"([^\"]+)", prose(page))
     files = {page.parent / "".join(one) for one in found}
     assert [str(path) for path in files if not path.exists()] == []
-    assert files or page.stem in {"CHANGELOG", "SECURITY"}
+    assert files or page.stem in {"CHANGELOG", "CODE_OF_CONDUCT", "SECURITY"}
 
 
 @pytest.mark.parametrize("page", [*AT_THE_TOP, *IN_DOCS], ids=name_of)

@@ -1,6 +1,7 @@
 import ast
 import importlib.metadata
 import re
+import runpy
 import subprocess
 import sys
 import tarfile
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.metadata import parse_email
 from packaging.version import Version
 
 import herokuify
@@ -35,12 +37,19 @@ def assigned(variable: str, name: str) -> object:
 
 
 @pytest.fixture(scope="module")
-def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[str]]:
-    """The file names in a new wheel and in a new source distribution, root folder stripped."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A new wheel and a new source distribution."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return wheel, sdist
+
+
+@pytest.fixture(scope="module")
+def distributions(built: tuple[Path, Path]) -> tuple[set[str], set[str]]:
+    """The file names in the wheel and in the source distribution, root folder stripped."""
+    wheel, sdist = built
     with zipfile.ZipFile(wheel) as archive, tarfile.open(sdist) as tar:
         sources = {name.partition("/")[2] for name in tar.getnames()}
         return set(archive.namelist()), sources
@@ -51,7 +60,7 @@ class TestVersions:
         assert importlib.metadata.version("herokuify") == herokuify.__version__
 
     def test_only_the_package_states_it(self) -> None:
-        assert '\ndynamic = ["version"]' in text("pyproject.toml")
+        assert '\ndynamic = ["readme", "version"]' in text("pyproject.toml")
         assert not re.search(r"^version\s*=", text("pyproject.toml"), re.MULTILINE)
 
     def test_changelog_has_it(self) -> None:
@@ -105,7 +114,8 @@ class TestWorkflows:
 
     def test_actions_are_pinned_by_commit(self) -> None:
         for used in (line for name in self.NAMES for line in found(r"uses: (.+)", name)):
-            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[0-9.]+", used), used
+            if not used.startswith("./.github/workflows/ci.yml"):
+                assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[0-9.]+", used), used
 
     def test_little_is_permitted(self) -> None:
         for name in self.NAMES:
@@ -121,20 +131,68 @@ class TestWorkflows:
     def test_readmes_command_is_run(self) -> None:
         """The only one that runs the tests marked "once"."""
         assert "python3 tools/test.py " in text("README.md")
-        assert found(r"run: python (tools/test\.py)$", self.NAMES[0])
+        assert "\nstep tests python3 tools/test.py\n" in text(".ci/run")
 
     def test_steps_are_those_of_the_ci_script(self) -> None:
         steps = set(" ".join(found(r"\.ci/run ([a-z -]+)$", self.NAMES[0])).split())
-        assert steps
-        assert steps <= set(found(r"^step ([\w-]+) ", ".ci/run"))
+        # The matrix has a job for each pair.
+        assert steps == set(found(r"^step ([\w-]+) ", ".ci/run")) - {"matrix"}
+
+    def test_a_release_is_what_all_of_ci_has_tested(self) -> None:
+        ci, release = map(text, self.NAMES)
+        assert "\n  workflow_call:" in ci
+        jobs = dict(re.findall(r"^  ([\w-]+):\n((?:    .*\n|\n)+)", release, re.MULTILINE))
+        assert "\n    uses: ./.github/workflows/ci.yml" in jobs["ci"]
+        assert "\n    needs: ci\n" in jobs["publish"]
+        assert "pypa/gh-action-pypi-publish@" in jobs["publish"]
+        assert "attestations: true" in jobs["publish"]
+        assert not re.search(r"password|if: |nox|checkout|upload-artifact", jobs["publish"])
+        assert release.count("id-token: write") == 1
+        jobs = dict(re.findall(r"^  ([\w-]+):\n((?:    .*\n|\n)+)", ci, re.MULTILINE))
+        artifact = "          name: dist\n          path: dist/\n"
+        assert [name for name in jobs if artifact in jobs[name]] == [
+            "checks",
+            "tests",
+            "prerelease",
+        ]
+        for name in ("tests", "prerelease"):
+            assert "\n    needs: checks\n" in f"\n{jobs[name]}"
+            assert "actions/download-artifact@" in jobs[name]
+            assert "HEROKUIFY_TEST_DIST: dist\n" in jobs[name]
 
     def test_the_ci_script_has_the_newest_python_and_nothing_from_outside(self) -> None:
         matrix = assigned("MATRIX", "noxfile.py")
         assert isinstance(matrix, dict)
         assert found(r"^newest=([0-9.]+)$", ".ci/run") == [[*matrix][-1]]
-        for used in found(r"(?<!/)\btools/([\w.-]+)", ".ci/run"):
-            assert (ROOT / "tools" / used).is_file(), used
-        assert "../" not in text(".ci/run")
+        for name in (".ci/run", "CONTRIBUTING.md"):
+            for used in found(r"(?<!/)\btools/([\w.-]+\w)", name):
+                assert (ROOT / "tools" / used).is_file(), used
+        for name in (".ci/run", "CONTRIBUTING.md", "noxfile.py", *self.NAMES):
+            assert "../" not in text(name)
+
+
+@pytest.mark.source_tree
+class TestServices:
+    """What other people's services are told agrees with what CI does."""
+
+    def test_hooks_have_the_versions_of_the_constraints(self) -> None:
+        tools = {"astral-sh/ruff-pre-commit": "ruff", "zizmorcore/zizmor-pre-commit": "zizmor"}
+        hooks = found(r"repo: https://github\.com/(\S+)\n +rev: v?(\S+)", ".pre-commit-config.yaml")
+        assert len(hooks) == 3
+        for repository, version in hooks:
+            tool = tools.get(repository, repository.split("/")[-1])
+            # The last of them is the newest Python's.
+            assert found(rf"^{tool}==([\w.]+)", "constraints.txt")[-1] == version, tool
+
+    def test_read_the_docs_builds_what_ci_builds(self) -> None:
+        name = ".readthedocs.yaml"
+        assert found(r'^    python: "([0-9.]+)"$', name) == [assigned("PYTHON", "noxfile.py")]
+        assert "pip install -c constraints.txt -e . --group docs\n" in text(name)
+        assert "\n  fail_on_warning: true\n" in text(name)
+
+    def test_dependencies_and_actions_are_kept_up(self) -> None:
+        found_there = found(r"package-ecosystem: (\S+)", ".github/dependabot.yml")
+        assert found_there == ["pip", "github-actions"]
 
 
 class TestConstraints:
@@ -166,6 +224,74 @@ class TestDistributions:
         assert needed <= sources
         unwanted = ("__pycache__", ".venv", "benchmarks/")
         assert not {name for name in sources if any(part in name for part in unwanted)}
+
+    def test_description_has_no_relative_link(self, built: tuple[Path, Path]) -> None:
+        wheel, sdist = built
+        name = f"herokuify-{herokuify.__version__}"
+        with zipfile.ZipFile(wheel) as archive, tarfile.open(sdist) as tar:
+            member = tar.extractfile(f"{name}/PKG-INFO")
+            assert member
+            files = [archive.read(f"{name}.dist-info/METADATA"), member.read()]
+        for metadata, _ in map(parse_email, files):
+            assert metadata["description_content_type"] == "text/markdown"
+            assert metadata["project_urls"] == urls()
+            assert "# herokuify\n" in metadata["description"]
+            assert relative(metadata["description"]) == []
+
+
+def urls() -> dict[str, str]:
+    _, _, table = text("pyproject.toml").partition("\n[project.urls]\n")
+    return dict(
+        re.findall(r'^([\w ]+) = "(https://[^"]+)"$', table.partition("\n[")[0], re.MULTILINE)
+    )
+
+
+def relative(markdown: str) -> list[str]:
+    """Return the addresses of a page's links and pictures that are not whole."""
+    found = re.findall(r"\]\(([^)\s]+)|(?:src|srcset|href)=\"([^\"]+)", markdown)
+    return [one for one in map("".join, found) if not one.startswith(("https://", "#"))]
+
+
+@pytest.mark.source_tree
+class TestDescription:
+    README = """
+[a page](docs/a.md#b), [itself](#install), [outside](https://example.com/)
+![A picture](docs/a.png) and [![A badge](docs/b.svg)](docs/b.md)
+<picture>
+  <source srcset="docs/dark.png">
+  <img src="docs/light.png">
+</picture>
+
+```python
+views["a"](request)
+```
+"""
+    CODE = 'views["a"](request)'
+    SOURCE = "https://github.com/owner/name"
+    description = staticmethod(runpy.run_path(str(ROOT / "tools" / "metadata.py"))["description"])
+
+    def test_links_lead_to_the_releases_tag(self) -> None:
+        text = self.description(self.README, f"{self.SOURCE}/", "2.0.1")
+        assert relative(text.replace(self.CODE, "")) == []
+        assert f"[a page]({self.SOURCE}/blob/v2.0.1/docs/a.md#b)" in text
+        assert f"![A picture]({self.SOURCE}/raw/v2.0.1/docs/a.png)" in text
+        badge = f"{self.SOURCE}/raw/v2.0.1/docs/b.svg"
+        assert f"[![A badge]({badge})]({self.SOURCE}/blob/v2.0.1/docs/b.md)" in text
+        assert f'srcset="{self.SOURCE}/raw/v2.0.1/docs/dark.png"' in text
+        assert f'src="{self.SOURCE}/raw/v2.0.1/docs/light.png"' in text
+        assert "[itself](#install), [outside](https://example.com/)" in text
+        assert self.CODE in text
+
+    def test_a_development_version_has_no_tag(self) -> None:
+        text = self.description(self.README, self.SOURCE, "2.0.0.dev0")
+        assert f"({self.SOURCE}/blob/HEAD/docs/a.md#b)" in text
+
+    def test_without_a_repository_there_are_no_links(self) -> None:
+        text = self.description(self.README, None, "2.0.1")
+        assert relative(text.replace(self.CODE, "")) == []
+        assert "a page, [itself](#install), [outside](https://example.com/)" in text
+        assert "docs/" not in text
+        assert self.CODE in text
 
 
 def test_the_installed_package_is_typed() -> None:

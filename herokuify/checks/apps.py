@@ -16,7 +16,7 @@ _COMMAND = "herokuify.management.commands.collectstatic"
 
 
 def check_collectstatic(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W001, W018: another collectstatic hides herokuify's."""
+    """herokuify.W001, W016: another collectstatic hides herokuify's."""
     app = get_commands().get("collectstatic")
     if app in {None, "herokuify"} or not any(
         getattr(one.kind, "public", False) for one in s3_registered()
@@ -48,7 +48,7 @@ def _check_own_collectstatic(app: Any) -> list[CheckMessage]:
             hint=f"Derive it from {_COMMAND}.Command, or move "
             f'"herokuify" above {command.__module__.partition(".management.")[0]!r} in '
             "INSTALLED_APPS.",
-            id="herokuify.W018",
+            id="herokuify.W016",
         )
     ]
 

@@ -26,7 +26,7 @@ OURS = frozenset(
 
 
 def check_sessions(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E021: on a deployed site, sessions in the memory of each process."""
+    """herokuify.E016: on a deployed site, sessions in the memory of each process."""
     if env.get_stage(os.environ) not in env.LIVE:
         return []
     engine = settings.SESSION_ENGINE
@@ -47,7 +47,7 @@ def check_sessions(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
             hint="heroku addons:create heroku-redis:mini, and in settings.py: CACHES = "
             "herokuify.get_cache_config(). Or delete SESSION_ENGINE: sessions are in the database "
             "then.",
-            id="herokuify.E021",
+            id="herokuify.E016",
         )
     ]
 
@@ -58,7 +58,7 @@ def _backend(alias: str) -> str:
 
 
 def check_options(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E022: django-redis with the options of another backend, which it drops."""
+    """herokuify.E017: django-redis with the options of another backend, which it drops."""
     return unique(
         error(
             f'CACHES["{alias}"] is {backend}, which drops {env.listed(lost)} in OPTIONS without '
@@ -66,7 +66,7 @@ def check_options(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             hint="In settings.py: from herokuify.redis import get_redis_config and "
             f'CACHES["{alias}"] = get_redis_config("django-redis"), or leave BACKEND as '
             "get_cache_config() has set it.",
-            id="herokuify.E022",
+            id="herokuify.E017",
         )
         for alias, config in settings.CACHES.items()
         if (backend := _backend(alias)).startswith(DJANGO_REDIS)

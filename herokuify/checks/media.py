@@ -95,7 +95,7 @@ def check_publicity(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
 
 
 def check_url_view(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E020: uploads with lasting addresses that lead nowhere."""
+    """herokuify.E015: uploads with lasting addresses that lead nowhere."""
     faults = []
     for _, storage in s3_storages():
         if not getattr(storage, "url_view", False):
@@ -104,7 +104,7 @@ def check_url_view(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
             permission_of(storage)
             storage.url("herokuify-check.txt")
         except ConfigurationError as fault:
-            faults.append(error(fault.problem, hint=fault.hint, id="herokuify.E020"))
+            faults.append(error(fault.problem, hint=fault.hint, id="herokuify.E015"))
         except Exception:  # noqa: BLE001, S112 (a URLconf may raise anything, and Django tells)
             continue
     return unique(faults)

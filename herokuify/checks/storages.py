@@ -99,7 +99,7 @@ def _fields_in_public(made: list[Any]) -> Iterator[CheckMessage]:
 
 
 def check_public_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E019: static files and public uploads in one place, or one inside the other."""
+    """herokuify.E014: static files and public uploads in one place, or one inside the other."""
     made = list(s3_storages())
     uploads = [(one, storage) for one, storage in made if is_public_media(storage)]
     static = [
@@ -115,7 +115,7 @@ def check_public_locations(app_configs: Any = None, **kwargs: Any) -> list[Check
             "could replace an upload.",
             hint="Give the storages locations apart, such as 'public-media' and 'static': "
             f"delete the location of {one.setting}, or name another.",
-            id="herokuify.E019",
+            id="herokuify.E014",
         )
         for one, storage in uploads
         for other, built in static
@@ -128,7 +128,7 @@ def check_public_locations(app_configs: Any = None, **kwargs: Any) -> list[Check
 
 
 def check_private_around(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W022: a public location inside the location of private files."""
+    """herokuify.W017: a public location inside the location of private files."""
     made = list(s3_storages())
     return unique(
         CheckWarning(
@@ -136,7 +136,7 @@ def check_private_around(app_configs: Any = None, **kwargs: Any) -> list[CheckMe
             f"{storage.location!r} of {one.setting}, in the bucket {storage.bucket_name!r}: a "
             "private file whose name begins like that can be read by anyone.",
             hint="Give the storages locations apart, such as 'media' and 'public-media'.",
-            id="herokuify.W022",
+            id="herokuify.W017",
         )
         for one, storage in made
         for other, public in made

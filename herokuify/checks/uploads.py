@@ -44,10 +44,10 @@ def _direct() -> Iterator[Rule]:
 
 
 def check_rules(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E025: HEROKUIFY_DIRECT_UPLOADS names what is not there, or has wrong options."""
+    """herokuify.E020: HEROKUIFY_DIRECT_UPLOADS names what is not there, or has wrong options."""
     if not _is_used():
         return []
-    return [error(one.problem, hint=one.hint, id="herokuify.E025") for one in _faults()]
+    return [error(one.problem, hint=one.hint, id="herokuify.E020") for one in _faults()]
 
 
 def _faults() -> Iterator[ConfigurationError]:
@@ -64,7 +64,7 @@ def _faults() -> Iterator[ConfigurationError]:
 
 
 def check_parts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E024: the app, the middleware or the URLs of direct uploads are missing."""
+    """herokuify.E019: the app, the middleware or the URLs of direct uploads are missing."""
     if not _is_used():
         return []
     lacking = []
@@ -80,7 +80,7 @@ def check_parts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         error(
             f"{SETTING} is set, and {problem}: nothing is uploaded directly.",
             hint=hint,
-            id="herokuify.E024",
+            id="herokuify.E019",
         )
         for problem, hint in lacking
     ]
@@ -99,7 +99,7 @@ def _has_urls() -> bool:
 
 
 def check_pending(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E023: what browsers upload lies where anyone may read it."""
+    """herokuify.E018: what browsers upload lies where anyone may read it."""
     if not _is_used():
         return []
     storages = [storage for _, storage in s3_storages()]
@@ -115,14 +115,14 @@ def check_pending(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
                     f"{rule.storage.bucket_name!r}, {public}, so anyone may read them.",
                     hint="Give the static storage a location apart, such as 'static': delete its "
                     "location, or AWS_PUBLIC_LOCATION.",
-                    id="herokuify.E023",
+                    id="herokuify.E018",
                 )
             )
     return unique(found)
 
 
 def check_policy(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W027: the Content-Security-Policy keeps browsers from uploading to the bucket."""
+    """herokuify.W018: the Content-Security-Policy keeps browsers from uploading to the bucket."""
     policy = getattr(settings, "SECURE_CSP", None)
     if not (_is_used() and policy and CSP in settings.MIDDLEWARE):
         return []
@@ -141,7 +141,7 @@ def check_policy(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
                     "its connect-src lacks it.",
                     hint="In settings.py: SECURE_CSP = get_csp(STATIC_URL, MEDIA_URL), or "
                     f'SECURE_CSP["connect-src"] = ["\'self\'", "{parts.scheme}://{parts.netloc}"]',
-                    id="herokuify.W027",
+                    id="herokuify.W018",
                 )
             )
     return unique(found)
@@ -161,7 +161,7 @@ def _lets(source: str, scheme: str, host: str) -> bool:
 
 
 def check_cors(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W028: Cloudcube's bucket is shared, and has no CORS rule for uploads."""
+    """herokuify.W019: Cloudcube's bucket is shared, and has no CORS rule for uploads."""
     if not _is_used():
         return []
     return unique(
@@ -169,7 +169,7 @@ def check_cors(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             f"The bucket {rule.storage.bucket_name!r} is Cloudcube's, whose CORS rules nobody but "
             "Cloudcube can set: browsers may not upload there, and send small files with the form.",
             hint="heroku addons:create bucketeer, or another bucket of your own.",
-            id="herokuify.W028",
+            id="herokuify.W019",
         )
         for rule in _direct()
         if str(rule.storage.bucket_name).startswith(CLOUDCUBE)

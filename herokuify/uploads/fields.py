@@ -198,7 +198,7 @@ def _base_url() -> str | None:
     try:
         return reverse("herokuify_uploads:begin").removesuffix("begin")
     except NoReverseMatch:
-        return None  # herokuify.E024 reports it
+        return None  # herokuify.E019 reports it
 
 
 def _texts() -> dict[str, str]:

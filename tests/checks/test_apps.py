@@ -91,7 +91,7 @@ class Command(Base):
 @pytest.mark.parametrize(
     ("module", "apps", "warnings"),
     [
-        ("django.contrib.staticfiles.management.commands.collectstatic", "shop, ", {"W018"}),
+        ("django.contrib.staticfiles.management.commands.collectstatic", "shop, ", {"W016"}),
         ("herokuify.management.commands.collectstatic", "shop, ", set()),
         ("django.contrib.staticfiles.management.commands.collectstatic", "", set()),
     ],

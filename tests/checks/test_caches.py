@@ -22,7 +22,7 @@ def test_sessions_in_the_memory_of_a_process(
 ) -> None:
     messages = found(stage, CACHES=get_cache_config({}), SESSION_ENGINE=ENGINE + engine)
     if stage in LIVE:
-        text = only(messages, "E021")
+        text = only(messages, "E016")
         assert part in text
         assert "get_cache_config()" in text
     else:
@@ -52,14 +52,14 @@ def test_another_alias_is_looked_at(found: Found) -> None:
     messages = found(
         "dyno", SESSION_ENGINE=ENGINE + "cache", SESSION_CACHE_ALIAS="locmem", CACHES=caches
     )
-    assert 'CACHES["locmem"]' in only(messages, "E021")
+    assert 'CACHES["locmem"]' in only(messages, "E016")
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_django_redis_drops_options_of_ours(found: Found, stage: str) -> None:
     caches = get_cache_config(REDIS)
     caches["default"]["BACKEND"] = "django_redis.cache.RedisCache"
-    text = only(found(stage, CACHES=caches), "E022")
+    text = only(found(stage, CACHES=caches), "E017")
     assert "password, socket_connect_timeout, socket_timeout and ssl_cert_reqs" in text
     assert 'get_redis_config("django-redis")' in text
 

@@ -14,8 +14,8 @@ PACKAGE = Path(herokuify.__file__).parent
 DOCS = PACKAGE.parent / "docs"
 IDS = re.compile(r"\bherokuify\.[CEWID]\d{3}\b")
 # Projects silence them by these names.
-ERRORS = {f"herokuify.E{number:03}" for number in (*range(1, 14), *range(19, 26))}
-WARNINGS = {f"herokuify.W{number:03}" for number in (*range(1, 16), 18, 22, 27, 28)}
+ERRORS = {f"herokuify.E{number:03}" for number in range(1, 21)}
+WARNINGS = {f"herokuify.W{number:03}" for number in range(1, 20)}
 
 
 def sources() -> list[str]:

@@ -315,7 +315,7 @@ class TestPublicMedia:
             (private(location="pictures"), public(location="pictures"), "E004"),
             (private(location="pictures/"), public(location="pictures/"), "E004"),
             (private(location="pictures/private"), public(location="pictures"), "E004"),
-            (private(location="media"), public(location="media/public"), "W022"),
+            (private(location="media"), public(location="media/public"), "W017"),
             (private(location="media/static"), public(), None),
             (private(location="a"), public(location="ab"), None),
             # Another bucket, and one that is spelt otherwise.
@@ -325,10 +325,10 @@ class TestPublicMedia:
                 public(location="x", endpoint_url="https://S3.example.com:443/"),
                 "E004",
             ),
-            (MEDIA, public(location="static"), "E019"),
-            (MEDIA, public(location="static/pictures"), "E019"),
+            (MEDIA, public(location="static"), "E014"),
+            (MEDIA, public(location="static/pictures"), "E014"),
             (MEDIA, public(location="my"), None),
-            (private(location=""), public(), "W022"),
+            (private(location=""), public(), "W017"),
         ],
         ids=str,
     )
@@ -338,14 +338,14 @@ class TestPublicMedia:
 
     def test_whole_bucket(self, found: Found) -> None:
         told = ids(found(STORAGES={**storages(), "pictures": public(location="")}))
-        assert set(told) == {"E004", "E019"}
+        assert set(told) == {"E004", "E014"}
 
     def test_fields(self, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
         field = Document._meta.get_field("file")
         keys = {"bucket_name": "my-bucket", "access_key": "key", "secret_key": "secret"}
         nested = S3PublicMediaStorage(location="media/open", **keys)
         monkeypatch.setattr(field, "storage", nested)
-        text = only(found(STORAGES=storages()), "W022")
+        text = only(found(STORAGES=storages()), "W017")
         assert "testapp.Document.file keeps public files under 'media/open'" in text
         monkeypatch.setattr(field, "storage", S3MediaStorage(location="static/invoices", **keys))
         assert ids(found(STORAGES=storages())) == ["E004"]

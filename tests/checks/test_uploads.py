@@ -59,7 +59,7 @@ class TestRules:
     def test_what_is_wrong_is_told(self, found: Found, rules: Any, told: str) -> None:
         messages = found(**{**SITE, "HEROKUIFY_DIRECT_UPLOADS": rules})
         if rules:
-            assert told in only(messages, "E025")
+            assert told in only(messages, "E020")
         else:
             assert messages == []
 
@@ -67,7 +67,7 @@ class TestRules:
 class TestParts:
     def test_each_one_is_named(self, found: Found) -> None:
         messages = found(**{**SITE, "MIDDLEWARE": [], "ROOT_URLCONF": "django.contrib.auth.urls"})
-        assert ids(messages) == ["E024", "E024"]
+        assert ids(messages) == ["E019", "E019"]
         assert MIDDLEWARE in str(messages[0])
         assert "herokuify.uploads.urls" in str(messages[1])
 
@@ -75,7 +75,7 @@ class TestParts:
 class TestPending:
     def test_public_location_is_told(self, found: Found) -> None:
         # Where no static storage keeps its files, of which E002 tells.
-        assert ids(found(**SITE, AWS_PUBLIC_LOCATION="pending")) == ["E002", "E023"]
+        assert ids(found(**SITE, AWS_PUBLIC_LOCATION="pending")) == ["E002", "E018"]
 
 
 class TestPolicy:
@@ -99,7 +99,7 @@ class TestPolicy:
         site = {**SITE, "MIDDLEWARE": [MIDDLEWARE, self.CSP], "SECURE_CSP": policy}
         messages = found(**site)
         if is_told:
-            assert "https://my-bucket.s3.amazonaws.com" in only(messages, "W027")
+            assert "https://my-bucket.s3.amazonaws.com" in only(messages, "W018")
         else:
             assert messages == []
 
@@ -110,4 +110,4 @@ def test_cloudcube_has_no_cors(found: Found) -> None:
         "STATIC_URL": "https://cloud-cube-eu.s3.amazonaws.com/static/",
         "STORAGES": storages(media=MEDIA),
     }
-    assert "Cloudcube's" in only(found(**{**SITE, **changes}), "W028")
+    assert "Cloudcube's" in only(found(**{**SITE, **changes}), "W019")

@@ -222,7 +222,7 @@ class TestAddress:
     ) -> None:
         def told() -> list[Any]:
             found = run_checks(tags=["herokuify"])
-            return [one for one in found if one.id == "herokuify.E020"]
+            return [one for one in found if one.id == "herokuify.E015"]
 
         assert told() == []
         if not options:
@@ -238,5 +238,5 @@ class TestAddress:
     def test_check_of_a_field(self, monkeypatch: pytest.MonkeyPatch) -> None:
         own = S3MediaStorage(location="own", url_view=True)
         monkeypatch.setattr(Document._meta.get_field("file"), "storage", own)
-        found = [one for one in run_checks(tags=["herokuify"]) if one.id == "herokuify.E020"]
+        found = [one for one in run_checks(tags=["herokuify"]) if one.id == "herokuify.E015"]
         assert "not in STORAGES" in found[0].msg

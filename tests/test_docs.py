@@ -196,7 +196,10 @@ def test_snippets_are_python_that_names_what_is_there(page: Path) -> None:
                 for alias in node.names:
                     assert alias.name == "*" or hasattr(module, alias.name), snippet
             elif isinstance(node, ast.Constant) and DOTTED.fullmatch(str(node.value)):
-                import_string(str(node.value))
+                try:
+                    import_string(str(node.value))
+                except ImportError:  # a module, for include()
+                    importlib.import_module(str(node.value))
 
 
 def settings_snippets() -> Iterator[Any]:

@@ -35,8 +35,8 @@ def rewrite(
 ) -> None:
     """Change some headers of an object; all else stays: metadata, encryption, class, ACL, tags.
 
-    ``head`` is the answer to a HEAD, and an object that has changed since is left alone. Raises
-    botocore's errors.
+    ``head`` is the answer to a HEAD. An object that has changed since is left alone, by Amazon at
+    least: moto and Ceph 16 don't look at the condition. Raises botocore's errors.
     """
     address: Any = {"Bucket": bucket, "Key": key}
     source: Any = {"CopySource": {**address}, "CopySourceIfMatch": head["ETag"]}

@@ -280,3 +280,11 @@ def test_ids_of_two_faults(found: Found) -> None:
         "dyno", AWS_DEFAULT_ACL="public-read", STATIC_URL="/static/", DEBUG=True, ALLOWED_HOSTS=[]
     )
     assert set(ids(messages)) >= {"E002", "E010", "W006"}
+
+
+def test_a_module_in_place_of_a_class_is_one_clear_error(found: Found) -> None:
+    """import_string() gives the module: that of a package on every Django, from 6.2 on any."""
+    import herokuify.storage  # noqa: F401
+
+    text = only(found(STORAGES=storages(media="herokuify.storage")), "E002")
+    assert "'herokuify.storage' is a module, and no class is named in it" in text

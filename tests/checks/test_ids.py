@@ -30,7 +30,9 @@ def test_are_these() -> None:
 def test_each_check_names_its_own() -> None:
     told = [IDS.findall(str(check.__doc__)) for check, _ in CHECKS]
     assert all(len(one) == 1 for one in told)
-    assert {one[0] for one in told} == (ERRORS | WARNINGS) - {"herokuify.E001", "herokuify.W013"}
+    # These are raised elsewhere, or by a check that has another one, too.
+    others = {"herokuify.E001", "herokuify.W013", "herokuify.W016"}
+    assert {one[0] for one in told} == (ERRORS | WARNINGS) - others
 
 
 @pytest.mark.source_tree

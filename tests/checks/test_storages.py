@@ -426,3 +426,11 @@ STORAGES = {{
         "shop.Child.classed",
         "shop.Child.folder",
     ], result.stderr
+
+
+def test_a_module_in_place_of_a_class_is_one_clear_error(found: Found) -> None:
+    """import_string() gives the module: that of a package on every Django, from 6.2 on any."""
+    import herokuify.storage  # noqa: F401
+
+    text = only(found(STORAGES=storages(media="herokuify.storage")), "E002")
+    assert "'herokuify.storage' is a module, and no class is named in it" in text

@@ -37,9 +37,7 @@ def is_in_use(name: str, storage: Any) -> bool:
     )
 
 
-def _refers(
-    model: type[models.Model], field: models.FileField, name: str, storage: Any
-) -> bool:
+def _refers(model: type[models.Model], field: models.FileField, name: str, storage: Any) -> bool:
     try:
         if field.storage != storage:
             return False

@@ -67,12 +67,11 @@ def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
         if around is not None:
             public = f"in the public location {around!r}" if around else "and all of it is public"
             found.append(
-                error(
+                _exposed(
                     f"{one.setting} keeps private files under {storage.location!r} of the bucket "
                     f"{storage.bucket_name!r}, {public}, so anyone may read them.",
-                    hint="Give the storages locations apart, such as 'media' and 'static': "
+                    "Give the storages locations apart, such as 'media' and 'static': "
                     f"delete the location of {one.setting}, or name another.",
-                    id="herokuify.E004",
                 )
             )
     return unique([*found, *_fields_in_public([storage for _, storage in made])])
@@ -88,13 +87,12 @@ def _fields_in_public(made: list[Any]) -> Iterator[CheckMessage]:
         known = known.rpartition("/")[0] if has_date else known
         around = public_location_around(storage, made, f"{storage.location}/{known}")
         if around:
-            yield error(
+            yield _exposed(
                 f"{each} keeps private files under {folder!r} of a storage at "
                 f"{storage.location!r} of the bucket {storage.bucket_name!r}, in the public "
                 f"location {around!r}, so anyone may read them.",
-                hint=f"Give {each} another upload_to, or its storage a location of its own, such "
+                f"Give {each} another upload_to, or its storage a location of its own, such "
                 "as 'media'.",
-                id="herokuify.E004",
             )
 
 
@@ -154,6 +152,10 @@ def check_private_around(app_configs: Any = None, **kwargs: Any) -> list[CheckMe
 def is_public_media(storage: Any) -> bool:
     """Whether a storage is for uploads that anyone may read."""
     return bool(storage.public) and isinstance(storage, S3MediaStorage)
+
+
+def _exposed(message: str, hint: str) -> CheckMessage:
+    return error(message, hint=hint, id="herokuify.E004")
 
 
 def check_acls(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:

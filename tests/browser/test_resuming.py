@@ -49,6 +49,14 @@ def with_policy(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return answer
 
 
+@pytest.fixture(scope="module", autouse=True)
+def database_beside_a_loop() -> Iterator[None]:
+    """Playwright's loop runs in this thread, and the site in another."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield
+
+
 @pytest.fixture
 def cutter(s3: S3Server) -> Iterator[Cutter]:
     """A network before the server that can be cut."""
@@ -72,8 +80,6 @@ def page(
     executable: str,
 ) -> Iterator["Page"]:
     """A page of somebody who has logged in, with parts of 5 MB."""
-    # Playwright's loop runs in this thread, and the site in another.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     monkeypatch.setattr(staging, "LARGEST_PUT", PART)
     monkeypatch.setattr(staging, "PART", PART)
     configure(settings)
@@ -91,7 +97,14 @@ def page(
     context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
     opened = context.new_page()
     violations: list[str] = []
-    opened.on("console", lambda m: violations.append(m.text) if "Policy" in m.text else None)
+    opened.on(
+        "console",
+        lambda m: (
+            violations.append(m.text)
+            if "Content Security Policy" in m.text and "uploads" in m.text
+            else None
+        ),
+    )
     yield opened
     browser.close()
     assert violations == []

@@ -178,10 +178,11 @@ def save_index(
         try:
             answer = put(Body=body, **condition)
         except failures() as error:
-            if condition and status_of(error) in {404, 409, 412}:
-                return None
-            if not (condition and status_of(error) in {400, 405, 501}):
+            if not (condition and status_of(error) in {400, 404, 405, 409, 412, 501}):
                 raise
+            # Ceph says 412 of a condition that holds.
+            if look(client, bucket, key, str(replaces)) is not None:
+                return None
             answer = put(Body=body)
     except failures() as error:
         warn(bucket, key, code_of(error) or str(error))

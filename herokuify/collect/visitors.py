@@ -45,7 +45,7 @@ def confirm_public(storage: S3StaticStorage, key: str) -> None:
             time.sleep(PROBE.pause(attempt))
     else:
         problem = (
-            f"{type(storage).__name__}: visitors can't read the static files in "
+            f"{storage.__class__.__name__}: visitors can't read the static files in "
             f"s3://{storage.bucket_name}/{location}/: {url} answers {status} to a request without "
             "credentials."
         )

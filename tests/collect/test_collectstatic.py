@@ -79,9 +79,9 @@ class TestUnchanged:
         with recorded(site.proxy) as traffic:
             site.collect()
         count = len(site.names())
-        assert traffic.operations == {"ListObjects": 1, "GetObject": 3, "PutObject": count + 1}
+        assert traffic.operations == {"ListObjects": 1, "GetObject": 4, "PutObject": count + 1}
         assert f"{count} static files: {count} sent, 0 unchanged, 0 failed; " in site.output
-        assert f" in {count + 5} requests, " in site.output
+        assert f" in {count + 6} requests, " in site.output
 
     def test_local_tree_is_made_again(self, site: Site) -> None:
         site.collect()

@@ -53,7 +53,7 @@ class TestOutput:
         assert line.startswith("12 static files: 12 sent, 0 unchanged, 0 failed; 0.0 MB in 18 ")
         assert SUMMARY.fullmatch(line)
         (line,) = self.lines(site)
-        assert line.startswith("12 static files: 0 sent, 12 unchanged, 0 failed; 0.0 MB in 2 ")
+        assert line.startswith("12 static files: 0 sent, 12 unchanged, 0 failed; 0.0 MB in 3 ")
 
     def test_of_one_file(self, make_site: MakeSite, moto: S3Server) -> None:
         site = make_site(moto, {"only.txt": "1"})

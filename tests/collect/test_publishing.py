@@ -249,7 +249,7 @@ class TestRetries:
 
         site.proxy.rule = rule
         site.collect()
-        assert len(failed) == len(site.names()) + 3
+        assert len(failed) == len(site.names()) + 4  # and what a visitor asks for
         site.proxy.rule = None
         names = set(SMALL)
         assert names <= site.names()

@@ -371,7 +371,10 @@ class TestClear:
         monkeypatch.setattr("builtins.input", answer)
         with pytest.raises(CommandError, match="cancelled"):
             call_command("collectstatic", "--clear")
-        assert len(prompts) == 1
+        (prompt,) = prompts
+        assert f"s3://{site.bucket}/static/" in prompt
+        assert "what collectstatic has sent" in prompt
+        assert "ALL FILES" not in prompt
         assert site.names() == set()
 
 

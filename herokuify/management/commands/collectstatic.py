@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django.apps import apps
@@ -46,6 +47,9 @@ class Command(collectstatic.Command):
     def handle(self, **options: Any) -> str | None:
         """Run, and return the summary."""
         is_compressing = not options["dry_run"] and self._is_compressing()
+        if options["interactive"] and self._is_on_s3():
+            self._confirm(options)
+            options["interactive"] = False  # Django's question is about every file there
         django_summary: str | None = super().handle(**options)
         if self.summary is None:
             return django_summary
@@ -53,12 +57,35 @@ class Command(collectstatic.Command):
             self._compress()
         return self.summary if self.verbosity >= 1 else None
 
-    def collect(self) -> dict[str, list[str]]:
-        """Collect through the engine when the storage is herokuify's, else Django's way."""
+    def _is_on_s3(self) -> bool:
         # Importing the storages imports boto3, which a project without S3 should not pay for.
         from herokuify.storage.static import S3StaticStorage
 
-        if isinstance(self.storage, S3StaticStorage):
+        return isinstance(self.storage, S3StaticStorage)
+
+    @property
+    def _place(self) -> str:
+        return f"s3://{self.storage.bucket_name}/{self.storage.location.strip('/')}/"
+
+    def _confirm(self, options: Mapping[str, Any]) -> None:
+        """Ask before anything is replaced; raises CommandError unless the answer is yes."""
+        message = f"Files in {self._place} are replaced by those of this release.\n"
+        if options["clear"]:
+            message += (
+                "Afterwards, --clear removes there what collectstatic has sent and neither this "
+                "release nor the previous one has. It removes nothing else.\n"
+            )
+        if options["dry_run"]:
+            message = f"This will list what would be done to {self._place}, and do nothing.\n"
+        question = (
+            "Are you sure you want to do this?\n\nType 'yes' to continue, or 'no' to cancel: "
+        )
+        if input(f"\n{message}\n{question}") != "yes":
+            raise CommandError("Collecting static files cancelled.")
+
+    def collect(self) -> dict[str, list[str]]:
+        """Collect through the engine when the storage is herokuify's, else Django's way."""
+        if self._is_on_s3():
             return self._collect_to_s3()
         if self.prune_days is not None:
             raise CommandError("--prune works with the static storages of herokuify only.")
@@ -89,8 +116,12 @@ class Command(collectstatic.Command):
             return self._collect_as_django(error)
         self._list(outcome)
         if self.clear:
-            which = f"{len(outcome.removed)} files that neither this nor the previous release has"
-            self.log(f"--clear: {'would remove' if self.dry_run else 'removed'} {which}.", level=1)
+            verb = "would remove" if self.dry_run else "removed"
+            self.log(
+                f"--clear: {verb} {len(outcome.removed)} files that neither this nor the previous "
+                f"release has from {self._place}.",
+                level=1,
+            )
         if outcome.kept_because:
             self.log(f"Nothing was removed: {outcome.kept_because}.", level=1)
         self.summary = self._summarized(outcome, progress, len(collected.get("skipped", ())))

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ def collectstatic(
     from django.core.management import execute_from_command_line
 
     prepare()
+    # As in a terminal: a shell's background jobs ignore it, and so would what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from herokuify.collect import inactivity
 
     sys.stdout = sys.stderr = output.open("w", encoding="utf-8", buffering=1)

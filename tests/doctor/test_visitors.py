@@ -291,6 +291,7 @@ class TestFiles:
         bundle = "CACHE/css/output.0123456789ab.css"
         manifest = {"0" * 64: f'<link rel="stylesheet" href="/{bundle}">'}
         (folder / "manifest.json").write_text(json.dumps(manifest))
+        (folder / "herokuify-bundles.json").write_text(json.dumps([bundle]))
         files = diagnose().of("static.files")
         assert files.state == "failed"
         assert bundle in files.message

@@ -15,6 +15,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 import herokuify
+from herokuify.s3 import client
 from tests import project, servers
 from tests.sandbox import loopback_only
 
@@ -64,6 +65,11 @@ def pytest_report_header() -> list[str]:
 def pytest_configure() -> None:
     if os.environ.get(INSTALLED) and "site-packages" not in Path(herokuify.__file__).parts:
         raise pytest.UsageError(f"{INSTALLED} is set, and herokuify is {herokuify.__file__}")
+
+
+def pytest_runtest_setup() -> None:
+    """Begin as a process that has answered no request, though another test's may have."""
+    client._serves_web = False
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -83,8 +83,8 @@ def collect(
     scope = Scope.RELEASE if bundles else Scope.ALL_BUT_BUNDLES
     if isinstance(storage, S3ManifestStaticStorage) and not post_process:
         scope = Scope.ADDITIONS
-    for method in sorted(sends_by_itself(storage)):
-        raise NotStagedError(storage, method)
+    if methods := sends_by_itself(storage):
+        raise NotStagedError(storage, min(methods))
     is_staged = needs_staging(storage) and not options.is_dry_run
 
     def run(collection: Collection) -> None:

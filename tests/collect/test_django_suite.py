@@ -45,7 +45,7 @@ INAPPLICABLE = {
 }
 
 
-@pytest.mark.ends
+@pytest.mark.once
 def test_passes(pytestconfig: pytest.Config, moto: S3Server, tmp_path: Path) -> None:
     client_of(moto).create_bucket(Bucket="staticfiles-tests")
     root = unpacked_tests("Django", tmp_path / "unpacked", pytestconfig)

@@ -8,11 +8,22 @@ from django.core.files.storage import Storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from herokuify.uploads.claims import AGAIN
+from tests.test_public_api import PUBLIC
 from tests.testapp.models import Photo
+from tests.uploads.conftest import ada, log_in, storage, uploads
 from tests.uploads.site import FIELD, IMAGE, Browser
 from tests.uploads.test_road import picture
 
-pytest.importorskip("rest_framework")
+__all__ = ["ada", "log_in", "storage", "uploads"]
+
+
+@pytest.mark.source_tree
+def test_names_are_there() -> None:
+    from herokuify.uploads import serializers
+
+    assert {
+        name for name in PUBLIC[serializers.__name__] if not hasattr(serializers, name)
+    } == set()
 
 
 def post(user: str, content_type: str, **data: Any) -> Any:

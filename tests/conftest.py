@@ -11,6 +11,8 @@ import django
 import pytest
 from botocore import session
 from botocore.exceptions import ClientError
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
@@ -48,6 +50,11 @@ for _name in list(os.environ):
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 loopback_only.install()
+# How fast a machine is says nothing of the code.
+hypothesis_settings.register_profile(
+    "unhurried", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("unhurried")
 # Each configuration has a session of its own, which would read botocore's models again: 12 MB and
 # 0.1 s of CPU, kept to the end by herokuify's pool of clients, for each of a thousand proxies.
 session.create_loader = cache(session.create_loader)

@@ -14,6 +14,8 @@ from tests.projects.aws import Aws
 from tests.projects.crawl import Answer, crawl, links, names
 from tests.servers import S3Server
 
+#: What compress keeps for collectstatic, on the disk alone.
+OF_COMPRESS = {"CACHE/manifest.json", "CACHE/herokuify-bundles.json"}
 RENDER = """
 import json
 from django.contrib.auth import get_user_model

@@ -9,7 +9,7 @@ from tests.projects import shop
 from tests.projects.aws import Aws
 from tests.projects.conftest import MakeSite
 from tests.projects.heroku import assert_improperly_configured
-from tests.projects.site import Site, bundles, succeeded, tree
+from tests.projects.site import OF_COMPRESS, Site, bundles, succeeded, tree
 
 pytestmark = pytest.mark.ends
 
@@ -47,9 +47,7 @@ def test_all_is_on_s3(settings: str, make_site: MakeSite, aws: Aws) -> None:
     assert bundles(found) == shop.BUNDLES
     local = site.local()
     assert {name: local[name] for name in found} == found
-    assert site.remote() == {
-        name: body for name, body in local.items() if name != "CACHE/manifest.json"
-    }
+    assert site.remote() == {name: body for name, body in local.items() if name not in OF_COMPRESS}
 
 
 @obeyed

@@ -287,10 +287,10 @@ class TestReading:
             now = now.replace(tzinfo=None) + timedelta(hours=9)
         assert abs(now - modified) < timedelta(minutes=5)
 
-    @pytest.mark.parametrize("mode", ["a", "r+", "ab", "x", "w+b", ""])
+    @pytest.mark.parametrize("mode", ["", "q", "rw", "rbt", "b", "+"])
     @pytest.mark.usefixtures("no_sockets")
-    def test_modes_that_s3_lacks(self, mode: str) -> None:
-        with pytest.raises(ValueError, match="S3BotoStorage.*'a.txt'.*mode"):
+    def test_modes_that_no_file_has(self, mode: str) -> None:
+        with pytest.raises(ValueError, match="invalid mode: "):
             S3BotoStorage().open("a.txt", mode)
 
 

@@ -198,6 +198,7 @@ class TestPlainForm:
         assert f'value="{token}"' in page
         assert " required" not in re.search(r'<input type="file"[^>]*>', page)[0]  # type: ignore[index]
 
+    @pytest.mark.once  # Django 4.2.0 knows no such input
     def test_several_files(self, storage: Storage, ada: Browser) -> None:
         tokens = [ada.upload("pictures", f"{n}.png", picture()) for n in range(2)]
         third = SimpleUploadedFile("c.png", picture())
@@ -264,9 +265,9 @@ class TestWithoutABucket:
         self, uploads: None, settings: Settings, log_in: Callable[..., Browser]
     ) -> None:
         form = modelform_factory(Document, fields="__all__")()
-        shown = str(form), str(form.media)
+        shown = form.as_div(), str(form.media)
         settings.HEROKUIFY_DIRECT_UPLOADS = {}
         plain = modelform_factory(Document, fields="__all__")()
-        assert shown == (str(plain), str(plain.media))
-        assert str(form) == shown[0]  # though its rule is gone
+        assert shown == (plain.as_div(), str(plain.media))
+        assert form.as_div() == shown[0]  # though its rule is gone
         assert type(plain.fields["file"]).__name__ == "FileField"

@@ -85,9 +85,7 @@ def test_one_server_by_two_names() -> None:
 
 
 @pytest.mark.usefixtures("no_sockets")
-@pytest.mark.parametrize(
-    "url", ["localhost:9000", "//localhost:9000", "https://me:secret@s3.example.com", "ftp://a.b"]
-)
+@pytest.mark.parametrize("url", ["localhost:9000", "//localhost:9000", "ftp://a.b"])
 def test_no_address(url: str) -> None:
     storage = S3MediaStorage(**KEYS, public_endpoint_url=url)
     for action in (storage.check_configuration, lambda: storage.url("a")):

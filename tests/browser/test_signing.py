@@ -83,7 +83,10 @@ class TestSigning:
         visit.page.get_by_label("Your name").fill("Ada")
         visit.page.get_by_label("A line or two").fill("Windy.")
         visit.page.get_by_role("button", name="Put it in the book").click()
-        assert {request.method for request in visit.requests} == {"GET"}
+        # The site was asked whether it may be uploaded, and refused.
+        sent = [request.url for request in visit.requests if request.method != "GET"]
+        assert [url.rpartition("/uploads/")[2] for url in sent] == ["begin"]
+        visit.forget("status: 413", "console: Failed to load resource")
 
     def test_button_says_that_it_is_busy(self, visit: Visit) -> None:
         visit.page.locator("form").evaluate(

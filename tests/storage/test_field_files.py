@@ -25,7 +25,7 @@ pytestmark = pytest.mark.no_django
 MODES = [
     *("rb", "wb", "ab", "xb", "r+b", "w+b", "a+b", "x+b", "br", "rb+"),
     *("r", "w", "a", "x", "r+", "w+", "a+", "rt", "tw"),
-    *("", "rw", "b", "rbt", "U", "rr"),
+    *("", "rw", "b", "rbt", "q", "rr"),
 ]
 #: An error's kind is the first of these that it is.
 KINDS: list[type[Exception]] = [

@@ -123,17 +123,24 @@ def _details(record: logging.LogRecord) -> str:
             parts.append("".join(traceback.format_exception(*record.exc_info)).rstrip())
         except Exception:  # noqa: BLE001  (groups that are nested too deeply, or no exception at all)
             parts.append(_represented(record.exc_info[1]))
-    elif record.exc_text:  # of a record that came from another process
-        parts.append(str(record.exc_text))
-    if record.stack_info:
-        parts.append(str(record.stack_info))
-    return "\n".join(parts)
+    elif record.exc_text is not None:  # of a record that came from another process
+        parts.append(_text(record.exc_text))
+    if record.stack_info is not None:
+        parts.append(_text(record.stack_info))
+    return "\n".join(filter(None, parts))
 
 
 def _escaped(text: str) -> str:
     """Escape control characters, and surrogates that stdout can't encode."""
     text = _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _text(value: object) -> str:
+    try:
+        return str.__str__(value) if isinstance(value, str) else str(value)
+    except Exception:  # noqa: BLE001  (a log line must not fail for what it describes)
+        return _represented(value)
 
 
 def _represented(value: object) -> str:

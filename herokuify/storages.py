@@ -29,7 +29,7 @@ def get_storages(
 
     ``media`` and ``static`` name other classes on S3, or give more of their entries:
     ``media={"OPTIONS": {"querystring_expire": 600}}``. Without a bucket, a deployed site that has
-        WhiteNoise installed gets its storage for static files, with hashed names; local development
+    WhiteNoise installed gets its storage for static files, with hashed names; local development
     and tests get Django's own, which needs no collectstatic. Raises ConfigurationError when two
     add-ons provide a bucket.
     """

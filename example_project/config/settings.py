@@ -93,7 +93,8 @@ STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.AppDirectoriesFinder",
     "compressor.finders.CompressorFinder",
 ]
-COMPRESS_STORAGE = STORAGES["staticfiles"]["BACKEND"]
+if AWS_STORAGE_BUCKET_NAME:  # a storage on the disk looks for bundles in its manifest
+    COMPRESS_STORAGE = STORAGES["staticfiles"]["BACKEND"]
 COMPRESS_OFFLINE = not DEBUG
 
 AUTH_PASSWORD_VALIDATORS = [

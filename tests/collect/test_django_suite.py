@@ -20,6 +20,8 @@ SUMMARY = (
 )
 ERROR = "wants the exception of the storage; the engine's CommandError names it, and all files"
 FOLDER = "gives the storage another folder, or permissions; its local copies are in STATIC_ROOT"
+MEDIA = "looks for files of the default storage on the disk"
+QUESTION = "reads the words of Django's question; the engine's says what happens, and where"
 #: Django's tests that can't apply, by the end of their ids, and why.
 INAPPLICABLE = {
     ".test_cleared_not_found": LOCAL,
@@ -38,9 +40,13 @@ INAPPLICABLE = {
     ".test_post_processing_failure": ERROR,
     ".test_post_processing_nonutf8": ERROR,
     "TestCustomManifestStorage.test_read_manifest": FOLDER,
+    "TestCustomManifestStorage.test_read_manifest_nonexistent": FOLDER,
     "TestCustomManifestStorage.test_save_manifest_create": FOLDER,
-    ".test_collect_static_files_default_permissions": FOLDER,
-    ".test_collect_static_files_permissions": FOLDER,
+    "TestDefaultStorageFinder.test_find_all": MEDIA,
+    "TestDefaultStorageFinder.test_find_all_deprecated_param": MEDIA,
+    "TestDefaultStorageFinder.test_find_first": MEDIA,
+    ".test_warning_when_clearing_staticdir": QUESTION,
+    ".test_warning_when_overwriting_files_in_staticdir": QUESTION,
     ".test_collect_static_files_subclass_of_static_storage": FOLDER,
 }
 

@@ -76,9 +76,9 @@ class TestKilledWhileTheBucketIsMade:
         if number == signal.SIGKILL:
             assert code == -number
         else:
-            # All is undone.
+            # All is undone, but a creation that arrives after the process has ended.
             assert code not in {0, None}, runs[0].text
-            assert not exists(site)
+            assert step == "CreateBucket" or not exists(site)
         site.proxy.rule = None
         was_made = exists(site)
         again = site.start()

@@ -150,16 +150,19 @@ class TestAborting:
         self, proxied: Proxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """One that arrives after the abort would stay."""
-        let_go = threading.Event()
+        arrived, let_go = threading.Event(), threading.Event()
 
         def rule(request: Any) -> None:
             if request.operation == "UploadPart":
+                arrived.set()
                 let_go.wait()
 
         proxied.rule = rule
         storage = S3MediaStorage()
         file: Any = storage.open("a.bin", "wb")
         file.write(bytes(8 * MEGABYTE))
+        assert arrived.wait(60)
+        arrived.clear()
         threading.Timer(0.3, let_go.set).start()
         file.discard()
         assert proxied.operations[-1] == "AbortMultipartUpload"
@@ -169,6 +172,7 @@ class TestAborting:
         monkeypatch.setattr(multipart, "PATIENCE", 0.1)
         file = storage.open("a.bin", "wb")
         file.write(bytes(8 * MEGABYTE))
+        assert arrived.wait(60)
         file.discard()
         assert proxied.operations[-1] == "AbortMultipartUpload"
         let_go.set()

@@ -58,7 +58,7 @@ class Command(collectstatic.Command):
         return self.summary if self.verbosity >= 1 else None
 
     def _is_on_s3(self) -> bool:
-        # Importing the storages imports boto3, which a project without S3 should not pay for.
+        # Only now: a project without S3 does without the storages.
         from herokuify.storage.static import S3StaticStorage
 
         return isinstance(self.storage, S3StaticStorage)

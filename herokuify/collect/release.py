@@ -43,7 +43,6 @@ class Release:
         self._storage = storage
         self._collection = collection
         self._options = options
-        self._added: set[str] = set()
         self._shared: dict[str, dict[str, Any]] = {}
         self._activate: Callable[[], None] | None = None
 
@@ -161,9 +160,9 @@ class Release:
         self._add(name, content, Stage.HASHED if is_hashed else Stage.PLAIN, is_hashed=is_hashed)
 
     def _add(self, name: str, content: Content, stage: Stage, *, is_hashed: bool = False) -> None:
-        if name in self._added:
+        name = name.replace("\\", "/")
+        if self._storage.key_of(name) in self._collection:
             return  # collected under the name of a hashed file
-        self._added.add(name)
         if not self._options.is_dry_run:
             try:
                 self._storage.write_local_copy(name, content)
@@ -172,7 +171,6 @@ class Release:
         self._send(name, content, stage, is_hashed=is_hashed)
 
     def _send(self, name: str, content: Content, stage: Stage, *, is_hashed: bool = False) -> None:
-        name = name.replace("\\", "/")
         parameters = self._storage.parameters_for(name, is_hashed=is_hashed)
         # A few sets of headers serve thousands of files.
         parameters = self._shared.setdefault(repr(sorted(parameters.items())), parameters)

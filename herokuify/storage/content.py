@@ -284,7 +284,9 @@ class Content:
 
     def without_data(self) -> Content:
         """The same without the bytes, where they can be read again."""
-        return self if self.opener is io.BytesIO else replace(self, data=None)
+        if self.data is None or self.opener is io.BytesIO:
+            return self
+        return replace(self, data=None)
 
     @property
     def is_large(self) -> bool:

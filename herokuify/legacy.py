@@ -23,7 +23,7 @@ OFFLINE_MANIFEST_STORAGE = "herokuify.storage.offline.OfflineManifestStorage"
 
 
 def django_reads_legacy_settings() -> bool:
-    """Tell whether this Django still obeys STATICFILES_STORAGE and DEFAULT_FILE_STORAGE.
+    """Return whether this Django still obeys STATICFILES_STORAGE and DEFAULT_FILE_STORAGE.
 
     Django 5.1 removed them (its release notes, "Features removed in 5.1"), and ignores them
     silently.
@@ -67,7 +67,7 @@ def apply_legacy_settings() -> None:
 
 
 def follow_overrides(*, setting: str, **kwargs: Any) -> None:
-    """Receiver of ``setting_changed``: tests that override a legacy setting see its effect."""
+    """Receive ``setting_changed``, so that overriding a legacy setting in tests has an effect."""
     if setting in LEGACY_SETTINGS and not django_reads_legacy_settings():
         _forget_storages()
         apply_legacy_settings()
@@ -141,7 +141,7 @@ _MISSING_APP = CheckWarning(
 
 
 def _lacks_app() -> bool:
-    """Tell whether Django's collectstatic would write to a storage of herokuify's."""
+    """Return whether Django's collectstatic would write to a storage of herokuify's."""
     from django.apps import apps
     from django.conf import settings
 

@@ -23,7 +23,7 @@ POLICY_FLAGS = ("BlockPublicPolicy", "RestrictPublicBuckets")
 
 
 def access_steps(current: Current, desired: Desired) -> list[Step]:
-    """All that decides who may read.
+    """Return the steps that decide who may read.
 
     ACLs end when the policy has made them needless: static files that were public by an ACL
     stay so all the time.
@@ -36,7 +36,7 @@ def access_steps(current: Current, desired: Desired) -> list[Step]:
 
 
 def public_access_step(current: Current, desired: Desired) -> Step:
-    """The bucket's own block on public policies: off if static files need one, else on."""
+    """Set the bucket's block on public policies: off if static files need one, else on."""
     name = "block on public policies"
     if current.block is None:
         return unsupported(name)
@@ -62,7 +62,7 @@ def _policy_flags(current: Current, desired: Desired) -> dict[str, bool]:
 
 
 def _is_dormant(current: Current, desired: Desired) -> bool:
-    """Whether lifting the block would put statements into effect that open too much."""
+    """Return whether lifting the block would put statements into effect that open too much."""
     is_restricted = (current.block or {}).get("RestrictPublicBuckets")
     # Ours as well, as it was: the block goes before the new policy comes.
     exposing = exposing_statements(current, desired, of_all=True)
@@ -70,7 +70,7 @@ def _is_dormant(current: Current, desired: Desired) -> bool:
 
 
 def policy_step(current: Current, desired: Desired, *, is_blocked: bool) -> Step:
-    """The policy: our statement for the public locations, beside those of others.
+    """Add the statement for the public locations to the policy; keep other statements.
 
     ``is_blocked`` says that the block on public policies stays.
     """
@@ -114,7 +114,7 @@ def policy_step(current: Current, desired: Desired, *, is_blocked: bool) -> Step
 
 
 def ownership_step(current: Current, desired: Desired, policy: Step) -> Step:
-    """All objects belong to the bucket's owner, and ACLs have no effect.
+    """Make the bucket's owner own all objects, which disables ACLs.
 
     Not without the policy: static files may be public by ACLs.
     """
@@ -150,7 +150,7 @@ def ownership_step(current: Current, desired: Desired, policy: Step) -> Step:
 
 
 def acls_step(current: Current, ownership: Step, flags: Mapping[str, bool]) -> Step:
-    """The bucket's own block on public ACLs, after ACLs went off.
+    """Set the bucket's block on public ACLs, after ACLs are disabled.
 
     ``flags`` are those of the block by then. Where a service can't switch ACLs off, they stay:
     Ceph 16 refuses each upload while BlockPublicAcls is on, also one without an ACL.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def apply(client: S3Client, destination: Destination, desired: Desired) -> list[Step]:
-    """Make the bucket what is desired; return the steps that were done, and those that are blocked.
+    """Apply the plan; return the steps that were done, and those that are blocked.
 
     A change that the service does not know is returned as ``UNSUPPORTED``. Raises S3Error
     at the first other refusal, with what was done before it; another call does the rest.

@@ -25,13 +25,13 @@ CACHED = "herokuify.storage.CachedS3ManifestStaticStorage"
 
 
 def is_enabled() -> bool:
-    """Whether pages get bundles; compressor's default is not in DEBUG."""
+    """Return whether pages get bundles; compressor's default is not in DEBUG."""
     is_on = getattr(settings, "COMPRESS_ENABLED", not settings.DEBUG)
     return apps.is_installed("compressor") and bool(is_on)
 
 
 def is_offline() -> bool:
-    """Whether the bundles are made by `compress` alone."""
+    """Return whether the bundles are made by `compress` alone."""
     return is_enabled() and bool(getattr(settings, "COMPRESS_OFFLINE", False))
 
 
@@ -128,7 +128,7 @@ def _on_s3(alias: str) -> Registered | None:
 
 
 def _static() -> Registered | None:
-    """The storage for static files, if it is one of herokuify's for them."""
+    """Return the storage for static files if it is one of herokuify's."""
     one = _on_s3(STATICFILES_STORAGE_ALIAS)
     return one if one is not None and getattr(one.kind, "public", False) else None
 

@@ -136,7 +136,7 @@ def check_disk(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _fields_on_disk() -> Iterator[str]:
-    """The models' fields whose files lie on the local disk."""
+    """Return the models' fields whose files are on the local disk."""
     for model in apps.get_models():
         for field in model._meta.local_fields:  # noqa: SLF001  (public)
             if isinstance(field, FileField):

@@ -72,7 +72,7 @@ def check_hosts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _is_review_app_without_domain() -> bool:
-    """Tell a review app on Heroku, whose domain has a random part, that answers for no such one."""
+    """Return whether a review app's random domain on Heroku isn't in ALLOWED_HOSTS."""
     return env.is_set(os.environ, "HEROKU_PARENT_APP_NAME") and not any(
         name.endswith(".herokuapp.com") for name in settings.ALLOWED_HOSTS
     )

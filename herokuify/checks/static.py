@@ -43,13 +43,13 @@ def check_signing(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _may_sign_urls(kind: type) -> bool:
-    """Whether a class, one of django-storages' perhaps, signs URLs when the settings say so."""
+    """Return whether a class, perhaps one of django-storages', can be told to sign URLs."""
     djangos = getattr(sys.modules.get("storages.backends.s3"), "S3Storage", S3BotoStorage)
     return issubclass(kind, (S3BotoStorage, djangos)) and not issubclass(kind, S3StaticStorage)
 
 
 def signs_urls(storage: Any) -> bool:
-    """Whether a storage, django-storages' perhaps, gives signed URLs."""
+    """Return whether a storage, django-storages' perhaps, gives signed URLs."""
     # A custom domain's URLs are unsigned without CloudFront's key.
     is_unsigned_domain = storage.custom_domain and not storage.cloudfront_signer
     return bool(storage.querystring_auth) and not is_unsigned_domain
@@ -82,7 +82,7 @@ def check_root(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _is_written() -> bool:
-    """Whether collectstatic, or compress, writes below STATIC_ROOT."""
+    """Return whether collectstatic, or compress, writes below STATIC_ROOT."""
     from django.contrib.staticfiles.storage import StaticFilesStorage
 
     kinds: list[type] = [StaticFilesStorage]

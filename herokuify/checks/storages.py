@@ -150,7 +150,7 @@ def check_private_around(app_configs: Any = None, **kwargs: Any) -> list[CheckMe
 
 
 def is_public_media(storage: Any) -> bool:
-    """Whether a storage is for uploads that anyone may read."""
+    """Return whether a storage is for uploads that anyone may read."""
     return bool(storage.public) and isinstance(storage, S3MediaStorage)
 
 

@@ -30,7 +30,7 @@ def _is_used() -> bool:
 
 
 def _direct() -> Iterator[Rule]:
-    """The rules that can work; the other checks report the others."""
+    """Return the rules that can work; other checks report the others."""
     try:
         for name in names():
             try:
@@ -148,7 +148,7 @@ def check_policy(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _lets(source: str, scheme: str, host: str) -> bool:
-    """Whether a source of a policy has a host (CSP Level 3, "Matching")."""
+    """Return whether a source of a policy has a host (CSP Level 3, "Matching")."""
     source_scheme, mark, source_host = source.rpartition("://")
     if source in {"*", f"{scheme}:"}:
         return True

@@ -33,7 +33,7 @@ class InactivityTimeout:
         self._since = time.monotonic()
 
     def reset(self) -> None:
-        """Start anew: S3 was heard, or has just been asked."""
+        """Restart the timer: a request was sent, or S3 has responded."""
         self._since = time.monotonic()
 
     @property
@@ -42,7 +42,7 @@ class InactivityTimeout:
         return time.monotonic() - self._since > TIMEOUT
 
     def wait(self, future: Future[ResultT]) -> ResultT:
-        """Return the future's result; raises InactivityError after too long a silence."""
+        """Return the future's result; raise InactivityError if nothing happens for too long."""
         while not future.done():
             if self.is_over:
                 raise InactivityError

@@ -57,7 +57,7 @@ class Scope(enum.Enum):
     ADDITIONS = "none: the hashed files stay in force when only their sources are sent"
 
     def includes(self, *, is_bundle: bool) -> bool:
-        """Whether the run decides about an object, be it a bundle or not."""
+        """Return whether the run decides about an object, be it a bundle or not."""
         return {
             Scope.RELEASE: True,
             Scope.ALL_BUT_BUNDLES: not is_bundle,
@@ -123,7 +123,7 @@ def _run(
     scope: Scope,
     names: Sequence[str] = (),
 ) -> Outcome:
-    """Do the work; anew, on what is there then, when another run gets in its way."""
+    """Do the work; start again, with the new state, when another run interferes."""
     earlier = None
     for _ in range(ROUNDS):
         try:
@@ -145,12 +145,12 @@ def _run(
 
 
 def bundles_record(storage: CachedS3BotoStorage) -> Path:
-    """Where the names of the local bundles are kept, beside compressor's offline manifest."""
+    """Return the path of the list of local bundles, beside compressor's offline manifest."""
     return storage.local_root / compressed_prefix() / "herokuify-bundles.json"
 
 
 def offline_bundles(storage: S3StaticStorage) -> Iterator[tuple[str, Path]]:
-    """Names and paths of the local bundles that compressor's offline manifest is about."""
+    """Return names and paths of the local bundles in compressor's offline manifest."""
     if not isinstance(storage, CachedS3BotoStorage):
         return
     record = bundles_record(storage)
@@ -227,7 +227,7 @@ def _collection(
 
 
 def _owner() -> str:
-    """Eight hex digits that tell this app from another one that shares the location.
+    """Return eight hex digits that identify this app among those that share the location.
 
     They are the same in each build of the app: a key that is made up at each start is none.
     """
@@ -259,7 +259,7 @@ def _bucket_maker(storage: S3StaticStorage, options: Options) -> Any:
 
 
 def _failure(storage: S3StaticStorage, error: PublishError) -> str:
-    """Every failed key below its cause."""
+    """List every failed key below its cause."""
     causes: dict[str, list[str]] = {}
     for key, failure in sorted(error.failures.items()):
         cause = str(failure)

@@ -108,7 +108,7 @@ class Uploader:
                 self._change.wait(timeout=1.0)
 
     def _abandon(self) -> None:
-        """Count all that is under way as failed; its threads are left to their time-outs."""
+        """Count everything in progress as failed; its threads run into their timeouts."""
         self._is_abandoned = True
         self.failures.update(dict.fromkeys(self._active, InactivityError()))
         self._active.clear()

@@ -29,7 +29,7 @@ class Addon:
     place: Callable[[Mapping[str, str]], dict[str, str]]
 
     def is_attached(self, environ: Mapping[str, str]) -> bool:
-        """Tell whether any of its variables is set."""
+        """Return whether any of its variables is set."""
         return env.is_set(environ, *self.keys, *self.placement)
 
 

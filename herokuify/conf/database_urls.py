@@ -26,7 +26,7 @@ _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%]+)\]|(?P<name>[^:\[\]]*))(?::(?
 
 
 def parse(name: str, url: str) -> dict[str, Any]:
-    """Make one entry of DATABASES of the URL that the variable ``name`` holds.
+    """Return an entry of DATABASES from the URL in the variable ``name``.
 
     OPTIONS is always there. Raises ConfigurationError, which repeats no part of the URL but
     its scheme, when Django or the database's driver could make nothing of it.
@@ -49,17 +49,17 @@ def parse(name: str, url: str) -> dict[str, Any]:
 
 
 def is_postgresql(config: Mapping[str, Any]) -> bool:
-    """Tell whether the entry is for PostgreSQL, PostGIS included."""
+    """Return whether the entry is for PostgreSQL, PostGIS included."""
     return str(config["ENGINE"]).endswith((".postgresql", ".postgis"))
 
 
 def is_mysql(config: Mapping[str, Any]) -> bool:
-    """Tell whether the entry is for MySQL or MariaDB, on Django's own engines."""
+    """Return whether the entry is for MySQL or MariaDB, on Django's own engines."""
     return str(config["ENGINE"]).startswith("django.") and config["ENGINE"].endswith(".mysql")
 
 
 def is_here(hosts: str) -> bool:
-    """Tell whether all of an entry's hosts are this machine; "" and a path mean a socket."""
+    """Return whether all of an entry's hosts are this machine; "" and a path mean a socket."""
     local = {"", "localhost", "127.0.0.1", "::1"}
     return all(host in local or host.startswith("/") for host in hosts.split(","))
 
@@ -101,7 +101,7 @@ def _check_postgresql(name: str, options: dict[str, Any]) -> None:
 
 
 def _adapt_mysql(name: str, options: dict[str, Any]) -> None:
-    """Name the options as mysqlclient does; ``reconnect`` is of no use to Django, nor known."""
+    """Rename the options as in mysqlclient, which has no ``reconnect``."""
     options.pop("reconnect", None)
     mode = options.pop("ssl-mode", None) or options.pop("sslmode", None)
     if mode is not None:
@@ -111,7 +111,7 @@ def _adapt_mysql(name: str, options: dict[str, Any]) -> None:
 
 
 def _fault(url: str) -> str:
-    """Say what is wrong with a URL that dj-database-url refuses, without repeating it."""
+    """Describe what's wrong with a URL that dj-database-url refuses, without quoting it."""
     scheme = re.match(r"[a-z][a-z0-9+.-]{0,30}(?=://)", url, re.IGNORECASE)
     if scheme is None:
         return "it does not begin with a scheme and ://"

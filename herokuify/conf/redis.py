@@ -121,7 +121,7 @@ def choose(environ: Mapping[str, str], purpose: str, call: str) -> str | None:
 
 
 def ambiguous(names: list[str], purpose: str, call: str) -> ConfigurationError:
-    """Say that several servers are attached, and how the settings choose one."""
+    """Return the error for several attached servers, with how to choose one."""
     return ConfigurationError(
         f"{env.listed(names)} are set, and herokuify can't tell which one is for {purpose}.",
         f"Detach the other (heroku addons:detach …), or say it in the settings: "

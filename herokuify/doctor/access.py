@@ -64,7 +64,7 @@ _CLOCK = (
 
 
 def ask(storage: S3BotoStorage, key: str, request: Callable[[], ResultT]) -> ResultT:
-    """What a request answers; raises S3Error, with botocore's as its cause."""
+    """Return the answer to a request; raise S3Error from botocore's error."""
     try:
         return request()
     except (ClientError, BotoCoreError) as error:
@@ -72,12 +72,12 @@ def ask(storage: S3BotoStorage, key: str, request: Callable[[], ResultT]) -> Res
 
 
 def refusal_of(error: S3Error) -> ClientError | None:
-    """S3's answer; None when there was none."""
+    """Return S3's error response; None when S3 didn't respond."""
     return error.__cause__ if isinstance(error.__cause__, ClientError) else None
 
 
 def is_status(error: S3Error, *statuses: int) -> bool:
-    """Whether S3 has answered with one of these HTTP statuses."""
+    """Return whether S3 has answered with one of these HTTP statuses."""
     refusal = refusal_of(error)
     return refusal is not None and status_of(refusal) in statuses
 
@@ -131,7 +131,7 @@ class Listing:
 
 
 def probe_access(storage: S3BotoStorage, listing: Listing, place: Subject) -> Findings:
-    """What the first answer proves of the way to the bucket."""
+    """Report what the first response proves: DNS, TLS, credentials, the bucket."""
     broken = listing.broken
     proven = STEPS[: STEPS.index(broken)] if broken else STEPS
     for step in proven:
@@ -186,7 +186,7 @@ def _clock(listing: Listing, place: Subject) -> Finding:
 
 
 def _skew(headers: Mapping[str, str]) -> float | None:
-    """Seconds that this machine's clock is ahead of the answer's date; None without a date."""
+    """Return by how many seconds the local clock is ahead; None for a response without a date."""
     try:
         date = parsedate_to_datetime(headers.get("date", ""))
         return (datetime.now(timezone.utc) - date).total_seconds()

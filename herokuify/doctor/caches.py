@@ -113,7 +113,7 @@ def _try(cache: Any, alias: str, subject: Subject) -> Finding:
 
 
 def _line(alias: str) -> tuple[str, str | None]:
-    """The host of a cache at a URL, and its TLS; memcached has none and is not at a URL."""
+    """Return the host of a cache and its TLS; memcached has neither URL nor TLS."""
     location = caches.settings[alias].get("LOCATION", "")
     first = location[0] if isinstance(location, list | tuple) and location else location
     parts = urlsplit(str(first))

@@ -70,7 +70,7 @@ def _probe(alias: str, subject: Subject) -> Findings:
 
 
 def _open(alias: str) -> Any:
-    """A connection of the doctor's own, which gives up early and comes from no pool."""
+    """Open a separate connection with a short timeout, outside any pool."""
     connection: Any = connections.create_connection(alias)
     connection.settings_dict = deepcopy(connection.settings_dict)
     options = connection.settings_dict["OPTIONS"]
@@ -81,7 +81,7 @@ def _open(alias: str) -> Any:
 
 
 def _tls(connection: Any) -> str | None:
-    """What the line's TLS is called; "" without one, None where the driver does not tell."""
+    """Return the connection's TLS version; "" without TLS, None if the driver can't tell."""
     driver = connection.connection
     info = getattr(driver, "pgconn", None) or getattr(driver, "info", None)
     is_used = getattr(info, "ssl_in_use", None)

@@ -51,7 +51,7 @@ class ProbeObject:
         return self._subject.ok("s3.put", f"Files can be put below {self._folder}.")
 
     def put_again(self) -> Finding:
-        """Put it over itself on the condition that nothing is there, which must fail."""
+        """Put it again on condition that it doesn't exist, which must fail."""
         probe = "s3.conditional-put"
         if self._storage.file_overwrite:
             return self._subject.skipped(probe, "this storage overwrites, and asks no condition")
@@ -114,7 +114,7 @@ class ProbeObject:
         return self._subject.ok(probe, "Files can be deleted, and the probe's object is gone.")
 
     def remove(self) -> bool:
-        """Take it away without a word, if it may still be there; whether it is gone."""
+        """Remove it silently, if it may still exist; return whether it is gone."""
         if self.is_there or self._is_uncertain:
             try:
                 self._delete()
@@ -152,7 +152,7 @@ class ProbeObject:
             self._versions.append(version)
 
     def _parameters(self) -> dict[str, Any]:
-        """The storage's headers, but no locks, which would keep the object for years."""
+        """Return the storage's parameters without object locks, which would keep it for years."""
         parameters = self._storage.parameters_for(self.name)
         kept = {k: v for k, v in parameters.items() if not k.startswith("ObjectLock")}
         return {**kept, "CacheControl": "no-store"}

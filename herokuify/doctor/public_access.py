@@ -25,7 +25,7 @@ _STATIC_URL = "In settings.py: from herokuify.aws import *; STATIC_URL = get_sta
 def probe_static(
     storage: S3StaticStorage, subject: Subject, name: str, body: bytes | None
 ) -> Finding:
-    """GET a static file without credentials, where STATIC_URL says; ``body`` is its content."""
+    """Request a static file at STATIC_URL without credentials; ``body`` is its content."""
     probe = "static.public"
     url = joined(storage.base_url, name)
     try:
@@ -61,7 +61,7 @@ def probe_static(
 
 
 def probe_media(storage: S3BotoStorage, subject: Subject, name: str, body: bytes) -> list[Finding]:
-    """GET a private file with its signed URL, and without the signature."""
+    """Request a private file with its signed URL, and without the signature."""
     url = storage.url(name)
     certificates = ca_file(storage)
     bare = url.partition("?")[0]
@@ -78,7 +78,7 @@ def probe_media(storage: S3BotoStorage, subject: Subject, name: str, body: bytes
 def _unreachable(
     storage: S3BotoStorage, subject: Subject, probe: str, url: str, error: UnreachableError
 ) -> Finding:
-    """Tell that nothing answers; where browsers have an address of their own, that may be meant."""
+    """Report that nothing responds; browsers may use a different address."""
     if storage.public_endpoint_url and url.startswith(storage.public_endpoint_url):
         return subject.warning(
             probe,
@@ -135,7 +135,7 @@ def _refused(subject: Subject, url: str, page: Page) -> Finding:
 def probe_cors(
     storage: S3StaticStorage, subject: Subject, name: str, published: Iterable[str] | None
 ) -> Finding:
-    """Whether browsers on the site's pages may use a static file as a font.
+    """Return whether browsers on the site's pages may use a static file as a font.
 
     ``published`` are the names of the release's files, None where they are not known.
     """
@@ -169,7 +169,7 @@ def probe_cors(
 
 
 def _origins(base_url: str) -> list[str]:
-    """Origins that stand for the site's, those first that are named without a wildcard."""
+    """Return sample origins of the site, those without a wildcard first."""
     origins = site_origins(settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)
     own = f"https://{urlsplit(base_url).netloc}"
     concrete = [
@@ -180,5 +180,5 @@ def _origins(base_url: str) -> list[str]:
 
 
 def ca_file(storage: S3BotoStorage) -> str | None:
-    """The CA that the settings trust, such as a company's."""
+    """Return the CA file that the settings trust, such as a company's."""
     return storage.verify if isinstance(storage.verify, str) else None

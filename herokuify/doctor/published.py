@@ -39,7 +39,7 @@ _HEADERS = {parameter: header for header, parameter in PARAMETERS.items()}
 
 
 def published_names(storage: S3StaticStorage) -> dict[str, bool]:
-    """Names of the files that this machine's manifests name.
+    """Return the names of the files in this machine's manifests.
 
     True for those that are named by their content. Raises ConfigurationError for an offline
     manifest that is none.
@@ -53,7 +53,7 @@ def published_names(storage: S3StaticStorage) -> dict[str, bool]:
 def probe_published(
     storage: S3StaticStorage, subject: Subject, list_refusal: S3Error | None
 ) -> Findings:
-    """Whether the files that the manifests name are in the bucket, with the right headers."""
+    """Compare the files in the manifests with the bucket, and their headers."""
     try:
         names = published_names(storage)
     except ConfigurationError as error:
@@ -107,7 +107,7 @@ def _files(storage: S3StaticStorage, subject: Subject, names: list[str]) -> Find
 
 
 def _keys(storage: S3StaticStorage) -> set[str] | None:
-    """The keys below the location; None when that takes too long."""
+    """Return the keys below the location; None when that takes too long."""
     location = storage.location.strip("/")
     deadline = monotonic() + LISTING_SECONDS
     keys: set[str] = set()
@@ -153,7 +153,7 @@ def _headers(storage: S3StaticStorage, subject: Subject, names: Mapping[str, boo
 def _sample(
     storage: S3StaticStorage, names: Mapping[str, bool]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """One name for each set of headers, and the parameters that make it."""
+    """Return one name for each set of headers, with its parameters."""
     seen = set()
     for name in sorted(names):
         parameters = storage.parameters_for(name, is_hashed=names[name])

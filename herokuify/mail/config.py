@@ -35,7 +35,7 @@ VARIABLES = (
 def get_email_config(
     environ: Mapping[str, str] | None = None, *, timeout: int = TIMEOUT
 ) -> dict[str, Any]:
-    """Mail settings: ``globals().update(herokuify.get_email_config())``.
+    """Return mail settings: ``globals().update(herokuify.get_email_config())``.
 
     MAILERS where Django knows it (6.1), else EMAIL_*; of the plain variables EMAIL_HOST and so
     on, or of the add-on that is attached. With neither, mail goes to the console in
@@ -87,7 +87,7 @@ def address(value: str) -> str:
 
 
 def knows_mailers() -> bool:
-    """Tell whether this Django reads MAILERS; one that does refuses EMAIL_* beside it."""
+    """Return whether this Django reads MAILERS; one that does refuses EMAIL_* beside it."""
     # Not at import: most of what uses herokuify sends no mail.
     from django.core import mail
 

@@ -50,7 +50,7 @@ class Provider:
     read: Callable[[Mapping[str, str]], Smtp]
 
     def is_attached(self, environ: Mapping[str, str]) -> bool:
-        """Tell whether any of the variables is set that a login is made of."""
+        """Return whether any of the variables is set that a login is made of."""
         return env.is_set(environ, *(name for item in self.variables for name in item.names))
 
     def smtp(self, environ: Mapping[str, str]) -> Smtp | None:

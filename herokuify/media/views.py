@@ -25,7 +25,7 @@ PART_OF_A_LIFE = 4
 def redirect_to_file(
     request: HttpRequest, name: str, alias: str = DEFAULT_STORAGE_ALIAS
 ) -> HttpResponseBase:
-    """Redirect whoever may read the file to its signed URL.
+    """Redirect users who may read the file to its signed URL.
 
     Others are sent to the login, or refused when they are logged in. That a file is absent is told
     to those alone who might have read it.

@@ -47,7 +47,7 @@ def create(client: S3Client, destination: Destination, public: Sequence[str]) ->
 
 @contextmanager
 def _terminated_by_exception() -> Iterator[None]:
-    """Have SIGTERM end the block as Ctrl-C does, so that what has begun is undone.
+    """Make SIGTERM end the block like Ctrl-C, so that cleanup runs.
 
     A server with a handler of its own, such as gunicorn's, keeps it.
     """
@@ -106,7 +106,7 @@ def _make_ready(client: S3Client, destination: Destination, public: Sequence[str
 
 
 def make(client: S3Client, destination: Destination) -> bool:
-    """Make a bucket in the client's region; False when it is ours and was there already."""
+    """Create a bucket in the client's region; return False if we already own it."""
     from botocore.exceptions import ClientError
 
     region = client.meta.region_name
@@ -132,7 +132,7 @@ def make(client: S3Client, destination: Destination) -> bool:
 
 
 def wait(client: S3Client, destination: Destination) -> None:
-    """Return when a bucket that was made is ready."""
+    """Wait until a new bucket is ready."""
     from botocore.exceptions import WaiterError
 
     try:
@@ -194,7 +194,7 @@ def _publish(client: S3Client, destination: Destination, public: Sequence[str]) 
 
 
 def policy_refused(error: ClientError, destination: Destination) -> S3Error:
-    """The error for a policy that S3 has not taken."""
+    """Return the error for a policy that S3 has refused."""
     if code_of(error) != "AccessDenied":
         return explain(error, destination)
     return S3ConfigurationError(

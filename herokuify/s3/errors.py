@@ -119,22 +119,22 @@ def cause_of(error: S3Error, operation: str = "") -> ClientError | None:
 
 
 def is_absent(error: ClientError) -> bool:
-    """Whether the object, not the bucket, does not exist."""
+    """Return whether the object, not the bucket, does not exist."""
     return status_of(error) == 404 and code_of(error) != "NoSuchBucket"
 
 
 def is_denied(error: ClientError) -> bool:
-    """Whether a permission is missing."""
+    """Return whether a permission is missing."""
     return code_of(error) in _DENIED
 
 
 def is_unsupported(error: ClientError) -> bool:
-    """Whether the service knows no such request: not each one that speaks S3 has all of it."""
+    """Return whether the service doesn't support the request: some lack parts of S3."""
     return status_of(error) in {405, 501} or code_of(error) in _UNSUPPORTED
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed in a moment."""
+    """Return whether the same request may succeed in a moment."""
     from botocore.exceptions import ClientError, HTTPClientError, SSLError
     from botocore.exceptions import ConnectionError as BotoConnectionError
 

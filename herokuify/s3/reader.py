@@ -77,7 +77,7 @@ class StoredObject:
         )
 
     def length(self) -> int:
-        """Bytes of the content: those of an object that others have gzipped are counted."""
+        """Return the content's length; of an object that others have gzipped, count it."""
         if not self.is_packed:
             return self.size
         if self.unpacked_size is not None:
@@ -89,7 +89,7 @@ class StoredObject:
             return file.seek(0, io.SEEK_END)
 
     def get(self, start: int, stop: int | None) -> Any:
-        """The stream of the bytes from ``start`` up to ``stop``, or to the end.
+        """Return a stream of the bytes from ``start`` up to ``stop``, or to the end.
 
         Raises FileNotFoundError when the object is gone, S3Error when it was replaced.
         """
@@ -142,7 +142,7 @@ class StoredObject:
         )
 
     def broken(self, error: Exception, tries: int) -> S3Error:
-        """The error for a connection that breaks again and again."""
+        """Return the error for a connection that breaks repeatedly."""
         return S3Error(
             f"{self.destination.storage}: reading {self._where} from {self.destination.endpoint} "
             f"broke off {tries} times: {error}"
@@ -168,19 +168,19 @@ class RangeReader(io.RawIOBase):
         self._process = os.getpid()
 
     def readable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """True; a seek alone asks S3 for nothing."""
+        """Return True; seeking sends no request."""
         return True
 
     def tell(self) -> int:
-        """Where the next byte is read."""
+        """Return the position of the next byte to read."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a byte, as in any file; returns its place."""
+        """Seek, as in any file; return the new position."""
         if self.closed:
             raise ValueError("I/O operation on closed file")
         self._position = sought(offset, whence, self._position, self._stored.size)
@@ -193,7 +193,7 @@ class RangeReader(io.RawIOBase):
         return len(data)
 
     def readall(self) -> bytes:
-        """All bytes from here to the end."""
+        """Return all bytes from here to the end."""
         found = io.BytesIO()
         while data := self._read_some(SECOND, wanted=self._stored.size - self._position):
             found.write(data)
@@ -224,7 +224,7 @@ class RangeReader(io.RawIOBase):
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _approach(self, wanted: int) -> None:
-        """Have a body whose next byte is the one that is read next."""
+        """Open a body at the current position, unless one is open there."""
         if self._process != os.getpid():
             # A fork: the socket is the parent's, who goes on reading from it.
             self._body = None
@@ -256,7 +256,7 @@ class RangeReader(io.RawIOBase):
             body.close()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         if self._process == os.getpid():
             self._drop()
         super().close()
@@ -278,19 +278,19 @@ class Unpacked(io.RawIOBase):
         return self._stored.length()
 
     def readable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """Where the next byte is read."""
+        """Return the position of the next byte to read."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a byte, as in any file; returns its place."""
+        """Seek, as in any file; return the new position."""
         if self.closed:
             raise ValueError("I/O operation on closed file")
         size = self.length if whence == io.SEEK_END else 0
@@ -309,7 +309,7 @@ class Unpacked(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         if not self.closed:
             self._file.close()
             self._packed.close()
@@ -317,7 +317,7 @@ class Unpacked(io.RawIOBase):
 
 
 def sought(offset: int, whence: int, position: int, size: int) -> int:
-    """The place that a seek goes to; raises what a file on a disk raises."""
+    """Return the position to seek to; raise what a file on disk raises."""
     bases = {io.SEEK_SET: 0, io.SEEK_CUR: position, io.SEEK_END: size}
     if whence not in bases:
         raise ValueError(f"whence value {whence} unsupported")

@@ -92,5 +92,5 @@ def _unreachable(url: str, error: Exception) -> UnreachableError:
 
 
 def _shown(url: str) -> str:
-    """The URL without its signature."""
+    """Return the URL without its signature."""
     return url.partition("?")[0]

@@ -16,7 +16,7 @@ from herokuify.platforms import adapted
 
 
 def when_ready(server: Any) -> None:
-    """Load what the first requests would load in each process, once the site itself is there."""
+    """Load before forking what the first requests would load in each process."""
     from django.core.cache import caches
     from django.core.files.storage import storages
     from django.db import connections
@@ -45,7 +45,7 @@ def when_ready(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Close what two processes must not share, and keep the collector away from the rest."""
+    """Close what processes must not share, and freeze the rest for the garbage collector."""
     from django.core.cache import caches
     from django.db import connections
 

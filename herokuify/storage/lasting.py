@@ -22,7 +22,7 @@ OTHERS = "-/"
 
 
 def lasting_url(storage: Any, alias: str | None, name: Any) -> str:
-    """Return the path of a file on the site; raises ConfigurationError where it has none."""
+    """Return the path of a file on the site; raise ConfigurationError where it has none."""
     storage.key_of(name)
     name = clean_name(name)
     if alias is None:
@@ -65,7 +65,7 @@ def storage_of(alias: str) -> Any:
 
 
 def is_reachable(storage: Any, name: str) -> bool:
-    """Whether a name from an address is that of a file of this storage, and of no other.
+    """Return whether a name from an address is that of a file of this storage, and of no other.
 
     Only a name in its plain form is: who asks for permission must see what will be opened.
     """

@@ -33,7 +33,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_trust(value: object) -> bool:
-    """Whether it is a switch, None, or what may be a path: a word that means a switch is none."""
+    """Return whether it is a boolean, None, or a path; a word such as "true" is no path."""
     is_word = isinstance(value, str) and value.strip().lower() in {"", *env.TRUE, *env.FALSE}
     return not is_word and (value is None or isinstance(value, bool | str | os.PathLike))
 
@@ -171,7 +171,7 @@ def default_options() -> dict[str, Any]:
 
 
 def drop_logins(storage: Any) -> list[str]:
-    """Take users and passwords out of a storage's endpoints; returns the options that had one.
+    """Remove logins from a storage's endpoints; return the options that had one.
 
     They are of no use to S3, and would be in every URL and every message.
     """

@@ -39,7 +39,7 @@ def find_token(text: str, rule: Rule, request: Any) -> Token | None:
 
 
 def claim(text: str, rule: Rule, request: Any) -> StagedFile:
-    """Return the file that a token stands for. Raises ValidationError."""
+    """Return the file that a token stands for. Raise ValidationError."""
     token = find_token(text, rule, request)
     if token is None or token.size > rule.max_size:
         raise ValidationError(AGAIN, code="direct_upload")

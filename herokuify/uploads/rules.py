@@ -62,7 +62,7 @@ class Rule:
         return bool(getattr(self.storage.__class__, "is_on_s3", False))
 
     def allows(self, request: Any) -> bool:
-        """Whether whoever sends the request may upload."""
+        """Return whether whoever sends the request may upload."""
         if callable(self.who):
             return bool(self.who(request))
         if self.who == ANYONE:
@@ -88,20 +88,20 @@ class Rule:
 
 
 def find(name: str) -> Rule | None:
-    """Return the rule of a name; None where there is none. Raises ConfigurationError."""
+    """Return the rule of a name; None where there is none. Raise ConfigurationError."""
     options = named().get(name)
     return None if options is None else _parse(name, options)
 
 
 def direct() -> list[Rule]:
-    """Return the rules of all that is uploaded directly. Raises ConfigurationError."""
+    """Return the rules of all that is uploaded directly. Raise ConfigurationError."""
     if not apps.is_installed("herokuify.uploads"):
         return []
     return [rule for name in names() if (rule := _parse(name, named()[name])).is_direct]
 
 
 def get(name: str) -> Rule:
-    """Return the rule of a name; raises ConfigurationError where there is none."""
+    """Return the rule of a name; raise ConfigurationError where there is none."""
     rule = find(name)
     if rule is None:
         raise ConfigurationError(

@@ -110,7 +110,7 @@ def do_parts(request: HttpRequest) -> dict[str, Any]:
 
 
 def do_finish(request: HttpRequest) -> dict[str, Any]:
-    """Make the upload whole; the form may send its token then."""
+    """Complete the upload, so that the form may send its token."""
     missing = _stage(request).finish()
     if missing is None:
         raise _RefusedError(410, str(AGAIN))
@@ -120,7 +120,7 @@ def do_finish(request: HttpRequest) -> dict[str, Any]:
 
 
 def do_abort(request: HttpRequest) -> dict[str, Any]:
-    """Give the upload up."""
+    """Abort the upload."""
     stage = _stage(request)
     stage.abort()
     pending.forget(request, stage.token.key)

@@ -176,7 +176,7 @@ def _iam(buckets: Sequence[Desired], *, as_json: bool) -> str:
 
 
 def _compresses() -> bool:
-    """Whether compressor writes bundles to S3 while the app runs."""
+    """Return whether compressor writes bundles to S3 while the app runs."""
     from django.core.files.storage import Storage
     from django.utils.module_loading import import_string
 

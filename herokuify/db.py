@@ -197,15 +197,15 @@ def _check_arguments(
 ) -> None:
     if pool and connection_pool_url:
         raise ConfigurationError(
-            "get_db_config() is called with pool and with connection_pool_url, which exclude "
-            "each other.",
+            "get_db_config() is called with pool and connection_pool_url, which are mutually "
+            "exclusive.",
             "Delete one of the arguments.",
         )
     unknown = sorted(defaults.keys() - DEFAULTS)
     if unknown:
         raise ConfigurationError(
-            f"get_db_config() is called with {env.listed(unknown)}, which it does not know.",
-            f"Of Django's settings it takes {env.listed(sorted(DEFAULTS))}; others are assigned "
+            f"get_db_config() is called with {env.listed(unknown)}, which it does not accept.",
+            f"Of Django's settings it accepts {env.listed(sorted(DEFAULTS))}; others are assigned "
             f'afterwards: DATABASES["default"]["{unknown[0]}"] = …',
         )
 
@@ -239,7 +239,7 @@ def _followers(
         word = re.fullmatch(r"(?:HEROKU_POSTGRESQL_)?([A-Z][A-Z0-9_]*)_URL", name)
         if word is None:
             raise ConfigurationError(
-                "get_db_config() is called with followers that are no names of variables.",
+                "get_db_config() is called with followers that are not names of variables.",
                 'It takes followers=["HEROKU_POSTGRESQL_AMBER_URL"], or True.',
             )
         url = env.read(environ, name, secret=True)
@@ -317,8 +317,6 @@ VARIABLES = (
         "TLS to PostgreSQL, where the URL has no sslmode",
         settings=("DATABASES",),
     ),
-    env.Variable(
-        (SSL_ROOTS,), "libpq: the certificate authorities that PostgreSQL's certificate is of"
-    ),
+    env.Variable((SSL_ROOTS,), "libpq: the certificate authorities for PostgreSQL's certificate"),
     env.Variable((CI_RUN,), "Heroku CI: tests run in the database itself"),
 )

@@ -56,7 +56,7 @@ class Variable:
 STAGE = "HEROKUIFY_STAGE"
 FLY_RELEASE = "RELEASE_COMMAND"
 VARIABLES = (
-    Variable((STAGE,), "the stage, where it can't be told: build, ci, release, dyno or local"),
+    Variable((STAGE,), "the stage, if it can't be detected: build, ci, release, dyno or local"),
     Variable(("DYNO",), "Heroku's name of the dyno: tells a build, a release and a dyno apart"),
     Variable(("PORT",), "where the web dyno listens: tells it from a build"),
     Variable(("SOURCE_VERSION",), "the commit that a build is made of: tells a build"),

@@ -120,7 +120,7 @@ def explain_ignored(ignored: list[str]) -> tuple[str, str]:
         'Add the line INSTALLED_APPS = ["herokuify", …], above "django.contrib.staticfiles": it '
         "puts them into effect."
     )
-    return f"{message}: it would keep the files on the local disk, without a word.", hint
+    return f"{message}: it would silently keep the files on the local disk.", hint
 
 
 def check_legacy_settings(**_: Any) -> list[CheckMessage]:
@@ -133,8 +133,8 @@ def check_legacy_settings(**_: Any) -> list[CheckMessage]:
 
 
 _MISSING_APP = CheckWarning(
-    'STORAGES["staticfiles"] is a class of herokuify\'s, and "herokuify" is not in INSTALLED_APPS: '
-    "collectstatic is Django's, one request after the other, and no check looks at the settings.",
+    'STORAGES["staticfiles"] is a herokuify class, but "herokuify" is not in INSTALLED_APPS: '
+    "Django's collectstatic runs, which sends one file at a time, and no check reads the settings.",
     hint='Add the line INSTALLED_APPS = ["herokuify", …], above "django.contrib.staticfiles".',
     id="herokuify.W013",
 )

@@ -231,7 +231,7 @@ class RedisCache(DjangoRedisCache):
             if not isinstance(error, exceptions.OutOfMemoryError):
                 _down[self._server] = time.monotonic() + PAUSE
             # No error: AdminEmailHandler would send one mail a pause.
-            logger.warning("%s It counts as an empty cache. %s", problem, hint)
+            logger.warning("%s The cache is treated as empty. %s", problem, hint)
             return missing
 
     def _explain(self, error: Exception) -> tuple[str, str]:

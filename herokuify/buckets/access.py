@@ -47,7 +47,7 @@ def public_access_step(current: Current, desired: Desired) -> Step:
         return step
     reasons = [
         f"! the policy's statement {label(one)} has no effect while RestrictPublicBuckets is on; "
-        f"without it, anyone could {allowed(one)}. Remove the statement, or switch the flag off "
+        f"without it, anyone could {allowed(one)}. Remove the statement, or turn the flag off "
         "yourself."
         for one in exposing_statements(current, desired, of_all=True)
     ]
@@ -98,10 +98,10 @@ def policy_step(current: Current, desired: Desired, *, is_blocked: bool) -> Step
     if [plain(one) for one in ours] == ([plain(statement)] if desired.public else []):
         return Step(name, State.SAME, tuple(lines) or ("= none",))
     if is_blocked:
-        lines.append("! not before the block on public policies is lifted, see there")
+        lines.append("! waits until the block on public policies is lifted, see above")
         return Step(name, State.BLOCKED, tuple(lines))
     if not any(line.startswith(("+", "-")) for line in lines):
-        lines.insert(0, f"+ the statement {PUBLIC_SID} as it must be")
+        lines.insert(0, f"+ the statement {PUBLIC_SID} as required")
     if not desired.public and not others:
         return Step(name, State.CHANGE, tuple(lines), "DeleteBucketPolicy")
     document = {
@@ -125,24 +125,24 @@ def ownership_step(current: Current, desired: Desired, policy: Step) -> Step:
         return Step(name, State.SAME, (f"= {WITHOUT_ACLS}: ACLs are off",))
     if desired.public and policy.state is State.UNSUPPORTED:
         reason = "= left alone: static files may need them, where there are no policies"
-        return Step(name, State.UNSUPPORTED, (f"= {current.ownership}: ACLs count", reason))
+        return Step(name, State.UNSUPPORTED, (f"= {current.ownership}: ACLs are in effect", reason))
     reasons = [
         *(f"! {who}, which S3 refuses without ACLs. Delete it first." for who in desired.acls),
-        *(f"! the bucket's ACL grants {what}, which would end." for what in current.grants),
+        *(f"! the bucket's ACL grants {what}, which would be lost." for what in current.grants),
     ]
     if current.grants:
         hint = f"aws s3api put-bucket-acl --acl private --bucket {desired.bucket}"
         reasons.append(f"! If nobody needs that: {hint}")
     if policy.state is State.BLOCKED:
-        reasons.append("! static files may be public by ACLs: not before the policy, see there")
+        reasons.append("! static files may be public by ACLs: waits for the policy, see above")
     if reasons:
-        return Step(name, State.BLOCKED, (f"= {current.ownership}: ACLs count", *reasons))
+        return Step(name, State.BLOCKED, (f"= {current.ownership}: ACLs are in effect", *reasons))
     return Step(
         name,
         State.CHANGE,
         (
-            f"- {current.ownership}: ACLs count",
-            f"+ {WITHOUT_ACLS}: ACLs are off, those of objects that are there, too",
+            f"- {current.ownership}: ACLs are in effect",
+            f"+ {WITHOUT_ACLS}: ACLs are off, including those of existing objects",
         ),
         "PutBucketOwnershipControls",
         {"OwnershipControls": {"Rules": [{"ObjectOwnership": WITHOUT_ACLS}]}},
@@ -162,8 +162,8 @@ def acls_step(current: Current, ownership: Step, flags: Mapping[str, bool]) -> S
         return _block(name, flags, {**flags, **dict.fromkeys(ACL_FLAGS, True)}, ACL_FLAGS)
     step = _block(name, flags, flags, ACL_FLAGS)
     if ownership.state is State.UNSUPPORTED:
-        return Step(name, State.SAME, (*step.lines, "= left alone: ACLs count on this service"))
-    return Step(name, State.BLOCKED, (*step.lines, "! not while ACLs count, see ownership"))
+        return Step(name, State.SAME, (*step.lines, "= left alone: this service uses ACLs"))
+    return Step(name, State.BLOCKED, (*step.lines, "! not while ACLs are in effect, see ownership"))
 
 
 def _flags(current: Current) -> dict[str, bool]:

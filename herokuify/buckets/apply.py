@@ -41,7 +41,8 @@ def apply(client: S3Client, destination: Destination, desired: Desired) -> list[
     except S3Error as error:
         before = ", ".join(step.name for step in done if step.state is State.CHANGE) or "nothing"
         raise type(error)(
-            f"{error.problem} Done before this, and kept: {before}. Another run does the rest.",
+            f"{error.problem} Completed before the error: {before}. Run the command again for the "
+            "rest.",
             error.hint,
         ) from error.__cause__
     return [*done, *(step for step in steps if step.state is State.BLOCKED)]
@@ -56,7 +57,7 @@ def _carry_out(client: S3Client, destination: Destination, step: Step) -> Step:
             raise bucket.policy_refused(error, destination) from error
         if not is_unsupported(error):
             raise explain(error, destination) from error
-        return replace(step, state=State.UNSUPPORTED, lines=("= this service has none",))
+        return replace(step, state=State.UNSUPPORTED, lines=("= not supported by this service",))
     except BotoCoreError as error:
         raise explain(error, destination) from error
     return step

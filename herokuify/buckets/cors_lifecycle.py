@@ -52,7 +52,7 @@ def cors_step(current: Current, desired: Desired) -> Step:
     if len(ours) == 1 and _same_cors(ours[0], rule):
         return Step(name, State.SAME, tuple(lines))
     if not [line for line in lines if line.startswith(("+", "-"))]:
-        lines.insert(0, f"+ herokuify's rule {CORS_ID}, as it must be")
+        lines.insert(0, f"+ herokuify's rule {CORS_ID}, as required")
     rules = {"CORSRules": [*others, rule]}
     return Step(name, State.CHANGE, tuple(lines), "PutBucketCors", {"CORSConfiguration": rules})
 
@@ -170,7 +170,7 @@ def _text(rule: _Rule) -> str:
     state = "" if rule.get("Status") == "Enabled" else " (disabled)"
     if "Expiration" in rule:
         days = rule["Expiration"].get("Days")
-        return f"uploads {where} that no form was sent for are removed after {days} day{state}"
+        return f"uploads {where} that were never submitted are removed after {days} day{state}"
     if "AbortIncompleteMultipartUpload" in rule:
         days = rule["AbortIncompleteMultipartUpload"].get("DaysAfterInitiation")
         return f"incomplete uploads {where} are removed after {days} days{state}"

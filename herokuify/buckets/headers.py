@@ -133,7 +133,7 @@ def examine(storage: S3MediaStorage, client: S3Client, name: str, *, apply: bool
     try:
         key = storage.key_of(name)
     except SuspiciousFileOperation:
-        return Result(name, fault="no file of this storage can have the name")
+        return Result(name, fault="no file of this storage can have this name")
     bucket = str(storage.bucket_name)
     try:
         head: Any = client.head_object(Bucket=bucket, Key=key)
@@ -146,7 +146,9 @@ def examine(storage: S3MediaStorage, client: S3Client, name: str, *, apply: bool
         if isinstance(error, ClientError) and status_of(error) in {404, 412}:
             return None
         if isinstance(error, ClientError) and code_of(error) == "InvalidObjectState":
-            return Result(name, fault="it is archived, and must be restored before it is copied")
+            return Result(
+                name, fault="it is archived, and must be restored before it can be copied"
+            )
         raise explain(error, storage.destination, key) from error
     return Result(name, changes, {parameter: head.get(parameter) for parameter in changes})
 

@@ -44,7 +44,7 @@ class Step:
 
 def unsupported(name: str) -> Step:
     """Return the step for a request that the service doesn't support."""
-    return Step(name, State.UNSUPPORTED, ("= this service has none",))
+    return Step(name, State.UNSUPPORTED, ("= not supported by this service",))
 
 
 def difference(

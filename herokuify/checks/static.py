@@ -33,7 +33,7 @@ def check_signing(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             messages.append(
                 CheckWarning(
                     f"{one.setting} is {one.kind.__name__}, which signs the URLs of static files: "
-                    "they end after a while, and with them stored pages and bundles.",
+                    "these URLs expire, which breaks cached pages and bundles.",
                     hint=f'Name "herokuify.storage.CachedS3ManifestStaticStorage" in {one.setting}'
                     ": its URLs are STATIC_URL and the name.",
                     id="herokuify.W003",
@@ -67,7 +67,7 @@ def check_root(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     while not os.path.exists(nearest):  # noqa: PTH110  (which raises for folders not readable)
         nearest = nearest.parent
     if not nearest.is_dir():
-        fault = f"{nearest} is no folder"
+        fault = f"{nearest} is not a folder"
     elif not _is_writable(nearest):
         fault = f"{nearest} is read-only for the user who runs this"
     else:
@@ -75,7 +75,7 @@ def check_root(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     return [
         error(
             f"Static files can't be written to STATIC_ROOT ({root}): {fault}.",
-            hint='Name a folder in the project: STATIC_ROOT = BASE_DIR / "staticfiles"',
+            hint='Choose a folder in the project: STATIC_ROOT = BASE_DIR / "staticfiles"',
             id="herokuify.E005",
         )
     ]

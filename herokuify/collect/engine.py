@@ -260,7 +260,7 @@ class Collection:
             # In this order: of two runs, at least one notices the other.
             if not self._ask(lambda: remote.look(self._client, self._bucket, key, etag)):
                 return True
-        self.outcome.kept_because = "another collectstatic is at work"
+        self.outcome.kept_because = "another collectstatic is running"
         return False
 
     def _names(self, keys: Iterable[str]) -> list[str]:
@@ -312,9 +312,9 @@ class Collection:
         is_asked = self._options.clear or self._options.prune_days is not None
         if is_asked and found.is_index_lost:
             self.outcome.kept_because = (
-                f"the index s3://{self._bucket}/{self._target.index_key} is missing or empty, and "
-                "without it nobody knows what collectstatic has sent; what is there now stays "
-                "until somebody removes it by hand"
+                f"the index s3://{self._bucket}/{self._target.index_key} is missing or empty, so "
+                "it's unknown what collectstatic has sent; existing files stay until you "
+                "remove them manually"
             )
         return sorted(keys)
 

@@ -20,7 +20,7 @@ class InactivityError(S3Error):
     """S3 has not answered, though it had time enough."""
 
     def __init__(self) -> None:
-        super().__init__(f"S3 has not answered for {TIMEOUT:.0f} s.", "Try again.")
+        super().__init__(f"S3 has not responded for {TIMEOUT:.0f} s.", "Try again.")
 
     def __reduce__(self) -> tuple[type[InactivityError], tuple[()]]:
         return type(self), ()

@@ -73,7 +73,7 @@ def parse_index(stored: bytes) -> dict[str, Entry]:
                     if entry.digest:  # earlier versions named all that the listing had
                         entries[intern(key)] = entry
     except _DAMAGE as error:
-        raise DamagedIndexError(f"it is no index: {type(error).__name__}") from error
+        raise DamagedIndexError(f"it is not an index: {type(error).__name__}") from error
     return entries
 
 

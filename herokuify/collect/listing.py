@@ -161,7 +161,7 @@ def _read_contents(
     if not root.tag.endswith("ListBucketResult"):
         if response_dict["status_code"] < 300:
             raise S3Error(
-                f"A listing was answered with <{root.tag}>, which is no answer of S3's.",
+                f"A listing returned <{root.tag}>, which is not a response from S3.",
                 "Check AWS_S3_ENDPOINT_URL.",
             )
         return

@@ -83,7 +83,7 @@ def is_wanted() -> bool:
     if not settings.COMPRESS_OFFLINE:
         raise ConfigurationError(
             "HEROKUIFY_COMPRESS is set, and COMPRESS_OFFLINE is not: compress makes bundles for "
-            "offline mode alone.",
+            "offline mode only.",
             "In settings.py: COMPRESS_OFFLINE = True",
         )
     get_engines()

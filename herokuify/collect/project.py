@@ -134,12 +134,12 @@ def _run(
             earlier = collection.outcome.after(earlier)
             progress.collected = progress.unchanged = 0
             logger.warning(
-                "Another collectstatic has removed files that this release needs: they are sent "
+                "Another collectstatic has removed files that this release needs; sending them "
                 "again."
             )
     raise CommandError(
-        "Again and again, another collectstatic has removed files that this release needs. Run "
-        "collectstatic when no other is at work on "
+        "Another collectstatic has repeatedly removed files that this release needs. Run "
+        "collectstatic when no other is running on "
         f"s3://{storage.bucket_name}/{storage.location.strip('/')}/."
     )
 
@@ -164,7 +164,7 @@ def offline_bundles(storage: S3StaticStorage) -> Iterator[tuple[str, Path]]:
         bundles = [(str(name), storage.local_root / name) for name in sorted(names)]
     except (OSError, ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"{manifest} or {record} is not what compress has written.",
+            f"{manifest} or {record} was not written by compress.",
             "Remove both, and run: python manage.py compress",
         ) from error
     yield from bundles
@@ -181,8 +181,8 @@ def _collection(
     location = storage.location.strip("/")
     if not location:
         raise ConfigurationError(
-            f"{storage.__class__.__name__} has an empty location: its files would be all of the "
-            f"bucket {storage.bucket_name!r}.",
+            f"{storage.__class__.__name__} has an empty location: its files would fill the "
+            f"whole bucket {storage.bucket_name!r}.",
             "Give it a folder, such as 'static'.",
         )
     # One part at a time: a large file must not take more memory than many small ones.
@@ -268,7 +268,7 @@ def _failure(storage: S3StaticStorage, error: PublishError) -> str:
         causes.setdefault(cause, []).append(key)
     state = (
         "The release was not published: its manifest is unchanged, and the running release is "
-        "whole."
+        "intact."
         if isinstance(storage, S3ManifestStaticStorage)
         else "The files that were sent are published; the next run sends the rest."
     )

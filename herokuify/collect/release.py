@@ -118,7 +118,7 @@ class Release:
     ) -> None:
         if manifest is None:
             raise CommandError(
-                f"{storage.__class__.__name__}.post_process() has saved no manifest."
+                f"{storage.__class__.__name__}.post_process() did not save a manifest."
             )
         self._activate = partial(storage.activate_manifest, manifest)
         content = Content.of_bytes(manifest)

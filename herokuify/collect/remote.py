@@ -193,7 +193,7 @@ def save_index(
 def warn(bucket: str, key: str, reason: str) -> None:
     """Warn that the index can't be used, and what that means."""
     logger.warning(
-        "The index s3://%s/%s can't be read or written (%s): every file is compared anew. "
+        "The index s3://%s/%s can't be read or written (%s): every file is compared again. "
         "It needs s3:GetObject and s3:PutObject.",
         bucket,
         key,

@@ -82,7 +82,7 @@ class Uploader:
                 )
             )
             if self._is_abandoned or len(self.failures) >= FAILURES:
-                self.failures[file.key] = GaveUpError("not tried: too much had failed before")
+                self.failures[file.key] = GaveUpError("skipped after too many failures")
                 return
             if not self._active:
                 self._timeout.reset()

@@ -89,7 +89,7 @@ def _several_hosts(url: str) -> tuple[str, dict[str, str]]:
 
 def _check_postgresql(name: str, options: dict[str, Any]) -> None:
     if options.get("sslmode", "prefer") not in SSL_MODES:
-        raise _malformed(name, f"its sslmode is none of {', '.join(SSL_MODES)}")
+        raise _malformed(name, f"its sslmode is not one of {', '.join(SSL_MODES)}")
     # libpq refuses the system's authorities with any weaker mode.
     if (
         options.get("sslrootcert") == "system"
@@ -107,7 +107,7 @@ def _adapt_mysql(name: str, options: dict[str, Any]) -> None:
     if mode is not None:
         options["ssl_mode"] = mode = str(mode).upper().replace("-", "_")
         if mode not in MYSQL_SSL_MODES:
-            raise _malformed(name, f"its ssl-mode is none of {', '.join(MYSQL_SSL_MODES)}")
+            raise _malformed(name, f"its ssl-mode is not one of {', '.join(MYSQL_SSL_MODES)}")
 
 
 def _fault(url: str) -> str:
@@ -118,13 +118,13 @@ def _fault(url: str) -> str:
     try:
         dj_database_url.parse(f"{scheme[0]}://host/name")
     except ValueError:
-        return f"dj-database-url knows no scheme {scheme[0]!r}"
-    return "its port is no number, or user or password hold characters not percent-encoded"
+        return f"dj-database-url doesn't know the scheme {scheme[0]!r}"
+    return "its port is not a number, or user or password are not percent-encoded"
 
 
 def _malformed(name: str, fault: str) -> ConfigurationError:
     attach = ", or attach a database: heroku addons:create heroku-postgresql"
     return ConfigurationError(
-        f"{name} is malformed: {fault}. It must be like postgres://user:password@host:5432/name.",
+        f"{name} is malformed: {fault}. It must look like postgres://user:password@host:5432/name.",
         f"heroku config:set {name}=…{attach if name == 'DATABASE_URL' else ''}",
     )

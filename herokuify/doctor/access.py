@@ -56,7 +56,7 @@ _MOST_SKEW = 60
 _FEW = 10  # keys; one is enough to look at from outside
 _ENDPOINT = "heroku config:set AWS_S3_ENDPOINT_URL=…, or, for Amazon S3: heroku config:unset "
 _ENDPOINT += "AWS_S3_ENDPOINT_URL"
-_TROUBLE = "Look at https://health.aws.amazon.com, or try again."
+_TROUBLE = "Check https://health.aws.amazon.com, or try again."
 _CLOCK = (
     "Set the clock: sudo timedatectl set-ntp true; a dyno gets another machine with heroku "
     "ps:restart"
@@ -140,7 +140,7 @@ def probe_access(storage: S3BotoStorage, listing: Listing, place: Subject) -> Fi
         return
     yield _broken(broken, storage, listing, listing.error, place)
     for step in STEPS[len(proven) + 1 :]:
-        yield place.skipped(step, f"not known, because {broken} failed")
+        yield place.skipped(step, f"unknown, because {broken} failed")
 
 
 def _proven(step: str, storage: S3BotoStorage, listing: Listing, place: Subject) -> Finding:
@@ -153,7 +153,7 @@ def _proven(step: str, storage: S3BotoStorage, listing: Listing, place: Subject)
         step,
         {
             "s3.connection": f"{endpoint} answers.",
-            "s3.credentials": "S3 knows the key, and the secret belongs to it.",
+            "s3.credentials": "S3 accepts the access key and its secret.",
             "s3.bucket": f"The bucket {storage.bucket_name!r} is there.",
         }[step],
     )
@@ -168,12 +168,12 @@ def _region(storage: S3BotoStorage, listing: Listing, place: Subject) -> Finding
         return place.failed(
             "s3.region",
             f"The bucket {storage.bucket_name!r} is in {found}, and not in {used}. Each request "
-            "takes a redirection, and signed URLs fail.",
+            "is redirected, and signed URLs fail.",
             f"heroku config:set AWS_S3_REGION_NAME={found}",
         )
     if found:
         return place.ok("s3.region", f"The bucket is in {used}, as set.")
-    return place.ok("s3.region", f"S3 takes signatures for {used}.")
+    return place.ok("s3.region", f"S3 accepts signatures for {used}.")
 
 
 def _clock(listing: Listing, place: Subject) -> Finding:

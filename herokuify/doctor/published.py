@@ -23,7 +23,7 @@ from herokuify.storage import S3BotoStorage
 from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.static import S3StaticStorage
 
-#: Objects whose headers are looked at, each with another set of them.
+#: Objects whose headers are checked, each with another set of them.
 MOST_HEADS = 24
 MOST_NAMED = 5
 LISTING_SECONDS = 20.0
@@ -64,7 +64,7 @@ def probe_published(
         yield subject.skipped("static.headers", "no manifest names an object to look at")
         return
     if list_refusal is not None:
-        yield subject.skipped("static.files", "not known, because s3.list failed")
+        yield subject.skipped("static.files", "unknown, because s3.list failed")
     else:
         yield _files(storage, subject, [name for name, is_named in names.items() if is_named])
     yield _headers(storage, subject, names)
@@ -141,7 +141,7 @@ def _headers(storage: S3StaticStorage, subject: Subject, names: Mapping[str, boo
     if wrong:
         return subject.warning(
             probe,
-            f"{len(wrong)} of {found} objects have other headers than the settings say: "
+            f"{len(wrong)} of {found} objects have headers that differ from the settings: "
             f"{_listed(wrong, '; ')}.",
             _COLLECT,
         )
@@ -212,7 +212,7 @@ def _told(header: str, wanted: object, found: object) -> str:
     if found is None:
         return f"no {header} and should have {wanted!s}"
     if wanted is None:
-        return f"{header}: {found!s}, which no setting has (any more)"
+        return f"{header}: {found!s}, which is not in the settings (any more)"
     return f"{header}: {found!s} instead of {wanted!s}"
 
 

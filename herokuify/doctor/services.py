@@ -91,12 +91,12 @@ def reachable(subject: Subject, probe: str, what: str, host: str, tls: str | Non
     None means that it is not known.
     """
     if tls:
-        return subject.ok(probe, f"{what} answers, over {tls}.")
+        return subject.ok(probe, f"{what} responds over {tls}.")
     if tls is None or is_here(host):
         return subject.ok(probe, f"{what} answers.")
     return subject.warning(
         probe,
-        f"{what} answers, without TLS: whoever is in between reads all of it.",
+        f"{what} responds, but without TLS: anyone on the network path can read the traffic.",
         {
             "database": "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True)",
             "cache": "heroku config:set REDIS_URL=rediss://…",

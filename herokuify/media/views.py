@@ -52,7 +52,7 @@ def _is_permitted(request: HttpRequest, storage: Any, name: str) -> bool:
     if inspect.isawaitable(answer):  # which is true, whatever it would say
         raise ConfigurationError(
             "The option url_permission names a coroutine function; it must be a plain function.",
-            "Write it with def, in place of async def.",
+            "Write it with def instead of async def.",
         )
     return bool(answer)
 

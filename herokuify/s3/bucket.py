@@ -123,8 +123,8 @@ def make(client: S3Client, destination: Destination) -> bool:
                 return bool(error.response["ResponseMetadata"].get("RetryAttempts"))
             if code_of(error) == "BucketAlreadyExists":
                 raise S3ConfigurationError(
-                    f"{destination.storage}: the bucket {destination.bucket!r} belongs to somebody "
-                    "else; bucket names are shared by all of AWS.",
+                    f"{destination.storage}: the bucket {destination.bucket!r} belongs to another "
+                    "account; bucket names are unique across AWS.",
                     "Choose another: heroku config:set AWS_STORAGE_BUCKET_NAME=…",
                 ) from error
             raise
@@ -213,8 +213,8 @@ def _remove(client: S3Client, destination: Destination) -> None:
         client.delete_bucket(Bucket=destination.bucket)
     except ClientError as error:
         logger.warning(
-            "AWS_AUTO_CREATE_BUCKET: the bucket %s could not be made ready and could not be "
-            "removed (%s): remove it by hand, or give it the policy that the documentation shows.",
+            "AWS_AUTO_CREATE_BUCKET: the bucket %s could not be set up and could not be "
+            "removed (%s): remove it manually, or give it the policy that the documentation shows.",
             destination.bucket,
             code_of(error),
         )

@@ -93,7 +93,9 @@ class HeaderRules:
 def _pattern(index: int, entry: object) -> tuple[re.Pattern[str], Mapping[str, Any]]:
     setting = f"AWS_EXTRA_HEADERS[{index}]"
     if not isinstance(entry, Sequence) or isinstance(entry, (str, bytes)) or len(entry) != 2:
-        raise ConfigurationError(f"{setting} is no pair: AWS_EXTRA_HEADERS must be {_EXTRA_SHAPE}.")
+        raise ConfigurationError(
+            f"{setting} is not a pair: AWS_EXTRA_HEADERS must be {_EXTRA_SHAPE}."
+        )
     regex, headers = entry
     return pattern(regex, setting), parameters(headers, setting=setting)
 
@@ -110,7 +112,7 @@ def pattern(regex: object, setting: str) -> re.Pattern[str]:
         return re.compile(regex)
     except re.error as error:
         raise ConfigurationError(
-            f"{setting} has the pattern {regex!r}, which does not compile: {error}. "
+            f"{setting} has the pattern {regex!r}, which is invalid: {error}. "
             "It is a regular expression, not a shell pattern: every .js file is '.*\\.js$'."
         ) from error
 
@@ -134,7 +136,7 @@ def _parameter(header: object, value: object, *, setting: str) -> dict[str, Any]
     if parameter is None:
         raise ConfigurationError(
             f"{setting} names the header {header!r}, which S3 cannot store with an object."
-            f"{_suggestion(header)} Known are: "
+            f"{_suggestion(header)} Known headers: "
             f"{', '.join(sorted(PARAMETERS))}, {METADATA_PREFIX}*."
         )
     if parameter in {"Expires", "ObjectLockRetainUntilDate"}:

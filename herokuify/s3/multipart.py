@@ -49,7 +49,7 @@ class _Upload:
             self.client.abort_multipart_upload(**cast(Any, self.address))
         except failures() as error:
             logger.warning(
-                "The parts of an upload of s3://%s/%s that was given up could not be removed "
+                "The parts of the aborted upload of s3://%s/%s could not be removed "
                 "(%s). A lifecycle rule that aborts incomplete uploads removes them.",
                 self.address["Bucket"],
                 self.address["Key"],
@@ -147,7 +147,7 @@ class PartUpload:
 
         def work() -> CompletedPartTypeDef:
             if upload.is_over:
-                raise InterruptedError("the upload was given up")
+                raise InterruptedError("the upload was aborted")
             answer = request(number)
             tick()
             if not answer.get("ETag"):

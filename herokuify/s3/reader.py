@@ -138,7 +138,7 @@ class StoredObject:
     def _replaced(self) -> S3Error:
         return S3Error(
             f"{self.destination.storage}: {self._where} was replaced while it was being read.",
-            "Open it again to read what it is now.",
+            "Open it again to read the new version.",
         )
 
     def broken(self, error: Exception, tries: int) -> S3Error:

@@ -257,7 +257,7 @@ class CloudFrontSigner:
 
     def _unusable(self) -> ConfigurationError:
         return ConfigurationError(
-            "AWS_CLOUDFRONT_KEY is no private RSA key in the PEM format.",
+            "AWS_CLOUDFRONT_KEY is not a private RSA key in PEM format.",
             'heroku config:set AWS_CLOUDFRONT_KEY="$(cat private_key.pem)"',
         )
 

@@ -311,7 +311,7 @@ class Upload:
 
     def _taken(self) -> NameTakenError:
         where = f"s3://{self._destination.bucket}/{self._key}"
-        return NameTakenError(f"{self._destination.storage}: {where} is there already.")
+        return NameTakenError(f"{self._destination.storage}: {where} already exists.")
 
     def _own_etag(self) -> str | None:
         """Return the object's ETag if it is this upload's; None if not, or if S3 doesn't tell.

@@ -37,7 +37,8 @@ def when_ready(server: Any) -> None:
     threads = [one.name for one in threading.enumerate() if one is not threading.current_thread()]
     if threads:
         server.log.warning(
-            "WEB_PRELOAD: the site has started threads (%s), which no process will have. Start "
+            "WEB_PRELOAD: the site has started threads (%s), which the worker processes will not "
+            "have. Start "
             "them in gunicorn's hook post_fork, or: %s",
             ", ".join(threads),
             adapted("heroku config:unset WEB_PRELOAD"),

@@ -249,7 +249,7 @@ class S3BotoStorage(BaseStorage):
                     wanted = alternative_name(self, name)
         raise S3Error(
             f"{taken} Gave up after {NAMES_TRIED} attempts to find a free name for {name!r}: "
-            f"{self.destination.endpoint} says that each of them is taken.",
+            f"{self.destination.endpoint} reports that each of them is taken.",
             "Check AWS_S3_ENDPOINT_URL.",
         ) from taken
 

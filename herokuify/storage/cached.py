@@ -121,7 +121,7 @@ class CachedS3StaticStorage(S3StaticStorage, CachedS3BotoStorage):
     """Static files on S3 and on the disk: what django-compressor needs."""
 
     def write_local_copy(self, name: str, content: Content) -> None:
-        """Write the local copy alone, unless it is there already."""
+        """Write the local copy alone, unless it already exists."""
         path = self._local_path(name)
         if path.exists():
             if not content.written_to(path):

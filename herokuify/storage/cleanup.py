@@ -47,7 +47,7 @@ def _refers(model: type[models.Model], field: models.FileField, name: str, stora
         return any(_holds(model, field, name, using) for using in _databases(model))
     except Exception as error:  # noqa: BLE001  (a router's, a manager's or a database's own)
         logger.warning(
-            "%s was kept: whether %s.%s refers to it could not be looked up (%s: %s).",
+            "%s was kept: could not look up whether %s.%s refers to it (%s: %s).",
             name,
             model._meta.label,  # noqa: SLF001
             field.name,

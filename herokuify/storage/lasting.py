@@ -28,7 +28,7 @@ def lasting_url(storage: Any, alias: str | None, name: Any) -> str:
     if alias is None:
         raise ConfigurationError(
             f"The option url_view is set for a {type(storage).__name__} that is not in STORAGES, "
-            "so that an address could not name it.",
+            "so its URLs can't name it.",
             'In settings.py: STORAGES["uploads"] = {"BACKEND": …, "OPTIONS": {"url_view": True}}'
             ', and in the field: storage=lambda: storages["uploads"]',
         )
@@ -39,7 +39,8 @@ def lasting_url(storage: Any, alias: str | None, name: Any) -> str:
         return reverse(f"{NAMESPACE}:{route}", kwargs=arguments)
     except NoReverseMatch as error:
         raise ConfigurationError(
-            f'The option url_view of STORAGES["{alias}"] is set, and no URL leads to its view.',
+            f'The option url_view of STORAGES["{alias}"] is set, but no URL pattern leads to its '
+            "view.",
             'In urls.py: path("media/", include("herokuify.media.urls"))',
         ) from error
 
@@ -87,7 +88,7 @@ def is_reachable(storage: Any, name: str) -> bool:
 def permission_of(storage: Any) -> Callable[[Any, Any, str], Any] | None:
     """Return what decides who may read a storage's files; None for all who are logged in."""
     permission = storage.url_permission
-    fault = "is no function"
+    fault = "is not a function"
     try:
         found: Any = import_string(permission) if isinstance(permission, str) else permission
     except ImportError as error:

@@ -44,7 +44,7 @@ def check_base_url(url: str, storage: Any, *, setting: str, helper: str) -> None
     line = f"In settings.py: {_line(storage, setting, helper)}"
     if has_login(url):
         raise ConfigurationError(
-            f"{setting} holds a user and a password, which every page would show.", line
+            f"{setting} contains a user and a password, which every page would show.", line
         )
     fault = next(_faults(url, storage), None)
     if fault is None:

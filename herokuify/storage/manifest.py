@@ -80,7 +80,7 @@ class SlugManifestStorage(FileSystemStorage):
         if not settings.STATIC_ROOT:
             # Without a location FileSystemStorage would take MEDIA_ROOT.
             raise ConfigurationError(
-                "STATIC_ROOT is not set, and the manifest of the static files lies there.",
+                "STATIC_ROOT is not set, and the manifest of the static files is stored there.",
                 'In settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"',
             )
         super().__init__(location=settings.STATIC_ROOT)

@@ -108,7 +108,7 @@ def _wrong(what: str, name: str, kind: str, value: object) -> tuple[str, str]:
     if "True" not in kind:
         return problem, f"In settings.py: {name} must be {kind}, without quotes."
     return problem, (
-        f"In settings.py: {name} = False, or, to make it of a variable: from herokuify import "
+        f"In settings.py: {name} = False, or, to read it from a variable: from herokuify import "
         f'env; {name} = env.read(os.environ, "{name}", convert=env.boolean, default=False)'
     )
 

@@ -43,7 +43,7 @@ class DanglingReferencesError(ValueError):
         example = re.escape(references[0].target)
         super().__init__(
             "\n".join(str(reference) for reference in references)
-            + "\nAdd the files, or take the references out. What may be missing can be named in "
+            + "\nAdd the files or remove the references. Files that may be missing are listed in "
             f'settings.py: HEROKUIFY_MISSING_OK = [r"{example}"]'
         )
 

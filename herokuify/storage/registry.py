@@ -101,7 +101,7 @@ def _imported(path: Any) -> type:
         raise ImproperlyConfigured('it names no class: {"BACKEND": "…"}')
     kind = import_string(path)
     if isinstance(kind, ModuleType):  # which Django accepts from 6.2 on
-        raise ImproperlyConfigured(f"{path!r} is a module, and no class is named in it")
+        raise ImproperlyConfigured(f"{path!r} is a module, not a class")
     # A function that makes a storage is as good for Django, and unknown here.
     return kind if isinstance(kind, type) else object
 
@@ -180,7 +180,7 @@ def public_locations(sharing: Sequence[Any]) -> list[str]:
                 f"{type(storage).__name__} keeps private files under {location!r}, inside the "
                 f"public location {around!r} of the bucket {storage.bucket_name!r}, so anyone "
                 "could read them; nothing has been done.",
-                "Give them locations apart, such as 'media' and 'static'.",
+                "Give them separate locations, such as 'media' and 'static'.",
             )
     return public
 

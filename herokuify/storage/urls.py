@@ -167,8 +167,8 @@ def check_life(storage: Any, seconds: Any) -> None:
     is_limited = storage.querystring_auth and storage.signature_version == "s3v4"
     if is_limited and seconds > LONGEST_LIFE:
         raise ConfigurationError(
-            f"AWS_QUERYSTRING_EXPIRE (expire) is {seconds} seconds, and S3 takes signed URLs that "
-            f"are valid for {LONGEST_LIFE} seconds, seven days, at most.",
+            f"AWS_QUERYSTRING_EXPIRE (expire) is {seconds} seconds, but S3 accepts signed URLs "
+            f"that are valid for {LONGEST_LIFE} seconds, seven days, at most.",
             f"In settings.py: AWS_QUERYSTRING_EXPIRE = {LONGEST_LIFE}",
         )
 

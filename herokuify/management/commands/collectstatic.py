@@ -72,8 +72,8 @@ class Command(collectstatic.Command):
         message = f"Files in {self._place} are replaced by those of this release.\n"
         if options["clear"]:
             message += (
-                "Afterwards, --clear removes there what collectstatic has sent and neither this "
-                "release nor the previous one has. It removes nothing else.\n"
+                "Then, --clear removes files there that collectstatic has sent and that neither "
+                "this nor the previous release has. It removes nothing else.\n"
             )
         if options["dry_run"]:
             message = f"This will list what would be done to {self._place}, and do nothing.\n"
@@ -88,7 +88,7 @@ class Command(collectstatic.Command):
         if self._is_on_s3():
             return self._collect_to_s3()
         if self.prune_days is not None:
-            raise CommandError("--prune works with the static storages of herokuify only.")
+            raise CommandError("--prune works only with herokuify's static storages.")
         collected: dict[str, list[str]] = super().collect()
         return collected
 
@@ -137,7 +137,7 @@ class Command(collectstatic.Command):
     def _collect_as_django(self, reason: Exception) -> dict[str, list[str]]:
         """Let Django's command do the work, which asks the storage for each file on its own."""
         if self.clear or self.prune_days is not None:
-            raise CommandError(f"{reason}, and --clear and --prune don't work with that.")
+            raise CommandError(f"{reason}, so --clear and --prune can't be used.")
         self.log(f"{reason}: Django's own command collects, one file at a time.", level=1)
         collected: dict[str, list[str]] = super().collect()
         return collected

@@ -27,7 +27,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
 class Command(BaseCommand):
     """Runs one of the subcommands."""
 
-    help = "Look at what herokuify makes of the environment, whether it works, and at its buckets."
+    help = "Inspect the environment, test the services that it names, and set up buckets."
     # It is for finding faults, and must run when there are some.
     requires_system_checks = ()
 

@@ -174,7 +174,7 @@ class Contestant:
 
 
 def s5cmd_program(scripts: Path) -> str:
-    """The program itself: the one in the bin folder is Python, and would charge its own start."""
+    """Return the program itself; the one in the bin folder is a slower Python wrapper."""
     places = scripts.parent.rglob("site-packages/s5cmd/bin/s5cmd*")
     return next((str(one) for one in places if os.access(one, os.X_OK)), str(scripts / "s5cmd"))
 
@@ -199,7 +199,7 @@ def _rclone(deployment: Deployment, target: str) -> list[str]:
 
 
 def _storages(package: str, classes: tuple[str, str], *lines: str, app: str = "") -> _Settings:
-    """The settings of both variants; ``lines`` are the plain one's and the manifest's."""
+    """Return the settings of both variants; ``lines`` are the plain one's and the manifest's."""
     apps = (app,) if app else ()
     return {
         variant: (f"{package}.{name}", apps, text)

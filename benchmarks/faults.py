@@ -73,7 +73,7 @@ class Broken:
         self.deployment, self.folder = deployment, folder
 
     def deploy(self, rule: Any = None) -> int | None:
-        """Deploy on an empty disk, as a build does; returns the exit status, None for "killed"."""
+        """Deploy on an empty disk, as a build does; return the exit status, None for "killed"."""
         touch(self.deployment.source)
         shutil.rmtree(self.deployment.static_root, ignore_errors=True)
         command, variables = self.contestant.command(self.deployment, self.variant, self.folder)
@@ -92,7 +92,7 @@ class Broken:
         return None if status == -signal.SIGKILL else status
 
     def lost(self, buckets: Buckets) -> str:
-        """What visitors of the running release ask for in vain; "" for nothing.
+        """Return what visitors of the running release can't load; "" for nothing.
 
         Its pages ask for what the manifest names or, of a plain class, for every file.
         """
@@ -108,7 +108,7 @@ class Broken:
         return f"{len(gone)} files of the running site are gone" if gone else ""
 
     def incomplete(self, buckets: Buckets) -> int:
-        """How many files of the second release are missing or have another content."""
+        """Count the files of the second release that are missing or have other content."""
         there = buckets.etags(self.deployment.bucket, LOCATION)
         wanted = self.trees.digests(self.variant, "changed")
         return sum(1 for name, md5 in wanted.items() if there.get(name) != md5)

@@ -27,7 +27,7 @@ class Goal(NamedTuple):
     at_least: bool = False
 
     def row(self, medians: Medians) -> list[str] | None:
-        """A row of the table, if the figure was measured."""
+        """Return a row of the table, if the figure was measured."""
         try:
             value = self.figure(medians)
         except KeyError:
@@ -40,7 +40,7 @@ class Goal(NamedTuple):
 
 
 def goals_table(found: dict[str, Results]) -> str:
-    """The goals, and what was reached."""
+    """Return the table of goals and results."""
     medians = {name: results.medians() for name, results in found.items()}
     rows = [
         row
@@ -192,7 +192,7 @@ def _beyond(figure: str, unit: float) -> Callable[[Medians], float]:
 
 
 def _ours(medians: Medians, figure: str, scenario: str = "") -> list[float]:
-    """A figure of all our deploys, or of those of one scenario."""
+    """Return a figure of all our deploys, or of those of one scenario."""
     found = [
         median.get(figure, 0.0)
         for case, median in medians.items()

@@ -52,11 +52,11 @@ class Lab:
         return self.near._replace(endpoint=self.distance.endpoint)
 
     def folder(self) -> Path:
-        """A new, empty folder."""
+        """Make a new, empty folder."""
         return Path(tempfile.mkdtemp(dir=self.disk))
 
     def results(self, name: str, **circumstances: Any) -> Results:
-        """The results file of a benchmark, for the runs to come."""
+        """Return the results file of a benchmark, for the next runs."""
         return results_of(self.options, name, self.environments, server=self.server,
                           rtt_ms=self.options.rtt, **circumstances)  # fmt: skip
 
@@ -64,7 +64,7 @@ class Lab:
 def results_of(
     options: argparse.Namespace, name: str, environments: dict[str, Path], **circumstances: Any
 ) -> Results:
-    """The results file of a benchmark: among the published ones, or in the work folder."""
+    """Return a benchmark's results file: a published one, or one in the work folder."""
     folder = PUBLISHED if options.publish else options.work / "results"
     results = Results(folder / f"{name}.json")
     found: dict[str, str] = {}
@@ -132,7 +132,7 @@ def measured(
 
 
 def command_line(options: argparse.Namespace) -> str:
-    """The command as it was typed, without what names this machine."""
+    """Return the command as it was typed, without what identifies this machine."""
     words = sys.argv[1:]
     for option in ("--work", "--s3"):
         while option in words:

@@ -31,7 +31,7 @@ class Bench:
     _idle: dict[str, float] = field(default_factory=dict)
 
     def source(self, size: int) -> Path:
-        """A file of ``size`` MB of noise."""
+        """Write a file of ``size`` MB of random bytes."""
         path = self.folder / f"{size}.bin"
         if not path.exists():
             with path.open("wb") as file:
@@ -78,7 +78,7 @@ class Bench:
         yield {**record, "seconds": record["wall"]}
 
     def _prepare(self, task: str, size: int) -> None:
-        """A save finds an empty bucket, because another name costs requests; a read its file."""
+        """Empty the bucket for a save, so that its name is free; put the file for a read."""
         buckets = self.lab.buckets
         if task == "save":
             buckets.clear(self.bucket)

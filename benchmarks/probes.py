@@ -200,7 +200,7 @@ def media(contestant: str, task: str, name: str, path: str) -> dict[str, float]:
 
 
 def signed_url(contestant: str, name: str) -> dict[str, str]:
-    """A media URL that anybody may read."""
+    """Return a media URL that anybody may read."""
     configure(contestant)
     from django.core.files.storage import default_storage
 

@@ -23,7 +23,7 @@ CASES = (
 
 
 def variables_of(access: Access | None, bucket: str, folder: Path) -> dict[str, str]:
-    """The environment of a probe; without ``access``, AWS that nobody reaches."""
+    """Return the environment of a probe; without ``access``, AWS is unreachable."""
     endpoint = {"AWS_S3_ENDPOINT_URL": access.endpoint} if access else {}
     return {
         **clean_environment(folder),

@@ -38,7 +38,7 @@ _LISTING = re.compile(rb"list-type=|prefix=|delimiter=|marker=|max-keys=|encodin
 
 
 def kind_of(method: bytes, path: bytes, query: bytes) -> str:
-    """The kind of a path-style request: PUT, GET and so on of an object; LIST.
+    """Classify a path-style request: PUT, GET and so on of an object, or LIST.
 
     Other requests about a bucket get " bucket" appended to their method.
     """
@@ -61,7 +61,7 @@ class Traffic:
         self.sent = self.received = self.connections = 0
 
     def as_dict(self) -> dict[str, Any]:
-        """The counters; bytes as the client sees them, headers and all."""
+        """Return the counters; bytes as the client sees them, headers included."""
         return {
             "requests": dict(sorted(self.requests.items())),
             "statuses": dict(sorted(self.statuses.items())),

@@ -68,7 +68,7 @@ def _median(runs: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _flat(run: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a run; requests as "PUT", "LIST" and so on, CPU as one."""
+    """Return the numbers of a run; requests by kind, CPU as a sum."""
     numbers = {key: value for key, value in run.items() if isinstance(value, int | float)}
     if "user" in run:
         numbers["cpu"] = run["user"] + run["system"]
@@ -94,7 +94,7 @@ def take_turns(
 
 
 def summary(record: Mapping[str, Any]) -> str:
-    """A record as one line for people."""
+    """Format a record as one line."""
     flat = {**record, **_flat(record)}
     skipped = {"case", "requests", "statuses", "user", "system"}
     return ", ".join(

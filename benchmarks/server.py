@@ -97,7 +97,7 @@ class Buckets:
 def chosen_server(
     url: str | None, title: str, rclone: Path, folder: Path
 ) -> Iterator[tuple[Access, str]]:
-    """The server at ``url``, or one that ``rclone`` (its bin folder) serves from ``folder``.
+    """Yield the server at ``url``, or one that ``rclone`` (its bin folder) runs on ``folder``.
 
     Yields it with what to call it in a report.
     """

@@ -20,12 +20,12 @@ _SECTION = re.compile(r"(<!-- results: begin[^>]*-->\n).*(<!-- results: end -->)
 
 
 def number(value: float) -> str:
-    """Three digits, at most two of them decimals."""
+    """Format a number with three digits, at most two of them decimals."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table: the first column is text, the others stand at the right."""
+    """Return a Markdown table; all columns but the first are right-aligned."""
     lines = [head, ["---", *("--:" for _ in head[1:])], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

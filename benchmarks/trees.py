@@ -52,12 +52,12 @@ class Trees:
         self._digests: dict[tuple[str, str], dict[str, str]] = {}
 
     def source(self, state: str) -> Path:
-        """The folder of the files as a project has them."""
+        """Return the folder of the project's source files."""
         make = self._make_base if state == "base" else self._make_changed
         return self._made(f"source-{state}", make)
 
     def ready(self, variant: str, state: str) -> Path:
-        """The folder of the files as Django deploys them; their modification times are old."""
+        """Return the folder of the files as Django deploys them, with old modification times."""
 
         def make(folder: Path) -> None:
             nowhere = Access("http://127.0.0.1:9", "-", "-")
@@ -70,7 +70,7 @@ class Trees:
         return self._made(f"{variant}-{state}", make)
 
     def digests(self, variant: str, state: str) -> dict[str, str]:
-        """The MD5, S3's ETag, of each file as Django deploys it; computed once."""
+        """Return the MD5 (S3's ETag) of each file as Django deploys it; computed once."""
         if (variant, state) not in self._digests:
             folder = self.ready(variant, state)
             self._digests[variant, state] = {
@@ -80,13 +80,13 @@ class Trees:
         return self._digests[variant, state]
 
     def changed_names(self, variant: str) -> list[str]:
-        """What a deploy of the state "changed" has to send over one of the state "base"."""
+        """Return what a deploy of the state "changed" has to send after one of "base"."""
         base = self.digests(variant, "base")
         changed = self.digests(variant, "changed")
         return [name for name, md5 in changed.items() if base.get(name) != md5]
 
     def facts(self, variant: str, *, changed: bool) -> dict[str, Any]:
-        """Counts of files and bytes; with ``changed``, of what that deploy has to send."""
+        """Count files and bytes; with ``changed``, only what that deploy has to send."""
         folder = self.ready(variant, "base")
         facts = {
             "files": len(self.digests(variant, "base")),

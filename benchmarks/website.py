@@ -61,7 +61,7 @@ _START_SECONDS = 30
 
 
 def contestant(name: str) -> Contestant:
-    """The contestant with a site in its settings, and with its storage for media."""
+    """Return the contestant with a site in its settings, and with its storage for media."""
     media = _MEDIA.format(MEDIA[name]) if name in MEDIA else ""
     usual = CONTESTANTS[name]
     settings = {

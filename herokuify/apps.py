@@ -39,7 +39,7 @@ class HerokuifyConfig(AppConfig):
 
 
 def _require_secret_key() -> None:
-    """Fail at once, and not in the first request, when herokuify.common found no key."""
+    """Fail at startup, not in the first request, when herokuify.common found no key."""
     try:
         _ = settings.SECRET_KEY
     except ConfigurationError:

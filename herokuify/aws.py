@@ -48,18 +48,18 @@ COMPRESS_OFFLINE_MANIFEST_STORAGE = OFFLINE_MANIFEST_STORAGE
 
 
 def bare_host(value: str) -> str:
-    """Check a host, with a port at most."""
+    """Check a host with an optional port."""
     label = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
     if not re.fullmatch(rf"{label}(?:\.{label})*(?::[0-9]{{1,5}})?", value):
-        raise ValueError("a host alone, such as cdn.example.com, without https:// and slashes")
+        raise ValueError("a host name such as cdn.example.com, without https:// or slashes")
     return value
 
 
 def key_prefix(value: str) -> str:
-    """Strip a prefix of keys of slashes at its ends."""
+    """Strip slashes from both ends of a key prefix."""
     parts = [part for part in value.split("/") if part]
     if {".", ".."} & set(parts):
-        raise ValueError("a folder in the bucket, such as my-app, without . and ..")
+        raise ValueError("a folder in the bucket such as my-app, without . or ..")
     return "/".join(parts)
 
 
@@ -82,9 +82,9 @@ PLACEMENT: Mapping[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
 
 VARIABLES = (
     *(env.Variable((name,), "access to S3", secret=True, settings=(name,)) for name in KEYS),
-    env.Variable((TOKEN,), "access to S3 for a while", secret=True, settings=(TOKEN,)),
+    env.Variable((TOKEN,), "temporary access to S3", secret=True, settings=(TOKEN,)),
     *(
-        env.Variable(names, "S3: where the bucket is, and files in it", settings=(setting,))
+        env.Variable(names, "S3: the location of the bucket and its files", settings=(setting,))
         for setting, (names, _) in PLACEMENT.items()
     ),
     env.Variable((AUTO_CREATE,), "S3: create a missing bucket", settings=(AUTO_CREATE,)),
@@ -176,7 +176,7 @@ def _first(given: str | None, usual: str | None) -> str | None:
 
 
 def _read_text(environ: Mapping[str, str]) -> dict[str, str]:
-    """Read the settings that are text, of those that are set."""
+    """Read the text settings that are set."""
     credentials = _read_credentials(environ)
     placement = {
         setting: value
@@ -206,11 +206,11 @@ def _read_text(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_endpoint(name: str, endpoint_url: str | None, bucket: str | None) -> None:
-    """Refuse an address that was copied with the bucket in it."""
+    """Refuse an endpoint that includes the bucket's name."""
     if endpoint_url and bucket and names_bucket(endpoint_url, bucket):
         raise ConfigurationError(
             f"{name} is {endpoint_url!r}, which names the bucket {bucket!r}, and {BUCKET} "
-            "names it again. It must be the service's address alone.",
+            "names it, too. It must be the service's address only.",
             f"heroku config:set {name}=… or, for Amazon S3: heroku config:unset {name}",
         )
 
@@ -225,7 +225,7 @@ def _read_credentials(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _confined(given: Mapping[str, str], plain: Mapping[str, str]) -> dict[str, str]:
-    """Join an add-on's placement and the plain names, which win, inside its AWS_LOCATION."""
+    """Merge an add-on's settings with the plain names, which win, inside its AWS_LOCATION."""
     placement = {**given, **plain}
     root, wish = given.get("AWS_LOCATION"), plain.get("AWS_LOCATION")
     if not root or not wish:
@@ -238,7 +238,7 @@ def _confined(given: Mapping[str, str], plain: Mapping[str, str]) -> dict[str, s
     if public and f"{placement['AWS_LOCATION']}/".startswith(f"{public}/"):
         raise ConfigurationError(
             f"AWS_LOCATION is {wish!r}, which is below {public!r}, where anyone may read: media "
-            "files would be public. Static files go there without it.",
+            "files would be public. Static files go there by default.",
             "heroku config:unset AWS_LOCATION",
         )
     return placement

@@ -24,7 +24,7 @@ def get_cache_config(
     max_connections: int = redis.CONNECTIONS,
     ignore_exceptions: bool = True,
 ) -> dict[str, dict[str, Any]]:
-    """CACHES: ``default`` is the attached add-on or this process's memory, as ``locmem`` is.
+    """Return CACHES: ``default`` is the attached add-on or, like ``locmem``, local memory.
 
     ``variable`` chooses among several (``REDIS_URL``, ``MEMCACHIER_SERVERS``), or names
     another that holds a Redis URL, or the servers of an add-on attached by another name. With

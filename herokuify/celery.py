@@ -40,7 +40,7 @@ def get_celery_config(
     ssl_ca_certs: str | os.PathLike[str] | None = None,
     max_connections: int = redis.CONNECTIONS,
 ) -> dict[str, Any]:
-    """Celery's settings for the attached broker: where it is, TLS, limits and shutdown.
+    """Return Celery's settings for the attached broker: URL, TLS, limits and shutdown.
 
     A RabbitMQ add-on is the broker where one is attached, else Redis, which keeps the results in
     both cases. The Redis server is that of get_cache_config(), chosen by the same arguments;
@@ -108,7 +108,7 @@ def _drop_id(**kwargs: Any) -> None:
 
 
 def _worker(environ: Mapping[str, str]) -> dict[str, Any]:
-    """What every worker wants on a dyno."""
+    """Return the settings that every worker on a dyno needs."""
     return {
         # Celery's own default is one process a processor, of which a small dyno has eight.
         "worker_concurrency": env.read(environ, "WEB_CONCURRENCY", convert=count) or PROCESSES,

@@ -50,15 +50,15 @@ VARIABLES = (
     _variable("SECRET_KEY", "Django signs sessions and forms with it", secret=True),
     _variable(
         "SECRET_KEY_FALLBACKS",
-        "former keys, between commas, whose signatures are still accepted",
+        "former keys, separated by commas, whose signatures are still accepted",
         secret=True,
     ),
     _variable("DEBUG", "true in local development only: error pages show the code"),
     _variable(FORCE_DEBUG, "true permits DEBUG on Heroku", "DEBUG"),
     _variable("SECURE_SSL_REDIRECT", "redirects http to https; true on a dyno"),
-    _variable("SECURE_HSTS_SECONDS", "how long browsers insist on https"),
-    _variable("SECURE_HSTS_INCLUDE_SUBDOMAINS", "they do so for all subdomains"),
-    _variable("SECURE_HSTS_PRELOAD", "and may be built with the domain in their lists"),
+    _variable("SECURE_HSTS_SECONDS", "how long browsers require https"),
+    _variable("SECURE_HSTS_INCLUDE_SUBDOMAINS", "browsers require https for all subdomains, too"),
+    _variable("SECURE_HSTS_PRELOAD", "browsers may add the domain to their preload lists"),
 )
 
 
@@ -83,7 +83,7 @@ class MissingKey(str):
 
     def __bool__(self) -> NoReturn:
         raise ConfigurationError(
-            "SECRET_KEY is not set, and a site needs one that is the same in all its processes.",
+            "SECRET_KEY is not set, and a site needs one that all its processes share.",
             'heroku config:set SECRET_KEY="$(openssl rand -base64 48)", or assign SECRET_KEY '
             "below `from herokuify.common import *`.",
         )
@@ -150,7 +150,7 @@ def _read_debug(environ: Mapping[str, str], stage: Stage) -> bool:
         raise ConfigurationError(
             f"DEBUG is true {f'on {platform.name}' if platform else 'on a deployed site'}, where "
             "its error pages would show the code and the settings to anyone.",
-            "heroku config:unset DEBUG, or, to take that risk for a while: "
+            "heroku config:unset DEBUG, or, to take that risk temporarily: "
             f"heroku config:set {FORCE_DEBUG}=true",
         )
     return debug
@@ -176,8 +176,8 @@ def _read_hsts(environ: Mapping[str, str], *, is_live: bool) -> dict[str, int | 
     )
     if is_live and preload and not (subdomains and age >= PRELOAD_SECONDS):
         raise ConfigurationError(
-            "SECURE_HSTS_PRELOAD is true, but browsers' lists take only domains that insist on "
-            f"https for {PRELOAD_SECONDS} seconds and with all subdomains.",
+            "SECURE_HSTS_PRELOAD is true, but browsers preload only domains that require https "
+            f"for {PRELOAD_SECONDS} seconds, including all subdomains.",
             "heroku config:unset SECURE_HSTS_PRELOAD, or heroku config:set "
             f"SECURE_HSTS_INCLUDE_SUBDOMAINS=true SECURE_HSTS_SECONDS={PRELOAD_SECONDS}",
         )

@@ -59,7 +59,7 @@ class _Connections:
         return get_stage(self.environ)
 
     def read(self, name: str, url: str, *, pooled_by_server: bool = False) -> dict[str, Any]:
-        """Make an entry of the URL that the variable ``name`` holds."""
+        """Return an entry from the URL in the variable ``name``."""
         config = parse(name, url)
         if config["ENGINE"] not in FILE_ENGINES:
             options = {**self.defaults.get("OPTIONS", {}), **config["OPTIONS"]}
@@ -79,11 +79,11 @@ class _Connections:
         return config
 
     def for_file(self) -> dict[str, Any]:
-        """The defaults but OPTIONS, which are the server's."""
+        """Return the defaults without OPTIONS, which are for a server."""
         return {name: value for name, value in self.defaults.items() if name != "OPTIONS"}
 
     def file(self, path: Path) -> dict[str, Any]:
-        """Make an entry of a file, where no variable names a database."""
+        """Return an entry for a file, for when no variable names a database."""
         is_geographic = (self.engine or "").startswith("django.contrib.gis.")
         engine = SPATIALITE if is_geographic else SQLITE
         return {"ENGINE": engine, "NAME": str(path)} | self.for_file()
@@ -140,7 +140,7 @@ def get_db_config(  # noqa: PLR0913 (one keyword a setting, as Django has them)
     followers: bool | Sequence[str] = False,
     **defaults: Any,
 ) -> dict[str, dict[str, Any]]:
-    """DATABASES: ``default`` is what DATABASE_URL names, or SQLite when it is not set.
+    """Return DATABASES: ``default`` is DATABASE_URL's, or SQLite when it is not set.
 
     ``variable`` is read in place of DATABASE_URL and the variables of JawsDB and ClearDB;
     ``databases`` adds aliases, each with the variable that holds its URL. ``engine`` replaces
@@ -181,7 +181,7 @@ def get_db_config(  # noqa: PLR0913 (one keyword a setting, as Django has them)
 def _read_one(
     connections: _Connections, names: Sequence[str], path: Path, *, pooled_by_server: bool = False
 ) -> dict[str, Any]:
-    """Make an entry of the first variable that is set, or of a file where that may be."""
+    """Return an entry from the first variable that is set, or for a file if allowed."""
     for name in names:
         url = env.read(connections.environ, name, secret=True)
         if url is not None:
@@ -197,15 +197,15 @@ def _check_arguments(
 ) -> None:
     if pool and connection_pool_url:
         raise ConfigurationError(
-            "get_db_config() is called with pool and with connection_pool_url, which exclude "
-            "each other.",
+            "get_db_config() is called with pool and connection_pool_url, which are mutually "
+            "exclusive.",
             "Delete one of the arguments.",
         )
     unknown = sorted(defaults.keys() - DEFAULTS)
     if unknown:
         raise ConfigurationError(
-            f"get_db_config() is called with {env.listed(unknown)}, which it does not know.",
-            f"Of Django's settings it takes {env.listed(sorted(DEFAULTS))}; others are assigned "
+            f"get_db_config() is called with {env.listed(unknown)}, which it does not accept.",
+            f"Of Django's settings it accepts {env.listed(sorted(DEFAULTS))}; others are assigned "
             f'afterwards: DATABASES["default"]["{unknown[0]}"] = …',
         )
 
@@ -239,7 +239,7 @@ def _followers(
         word = re.fullmatch(r"(?:HEROKU_POSTGRESQL_)?([A-Z][A-Z0-9_]*)_URL", name)
         if word is None:
             raise ConfigurationError(
-                "get_db_config() is called with followers that are no names of variables.",
+                "get_db_config() is called with followers that are not names of variables.",
                 'It takes followers=["HEROKU_POSTGRESQL_AMBER_URL"], or True.',
             )
         url = env.read(environ, name, secret=True)
@@ -258,12 +258,12 @@ def _followers(
 
 
 def _identity(config: Mapping[str, Any]) -> tuple[str, str, str]:
-    """What tells databases apart: one may be attached under several names and users."""
+    """Return what identifies a database, which may have several names and users."""
     return str(config["HOST"]), str(config["PORT"] or 5432), str(config["NAME"])
 
 
 def _place(config: Mapping[str, Any]) -> tuple[str, str]:
-    """The server and the name: Heroku's pool is another port of the same."""
+    """Return the server and the name; Heroku's pool is another port of the same server."""
     return str(config["HOST"]), str(config["NAME"])
 
 
@@ -289,7 +289,7 @@ def _require_pools() -> None:
 
 
 def _has_pools() -> bool:
-    """Tell whether Django knows psycopg's pool, and it is installed."""
+    """Return whether Django knows psycopg's pool, and it is installed."""
     if find_spec("psycopg_pool") is None:
         return False
     # Asked of Django itself, and only here: the import loads psycopg.
@@ -317,8 +317,6 @@ VARIABLES = (
         "TLS to PostgreSQL, where the URL has no sslmode",
         settings=("DATABASES",),
     ),
-    env.Variable(
-        (SSL_ROOTS,), "libpq: the certificate authorities that PostgreSQL's certificate is of"
-    ),
+    env.Variable((SSL_ROOTS,), "libpq: the certificate authorities for PostgreSQL's certificate"),
     env.Variable((CI_RUN,), "Heroku CI: tests run in the database itself"),
 )

@@ -56,7 +56,7 @@ class Variable:
 STAGE = "HEROKUIFY_STAGE"
 FLY_RELEASE = "RELEASE_COMMAND"
 VARIABLES = (
-    Variable((STAGE,), "the stage, where it can't be told: build, ci, release, dyno or local"),
+    Variable((STAGE,), "the stage, if it can't be detected: build, ci, release, dyno or local"),
     Variable(("DYNO",), "Heroku's name of the dyno: tells a build, a release and a dyno apart"),
     Variable(("PORT",), "where the web dyno listens: tells it from a build"),
     Variable(("SOURCE_VERSION",), "the commit that a build is made of: tells a build"),
@@ -85,7 +85,7 @@ LIVE = frozenset({Stage.RELEASE, Stage.DYNO})  # with the data and for the visit
 
 
 def get_stage(environ: Mapping[str, str]) -> Stage:
-    """Tell a build, CI, the release phase, a running site and local development apart.
+    """Return the stage: build, CI, release phase, running site or local development.
 
     HEROKUIFY_STAGE says it in so many words. Raises ConfigurationError when that is none of
     the stages.
@@ -117,7 +117,7 @@ def explain_stage(environ: Mapping[str, str]) -> tuple[Stage, str]:
 
 
 def _stage_by_process(environ: Mapping[str, str]) -> tuple[Stage, str]:
-    """Tell the stage on Heroku, in CI, and in a build of Scalingo's."""
+    """Return the stage on Heroku, in CI, and in a build on Scalingo."""
     process = _process_type(_text_of(environ, "DYNO"))
     has_port = bool(_text_of(environ, "PORT"))
     # These two first: a config var of the app's own named CI (npm packages obey it) or
@@ -133,7 +133,7 @@ def _stage_by_process(environ: Mapping[str, str]) -> tuple[Stage, str]:
 
 
 def _process_type(dyno: str) -> str:
-    """Take ``web`` from ``web.1`` (Cedar) and from ``web-12a34b56d-e78f9`` (Fir)."""
+    """Return ``web`` from ``web.1`` (Cedar) and ``web-12a34b56d-e78f9`` (Fir)."""
     return dyno.partition(".")[0] if "." in dyno else dyno.rsplit("-", 2)[0]
 
 
@@ -182,7 +182,7 @@ def read(
 def _accepted(
     convert: Callable[[str], object], value: str, error: ValueError, *, secret: bool
 ) -> str:
-    """Say what a converter accepts: in its own words, unless they may hold the value."""
+    """Describe what a converter accepts, unless the text may contain the value."""
     own = str(getattr(convert, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]
     if own or not (secret or value in str(error) or repr(value)[1:-1] in str(error)):
         return str(error)
@@ -190,7 +190,7 @@ def _accepted(
 
 
 def is_set(environ: Mapping[str, str], *names: str) -> bool:
-    """Tell whether any of the variables is set."""
+    """Return whether any of the variables is set."""
     return any(_text_of(environ, name) for name in names)
 
 
@@ -227,7 +227,7 @@ def require_all_or_none(
 
 
 def listed(names: Iterable[str]) -> str:
-    """Write names as prose: ``A``, ``A and B``, ``A, B and C``."""
+    """Format names as prose: ``A``, ``A and B``, ``A, B and C``."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
 
@@ -314,6 +314,6 @@ def _text_of(environ: Mapping[str, str], name: str) -> str:
 
 
 def _shown(value: str) -> str:
-    """Repeat a wrong value for a message, without what may be a password in it."""
+    """Quote a wrong value for a message, without what may be a password."""
     value = re.sub(r"\?.*", "?…", re.sub(r".*@", "…@", value, flags=re.DOTALL), flags=re.DOTALL)
     return repr(value if len(value) <= LONGEST_SHOWN else value[:LONGEST_SHOWN] + "…")

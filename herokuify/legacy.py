@@ -23,7 +23,7 @@ OFFLINE_MANIFEST_STORAGE = "herokuify.storage.offline.OfflineManifestStorage"
 
 
 def django_reads_legacy_settings() -> bool:
-    """Tell whether this Django still obeys STATICFILES_STORAGE and DEFAULT_FILE_STORAGE.
+    """Return whether this Django still obeys STATICFILES_STORAGE and DEFAULT_FILE_STORAGE.
 
     Django 5.1 removed them (its release notes, "Features removed in 5.1"), and ignores them
     silently.
@@ -67,7 +67,7 @@ def apply_legacy_settings() -> None:
 
 
 def follow_overrides(*, setting: str, **kwargs: Any) -> None:
-    """Receiver of ``setting_changed``: tests that override a legacy setting see its effect."""
+    """Receive ``setting_changed``, so that overriding a legacy setting in tests has an effect."""
     if setting in LEGACY_SETTINGS and not django_reads_legacy_settings():
         _forget_storages()
         apply_legacy_settings()
@@ -120,7 +120,7 @@ def explain_ignored(ignored: list[str]) -> tuple[str, str]:
         'Add the line INSTALLED_APPS = ["herokuify", …], above "django.contrib.staticfiles": it '
         "puts them into effect."
     )
-    return f"{message}: it would keep the files on the local disk, without a word.", hint
+    return f"{message}: it would silently keep the files on the local disk.", hint
 
 
 def check_legacy_settings(**_: Any) -> list[CheckMessage]:
@@ -133,15 +133,15 @@ def check_legacy_settings(**_: Any) -> list[CheckMessage]:
 
 
 _MISSING_APP = CheckWarning(
-    'STORAGES["staticfiles"] is a class of herokuify\'s, and "herokuify" is not in INSTALLED_APPS: '
-    "collectstatic is Django's, one request after the other, and no check looks at the settings.",
+    'STORAGES["staticfiles"] is a herokuify class, but "herokuify" is not in INSTALLED_APPS: '
+    "Django's collectstatic runs, which sends one file at a time, and no check reads the settings.",
     hint='Add the line INSTALLED_APPS = ["herokuify", …], above "django.contrib.staticfiles".',
     id="herokuify.W013",
 )
 
 
 def _lacks_app() -> bool:
-    """Tell whether Django's collectstatic would write to a storage of herokuify's."""
+    """Return whether Django's collectstatic would write to a storage of herokuify's."""
     from django.apps import apps
     from django.conf import settings
 

@@ -122,7 +122,7 @@ class BinaryMemcachedCache(BaseMemcachedCache):
         return is_deleted
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
-        """Add to a number, as one step; it never falls below 0. Raises ValueError without it."""
+        """Add to a number, as one step; it never falls below 0. Raise ValueError without it."""
         safe_key = self.make_and_validate_key(key, version=version)
         command = self._cache.incr if delta >= 0 else self._cache.decr
         try:
@@ -158,7 +158,7 @@ class BinaryMemcachedCache(BaseMemcachedCache):
         """Keep the connections: each would cost three round trips at the next request."""
 
     def _require_servers(self, *keys: str) -> bool:
-        """Tell whether all keys' servers are up; one that is down is an error, or left alone."""
+        """Return whether all keys' servers are up; one that is down is an error, or left alone."""
         are_up = True
         for key in keys:
             server = self._cache._get_server(key)  # noqa: SLF001 (nothing public tells it)

@@ -32,7 +32,7 @@ class RequestIdMiddleware(Middleware):
 
 
 def _forget(**kwargs: Any) -> None:
-    """Receiver of ``request_finished``: a thread's next lines belong to no request."""
+    """Receive ``request_finished``: the thread's next log lines belong to no request."""
     logs.request_id.set(None)
 
 

@@ -22,7 +22,7 @@ def get_redis_config(
     variable: str | None = None,
     ssl_ca_certs: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
-    """Where Redis is, with login, TLS and time-out, in the form that a client takes.
+    """Return the URL, TLS and timeouts of Redis, in the form that a client takes.
 
     ``client`` is "redis" (arguments of ``redis.Redis``), "channels" (one of ``hosts``),
     "django-rq" (one of RQ_QUEUES), "huey" (HUEY["connection"]) or "django-redis" (one of CACHES).

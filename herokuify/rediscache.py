@@ -176,11 +176,11 @@ class RedisCache(DjangoRedisCache):
         return dict(self._attempt({}, super().get_many, keys, version)) if keys else {}
 
     def has_key(self, key: str, version: int | None = None) -> bool:
-        """Tell whether the key is there."""
+        """Return whether the key is there."""
         return bool(self._attempt(False, super().has_key, key, version))
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
-        """Add to a number; raises ValueError without it."""
+        """Add to a number; raise ValueError without it."""
         number = self._attempt(None, super().incr, key, delta, version)
         if number is None:
             raise ValueError(f"Key '{key}' not found")
@@ -231,7 +231,7 @@ class RedisCache(DjangoRedisCache):
             if not isinstance(error, exceptions.OutOfMemoryError):
                 _down[self._server] = time.monotonic() + PAUSE
             # No error: AdminEmailHandler would send one mail a pause.
-            logger.warning("%s It counts as an empty cache. %s", problem, hint)
+            logger.warning("%s The cache is treated as empty. %s", problem, hint)
             return missing
 
     def _explain(self, error: Exception) -> tuple[str, str]:
@@ -244,7 +244,7 @@ class RedisCache(DjangoRedisCache):
 
 
 def _is_configuration(error: BaseException) -> bool:
-    """Whether the settings are at fault, and not the server's state."""
+    """Return whether the settings are at fault, and not the server's state."""
     from redis import exceptions
 
     seen: BaseException | None = error

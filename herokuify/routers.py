@@ -95,7 +95,7 @@ class ReplicaRouter:
         return meta.app_label in self.primary_apps or meta.label == settings.AUTH_USER_MODEL
 
     def _has_just_written(self) -> bool:
-        """Asked outside of transactions: one that has written was committed until now."""
+        """Return whether a committed transaction has written; call outside of transactions."""
         last = _written.get()
         if last is None:
             return False

@@ -25,7 +25,7 @@ def get_storages(
     media: str | Mapping[str, Any] = MEDIA,
     static: str | Mapping[str, Any] = STATIC,
 ) -> dict[str, dict[str, Any]]:
-    """STORAGES: uploads and static files on S3 where a bucket is set, else on the local disk.
+    """Return STORAGES: on S3 if a bucket is set, else on the local disk.
 
     ``media`` and ``static`` name other classes on S3, or give more of their entries:
     ``media={"OPTIONS": {"querystring_expire": 600}}``. Without a bucket, a deployed site that has

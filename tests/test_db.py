@@ -105,7 +105,7 @@ def test_name_may_come_from_a_service() -> None:
         ("postgras://me:hunter2@db.example.com/name", "knows no scheme 'postgras'"),
         ("postgres://me:hunter2/x@db.example.com/name", "not percent-encoded"),
         ("postgres://me:hunter2#x@db.example.com/name", "not percent-encoded"),
-        ("postgres://me:hunter2@db.example.com:port/name", "its port is no number"),
+        ("postgres://me:hunter2@db.example.com:port/name", "its port is not a number"),
         ("postgres://me:hunter2@[db.example.com/name", "not percent-encoded"),
         ("postgres://me:hunter2@db.example.com/", "names no database"),
         ("postgres://me:hunter2@db.example.com", "names no database"),
@@ -256,7 +256,7 @@ class TestServerSidePool:
         assert "heroku config:set DATABASE_CONNECTION_POOL_URL=…" in str(e.value)
 
     def test_excludes_psycopgs_own(self) -> None:
-        with pytest.raises(ConfigurationError, match="exclude each other"):
+        with pytest.raises(ConfigurationError, match="mutually exclusive"):
             get_db_config({}, pool=True, connection_pool_url=True)
 
 
@@ -295,7 +295,7 @@ class TestMoreDatabases:
     def test_tls_of_mysql(self, value: str) -> None:
         default = default_of(f"mysql://me@db.example.com/n?ssl-mode={value}")
         assert default["OPTIONS"] == {"ssl_mode": value.upper()}
-        with pytest.raises(ConfigurationError, match="its ssl-mode is none of DISABLED"):
+        with pytest.raises(ConfigurationError, match="its ssl-mode is not one of DISABLED"):
             default_of("mysql://me@db.example.com/n?ssl-mode=perhaps")
 
 

@@ -170,7 +170,7 @@ def test_a_page_with_whitenoise_and_without_its_middleware(build: Callable[..., 
         assert fetch(dyno.port, url)[0] == 404
     found = " ".join(checks(site).split())
     assert "(herokuify.W014)" in found
-    assert "WhiteNoise is installed, and its middleware is missing" in found
+    assert "WhiteNoise is installed, but its middleware is missing" in found
     assert (
         '"whitenoise.middleware.WhiteNoiseMiddleware", below Django\'s SecurityMiddleware' in found
     )

@@ -79,7 +79,7 @@ def test_json_has_the_same(site: Project) -> None:
         "names": ["AWS_S3_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"],
         "set": "AWS_DEFAULT_REGION",
         "secret": False,
-        "needed_by": "S3: where the bucket is, and files in it",
+        "needed_by": "S3: the location of the bucket and its files",
         "setting": "AWS_S3_REGION_NAME",
         "value": "eu-west-1",
     }

@@ -71,7 +71,7 @@ def run(command: Sequence[str | Path], variables: Mapping[str, str] | None = Non
 
 
 def _is_usable(python: Path) -> bool:
-    """Tell whether the environment exists, starts, has pip and is of this Python's version."""
+    """Return whether the environment exists, starts, has pip and is of this Python's version."""
     probe = "import sys, pip; print(*sys.version_info[:2])"
     try:
         answer = subprocess.run(

@@ -108,7 +108,7 @@ def _s3(slug: Slug, url: str | None, log: Path) -> Iterator[dict[str, str]]:
 
 
 def _config_vars(s3: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """What ``heroku config`` would show."""
+    """Return what ``heroku config`` would show."""
     return {
         "ALLOWED_HOSTS": "127.0.0.1",
         "AWS_AUTO_CREATE_BUCKET": "true",

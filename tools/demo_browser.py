@@ -76,7 +76,7 @@ class Browser:
         self._opener = build_opener(ProxyHandler({}), *handlers)
 
     def get(self, url: str, **headers: str) -> Answer:
-        """Fetch what must be there; raises VisitError for any status but 200."""
+        """Fetch what must be there; raise VisitError for any status but 200."""
         answer = self.open(Request(url, headers=headers))
         if answer.status != 200:
             raise VisitError(f"{url} answered {answer.status}: {answer.body[:500]!r}")
@@ -99,7 +99,7 @@ class Browser:
 
 
 def only(found: list[str]) -> str:
-    """Return the one element of a list; raises VisitError when there are more or none."""
+    """Return the one element of a list; raise VisitError when there are more or none."""
     if len(found) != 1:
         raise VisitError(f"expected one, found {found}")
     return found[0]

@@ -57,7 +57,7 @@ class Slug:
         return {name.strip(): shlex.split(command) for name, command in pairs}
 
     def run(self, command: Sequence[str], variables: Mapping[str, str]) -> str:
-        """Run a command to its end, and return what it printed; raises CommandFailedError."""
+        """Run a command to its end, and return what it printed; raise CommandFailedError."""
         result = subprocess.run(
             list(command),
             cwd=self.folder,
@@ -115,7 +115,7 @@ def _wait_for_address(
 
 
 def _answers(address: str) -> bool:
-    """Tell whether a server answers at all, be it with an error."""
+    """Return whether a server answers at all, be it with an error."""
     try:
         build_opener(ProxyHandler({})).open(address, timeout=START_SECONDS).close()
     except HTTPError as error:

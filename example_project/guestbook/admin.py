@@ -18,5 +18,5 @@ class EntryAdmin(admin.ModelAdmin):
 
     @admin.display(description="photo")
     def thumbnail(self, entry: Entry) -> str:
-        """The photo at a size that fits a row."""
+        """Show the photo at a size that fits a row."""
         return format_html('<img src="{}" alt="" height="60" loading="lazy">', entry.photo.url)

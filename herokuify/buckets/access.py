@@ -23,7 +23,7 @@ POLICY_FLAGS = ("BlockPublicPolicy", "RestrictPublicBuckets")
 
 
 def access_steps(current: Current, desired: Desired) -> list[Step]:
-    """All that decides who may read.
+    """Return the steps that decide who may read.
 
     ACLs end when the policy has made them needless: static files that were public by an ACL
     stay so all the time.
@@ -36,7 +36,7 @@ def access_steps(current: Current, desired: Desired) -> list[Step]:
 
 
 def public_access_step(current: Current, desired: Desired) -> Step:
-    """The bucket's own block on public policies: off if static files need one, else on."""
+    """Set the bucket's block on public policies: off if static files need one, else on."""
     name = "block on public policies"
     if current.block is None:
         return unsupported(name)
@@ -47,7 +47,7 @@ def public_access_step(current: Current, desired: Desired) -> Step:
         return step
     reasons = [
         f"! the policy's statement {label(one)} has no effect while RestrictPublicBuckets is on; "
-        f"without it, anyone could {allowed(one)}. Remove the statement, or switch the flag off "
+        f"without it, anyone could {allowed(one)}. Remove the statement, or turn the flag off "
         "yourself."
         for one in exposing_statements(current, desired, of_all=True)
     ]
@@ -62,7 +62,7 @@ def _policy_flags(current: Current, desired: Desired) -> dict[str, bool]:
 
 
 def _is_dormant(current: Current, desired: Desired) -> bool:
-    """Whether lifting the block would put statements into effect that open too much."""
+    """Return whether lifting the block would put statements into effect that open too much."""
     is_restricted = (current.block or {}).get("RestrictPublicBuckets")
     # Ours as well, as it was: the block goes before the new policy comes.
     exposing = exposing_statements(current, desired, of_all=True)
@@ -70,7 +70,7 @@ def _is_dormant(current: Current, desired: Desired) -> bool:
 
 
 def policy_step(current: Current, desired: Desired, *, is_blocked: bool) -> Step:
-    """The policy: our statement for the public locations, beside those of others.
+    """Add the statement for the public locations to the policy; keep other statements.
 
     ``is_blocked`` says that the block on public policies stays.
     """
@@ -98,10 +98,10 @@ def policy_step(current: Current, desired: Desired, *, is_blocked: bool) -> Step
     if [plain(one) for one in ours] == ([plain(statement)] if desired.public else []):
         return Step(name, State.SAME, tuple(lines) or ("= none",))
     if is_blocked:
-        lines.append("! not before the block on public policies is lifted, see there")
+        lines.append("! waits until the block on public policies is lifted, see above")
         return Step(name, State.BLOCKED, tuple(lines))
     if not any(line.startswith(("+", "-")) for line in lines):
-        lines.insert(0, f"+ the statement {PUBLIC_SID} as it must be")
+        lines.insert(0, f"+ the statement {PUBLIC_SID} as required")
     if not desired.public and not others:
         return Step(name, State.CHANGE, tuple(lines), "DeleteBucketPolicy")
     document = {
@@ -114,7 +114,7 @@ def policy_step(current: Current, desired: Desired, *, is_blocked: bool) -> Step
 
 
 def ownership_step(current: Current, desired: Desired, policy: Step) -> Step:
-    """All objects belong to the bucket's owner, and ACLs have no effect.
+    """Make the bucket's owner own all objects, which disables ACLs.
 
     Not without the policy: static files may be public by ACLs.
     """
@@ -125,24 +125,24 @@ def ownership_step(current: Current, desired: Desired, policy: Step) -> Step:
         return Step(name, State.SAME, (f"= {WITHOUT_ACLS}: ACLs are off",))
     if desired.public and policy.state is State.UNSUPPORTED:
         reason = "= left alone: static files may need them, where there are no policies"
-        return Step(name, State.UNSUPPORTED, (f"= {current.ownership}: ACLs count", reason))
+        return Step(name, State.UNSUPPORTED, (f"= {current.ownership}: ACLs are in effect", reason))
     reasons = [
         *(f"! {who}, which S3 refuses without ACLs. Delete it first." for who in desired.acls),
-        *(f"! the bucket's ACL grants {what}, which would end." for what in current.grants),
+        *(f"! the bucket's ACL grants {what}, which would be lost." for what in current.grants),
     ]
     if current.grants:
         hint = f"aws s3api put-bucket-acl --acl private --bucket {desired.bucket}"
         reasons.append(f"! If nobody needs that: {hint}")
     if policy.state is State.BLOCKED:
-        reasons.append("! static files may be public by ACLs: not before the policy, see there")
+        reasons.append("! static files may be public by ACLs: waits for the policy, see above")
     if reasons:
-        return Step(name, State.BLOCKED, (f"= {current.ownership}: ACLs count", *reasons))
+        return Step(name, State.BLOCKED, (f"= {current.ownership}: ACLs are in effect", *reasons))
     return Step(
         name,
         State.CHANGE,
         (
-            f"- {current.ownership}: ACLs count",
-            f"+ {WITHOUT_ACLS}: ACLs are off, those of objects that are there, too",
+            f"- {current.ownership}: ACLs are in effect",
+            f"+ {WITHOUT_ACLS}: ACLs are off, including those of existing objects",
         ),
         "PutBucketOwnershipControls",
         {"OwnershipControls": {"Rules": [{"ObjectOwnership": WITHOUT_ACLS}]}},
@@ -150,7 +150,7 @@ def ownership_step(current: Current, desired: Desired, policy: Step) -> Step:
 
 
 def acls_step(current: Current, ownership: Step, flags: Mapping[str, bool]) -> Step:
-    """The bucket's own block on public ACLs, after ACLs went off.
+    """Set the bucket's block on public ACLs, after ACLs are disabled.
 
     ``flags`` are those of the block by then. Where a service can't switch ACLs off, they stay:
     Ceph 16 refuses each upload while BlockPublicAcls is on, also one without an ACL.
@@ -162,8 +162,8 @@ def acls_step(current: Current, ownership: Step, flags: Mapping[str, bool]) -> S
         return _block(name, flags, {**flags, **dict.fromkeys(ACL_FLAGS, True)}, ACL_FLAGS)
     step = _block(name, flags, flags, ACL_FLAGS)
     if ownership.state is State.UNSUPPORTED:
-        return Step(name, State.SAME, (*step.lines, "= left alone: ACLs count on this service"))
-    return Step(name, State.BLOCKED, (*step.lines, "! not while ACLs count, see ownership"))
+        return Step(name, State.SAME, (*step.lines, "= left alone: this service uses ACLs"))
+    return Step(name, State.BLOCKED, (*step.lines, "! not while ACLs are in effect, see ownership"))
 
 
 def _flags(current: Current) -> dict[str, bool]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def apply(client: S3Client, destination: Destination, desired: Desired) -> list[Step]:
-    """Make the bucket what is desired; return the steps that were done, and those that are blocked.
+    """Apply the plan; return the steps that were done, and those that are blocked.
 
     A change that the service does not know is returned as ``UNSUPPORTED``. Raises S3Error
     at the first other refusal, with what was done before it; another call does the rest.
@@ -39,7 +39,8 @@ def apply(client: S3Client, destination: Destination, desired: Desired) -> list[
     except S3Error as error:
         before = ", ".join(step.name for step in done if step.state is State.CHANGE) or "nothing"
         raise type(error)(
-            f"{error.problem} Done before this, and kept: {before}. Another run does the rest.",
+            f"{error.problem} Completed before the error: {before}. Run the command again for the "
+            "rest.",
             error.hint,
         ) from error.__cause__
     return [*done, *(step for step in steps if step.state is State.BLOCKED)]
@@ -54,5 +55,7 @@ def _carry_out(client: S3Client, destination: Destination, step: Step) -> Step:
                 raise bucket.policy_refused(error, destination) from error
             if not is_unsupported(error):
                 raise
-            return replace(step, state=State.UNSUPPORTED, lines=("= this service has none",))
+            return replace(
+                step, state=State.UNSUPPORTED, lines=("= not supported by this service",)
+            )
     return step

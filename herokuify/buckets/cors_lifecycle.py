@@ -23,7 +23,7 @@ _UNKNOWN = "! the site's hosts are unknown: heroku config:set ALLOWED_HOSTS=…"
 
 
 def cors_step(current: Current, desired: Desired) -> Step:
-    """The rule for the site's origins, beside those of others."""
+    """Add the CORS rule for the site's origins; keep other rules."""
     name = "CORS"
     if current.cors is None:
         return unsupported(name)
@@ -52,7 +52,7 @@ def cors_step(current: Current, desired: Desired) -> Step:
     if len(ours) == 1 and _same_cors(ours[0], rule):
         return Step(name, State.SAME, tuple(lines))
     if not [line for line in lines if line.startswith(("+", "-"))]:
-        lines.insert(0, f"+ herokuify's rule {CORS_ID}, as it must be")
+        lines.insert(0, f"+ herokuify's rule {CORS_ID}, as required")
     rules = {"CORSRules": [*others, rule]}
     return Step(name, State.CHANGE, tuple(lines), "PutBucketCors", {"CORSConfiguration": rules})
 
@@ -70,7 +70,7 @@ def _same_cors(one: _Rule, other: _Rule) -> bool:
 
 
 def lifecycle_step(current: Current, desired: Desired) -> Step:
-    """Rules for the storages' locations, beside those of others.
+    """Add the lifecycle rules for the storages' locations; keep other rules.
 
     Parts of uploads that were never completed cost money and show in no listing.
     """
@@ -109,7 +109,7 @@ def lifecycle_step(current: Current, desired: Desired) -> Step:
 
 
 def desired_rules(desired: Desired) -> list[dict[str, Any]]:
-    """The lifecycle rules for each location, in the shape of ``_shape``."""
+    """Return the lifecycle rules for each location, as ``_shape`` returns them."""
     days = {"DaysAfterInitiation": PENDING_DAYS}
     pending = {
         "Expiration": {"Days": PENDING_DAYS},
@@ -136,7 +136,7 @@ def _rule(name: str, prefix: str, actions: _Rule) -> dict[str, Any]:
 
 
 def _shape(rule: _Rule) -> dict[str, Any]:
-    """A rule with its prefix in one place; whatever else narrows it down stays in Filter."""
+    """Return a rule with its prefix in one place; other conditions stay in Filter."""
     shape = {"ID": "", **rule}
     narrow = dict(shape.pop("Filter", {}))
     shape["Prefix"] = narrow.pop("Prefix", shape.get("Prefix", ""))
@@ -151,7 +151,7 @@ def _of_form(rule: _Rule, *, is_old: bool) -> dict[str, Any]:
 
 
 def _covers(known: _Rule, rule: _Rule) -> bool:
-    """Whether a rule that is there does what the desired one would."""
+    """Return whether a rule that is there does what the desired one would."""
     if known["ID"] == rule["ID"] or "Expiration" in rule:
         return dict(known) == dict(rule)
     days = known.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation")
@@ -170,7 +170,7 @@ def _text(rule: _Rule) -> str:
     state = "" if rule.get("Status") == "Enabled" else " (disabled)"
     if "Expiration" in rule:
         days = rule["Expiration"].get("Days")
-        return f"uploads {where} that no form was sent for are removed after {days} day{state}"
+        return f"uploads {where} that were never submitted are removed after {days} day{state}"
     if "AbortIncompleteMultipartUpload" in rule:
         days = rule["AbortIncompleteMultipartUpload"].get("DaysAfterInitiation")
         return f"incomplete uploads {where} are removed after {days} days{state}"
@@ -179,7 +179,7 @@ def _text(rule: _Rule) -> str:
 
 
 def versioning_step(current: Current, desired: Desired) -> Step | None:
-    """Versions of what is overwritten or deleted, if asked for: never switched off."""
+    """Enable versioning if it's asked for; never disable it."""
     if not desired.options.versioning:
         return None
     name = "versioning"

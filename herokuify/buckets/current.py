@@ -129,7 +129,7 @@ class _Reader:
         self._denied: list[Any] = []
 
     def answer(self, operation: str, unset: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """S3's answer; ``unset`` when nothing of the kind was set; None if it is unknown."""
+        """Return S3's answer: ``unset`` if nothing is set, None if it is unknown."""
         try:
             answer: Any = method_of(self._client, operation)(Bucket=self._destination.bucket)
         except failures() as error:
@@ -147,7 +147,7 @@ class _Reader:
         return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
     def ask(self, operation: str, member: str, unset: Any) -> Any:
-        """A member of S3's answer.
+        """Return a member of S3's answer.
 
         It is missing where a service takes the request for another, as Ceph 16 lists the
         bucket when it is asked for the ownership.
@@ -156,7 +156,7 @@ class _Reader:
         return None if answer is None else answer.get(member)
 
     def check(self) -> None:
-        """Raise S3ConfigurationError for all that was denied."""
+        """Raise S3ConfigurationError for everything that was denied."""
         if self._denied:
             first, *others = [permission_of(error.operation_name) for error in self._denied]
             missing = f"{first} (and {', '.join(others)})" if others else first

@@ -68,7 +68,7 @@ class Desired:
 
 
 def desired_for(storages: Sequence[S3BotoStorage], options: Options) -> Desired:
-    """What these storages, which share a bucket, need of it.
+    """Return what these storages need from the bucket that they share.
 
     Raises ConfigurationError when a storage can't work, or keeps private files where anyone
     may read.
@@ -115,7 +115,7 @@ def _extra_actions(storages: Iterable[S3BotoStorage]) -> tuple[str, ...]:
 
 
 def _sent_by(storage: S3BotoStorage) -> list[dict[str, object]]:
-    """The parameters that a storage's settings add to a PUT: to each one, and to some."""
+    """Return the parameters that a storage's settings add: to every PUT, and to some."""
     acl = {"ACL": storage.default_acl} if storage.default_acl else {}
     rules = storage.header_rules
     everywhere = {**acl, **storage.object_parameters, **rules.everywhere}

@@ -44,13 +44,13 @@ class Result:
     fault: str = ""
 
     def lines(self) -> Iterator[str]:
-        """Each header, as it will be and as it was."""
+        """Yield each header: its new value and its old one."""
         for name, value in self.changes.items():
             yield f"{name}: {_text(name, value)} (was {_text(name, self.before.get(name))})"
 
 
 def media_storages() -> list[tuple[str, S3MediaStorage]]:
-    """The project's storages for uploads, each location once, and where they are named."""
+    """Return the project's upload storages, one for each location, and their names."""
     named = [(one.setting, each) for one, each in s3_storages() if isinstance(each, S3MediaStorage)]
     found = []
     for group in by_bucket(storage for _, storage in named):
@@ -64,7 +64,7 @@ def media_storages() -> list[tuple[str, S3MediaStorage]]:
 
 
 def header_changes(storage: S3MediaStorage, name: str, head: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that a save of today would give this object otherwise.
+    """Return the parameters that differ from those of a save today.
 
     What the settings say nothing of stays as it is.
     """
@@ -125,14 +125,14 @@ def listed_names(
 
 
 def examine(storage: S3MediaStorage, client: S3Client, name: str, *, apply: bool) -> Result | None:
-    """Look at one object, and with ``apply`` change it; None where nothing is to be done.
+    """Compare one object, and with ``apply`` change it; None if nothing differs.
 
     Raises S3Error, but for an object that has gone, or has changed meanwhile.
     """
     try:
         key = storage.key_of(name)
     except SuspiciousFileOperation:
-        return Result(name, fault="no file of this storage can have the name")
+        return Result(name, fault="no file of this storage can have this name")
     bucket = str(storage.bucket_name)
     with translated(storage.destination, key):
         try:
@@ -147,12 +147,14 @@ def examine(storage: S3MediaStorage, client: S3Client, name: str, *, apply: bool
                 return None
             if code_of(error) != "InvalidObjectState":
                 raise
-            return Result(name, fault="it is archived, and must be restored before it is copied")
+            return Result(
+                name, fault="it is archived, and must be restored before it can be copied"
+            )
     return Result(name, changes, {parameter: head.get(parameter) for parameter in changes})
 
 
 def examine_all(storage: S3MediaStorage, *, apply: bool) -> Iterator[Result | None]:
-    """Look at all objects of a storage, several at a time, in bounded memory.
+    """Compare all objects of a storage, several at a time, in bounded memory.
 
     Raises S3ConfigurationError at once: what is forbidden for one is forbidden for all.
     """

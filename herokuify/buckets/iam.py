@@ -30,7 +30,7 @@ _Policy = dict[str, Any]
 
 
 def app_policy(buckets: Sequence[Desired], *, compresses: bool) -> _Policy | None:
-    """For the dynos: uploads. ``compresses``: they write bundles of compressor, too.
+    """Return the dynos' policy: uploads, and with ``compresses`` compressor's bundles.
 
     None where the dynos need no permission at all.
     """
@@ -48,7 +48,7 @@ def app_policy(buckets: Sequence[Desired], *, compresses: bool) -> _Policy | Non
 
 
 def build_policy(buckets: Sequence[Desired]) -> _Policy | None:
-    """For the build and the release phase: static files. None where there are none."""
+    """Return the policy of the build and release phases; None without static files."""
     return _policy(
         statement
         for number, bucket in enumerate(buckets, 1)
@@ -82,7 +82,7 @@ def _files(
     extra: Sequence[str],
     beside: Sequence[str] = (),
 ) -> list[_Policy]:
-    """Statements for the files below the locations; ``beside``: other folders to be listed."""
+    """Return statements for the files below the locations; ``beside``: other folders to list."""
     if not locations:
         return []
     listing: _Policy = {

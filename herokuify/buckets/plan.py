@@ -12,7 +12,7 @@ CREATE = "CreateBucket"
 
 
 def plan(current: Current, desired: Desired) -> list[Step]:
-    """The steps, in the order in which they are carried out."""
+    """Return the steps, in the order in which they are carried out."""
     steps = [
         bucket_step(current, desired),
         *access_steps(current, desired),
@@ -24,7 +24,7 @@ def plan(current: Current, desired: Desired) -> list[Step]:
 
 
 def bucket_step(current: Current, desired: Desired) -> Step:
-    """The bucket itself."""
+    """Return the step that creates the bucket."""
     if current.exists:
         return Step("bucket", State.SAME, ("= it exists",))
     lines = (f"+ {desired.bucket}", "= what the service gives a new bucket will not be done again")
@@ -32,5 +32,5 @@ def bucket_step(current: Current, desired: Desired) -> Step:
 
 
 def changes(steps: list[Step]) -> list[Step]:
-    """The steps that change something."""
+    """Return the steps that change something."""
     return [step for step in steps if step.operation]

@@ -12,7 +12,7 @@ from herokuify.s3.policies import PUBLIC_SID, below
 
 
 def statements_of(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """A policy's statements; one alone may stand without its list."""
+    """Return a policy's statements; a single one need not be in a list."""
     statements = policy.get("Statement", [])
     return [statements] if isinstance(statements, Mapping) else list(statements)
 
@@ -20,7 +20,7 @@ def statements_of(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def exposing_statements(
     current: Current, desired: Desired, *, of_all: bool = False
 ) -> list[Mapping[str, Any]]:
-    """Others' statements, or ``of_all``, that let anyone do more than GET public locations."""
+    """Return others' (``of_all``: all) statements that allow more than GET of public locations."""
     public = below(desired.region, desired.bucket, desired.public)
     return [
         one
@@ -48,33 +48,33 @@ def _is_within(statement: Mapping[str, Any], resources: Sequence[str]) -> bool:
 
 
 def _escaped(resource: str) -> str:
-    """A pattern for fnmatch, which knows brackets, of which policies know nothing."""
+    """Escape brackets for fnmatch: they mean nothing in policies."""
     return resource.replace("[", "[[]")
 
 
 def label(statement: Mapping[str, Any]) -> str:
-    """A statement's name, or what it is about where it has none."""
+    """Return a statement's name, or what it allows if it has no name."""
     if sid := statement.get("Sid"):
         return repr(sid)
     return f"({statement.get('Effect')} {allowed(statement)})"
 
 
 def allowed(statement: Mapping[str, Any]) -> str:
-    """What a statement is about: actions and resources."""
+    """Return what a statement allows: actions and resources."""
     actions = statement.get("Action") or f"all but {statement.get('NotAction')}"
     resources = statement.get("Resource") or f"all but {statement.get('NotResource')}"
     return f"{', '.join(listed(actions))} on {', '.join(listed(resources))}"
 
 
 def listed(value: Any) -> list[str]:
-    """An element of a statement, which may be one text or a list of them."""
+    """Return an element of a statement as a list; it may be a single string."""
     if value is None:
         return []
     return [str(one) for one in value] if isinstance(value, (list, tuple)) else [str(value)]
 
 
 def plain(statement: Mapping[str, Any]) -> dict[str, Any]:
-    """A statement without the freedoms that its grammar has."""
+    """Normalize a statement, so that two ways to write it compare equal."""
     principal = statement.get("Principal")
     return {
         **statement,

@@ -33,7 +33,7 @@ class Step:
     parameters: Mapping[str, Any] = field(default_factory=dict)  # all but the bucket
 
     def as_data(self) -> dict[str, Any]:
-        """The step as JSON has it."""
+        """Return the step as JSON data."""
         return {
             "name": self.name,
             "state": self.state.value,
@@ -43,14 +43,14 @@ class Step:
 
 
 def unsupported(name: str) -> Step:
-    """The step for what the service does not know."""
-    return Step(name, State.UNSUPPORTED, ("= this service has none",))
+    """Return the step for a request that the service doesn't support."""
+    return Step(name, State.UNSUPPORTED, ("= not supported by this service",))
 
 
 def difference(
     current: Iterable[Any], desired: Iterable[Any], text: Callable[[Any], str] = str
 ) -> list[str]:
-    """Lines for what goes, what comes and what is the same."""
+    """Return a diff: lines that are removed, added and unchanged."""
     before, after = [text(item) for item in current], [text(item) for item in desired]
     return [
         *(f"- {line}" for line in before if line not in after),

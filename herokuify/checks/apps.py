@@ -26,9 +26,9 @@ def check_collectstatic(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
         return _check_own_collectstatic(app)
     return [
         CheckWarning(
-            '"herokuify" stands below "django.contrib.staticfiles" in INSTALLED_APPS, so '
-            "collectstatic is Django's: one request after the other, and files deleted before "
-            "they are replaced.",
+            '"herokuify" is below "django.contrib.staticfiles" in INSTALLED_APPS, so '
+            "Django's collectstatic runs: it sends one file at a time, and deletes files before it "
+            "replaces them.",
             hint='Move "herokuify" above "django.contrib.staticfiles".',
             id="herokuify.W001",
         )
@@ -42,9 +42,9 @@ def _check_own_collectstatic(app: Any) -> list[CheckMessage]:
         return []
     return [
         CheckWarning(
-            f"collectstatic is {kind.__module__}.{kind.__qualname__}, which hides that of "
-            "herokuify: one request after the other, the manifest not last, and files deleted "
-            "before they are replaced.",
+            f"collectstatic is {kind.__module__}.{kind.__qualname__}, which hides "
+            "herokuify's: it sends one file at a time, the manifest not last, and deletes files "
+            "before it replaces them.",
             hint=f"Derive it from {_COMMAND}.Command, or move "
             f'"herokuify" above {command.__module__.partition(".management.")[0]!r} in '
             "INSTALLED_APPS.",
@@ -62,8 +62,9 @@ def check_compress(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         return []
     return [
         CheckWarning(
-            '"herokuify" stands below "compressor" in INSTALLED_APPS, so compress is '
-            "compressor's: it runs no checks, and reports success when a template fails.",
+            '"herokuify" is below "compressor" in INSTALLED_APPS, so '
+            "compressor's compress runs: it checks nothing, and reports success when a template "
+            "fails.",
             hint='Move "herokuify" above "compressor".',
             id="herokuify.W002",
         )

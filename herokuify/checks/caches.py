@@ -36,17 +36,18 @@ def check_sessions(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     if not _backend(alias).startswith(LOCAL):
         return []
     fate = (
-        "a visitor who logs in with one process is unknown to the next, and a restart loses all"
+        "a visitor who logs in to one process is unknown to the others, and a restart loses all "
+        "sessions"
         if engine.endswith(".cache")
-        else "a visitor who logs out with one process stays logged in with the others"
+        else "a visitor who logs out of one process stays logged in to the others"
     )
     return [
         error(
-            f'Sessions are kept in CACHES["{alias}"] (SESSION_ENGINE is {engine}), which is the '
-            f"memory of each process: {fate}.",
+            f'Sessions are kept in CACHES["{alias}"] (SESSION_ENGINE is {engine}), which is '
+            f"local to each process: {fate}.",
             hint="heroku addons:create heroku-redis:mini, and in settings.py: CACHES = "
-            "herokuify.get_cache_config(). Or delete SESSION_ENGINE: sessions are in the database "
-            "then.",
+            "herokuify.get_cache_config(). Or delete SESSION_ENGINE, to keep sessions in the "
+            "database.",
             id="herokuify.E016",
         )
     ]
@@ -61,8 +62,7 @@ def check_options(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.E017: django-redis with the options of another backend, which it drops."""
     return unique(
         error(
-            f'CACHES["{alias}"] is {backend}, which drops {env.listed(lost)} in OPTIONS without '
-            "a word.",
+            f'CACHES["{alias}"] is {backend}, which ignores {env.listed(lost)} in OPTIONS.',
             hint="In settings.py: from herokuify.redis import get_redis_config and "
             f'CACHES["{alias}"] = get_redis_config("django-redis"), or leave BACKEND as '
             "get_cache_config() has set it.",

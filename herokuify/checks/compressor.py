@@ -25,13 +25,13 @@ CACHED = "herokuify.storage.CachedS3ManifestStaticStorage"
 
 
 def is_enabled() -> bool:
-    """Whether pages get bundles; compressor's default is not in DEBUG."""
+    """Return whether pages get bundles; compressor's default is not in DEBUG."""
     is_on = getattr(settings, "COMPRESS_ENABLED", not settings.DEBUG)
     return apps.is_installed("compressor") and bool(is_on)
 
 
 def is_offline() -> bool:
-    """Whether the bundles are made by `compress` alone."""
+    """Return whether the bundles are made by `compress` alone."""
     return is_enabled() and bool(getattr(settings, "COMPRESS_OFFLINE", False))
 
 
@@ -63,8 +63,8 @@ def check_sources(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     return [
         error(
             f"{static.setting} is {static.kind.__name__}, which keeps no local copies, and "
-            "django-compressor finds the sources of its bundles by their hashed names on the "
-            "local disk alone.",
+            "django-compressor looks for the hashed sources of its bundles only on the local "
+            "disk.",
             hint=f'{static.setting} = {{"BACKEND": "{CACHED}"}}',
             id="herokuify.E006",
         )
@@ -85,7 +85,8 @@ def check_bundles(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     elif is_offline() and _is_uncached(bundles):
         fault = (
             f"COMPRESS_STORAGE is {name}, which keeps no local copies: with COMPRESS_OFFLINE the "
-            "slug must have the bundles, for collectstatic to publish them where it is promoted to"
+            "slug must contain the bundles, so that collectstatic can publish them after a "
+            "promotion"
         )
     else:
         return []
@@ -114,9 +115,9 @@ def check_url(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     return [
         error(
             f"COMPRESS_URL is {shown!r}, but {bundles.kind.__name__} serves the bundles from "
-            f"{base_url!r}. What they refer to would not be found, and the offline manifest would "
-            "name this app's bucket wherever the slug is promoted to.",
-            hint="Delete COMPRESS_URL from the settings: it is STATIC_URL then.",
+            f"{base_url!r}. Files that they refer to would not be found, and the offline manifest "
+            "would name this app's bucket after a promotion.",
+            hint="Delete COMPRESS_URL from the settings: it defaults to STATIC_URL.",
             id="herokuify.E008",
         )
     ]
@@ -128,7 +129,7 @@ def _on_s3(alias: str) -> Registered | None:
 
 
 def _static() -> Registered | None:
-    """The storage for static files, if it is one of herokuify's for them."""
+    """Return the storage for static files if it is one of herokuify's."""
     one = _on_s3(STATICFILES_STORAGE_ALIAS)
     return one if one is not None and getattr(one.kind, "public", False) else None
 

@@ -29,9 +29,9 @@ def check_pools(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     names = ", ".join(f"DATABASES[{alias!r}]" for alias in aliases)
     return [
         CheckWarning(
-            f"The site is served over ASGI, where each request takes a connection of its own, and "
-            f"{names} has no pool: as many visitors at once as the plan allows connections "
-            "(essential-0: 20) make pages fail.",
+            f"The site is served over ASGI, where each request opens its own connection, and "
+            f"{names} has no pool: pages fail when concurrent requests exceed the plan's "
+            "connection limit (essential-0: 20).",
             hint='pip install "psycopg[binary,pool]" (Django 5.1 or later), and in settings.py: '
             "DATABASES = herokuify.get_db_config()",
             id="herokuify.W015",
@@ -40,7 +40,7 @@ def check_pools(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _serves_asgi() -> bool:
-    """Whether settings or Procfile say so: the check runs in a process of another kind."""
+    """Return whether settings or Procfile say so: the check runs in a process of another kind."""
     if getattr(settings, "ASGI_APPLICATION", None):  # Channels' and Daphne's
         return True
     try:
@@ -51,7 +51,7 @@ def _serves_asgi() -> bool:
 
 
 def _is_unbounded(config: dict[str, Any]) -> bool:
-    """Whether a database is PostgreSQL without a pool of Django's or of the server's."""
+    """Return whether a database is PostgreSQL without a pool of Django's or of the server's."""
     if not config["ENGINE"].endswith((".postgresql", ".postgis")):
         return False
     if config["OPTIONS"].get("pool") or config.get("DISABLE_SERVER_SIDE_CURSORS"):

@@ -38,7 +38,7 @@ def check_static(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     return [
         CheckWarning(
             f"{path} does not exist, and without it every page with a static file fails: "
-            "collectstatic has not run in the build, which is what dynos start from.",
+            "collectstatic did not run in the build that dynos start from.",
             hint="heroku config:unset DISABLE_COLLECTSTATIC, and deploy again.",
             id="herokuify.W008",
         )
@@ -60,7 +60,7 @@ def check_offline(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     return [
         CheckWarning(
             f"{path} does not exist, and with COMPRESS_OFFLINE every page with a bundle fails: "
-            "compress has not run in the build, which is what dynos start from.",
+            "compress did not run in the build that dynos start from.",
             hint="Run `python manage.py compress` in bin/post_compile, or set HEROKUIFY_COMPRESS "
             "= True in the settings, and deploy again.",
             id="herokuify.W009",

@@ -50,9 +50,9 @@ def check_overwriting(app_configs: Any = None, **kwargs: Any) -> list[CheckMessa
         setting = "AWS_S3_FILE_OVERWRITE" if is_set else "file_overwrite"
         found.append(
             CheckWarning(
-                f"{setting} is true for {one.setting}: an upload replaces another one that has "
-                "the same name.",
-                hint=f"Delete {setting}: a name that is taken gets another ending then.",
+                f"{setting} is true for {one.setting}: an upload replaces another one with the "
+                "same name.",
+                hint=f"Delete {setting}: a name that is taken then gets a suffix.",
                 id="herokuify.W004",
             )
         )
@@ -68,7 +68,7 @@ def check_publicity(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
     for one, storage in private:
         faults = {
             setting: f"{setting} gives the files of {one.setting} the ACL {acl!r}, so that "
-            "strangers may read them"
+            "anyone may read them"
             for setting, acl in acls(storage)
             if opens(acl)
         }
@@ -86,7 +86,7 @@ def check_publicity(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
         found += [
             CheckWarning(
                 f"{text}.",
-                hint=f"Delete {setting}, if these files are not meant for everybody.",
+                hint=f"Delete {setting}, if these files are not meant to be public.",
                 id="herokuify.W005",
             )
             for setting, text in faults.items()
@@ -126,8 +126,8 @@ def check_disk(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         CheckWarning(
-            f"The files of {kept} lie on the dyno's disk, which no other dyno sees and which is "
-            "emptied at every restart, once a day at least.",
+            f"The files of {kept} are on the dyno's disk, which no other dyno sees and which is "
+            "erased at every restart, at least once a day.",
             hint='heroku addons:create bucketeer, and in settings.py: STORAGES["default"] = '
             '{"BACKEND": "herokuify.storage.S3MediaStorage"}',
             id="herokuify.W011",
@@ -136,7 +136,7 @@ def check_disk(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _fields_on_disk() -> Iterator[str]:
-    """The models' fields whose files lie on the local disk."""
+    """Return the models' fields whose files are on the local disk."""
     for model in apps.get_models():
         for field in model._meta.local_fields:  # noqa: SLF001  (public)
             if isinstance(field, FileField):

@@ -18,7 +18,7 @@ class CheckWarning(DjangoWarning):
 
 
 def error(message: str, *, hint: str, id: str) -> CheckMessage:  # noqa: A002  (Django's name)
-    """An error whose text holds ImproperlyConfigured.
+    """Return an error with the text of an ImproperlyConfigured.
 
     Heroku's buildpack looks for the word in the log of a failed collectstatic, and Django's
     SystemCheckError lacks it (heroku-buildpack-python, ``bin/steps/collectstatic``).
@@ -29,5 +29,5 @@ def error(message: str, *, hint: str, id: str) -> CheckMessage:  # noqa: A002  (
 
 
 def unique(messages: Iterable[CheckMessage]) -> list[CheckMessage]:
-    """Each text once: several storages often share one fault."""
+    """Return each text once: storages often share a fault."""
     return list({message.msg: message for message in messages}.values())

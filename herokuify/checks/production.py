@@ -29,7 +29,7 @@ def check_debug(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         return []
     hint = (
         "In settings.py: DEBUG = False, or from herokuify.common import *, which reads the "
-        f"variable DEBUG. To take the risk for a while: heroku config:set {FORCE_DEBUG}=true"
+        f"variable DEBUG. To take the risk temporarily: heroku config:set {FORCE_DEBUG}=true"
     )
     platform = env.get_platform(os.environ)
     message = (
@@ -55,13 +55,13 @@ def check_hosts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     if env.get_platform(os.environ) not in {None, HEROKU}:
         hint = env.config_set(["ALLOWED_HOSTS"], os.environ)
     if not settings.ALLOWED_HOSTS:
-        message = "ALLOWED_HOSTS is empty, so that every request is answered with 400."
+        message = "ALLOWED_HOSTS is empty, so every request gets a 400 response."
     elif "*" in settings.ALLOWED_HOSTS:
-        message = 'ALLOWED_HOSTS has "*": the links that the site makes can name any host.'
+        message = 'ALLOWED_HOSTS has "*": links that the site generates can name any host.'
     elif _is_review_app_without_domain():
         message = (
             f"ALLOWED_HOSTS is {env.listed(settings.ALLOWED_HOSTS)}, and this is a review app, "
-            "whose own domain is not among them: every request to it is answered with 400."
+            "whose own domain is not among them: every request to it gets a 400 response."
         )
         hint = (
             'In app.json, below "environments", "review", "env": "ALLOWED_HOSTS": ".herokuapp.com"'
@@ -72,7 +72,7 @@ def check_hosts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _is_review_app_without_domain() -> bool:
-    """Tell a review app on Heroku, whose domain has a random part, that answers for no such one."""
+    """Return whether a review app's random domain on Heroku isn't in ALLOWED_HOSTS."""
     return env.is_set(os.environ, "HEROKU_PARENT_APP_NAME") and not any(
         name.endswith(".herokuapp.com") for name in settings.ALLOWED_HOSTS
     )
@@ -92,7 +92,7 @@ def check_secret_key(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
     elif text.startswith(INSECURE):
         message = (
             f'SECRET_KEY begins with "{INSECURE}", as startproject writes it into the code: '
-            "whoever reads the code can forge sessions."
+            "anyone who reads the code can forge sessions."
         )
     else:
         return []
@@ -119,7 +119,7 @@ def check_static_files(app_configs: Any = None, **kwargs: Any) -> list[CheckMess
     is_served = any(name in path.lower() for path in settings.MIDDLEWARE for name in SERVERS)
     if not is_on_disk or is_served or urlsplit(str(settings.STATIC_URL)).netloc:
         return []
-    fault = "nothing is known to serve them without DEBUG"
+    fault = "nothing appears to serve them without DEBUG"
     whitenoise = "whitenoise.middleware.WhiteNoiseMiddleware"
     hint = (
         "Set a bucket, and in settings.py: STORAGES = herokuify.get_storages() and STATIC_URL = "
@@ -127,12 +127,12 @@ def check_static_files(app_configs: Any = None, **kwargs: Any) -> list[CheckMess
         "MIDDLEWARE."
     )
     if static is not None and static.kind.__module__.startswith("whitenoise."):
-        fault = "WhiteNoise is installed, and its middleware is missing"
+        fault = "WhiteNoise is installed, but its middleware is missing"
         hint = f'Add to MIDDLEWARE: "{whitenoise}", below Django\'s SecurityMiddleware.'
     return [
         CheckWarning(
-            f"Static files lie on the local disk, and {fault}: the pages of the admin have no CSS.",
-            hint=f"{hint} Where a server in front does it: "
+            f"Static files are on the local disk, and {fault}: the pages of the admin have no CSS.",
+            hint=f"{hint} If a server in front of Django serves them: "
             'SILENCED_SYSTEM_CHECKS = ["herokuify.W014"]',
             id="herokuify.W014",
         )

@@ -33,7 +33,7 @@ def check_signing(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             messages.append(
                 CheckWarning(
                     f"{one.setting} is {one.kind.__name__}, which signs the URLs of static files: "
-                    "they end after a while, and with them stored pages and bundles.",
+                    "these URLs expire, which breaks cached pages and bundles.",
                     hint=f'Name "herokuify.storage.CachedS3ManifestStaticStorage" in {one.setting}'
                     ": its URLs are STATIC_URL and the name.",
                     id="herokuify.W003",
@@ -43,13 +43,13 @@ def check_signing(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _may_sign_urls(kind: type) -> bool:
-    """Whether a class, one of django-storages' perhaps, signs URLs when the settings say so."""
+    """Return whether a class, perhaps one of django-storages', can be told to sign URLs."""
     djangos = getattr(sys.modules.get("storages.backends.s3"), "S3Storage", S3BotoStorage)
     return issubclass(kind, (S3BotoStorage, djangos)) and not issubclass(kind, S3StaticStorage)
 
 
 def signs_urls(storage: Any) -> bool:
-    """Whether a storage, django-storages' perhaps, gives signed URLs."""
+    """Return whether a storage, django-storages' perhaps, gives signed URLs."""
     # A custom domain's URLs are unsigned without CloudFront's key.
     is_unsigned_domain = storage.custom_domain and not storage.cloudfront_signer
     return bool(storage.querystring_auth) and not is_unsigned_domain
@@ -67,7 +67,7 @@ def check_root(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     while not os.path.exists(nearest):  # noqa: PTH110  (which raises for folders not readable)
         nearest = nearest.parent
     if not nearest.is_dir():
-        fault = f"{nearest} is no folder"
+        fault = f"{nearest} is not a folder"
     elif not _is_writable(nearest):
         fault = f"{nearest} is read-only for the user who runs this"
     else:
@@ -75,14 +75,14 @@ def check_root(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     return [
         error(
             f"Static files can't be written to STATIC_ROOT ({root}): {fault}.",
-            hint='Name a folder in the project: STATIC_ROOT = BASE_DIR / "staticfiles"',
+            hint='Choose a folder in the project: STATIC_ROOT = BASE_DIR / "staticfiles"',
             id="herokuify.E005",
         )
     ]
 
 
 def _is_written() -> bool:
-    """Whether collectstatic, or compress, writes below STATIC_ROOT."""
+    """Return whether collectstatic, or compress, writes below STATIC_ROOT."""
     from django.contrib.staticfiles.storage import StaticFilesStorage
 
     kinds: list[type] = [StaticFilesStorage]

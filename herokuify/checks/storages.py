@@ -70,7 +70,7 @@ def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
                 _exposed(
                     f"{one.setting} keeps private files under {storage.location!r} of the bucket "
                     f"{storage.bucket_name!r}, {public}, so anyone may read them.",
-                    "Give the storages locations apart, such as 'media' and 'static': "
+                    "Give the storages separate locations, such as 'media' and 'static': "
                     f"delete the location of {one.setting}, or name another.",
                 )
             )
@@ -111,7 +111,7 @@ def check_public_locations(app_configs: Any = None, **kwargs: Any) -> list[Check
             f"{storage.bucket_name!r}, and {other.setting} keeps static files under "
             f"{built.location!r}: an upload could be taken for a static file, and collectstatic "
             "could replace an upload.",
-            hint="Give the storages locations apart, such as 'public-media' and 'static': "
+            hint="Give the storages separate locations, such as 'public-media' and 'static': "
             f"delete the location of {one.setting}, or name another.",
             id="herokuify.E014",
         )
@@ -133,7 +133,7 @@ def check_private_around(app_configs: Any = None, **kwargs: Any) -> list[CheckMe
             f"{other.setting} keeps public files under {public.location!r}, inside the location "
             f"{storage.location!r} of {one.setting}, in the bucket {storage.bucket_name!r}: a "
             "private file whose name begins like that can be read by anyone.",
-            hint="Give the storages locations apart, such as 'media' and 'public-media'.",
+            hint="Give the storages separate locations, such as 'media' and 'public-media'.",
             id="herokuify.W017",
         )
         for one, storage in made
@@ -150,7 +150,7 @@ def check_private_around(app_configs: Any = None, **kwargs: Any) -> list[CheckMe
 
 
 def is_public_media(storage: Any) -> bool:
-    """Whether a storage is for uploads that anyone may read."""
+    """Return whether a storage is for uploads that anyone may read."""
     return bool(storage.public) and isinstance(storage, S3MediaStorage)
 
 
@@ -171,8 +171,8 @@ def check_acls(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
                 continue
             found.append(
                 CheckWarning(
-                    f"{setting} gives objects the ACL {acl!r}, which buckets at Amazon that were "
-                    "made since April 2023 refuse (AccessControlListNotSupported).",
+                    f"{setting} gives objects the ACL {acl!r}, which Amazon S3 buckets created "
+                    "since April 2023 refuse (AccessControlListNotSupported).",
                     hint=f"Delete {setting}, or the ACL in it: a bucket policy makes static files "
                     "public, and media files stay private.",
                     id="herokuify.W006",

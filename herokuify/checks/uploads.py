@@ -30,7 +30,7 @@ def _is_used() -> bool:
 
 
 def _direct() -> Iterator[Rule]:
-    """The rules that can work; the other checks report the others."""
+    """Return the rules that can work; other checks report the others."""
     try:
         for name in names():
             try:
@@ -75,7 +75,7 @@ def check_parts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             (f'"{MIDDLEWARE}" is not in MIDDLEWARE', f'MIDDLEWARE = [..., "{MIDDLEWARE}"]')
         )
     if not _has_urls():
-        lacking.append(("no URL leads to herokuify.uploads.urls", f"In urls.py: {URLS}"))
+        lacking.append(("no URL pattern includes herokuify.uploads.urls", f"In urls.py: {URLS}"))
     return [
         error(
             f"{SETTING} is set, and {problem}: nothing is uploaded directly.",
@@ -111,9 +111,10 @@ def check_pending(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             public = f"in the public location {around!r}" if around else "and all of it is public"
             found.append(
                 error(
-                    f"Direct uploads wait under {pending!r} of the bucket "
+                    f"Direct uploads are kept under {pending!r} of the bucket "
                     f"{rule.storage.bucket_name!r}, {public}, so anyone may read them.",
-                    hint="Give the static storage a location apart, such as 'static': delete its "
+                    hint="Give the static storage a separate location, such as 'static': delete "
+                    "its "
                     "location, or AWS_PUBLIC_LOCATION.",
                     id="herokuify.E018",
                 )
@@ -137,7 +138,8 @@ def check_policy(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         if base and not any(_lets(source, parts.scheme, parts.netloc) for source in sources):
             found.append(
                 CheckWarning(
-                    f"SECURE_CSP keeps browsers from uploading to {parts.scheme}://{parts.netloc}: "
+                    f"SECURE_CSP prevents browsers from uploading to "
+                    f"{parts.scheme}://{parts.netloc}: "
                     "its connect-src lacks it.",
                     hint="In settings.py: SECURE_CSP = get_csp(STATIC_URL, MEDIA_URL), or "
                     f'SECURE_CSP["connect-src"] = ["\'self\'", "{parts.scheme}://{parts.netloc}"]',
@@ -148,7 +150,7 @@ def check_policy(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _lets(source: str, scheme: str, host: str) -> bool:
-    """Whether a source of a policy has a host (CSP Level 3, "Matching")."""
+    """Return whether a source of a policy has a host (CSP Level 3, "Matching")."""
     source_scheme, mark, source_host = source.rpartition("://")
     if source in {"*", f"{scheme}:"}:
         return True
@@ -166,8 +168,9 @@ def check_cors(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         return []
     return unique(
         CheckWarning(
-            f"The bucket {rule.storage.bucket_name!r} is Cloudcube's, whose CORS rules nobody but "
-            "Cloudcube can set: browsers may not upload there, and send small files with the form.",
+            f"The bucket {rule.storage.bucket_name!r} belongs to Cloudcube, and only Cloudcube "
+            "can set its CORS rules: browsers can't upload there, and send small files with the "
+            "form.",
             hint="heroku addons:create bucketeer, or another bucket of your own.",
             id="herokuify.W019",
         )

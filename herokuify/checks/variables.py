@@ -106,7 +106,7 @@ def check_order(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             found.append(
                 error(
                     f"{env.listed(late)} {verb} set after {fragment} was imported, which reads "
-                    "the environment once: the settings are made without.",
+                    "the environment once: the settings ignore them.",
                     hint="Load the .env file at the top of the settings file, above "
                     f"`from {fragment} import *`.",
                     id="herokuify.E011",
@@ -148,8 +148,9 @@ def check_endpoint(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         ]
     return [
         error(
-            f"{name} holds a user and a password, which S3 has no use for; addresses are shown.",
-            hint=f'In settings.py: {_setting(name)} = "https://…" without what stands before the '
+            f"{name} contains a user and a password, which S3 doesn't use, and addresses are not "
+            "secret.",
+            hint=f'In settings.py: {_setting(name)} = "https://…" without what is before the '
             f"@; the access key is {env.listed(KEYS)}.",
             id="herokuify.E012",
         )

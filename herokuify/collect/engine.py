@@ -90,7 +90,7 @@ class Collection:
         return key in self._files
 
     def add(self, file: LocalFile) -> None:
-        """Take a file of the release; the first one of a key counts."""
+        """Add a file of the release; the first one of a key wins."""
         if file.key in self._files:
             return
         self._files[intern(file.key)] = Entry("", file.content.digest, file.fingerprint)
@@ -191,7 +191,7 @@ class Collection:
         self.outcome.requests += self._remote.requests
 
     def _confirm(self) -> None:
-        """See to it that all that a manifest names is there, and can be read by visitors."""
+        """Ensure that everything in the manifest exists, and that visitors can read it."""
         found = self._remote
         # Where nothing was sent, an earlier run has asked: else the index would not know it.
         if self._target.confirm_public is not None and self._sent is not None:
@@ -211,7 +211,7 @@ class Collection:
             self._look_again()
 
     def _look_again(self) -> None:
-        """Notice other runs; raises VanishedError when they have removed what this one needs."""
+        """Detect other runs; raise VanishedError if they removed what this one needs."""
         found, key = self._remote, self._target.index_key
         self.outcome.requests += 1
         index = self._ask(lambda: remote.look(self._client, self._bucket, key, found.etag))
@@ -231,7 +231,7 @@ class Collection:
         self._remote = replace(again, requests=self._remote.requests)
 
     def prune_and_save_index(self) -> None:
-        """Remove what the options name, then remember the release in the index.
+        """Remove what the options select, then record the release in the index.
 
         Nothing is removed that another run has put into force meanwhile. Raises VanishedError
         when another run has removed what this one needs.
@@ -261,7 +261,7 @@ class Collection:
             raise RemoveError(refused)
 
     def _may_remove(self, now: int) -> bool:
-        """Tell other runs that objects will go, and whether none has spoken since."""
+        """Announce the removal to other runs; return whether none has interfered."""
         etag = self._save(
             self._next_index(now), replaces=self._remote.etag, removing=secrets.token_hex(8)
         )
@@ -274,7 +274,7 @@ class Collection:
             # In this order: of two runs, at least one notices the other.
             if not self._ask(lambda: remote.look(self._client, self._bucket, key, etag)):
                 return True
-        self.outcome.kept_because = "another collectstatic is at work"
+        self.outcome.kept_because = "another collectstatic is running"
         return False
 
     def _names(self, keys: Iterable[str]) -> list[str]:
@@ -289,7 +289,7 @@ class Collection:
     def _save(
         self, entries: Mapping[str, Entry], *, replaces: str | None = None, removing: str = ""
     ) -> str | None:
-        """Store the index; returns its ETag, "" where that did not succeed.
+        """Store the index; return its ETag, "" where that did not succeed.
 
         None when it is another one already than the one to be replaced.
         """
@@ -316,14 +316,14 @@ class Collection:
         is_asked = self._options.clear or self._options.prune_days is not None
         if is_asked and found.is_index_lost:
             self.outcome.kept_because = (
-                f"the index s3://{self._bucket}/{self._target.index_key} is missing or empty, and "
-                "without it nobody knows what collectstatic has sent; what is there now stays "
-                "until somebody removes it by hand"
+                f"the index s3://{self._bucket}/{self._target.index_key} is missing or empty, so "
+                "it's unknown what collectstatic has sent; existing files stay until you "
+                "remove them manually"
             )
         return sorted(keys)
 
     def _remove(self, keys: Sequence[str]) -> dict[str, str]:
-        """Remove objects; returns S3's codes for those that it has refused to remove."""
+        """Remove objects; return the error codes of those that S3 refused to remove."""
         refused: dict[str, str] = {}
         for start in range(0, len(keys), DELETE_AT_ONCE):
             some = keys[start : start + DELETE_AT_ONCE]

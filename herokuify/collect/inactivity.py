@@ -20,7 +20,7 @@ class InactivityError(S3Error):
     """S3 has not answered, though it had time enough."""
 
     def __init__(self) -> None:
-        super().__init__(f"S3 has not answered for {TIMEOUT:.0f} s.", "Try again.")
+        super().__init__(f"S3 has not responded for {TIMEOUT:.0f} s.", "Try again.")
 
     def __reduce__(self) -> tuple[type[InactivityError], tuple[()]]:
         return type(self), ()
@@ -33,7 +33,7 @@ class InactivityTimeout:
         self._since = time.monotonic()
 
     def reset(self) -> None:
-        """Start anew: S3 was heard, or has just been asked."""
+        """Restart the timer: a request was sent, or S3 has responded."""
         self._since = time.monotonic()
 
     @property
@@ -42,7 +42,7 @@ class InactivityTimeout:
         return time.monotonic() - self._since > TIMEOUT
 
     def wait(self, future: Future[ResultT]) -> ResultT:
-        """Return the future's result; raises InactivityError after too long a silence."""
+        """Return the future's result; raise InactivityError if nothing happens for too long."""
         while not future.done():
             if self.is_over:
                 raise InactivityError

@@ -31,7 +31,7 @@ _DAMAGE = (
 
 
 def index_key(location: str) -> str:
-    """Where collectstatic keeps its index of a location, which has no slash at its end.
+    """Return the key of collectstatic's index for a location without a trailing slash.
 
     Beside the location: whoever may read static files can't read it.
     """
@@ -52,7 +52,7 @@ class Entry(NamedTuple):
     owner: str = ""
 
     def is_of(self, owner: str) -> bool:
-        """Whether the owner's collectstatic alone has sent it, so that it may be removed."""
+        """Return whether the owner's collectstatic alone has sent it, so that it may be removed."""
         return self.owner in {"", owner}
 
 
@@ -83,7 +83,7 @@ class DamagedIndexError(Exception):
 
 
 def parse_index(stored: bytes) -> Entries:
-    """Entries by key; none of an index of another version. Raises DamagedIndexError."""
+    """Return entries by key; none for another version. Raise DamagedIndexError."""
     entries = Entries()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(stored)) as file:
@@ -96,12 +96,12 @@ def parse_index(stored: bytes) -> Entries:
                     if entry.digest:  # earlier versions named all that the listing had
                         entries[intern(key)] = entry  # the listing has the same keys
     except _DAMAGE as error:
-        raise DamagedIndexError(f"it is no index: {type(error).__name__}") from error
+        raise DamagedIndexError(f"it is not an index: {type(error).__name__}") from error
     return entries
 
 
 def is_removing(stored: bytes) -> bool:
-    """Whether the run that has written the index was about to remove objects."""
+    """Return whether the run that has written the index was about to remove objects."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(stored)) as file:
             return bool(json.loads(_read_line(file)).get("removing"))
@@ -130,7 +130,7 @@ def _entry(fields: object) -> Entry:
 
 
 def dump_index(entries: Mapping[str, Entry], removing: str = "") -> bytes:
-    """The index's bytes: gzipped lines of JSON, the same for the same entries.
+    """Return the index as gzipped lines of JSON; equal entries give equal bytes.
 
     ``removing`` tells other runs that this one is about to remove objects.
     """

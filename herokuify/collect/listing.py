@@ -90,7 +90,7 @@ class Listing:
         self.requests = 0
 
     def read(self) -> Objects:
-        """Ask S3 for all of them; returns them by key."""
+        """List all of them; return them by key."""
         self.client.meta.events.register(
             "before-parse.s3.ListObjectsV2", _read_contents, unique_id="herokuify-listing"
         )
@@ -117,7 +117,7 @@ class Listing:
         return first.objects
 
     def _bounds(self, last: str) -> list[str]:
-        """The last keys of stretches that have as many expected keys as each other."""
+        """Return the last key of each range; all ranges hold equally many expected keys."""
         in_first = bisect_right(self._expected, last)
         rest = self._expected[in_first:]
         # As many as there seem to be pages, if the first one tells.
@@ -180,7 +180,7 @@ def _read_contents(
     if not root.tag.endswith("ListBucketResult"):
         if response_dict["status_code"] < 300:
             raise S3Error(
-                f"A listing was answered with <{root.tag}>, which is no answer of S3's.",
+                f"A listing returned <{root.tag}>, which is not a response from S3.",
                 "Check AWS_S3_ENDPOINT_URL.",
             )
         return

@@ -44,7 +44,7 @@ class OfflineManifestStorage(OfflineManifestFileStorage):
         super().__init__(location or Path(settings.COMPRESS_ROOT, folder), base_url, **options)
 
     def save(self, name: str, content: Any, max_length: int | None = None) -> str:
-        """Replace the manifest; returns its name.
+        """Replace the manifest; return its name.
 
         Raises ConfigurationError when COMPRESS_STORAGE can't work: compressor loses the
         errors of its threads, and would write an empty manifest with success.
@@ -62,7 +62,7 @@ class OfflineManifestStorage(OfflineManifestFileStorage):
 
 
 def record_bundles() -> None:
-    """Keep the names of what compressor has saved, for the release phase of the slug."""
+    """Record the names that compressor has saved, for the slug's release phase."""
     storage = get_storage()
     if isinstance(storage, CachedS3BotoStorage):
         _write(bundles_record(storage), json.dumps(sorted(storage.saved_bundles), indent=2))
@@ -74,7 +74,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def is_wanted() -> bool:
-    """Whether HEROKUIFY_COMPRESS has something to do; before anything is sent.
+    """Return whether HEROKUIFY_COMPRESS has something to do; before anything is sent.
 
     Raises ConfigurationError where `compress` would fail afterwards.
     """
@@ -83,7 +83,7 @@ def is_wanted() -> bool:
     if not settings.COMPRESS_OFFLINE:
         raise ConfigurationError(
             "HEROKUIFY_COMPRESS is set, and COMPRESS_OFFLINE is not: compress makes bundles for "
-            "offline mode alone.",
+            "offline mode only.",
             "In settings.py: COMPRESS_OFFLINE = True",
         )
     get_engines()
@@ -91,7 +91,7 @@ def is_wanted() -> bool:
 
 
 def get_engines() -> list[str]:
-    """What `compress` is to look for bundles in: "django", "jinja2" or both."""
+    """Return the template engines in which `compress` looks: "django", "jinja2" or both."""
     found = ["django"] if any(isinstance(one, DjangoTemplates) for one in engines.all()) else []
     try:
         environment = settings.COMPRESS_JINJA2_GET_ENVIRONMENT()

@@ -53,7 +53,7 @@ class Outcome:
     kept_because: str = ""
 
     def after(self, earlier: Outcome | None) -> Outcome:
-        """Of a run that had to begin anew: this one, with what the earlier one has sent."""
+        """Return this summary with what the run before the restart has sent."""
         if earlier is None:
             return self
         sent = list(dict.fromkeys([*earlier.sent, *self.sent]))

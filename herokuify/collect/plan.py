@@ -35,7 +35,7 @@ class Action(enum.Enum):
 
 
 def decide(file: LocalFile, remote: Remote) -> Action:
-    """Keep what the index knows to be the same, send what differs, ask what is unknown."""
+    """Keep what the index shows as unchanged, send what differs, ask about the rest."""
     listed = remote.objects.get(file.key)
     if listed is None:
         return Action.SEND
@@ -55,7 +55,7 @@ def _is_shown(parameters: Mapping[str, Any]) -> bool:
 
 
 def is_as_asked(head: Mapping[str, Any], body: bytes, parameters: Mapping[str, Any]) -> bool:
-    """Whether a HEAD's answer shows just this body with just these parameters."""
+    """Return whether a HEAD's answer shows just this body with just these parameters."""
     return (
         head["ETag"].strip('"') == hashlib.md5(body, usedforsecurity=False).hexdigest()
         and head.get("Metadata", {}) == parameters.get("Metadata", {})
@@ -78,7 +78,7 @@ def next_index(
     in_scope: Callable[[str], bool],
     owner: str = "",
 ) -> Entries:
-    """The index after a release: its own objects, and since when the others are superseded.
+    """Return the index after a release: its objects, and when the others were superseded.
 
     What no index has named is not collectstatic's, and gets no entry. Keys out of scope are
     another command's, and another owner's its own: they stay as they were.
@@ -103,7 +103,7 @@ def next_index(
 
 
 def revived(remote: Remote, release: Mapping[str, Entry]) -> Entries:
-    """The index before a release: what is there already of its own is no longer superseded."""
+    """Return the index before a release, in which none of its objects is superseded."""
     entries = Entries()
     for key in remote.entries:
         entries.take(key, remote.entries)
@@ -116,7 +116,7 @@ def revived(remote: Remote, release: Mapping[str, Entry]) -> Entries:
 def prunable(
     remote: Remote, release: Container[str], now: int, days: float, owner: str = ""
 ) -> list[str]:
-    """Keys outside the release that were superseded more than ``days`` ago.
+    """Return the keys outside the release that were superseded more than ``days`` ago.
 
     Only what the index names as the owner's: another app's objects stay, and what nobody
     knows. An object that was written since it was superseded, by `compress` in the same
@@ -131,7 +131,7 @@ def prunable(
 
 
 def clearable(remote: Remote, release: Container[str], owner: str = "") -> list[str]:
-    """Keys in neither this release nor the previous one, which the index names as the owner's.
+    """Return the owner's keys in the index that neither this release nor the last one has.
 
     The previous release is what the index says is not superseded. What it does not know
     at all could belong to it, and stays.

@@ -57,7 +57,7 @@ class Scope(enum.Enum):
     ADDITIONS = "none: the hashed files stay in force when only their sources are sent"
 
     def includes(self, *, is_bundle: bool) -> bool:
-        """Whether the run decides about an object, be it a bundle or not."""
+        """Return whether the run decides about an object, be it a bundle or not."""
         return {
             Scope.RELEASE: True,
             Scope.ALL_BUT_BUNDLES: not is_bundle,
@@ -123,7 +123,7 @@ def _run(
     scope: Scope,
     names: Sequence[str] = (),
 ) -> Outcome:
-    """Do the work; anew, on what is there then, when another run gets in its way."""
+    """Do the work; start again, with the new state, when another run interferes."""
     earlier = None
     for _ in range(ROUNDS):
         try:
@@ -134,23 +134,23 @@ def _run(
             earlier = collection.outcome.after(earlier)
             progress.collected = progress.unchanged = 0
             logger.warning(
-                "Another collectstatic has removed files that this release needs: they are sent "
+                "Another collectstatic has removed files that this release needs; sending them "
                 "again."
             )
     raise CommandError(
-        "Again and again, another collectstatic has removed files that this release needs. Run "
-        "collectstatic when no other is at work on "
+        "Another collectstatic has repeatedly removed files that this release needs. Run "
+        "collectstatic when no other is running on "
         f"s3://{storage.bucket_name}/{storage.location.strip('/')}/."
     )
 
 
 def bundles_record(storage: CachedS3BotoStorage) -> Path:
-    """Where the names of the local bundles are kept, beside compressor's offline manifest."""
+    """Return the path of the list of local bundles, beside compressor's offline manifest."""
     return storage.local_root / compressed_prefix() / "herokuify-bundles.json"
 
 
 def offline_bundles(storage: S3StaticStorage) -> Iterator[tuple[str, Path]]:
-    """Names and paths of the local bundles that compressor's offline manifest is about."""
+    """Return names and paths of the local bundles in compressor's offline manifest."""
     if not isinstance(storage, CachedS3BotoStorage):
         return
     record = bundles_record(storage)
@@ -164,7 +164,7 @@ def offline_bundles(storage: S3StaticStorage) -> Iterator[tuple[str, Path]]:
         bundles = [(str(name), storage.local_root / name) for name in sorted(names)]
     except (OSError, ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"{manifest} or {record} is not what compress has written.",
+            f"{manifest} or {record} was not written by compress.",
             "Remove both, and run: python manage.py compress",
         ) from error
     yield from bundles
@@ -181,8 +181,8 @@ def _collection(
     location = storage.location.strip("/")
     if not location:
         raise ConfigurationError(
-            f"{storage.__class__.__name__} has an empty location: its files would be all of the "
-            f"bucket {storage.bucket_name!r}.",
+            f"{storage.__class__.__name__} has an empty location: its files would fill the "
+            f"whole bucket {storage.bucket_name!r}.",
             "Give it a folder, such as 'static'.",
         )
     # One part at a time: a large file must not take more memory than many small ones.
@@ -227,7 +227,7 @@ def _collection(
 
 
 def _owner() -> str:
-    """Eight hex digits that tell this app from another one that shares the location.
+    """Return eight hex digits that identify this app among those that share the location.
 
     They are the same in each build of the app: a key that is made up at each start is none.
     """
@@ -259,7 +259,7 @@ def _bucket_maker(storage: S3StaticStorage, options: Options) -> Any:
 
 
 def _failure(storage: S3StaticStorage, error: PublishError) -> str:
-    """Every failed key below its cause."""
+    """List every failed key below its cause."""
     causes: dict[str, list[str]] = {}
     for key, failure in sorted(error.failures.items()):
         cause = str(failure)
@@ -268,7 +268,7 @@ def _failure(storage: S3StaticStorage, error: PublishError) -> str:
         causes.setdefault(cause, []).append(key)
     state = (
         "The release was not published: its manifest is unchanged, and the running release is "
-        "whole."
+        "intact."
         if isinstance(storage, S3ManifestStaticStorage)
         else "The files that were sent are published; the next run sends the rest."
     )

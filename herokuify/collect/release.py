@@ -117,7 +117,7 @@ class Release:
     ) -> None:
         if manifest is None:
             raise CommandError(
-                f"{storage.__class__.__name__}.post_process() has saved no manifest."
+                f"{storage.__class__.__name__}.post_process() did not save a manifest."
             )
         self._activate = partial(storage.activate_manifest, manifest)
         content = Content.of_bytes(manifest)
@@ -148,14 +148,14 @@ class Release:
             raise _disk_error("The manifest", error) from error
 
     def _add_collected(self, name: str, content: Content) -> None:
-        """Add a file under its own name, which a bundler may have made of its content."""
+        """Add a file under its own name, which may hold a bundler's hash."""
         if name in self._storage.immutable:
             self._add_hashed(name, content)
         else:
             self._add(name, content, Stage.PLAIN)
 
     def _add_hashed(self, name: str, content: Content) -> None:
-        """Add what Django has saved; a name that stays the same is one of the lasting ones."""
+        """Add what Django has saved; an unchanged name has a hash already."""
         is_hashed = self._storage.is_content_named(name, content.open)
         self._add(name, content, Stage.HASHED if is_hashed else Stage.PLAIN, is_hashed=is_hashed)
 
@@ -187,7 +187,7 @@ class Release:
 
 
 def _disk_error(name: str, error: OSError) -> Exception:
-    """The error for a file that STATIC_ROOT does not take; the settings' if it never would."""
+    """Return the error for a file that can't be written to STATIC_ROOT."""
     message = (
         f"{name} can't be written to STATIC_ROOT ({settings.STATIC_ROOT}): {error}. "
         "The manifest there is unchanged."
@@ -205,7 +205,7 @@ def _open_path(path: Path) -> BinaryIO:
 
 
 def _hashing_error(name: str, error: Exception) -> str:
-    """Django's report on a file that it can't hash, or all references that lead nowhere."""
+    """Return Django's error for a file that it can't hash, or all broken references."""
     if isinstance(error, DanglingReferencesError):
         return str(error)
     notes = "\n".join(getattr(error, "__notes__", ()))

@@ -60,7 +60,7 @@ class Remote:
     is_removing: bool = False
 
     def entry(self, key: str) -> Entry | None:
-        """The object's entry, if the listing confirms it."""
+        """Return the object's entry, if the listing confirms it."""
         entry = self.entries.get(key)
         listed = self.objects.get(key)
         return entry if entry and listed and entry.etag == listed.etag else None
@@ -72,7 +72,7 @@ class Remote:
 
 
 def read(listing: Listing, index_key: str) -> Remote:
-    """List the objects and load the index, both at once.
+    """List the objects and load the index concurrently.
 
     A missing, damaged or foreign index is empty: it costs time, never correctness. Of a damaged
     one a line is said. Raises
@@ -95,7 +95,7 @@ def read(listing: Listing, index_key: str) -> Remote:
 
 
 def look(client: S3Client, bucket: str, key: str, etag: str) -> Index | None:
-    """Load the index anew; None while it is still the one with this ETag."""
+    """Reload the index; None if its ETag is still the same."""
     try:
         return _changed(client, bucket, key, etag)
     except failures() as error:
@@ -146,7 +146,7 @@ def _changed(client: S3Client, bucket: str, key: str, etag: str) -> Index | None
 
 
 def _is_young(answer: Any) -> bool:
-    """Whether who wrote the index may still be at work, by the server's own clock."""
+    """Return whether who wrote the index may still be at work, by the server's own clock."""
     modified = answer.get("LastModified")
     if not modified:
         return False
@@ -165,7 +165,7 @@ def save_index(
     replaces: str | None = None,
     removing: str = "",
 ) -> str | None:
-    """Store the index; returns its ETag, "" where it was refused.
+    """Store the index; return its ETag, "" where it was refused.
 
     Then the next run compares every file anew. With ``replaces``, the ETag of the index that
     is known ("" for none), returns None when there is another one, where the service looks.
@@ -192,9 +192,9 @@ def save_index(
 
 
 def warn(bucket: str, key: str, reason: str) -> None:
-    """Say why the index is of no use, and what that means."""
+    """Warn that the index can't be used, and what that means."""
     logger.warning(
-        "The index s3://%s/%s can't be read or written (%s): every file is compared anew. "
+        "The index s3://%s/%s can't be read or written (%s): every file is compared again. "
         "It needs s3:GetObject and s3:PutObject.",
         bucket,
         key,

@@ -36,7 +36,7 @@ class Progress:
         self._is_terminal = self.output.isatty()
 
     def show(self, finished: int, expected: int) -> None:
-        """Tell how many of the files to send are sent, if it is time to."""
+        """Show the progress, if it's time to."""
         now = time.monotonic()
         if self.is_quiet or now - self._shown < (REFRESH if self._is_terminal else EVERY):
             return
@@ -51,7 +51,7 @@ class Progress:
         self.output.flush()
 
     def end(self) -> None:
-        """Take the bar off the terminal."""
+        """Remove the progress bar from the terminal."""
         if self._has_bar:
             self.output.write("\r\x1b[K")
             self.output.flush()
@@ -63,5 +63,5 @@ class Progress:
 
 
 def megabytes(size: int) -> str:
-    """A size for people: ``1.2 MB``."""
+    """Format a size: ``1.2 MB``."""
     return f"{size / 1_000_000:.1f} MB"

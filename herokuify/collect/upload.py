@@ -81,7 +81,7 @@ class Uploader:
                 )
             )
             if self._is_abandoned or len(self.failures) >= FAILURES:
-                self.failures[file.key] = GaveUpError("not tried: too much had failed before")
+                self.failures[file.key] = GaveUpError("skipped after too many failures")
                 return
             if not self._active:
                 self._timeout.reset()
@@ -107,7 +107,7 @@ class Uploader:
                 self._change.wait(timeout=1.0)
 
     def _abandon(self) -> None:
-        """Count all that is under way as failed; its threads are left to their time-outs."""
+        """Count everything in progress as failed; its threads run into their timeouts."""
         self._is_abandoned = True
         self.failures.update(dict.fromkeys(self._active, InactivityError()))
         self._active.clear()

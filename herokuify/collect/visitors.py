@@ -15,10 +15,10 @@ logger = logging.getLogger("herokuify.collect")
 #: The policy of a new bucket takes a moment to have effect everywhere.
 ATTEMPTS = 4
 _EMPTY = 416  # of a file without a first byte
-_UNKNOWN = "Whether visitors can read the static files is not known: %s"
+_UNKNOWN = "Can't tell whether visitors can read the static files: %s"
 _HINT = (
-    "python manage.py herokuify bucket --apply (a policy that lets anyone read static files alone; "
-    "where the AWS account blocks public policies, it says so)"
+    "python manage.py herokuify bucket --apply (a policy that lets anyone read only static files; "
+    "it reports if the AWS account blocks public policies)"
 )
 
 

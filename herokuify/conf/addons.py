@@ -29,21 +29,21 @@ class Addon:
     place: Callable[[Mapping[str, str]], dict[str, str]]
 
     def is_attached(self, environ: Mapping[str, str]) -> bool:
-        """Tell whether any of its variables is set."""
+        """Return whether any of its variables is set."""
         return env.is_set(environ, *self.keys, *self.placement)
 
 
 def bucket_name(value: str) -> str:
     """Convert the name of a bucket, or the alias of an access point."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{3,255}", value):
-        raise ValueError("a bucket's name alone, such as my-bucket, without s3:// and folders")
+        raise ValueError("a bucket name such as my-bucket, without s3:// or folders")
     return value
 
 
 def region_name(value: str) -> str:
     """Convert a region's code; other services than AWS have their own (``auto``, ``fr-par``)."""
     if not re.fullmatch(r"[A-Za-z0-9-]{1,63}", value):
-        raise ValueError("a region's code, such as eu-west-1")
+        raise ValueError("a region code such as eu-west-1")
     return value
 
 
@@ -115,7 +115,8 @@ def find_addon(environ: Mapping[str, str]) -> Addon | None:
         plain = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_STORAGE_BUCKET_NAME")
         raise ConfigurationError(
             f"{titles} are both attached, and herokuify can't tell which one holds the files.",
-            "Detach the other (heroku addons:detach …), or set the plain names, which win: "
+            "Detach the other (heroku addons:detach …), or set the plain names, which take "
+            "precedence: "
             f"{env.config_set(plain)}",
         )
     return attached[0] if attached else None

@@ -77,7 +77,7 @@ def url_path(location: str) -> str:
 
 
 def parse_s3_url(url: str, *, endpoint_url: str | None = None) -> S3Address | None:
-    """Find the bucket and prefix that a URL names; None when its host is not known as S3's.
+    """Return the bucket and prefix in a URL; None when its host isn't known as S3.
 
     Known are AWS's hosts, in every form they have had (Amazon S3 User Guide, "Virtual
     hosting of general purpose buckets" and "Using dual-stack endpoints"), and that of
@@ -94,14 +94,14 @@ def parse_s3_url(url: str, *, endpoint_url: str | None = None) -> S3Address | No
 
 
 def names_bucket(endpoint_url: str, bucket: str) -> bool:
-    """Tell whether an endpoint names the bucket already, which each request adds to it."""
+    """Return whether an endpoint names the bucket already, which each request adds to it."""
     address = parse_s3_url(endpoint_url)
     path = urlsplit(endpoint_url).path.strip("/")
     return (address is not None and address.bucket == bucket) or path.split("/")[-1] == bucket
 
 
 def has_login(url: object) -> bool:
-    """Tell whether a URL has a user or a password before its host."""
+    """Return whether a URL has a user or a password before its host."""
     return isinstance(url, str) and bool(re.match(r"[^/]*//[^/?#]*@", url))
 
 
@@ -111,13 +111,13 @@ def without_logins(text: str) -> str:
 
 
 def is_aws(endpoint_url: str | None) -> bool:
-    """Whether an endpoint, None for the usual one, is Amazon's."""
+    """Return whether an endpoint, None for the usual one, is Amazon's."""
     host = urlsplit(endpoint_url).hostname if endpoint_url else None
     return host is None or re.search(r"\.amazonaws\.(com|com\.cn|eu)$", host) is not None
 
 
 def same_endpoint(one: str | None, other: str | None) -> bool:
-    """Tell whether two endpoints are one service, whatever way they are spelt.
+    """Return whether two endpoints are one service, whatever way they are spelt.
 
     Amazon's regional, dual-stack, FIPS, VPC and acceleration endpoints are one: a bucket's name
     is used once in a partition. Elsewhere the scheme, its own port, slashes, a dot at the end and
@@ -196,7 +196,7 @@ def _aws_host(region: str | None) -> str:
 
 
 def _is_host_name(bucket: str, *, dots: bool) -> bool:
-    """Tell whether a bucket can stand before a host (botocore, ``endpoint_provider.py``)."""
+    """Return whether a bucket can stand before a host (botocore, ``endpoint_provider.py``)."""
     labels = bucket.split(".") if dots else [bucket]
     return (
         3 <= len(bucket) <= 63

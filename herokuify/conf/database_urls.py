@@ -26,7 +26,7 @@ _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%]+)\]|(?P<name>[^:\[\]]*))(?::(?
 
 
 def parse(name: str, url: str) -> dict[str, Any]:
-    """Make one entry of DATABASES of the URL that the variable ``name`` holds.
+    """Return an entry of DATABASES from the URL in the variable ``name``.
 
     OPTIONS is always there. Raises ConfigurationError, which repeats no part of the URL but
     its scheme, when Django or the database's driver could make nothing of it.
@@ -49,17 +49,17 @@ def parse(name: str, url: str) -> dict[str, Any]:
 
 
 def is_postgresql(config: Mapping[str, Any]) -> bool:
-    """Tell whether the entry is for PostgreSQL, PostGIS included."""
+    """Return whether the entry is for PostgreSQL, PostGIS included."""
     return str(config["ENGINE"]).endswith((".postgresql", ".postgis"))
 
 
 def is_mysql(config: Mapping[str, Any]) -> bool:
-    """Tell whether the entry is for MySQL or MariaDB, on Django's own engines."""
+    """Return whether the entry is for MySQL or MariaDB, on Django's own engines."""
     return str(config["ENGINE"]).startswith("django.") and config["ENGINE"].endswith(".mysql")
 
 
 def is_here(hosts: str) -> bool:
-    """Tell whether all of an entry's hosts are this machine; "" and a path mean a socket."""
+    """Return whether all of an entry's hosts are this machine; "" and a path mean a socket."""
     local = {"", "localhost", "127.0.0.1", "::1"}
     return all(host in local or host.startswith("/") for host in hosts.split(","))
 
@@ -89,7 +89,7 @@ def _several_hosts(url: str) -> tuple[str, dict[str, str]]:
 
 def _check_postgresql(name: str, options: dict[str, Any]) -> None:
     if options.get("sslmode", "prefer") not in SSL_MODES:
-        raise _malformed(name, f"its sslmode is none of {', '.join(SSL_MODES)}")
+        raise _malformed(name, f"its sslmode is not one of {', '.join(SSL_MODES)}")
     # libpq refuses the system's authorities with any weaker mode.
     if (
         options.get("sslrootcert") == "system"
@@ -101,30 +101,30 @@ def _check_postgresql(name: str, options: dict[str, Any]) -> None:
 
 
 def _adapt_mysql(name: str, options: dict[str, Any]) -> None:
-    """Name the options as mysqlclient does; ``reconnect`` is of no use to Django, nor known."""
+    """Rename the options as in mysqlclient, which has no ``reconnect``."""
     options.pop("reconnect", None)
     mode = options.pop("ssl-mode", None) or options.pop("sslmode", None)
     if mode is not None:
         options["ssl_mode"] = mode = str(mode).upper().replace("-", "_")
         if mode not in MYSQL_SSL_MODES:
-            raise _malformed(name, f"its ssl-mode is none of {', '.join(MYSQL_SSL_MODES)}")
+            raise _malformed(name, f"its ssl-mode is not one of {', '.join(MYSQL_SSL_MODES)}")
 
 
 def _fault(url: str) -> str:
-    """Say what is wrong with a URL that dj-database-url refuses, without repeating it."""
+    """Describe what's wrong with a URL that dj-database-url refuses, without quoting it."""
     scheme = re.match(r"[a-z][a-z0-9+.-]{0,30}(?=://)", url, re.IGNORECASE)
     if scheme is None:
         return "it does not begin with a scheme and ://"
     try:
         dj_database_url.parse(f"{scheme[0]}://host/name")
     except ValueError:
-        return f"dj-database-url knows no scheme {scheme[0]!r}"
-    return "its port is no number, or user or password hold characters not percent-encoded"
+        return f"dj-database-url doesn't know the scheme {scheme[0]!r}"
+    return "its port is not a number, or user or password are not percent-encoded"
 
 
 def _malformed(name: str, fault: str) -> ConfigurationError:
     attach = ", or attach a database: heroku addons:create heroku-postgresql"
     return ConfigurationError(
-        f"{name} is malformed: {fault}. It must be like postgres://user:password@host:5432/name.",
+        f"{name} is malformed: {fault}. It must look like postgres://user:password@host:5432/name.",
         f"heroku config:set {name}=…{attach if name == 'DATABASE_URL' else ''}",
     )

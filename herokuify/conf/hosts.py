@@ -12,11 +12,11 @@ LOCAL_HOSTS = (".localhost", "127.0.0.1", "[::1]")
 
 VARIABLES = (
     env.Variable(
-        ("ALLOWED_HOSTS",), "the site's domains, between commas", settings=("ALLOWED_HOSTS",)
+        ("ALLOWED_HOSTS",), "the site's domains, separated by commas", settings=("ALLOWED_HOSTS",)
     ),
     env.Variable(
         ("CSRF_TRUSTED_ORIGINS",),
-        "other sites whose forms are accepted, between commas",
+        "other sites whose forms are accepted, separated by commas",
         settings=("CSRF_TRUSTED_ORIGINS",),
     ),
     env.Variable(
@@ -52,7 +52,7 @@ _IPV6 = r"\[[0-9A-Fa-f:.]+\]"
 def host(value: str) -> str:
     """Convert a domain (``.example.com`` with its subdomains), an IP address or ``*``."""
     if not re.fullmatch(rf"\*|\.?{_NAME}|{_IPV6}", value):
-        raise ValueError("domains alone, such as www.example.com, without https:// and ports")
+        raise ValueError("domain names such as www.example.com, without https:// or ports")
     return value.lower()
 
 

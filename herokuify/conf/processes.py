@@ -94,7 +94,7 @@ def pool_options(environ: Mapping[str, str], given: bool | Mapping[str, Any]) ->
 
 
 def serves_asgi() -> bool:
-    """Tell whether this process serves the site over ASGI.
+    """Return whether this process serves the site over ASGI.
 
     Settings are imported by the application's asgi.py, after Django's ASGI entry point, so
     that no server needs to be named: gunicorn with any worker, uvicorn, Daphne, Hypercorn.
@@ -103,5 +103,5 @@ def serves_asgi() -> bool:
 
 
 def runs_development_server() -> bool:
-    """Tell whether this process is ``manage.py runserver``, or a package's variant of it."""
+    """Return whether this process is ``manage.py runserver``, or a package's variant of it."""
     return len(sys.argv) > 1 and sys.argv[1].startswith("runserver")

@@ -121,10 +121,10 @@ def choose(environ: Mapping[str, str], purpose: str, call: str) -> str | None:
 
 
 def ambiguous(names: list[str], purpose: str, call: str) -> ConfigurationError:
-    """Say that several servers are attached, and how the settings choose one."""
+    """Return the error for several attached servers, with how to choose one."""
     return ConfigurationError(
         f"{env.listed(names)} are set, and herokuify can't tell which one is for {purpose}.",
-        f"Detach the other (heroku addons:detach …), or say it in the settings: "
+        f"Detach the other (heroku addons:detach …), or choose one in the settings: "
         f'{call}(variable="{names[0]}")',
     )
 
@@ -211,7 +211,7 @@ def _path(text: str) -> str:
 
 def _seconds(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not float(text):
-        raise ValueError("a URL whose time-outs are numbers of seconds, such as 3")
+        raise ValueError("a URL whose timeouts are numbers of seconds, such as 3")
     return float(text)
 
 

@@ -7,7 +7,7 @@ import re
 from herokuify.platforms import adapted
 
 _LIMIT_HINT = (
-    "See how many the plan allows (heroku redis:info), and state it in the settings: "
+    "See how many the plan allows (heroku redis:info), and set it in the settings: "
     "get_cache_config(max_connections=…) and get_celery_config(max_connections=…). Or run fewer "
     "processes: set WEB_CONCURRENCY."
 )
@@ -19,21 +19,21 @@ _IN_USE = (
 _SIGNS = (
     (
         "number of clients",
-        "{server} takes no more connections: the plan's limit is reached.",
+        "{server} accepts no more connections: the plan's limit is reached.",
         _LIMIT_HINT,
     ),
     # Redis refuses with a word where there is no TLS; with TLS it just hangs up (its sources,
     # acceptCommonHandler in networking.c).
     (
         "connecting to .*(unexpected_eof|eof occurred|reset by peer)",
-        "{server} hangs up before TLS begins, as it does when the plan's limit is reached.",
+        "{server} closes connections before TLS starts, as it does at the plan's limit.",
         _LIMIT_HINT,
     ),
     ("no connection available", _IN_USE, _LIMIT_HINT),
     ("too many connections", _IN_USE, _LIMIT_HINT),
     (
         "maxmemory",
-        "{server} is full, and evicts nothing (maxmemory-policy noeviction).",
+        "{server} is full and does not evict keys (maxmemory-policy noeviction).",
         "heroku redis:maxmemory --policy volatile-lru",
     ),
 )

@@ -45,7 +45,7 @@ _MOST_SKEW = 60
 _FEW = 10  # keys; one is enough to look at from outside
 _ENDPOINT = "heroku config:set AWS_S3_ENDPOINT_URL=…, or, for Amazon S3: heroku config:unset "
 _ENDPOINT += "AWS_S3_ENDPOINT_URL"
-_TROUBLE = "Look at https://health.aws.amazon.com, or try again."
+_TROUBLE = "Check https://health.aws.amazon.com, or try again."
 _CLOCK = (
     "Set the clock: sudo timedatectl set-ntp true; a dyno gets another machine with heroku "
     "ps:restart"
@@ -53,13 +53,13 @@ _CLOCK = (
 
 
 def ask(storage: S3BotoStorage, key: str, request: Callable[[], ResultT]) -> ResultT:
-    """What a request answers; raises S3Error, with botocore's as its cause."""
+    """Return the answer to a request; raise S3Error from botocore's error."""
     with translated(storage.destination, key):
         return request()
 
 
 def is_status(error: S3Error, *statuses: int) -> bool:
-    """Whether S3 has answered with one of these HTTP statuses."""
+    """Return whether S3 has answered with one of these HTTP statuses."""
     refusal = cause_of(error)
     return refusal is not None and status_of(refusal) in statuses
 
@@ -111,7 +111,7 @@ class Listing:
 
 
 def probe_access(storage: S3BotoStorage, listing: Listing, place: Subject) -> Findings:
-    """What the first answer proves of the way to the bucket."""
+    """Report what the first response proves: DNS, TLS, credentials, the bucket."""
     broken = listing.broken
     proven = STEPS[: STEPS.index(broken)] if broken else STEPS
     for step in proven:
@@ -120,7 +120,7 @@ def probe_access(storage: S3BotoStorage, listing: Listing, place: Subject) -> Fi
         return
     yield _broken(broken, storage, listing, listing.error, place)
     for step in STEPS[len(proven) + 1 :]:
-        yield place.skipped(step, f"not known, because {broken} failed")
+        yield place.skipped(step, f"unknown, because {broken} failed")
 
 
 def _proven(step: str, storage: S3BotoStorage, listing: Listing, place: Subject) -> Finding:
@@ -133,7 +133,7 @@ def _proven(step: str, storage: S3BotoStorage, listing: Listing, place: Subject)
         step,
         {
             "s3.connection": f"{endpoint} answers.",
-            "s3.credentials": "S3 knows the key, and the secret belongs to it.",
+            "s3.credentials": "S3 accepts the access key and its secret.",
             "s3.bucket": f"The bucket {storage.bucket_name!r} is there.",
         }[step],
     )
@@ -148,12 +148,12 @@ def _region(storage: S3BotoStorage, listing: Listing, place: Subject) -> Finding
         return place.failed(
             "s3.region",
             f"The bucket {storage.bucket_name!r} is in {found}, and not in {used}. Each request "
-            "takes a redirection, and signed URLs fail.",
+            "is redirected, and signed URLs fail.",
             f"heroku config:set AWS_S3_REGION_NAME={found}",
         )
     if found:
         return place.ok("s3.region", f"The bucket is in {used}, as set.")
-    return place.ok("s3.region", f"S3 takes signatures for {used}.")
+    return place.ok("s3.region", f"S3 accepts signatures for {used}.")
 
 
 def _clock(listing: Listing, place: Subject) -> Finding:
@@ -166,7 +166,7 @@ def _clock(listing: Listing, place: Subject) -> Finding:
 
 
 def _skew(headers: Mapping[str, str]) -> float | None:
-    """Seconds that this machine's clock is ahead of the answer's date; None without a date."""
+    """Return by how many seconds the local clock is ahead; None for a response without a date."""
     try:
         date = parsedate_to_datetime(headers.get("date", ""))
         return (datetime.now(timezone.utc) - date).total_seconds()

@@ -21,15 +21,16 @@ LIFE = 60  # seconds; a key that could not be deleted is gone by then
 #: Keys that are tried: memcached spreads them over its servers.
 KEYS = 16
 _LOCAL = {
-    "dummy.DummyCache": "it keeps nothing",
+    "dummy.DummyCache": "it stores nothing",
     "filebased.FileBasedCache": "it is a folder on this machine",
     "locmem.LocMemCache": "it is this process's memory",
 }
 _REDIS = {
-    Trouble.LOGIN: "heroku redis:credentials (shows the URL that is in force), then heroku "
+    Trouble.LOGIN: "heroku redis:credentials (shows the current URL), then heroku "
     "config:set REDIS_URL=…",
-    Trouble.TLS: "In settings.py: CACHES = herokuify.get_cache_config() (it takes Heroku's "
-    "self-signed certificate), or get_cache_config(ssl_ca_certs=…) with the server's CA; the URL "
+    Trouble.TLS: "In settings.py: CACHES = herokuify.get_cache_config() (it accepts "
+    "Heroku's self-signed certificate), or get_cache_config(ssl_ca_certs=…) with the server's CA; "
+    "the URL "
     "of a server with TLS is rediss://…",
     Trouble.HOST: "heroku config:set REDIS_URL=rediss://… with the server's right host",
     Trouble.REFUSED: "heroku redis:info (is it up?), or heroku config:set REDIS_URL=rediss://…",
@@ -104,7 +105,7 @@ def _try(cache: Any, alias: str, subject: Subject) -> Finding:
         part = "All" if len(lost) == KEYS else f"{len(lost)} of {KEYS}"
         return subject.failed(
             PROBE,
-            f"{part} keys that were set are not there: a server does not answer, or keeps nothing.",
+            f"{part} keys that were set are missing: a server does not respond, or stores nothing.",
             _hints(alias)[Trouble.OTHER],
         )
     name = type(cache).__name__
@@ -113,7 +114,7 @@ def _try(cache: Any, alias: str, subject: Subject) -> Finding:
 
 
 def _line(alias: str) -> tuple[str, str | None]:
-    """The host of a cache at a URL, and its TLS; memcached has none and is not at a URL."""
+    """Return the host of a cache and its TLS; memcached has neither URL nor TLS."""
     location = caches.settings[alias].get("LOCATION", "")
     first = location[0] if isinstance(location, list | tuple) and location else location
     parts = urlsplit(str(first))

@@ -20,21 +20,21 @@ _LOCAL = {
     "django.db.backends.sqlite3": "SQLite is a file on this machine",
 }
 _HINTS = {
-    Trouble.LOGIN: "heroku pg:credentials:url (shows the login that is in force), then heroku "
+    Trouble.LOGIN: "heroku pg:credentials:url (shows the current login), then heroku "
     "config:set DATABASE_URL=…; Heroku's own: heroku pg:promote …",
     Trouble.TLS: "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True), or False "
-    "for a server without TLS; a CA of one's own stands in OPTIONS: sslrootcert",
+    "for a server without TLS; for your own CA, set sslrootcert in OPTIONS",
     Trouble.HOST: "heroku config:set DATABASE_URL=postgres://… with the server's right host",
     Trouble.REFUSED: "heroku pg:info (is it up?), heroku maintenance:on while it is not; or heroku "
     "config:set DATABASE_URL=… with the right host and port",
-    Trouble.LIMIT: "The plan's limit of connections is met (heroku pg:info shows it; essential-0's "
+    Trouble.LIMIT: "The plan's connection limit is reached (heroku pg:info shows it; essential-0's "
     'is 20). Share them, pip install "psycopg[binary,pool]" and in settings.py: DATABASES = '
-    "herokuify.get_db_config(pool=True); or take fewer processes and threads: heroku config:set "
+    "herokuify.get_db_config(pool=True); or use fewer processes and threads: heroku config:set "
     "WEB_CONCURRENCY=… WEB_THREADS=…; or a larger plan: heroku addons:upgrade …",
     Trouble.OTHER: "heroku pg:info, heroku pg:diagnose; or heroku config:set DATABASE_URL=…",
 }
 _NO_DRIVER = (
-    "Add the database's driver to the requirements; PostgreSQL's: pip install \"psycopg[binary]\""
+    'Add the database\'s driver to the requirements; for PostgreSQL: pip install "psycopg[binary]"'
 )
 
 
@@ -70,7 +70,7 @@ def _probe(alias: str, subject: Subject) -> Findings:
 
 
 def _open(alias: str) -> Any:
-    """A connection of the doctor's own, which gives up early and comes from no pool."""
+    """Open a separate connection with a short timeout, outside any pool."""
     connection: Any = connections.create_connection(alias)
     connection.settings_dict = deepcopy(connection.settings_dict)
     options = connection.settings_dict["OPTIONS"]
@@ -81,7 +81,7 @@ def _open(alias: str) -> Any:
 
 
 def _tls(connection: Any) -> str | None:
-    """What the line's TLS is called; "" without one, None where the driver does not tell."""
+    """Return the connection's TLS version; "" without TLS, None if the driver can't tell."""
     driver = connection.connection
     info = getattr(driver, "pgconn", None) or getattr(driver, "info", None)
     is_used = getattr(info, "ssl_in_use", None)

@@ -32,12 +32,12 @@ def probe_headers(storage: S3MediaStorage, subject: Subject) -> Finding:
     if not asked:
         return subject.skipped(PROBE, "there are no uploads")
     if not found:
-        return subject.ok(PROBE, f"{len(asked)} uploads have the headers that a new one has.")
+        return subject.ok(PROBE, f"{len(asked)} uploads have the same headers as new ones.")
     told = [f"{one.name} ({', '.join(one.changes)})" for one in found[:MOST_NAMED]]
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     return subject.warning(
         PROBE,
-        f"{len(found)} of {len(asked)} uploads have other headers than a new one would have: "
+        f"{len(found)} of {len(asked)} uploads have different headers from new ones: "
         f"{'; '.join(told)}{more}.",
         "python manage.py herokuify headers (shows all; --apply changes them)",
     )

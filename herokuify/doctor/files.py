@@ -50,7 +50,7 @@ def probe_groups() -> Iterator[ProbeGroup]:
             subject,
             "s3",
             SECONDS,
-            "Check AWS_S3_ENDPOINT_URL, and whether an object is left: "
+            "Check AWS_S3_ENDPOINT_URL, and whether an object remains: "
             f"s3://{storage.bucket_name}/{storage.location.strip('/')}/{PREFIX}….txt",
             partial(_probe, storage, subject, places),
         )
@@ -61,7 +61,7 @@ def _called(one: Registered) -> str:
 
 
 def _unknown(one: Registered) -> ProbeGroup:
-    reason = f"{one.kind.__name__} is no storage of herokuify's"
+    reason = f"{one.kind.__name__} is not a herokuify storage"
 
     def probes() -> Findings:
         yield Subject(_called(one)).skipped("s3", reason)
@@ -90,7 +90,7 @@ def _probe(storage: S3BotoStorage, subject: Subject, places: Blocked) -> Finding
             yield from probe_access(storage, listing, Subject(f"s3://{storage.bucket_name}"))
         places[key] = f"{listing.broken} failed" if listing.broken else ""
     if places[key]:
-        yield from _skip_all(storage, subject, f"not asked, because {places[key]}")
+        yield from _skip_all(storage, subject, f"skipped, because {places[key]}")
         return
     yield _listable(storage, subject, listing)
     probe_object = ProbeObject(storage, subject)
@@ -118,7 +118,7 @@ def _probe_object(
     put = probe_object.put()
     yield put
     is_put = put.state is State.OK
-    reason = "not asked, because s3.put failed"
+    reason = "skipped, because s3.put failed"
     if is_put:
         yield probe_object.put_again()
         yield probe_object.get()
@@ -154,14 +154,14 @@ def _visit_static(
         body = None
     if name is None:
         for probe in STATIC[:2]:
-            yield subject.skipped(probe, "there is no file to ask for, because s3.put failed")
+            yield subject.skipped(probe, "there is no file to request, because s3.put failed")
         return
     public = probe_static(storage, subject, name, body)
     yield public
     if public.state is State.OK:
         yield probe_cors(storage, subject, name, names or None)
     else:
-        yield subject.skipped("static.cors", "not asked, because static.public failed")
+        yield subject.skipped("static.cors", "skipped, because static.public failed")
 
 
 def _media(storage: S3BotoStorage) -> tuple[str, ...]:

@@ -36,23 +36,23 @@ class Subject:
     name: str
 
     def ok(self, probe: str, message: str) -> Finding:
-        """All is well."""
+        """Return a finding: it works."""
         return Finding(probe, self.name, State.OK, message)
 
     def skipped(self, probe: str, reason: str) -> Finding:
-        """Nothing was asked."""
+        """Return a finding: the probe was skipped."""
         return Finding(probe, self.name, State.SKIPPED, reason)
 
     def warning(self, probe: str, message: str, hint: str = "") -> Finding:
-        """It works, but not as it should."""
+        """Return a finding: it works, but not as it should."""
         return Finding(probe, self.name, State.WARNING, message, adapted(hint))
 
     def failed(self, probe: str, message: str, hint: str) -> Finding:
-        """It does not work."""
+        """Return a finding: it doesn't work."""
         return Finding(probe, self.name, State.FAILED, message, adapted(hint))
 
     def refused(self, probe: str, error: Exception, hint: str = "") -> Finding:
-        """It does not work, and the error says why; ``hint`` is for an error that has none."""
+        """Return a finding for an error; ``hint`` is used if the error has none."""
         if isinstance(error, HerokuifyError):
             return self.failed(probe, error.problem, error.hint or hint)
         return self.failed(probe, str(error) or type(error).__name__, hint)

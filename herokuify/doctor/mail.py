@@ -25,8 +25,7 @@ _HINTS = {
     Trouble.TLS: "heroku config:set EMAIL_PORT=587 EMAIL_USE_TLS=true (STARTTLS), or "
     "EMAIL_PORT=465 (TLS from the first byte); and EMAIL_HOST must be the name in the certificate",
     Trouble.HOST: "heroku config:set EMAIL_HOST=…",
-    Trouble.REFUSED: "heroku config:set EMAIL_HOST=… EMAIL_PORT=587 (many networks let no mail "
-    "through port 25)",
+    Trouble.REFUSED: "heroku config:set EMAIL_HOST=… EMAIL_PORT=587 (many networks block port 25)",
     Trouble.OTHER: "heroku config:set EMAIL_HOST=… EMAIL_PORT=… EMAIL_HOST_USER=… "
     "EMAIL_HOST_PASSWORD=…",
 }
@@ -71,13 +70,13 @@ def _probe(backend: Any, subject: Subject) -> Findings:
     if kind == MISSING:
         yield subject.warning(
             PROBE,
-            "No mail service is attached, and each mail is an error.",
+            "No mail service is attached, so sending mail fails.",
             "heroku addons:create mailgun, or heroku config:set EMAIL_HOST=… EMAIL_HOST_USER=… "
             "EMAIL_HOST_PASSWORD=…",
         )
         return
     if not isinstance(backend, smtp.EmailBackend):
-        yield subject.skipped(PROBE, f"{kind} sends by other means than SMTP")
+        yield subject.skipped(PROBE, f"{kind} does not send by SMTP")
         return
     backend.fail_silently = False
     backend.timeout = min(backend.timeout or CONNECT_TIMEOUT, CONNECT_TIMEOUT)
@@ -91,5 +90,5 @@ def _probe(backend: Any, subject: Subject) -> Findings:
             backend.close()
     tls = "TLS" if backend.use_ssl else "STARTTLS" if backend.use_tls else ""
     server = f"{backend.host}:{backend.port}"
-    login = "takes the login and" if backend.username else "wants no login, as set, and"
+    login = "accepts the login and" if backend.username else "requires no login, as configured, and"
     yield reachable(subject, PROBE, f"{server} {login}", str(backend.host), tls)

@@ -51,10 +51,10 @@ class ProbeObject:
         return self._subject.ok("s3.put", f"Files can be put below {self._folder}.")
 
     def put_again(self) -> Finding:
-        """Put it over itself on the condition that nothing is there, which must fail."""
+        """Put it again on condition that it doesn't exist, which must fail."""
         probe = "s3.conditional-put"
         if self._storage.file_overwrite:
-            return self._subject.skipped(probe, "this storage overwrites, and asks no condition")
+            return self._subject.skipped(probe, "this storage overwrites, without a condition")
         try:
             self._put(IfNoneMatch="*")
         except S3Error as error:
@@ -62,13 +62,13 @@ class ProbeObject:
                 return self._subject.ok(probe, "S3 refuses to overwrite a file.")
             if not is_status(error, 501):
                 return self._subject.refused(probe, error, "Try again.")
-            answer = "knows no conditional writes"
+            answer = "does not support conditional writes"
         else:
             answer = "ignores the condition of a conditional write"
         return self._subject.warning(
             probe,
-            f"{self._storage.destination.endpoint} {answer}: of two files that are "
-            "saved under one name, one can replace the other.",
+            f"{self._storage.destination.endpoint} {answer}: of two files saved "
+            "under one name, one can replace the other.",
             "Update the service to a release that honours If-None-Match: *",
         )
 
@@ -81,7 +81,7 @@ class ProbeObject:
         if answer != self.body:
             return self._subject.failed(
                 "s3.get",
-                f"{self.place} was read with other contents than it was put with.",
+                f"{self.place} was read with different content than was stored.",
                 "Look for a proxy between here and S3: AWS_S3_PROXIES, AWS_S3_ENDPOINT_URL",
             )
         return self._subject.ok("s3.get", "Files can be read.")
@@ -97,7 +97,7 @@ class ProbeObject:
                 return finding
             return self._subject.failed(
                 probe,
-                f"{finding.message} The object of this probe is left: {self.place}",
+                f"{finding.message} The object of this probe remains: {self.place}",
                 f"{finding.hint} Then delete the probe's object: {self.place}",
             )
         try:
@@ -107,14 +107,14 @@ class ProbeObject:
             return self._subject.warning(
                 probe,
                 "Files can be deleted, but the bucket keeps their versions, and those of this "
-                f"probe's object are left: {self.place} ({finding.message})",
+                f"probe's object remain: {self.place} ({finding.message})",
                 "Grant s3:DeleteObjectVersion and s3:ListBucketVersions, or let a lifecycle rule "
                 "of the bucket expire old versions.",
             )
         return self._subject.ok(probe, "Files can be deleted, and the probe's object is gone.")
 
     def remove(self) -> bool:
-        """Take it away without a word, if it may still be there; whether it is gone."""
+        """Remove it silently, if it may still exist; return whether it is gone."""
         if self.is_there or self._is_uncertain:
             try:
                 self._delete()
@@ -152,7 +152,7 @@ class ProbeObject:
             self._versions.append(version)
 
     def _parameters(self) -> dict[str, Any]:
-        """The storage's headers, but no locks, which would keep the object for years."""
+        """Return the storage's parameters without object locks, which would keep it for years."""
         parameters = self._storage.parameters_for(self.name)
         kept = {k: v for k, v in parameters.items() if not k.startswith("ObjectLock")}
         return {**kept, "CacheControl": "no-store"}

@@ -25,7 +25,7 @@ _STATIC_URL = "In settings.py: from herokuify.aws import *; STATIC_URL = get_sta
 def probe_static(
     storage: S3StaticStorage, subject: Subject, name: str, body: bytes | None
 ) -> Finding:
-    """GET a static file without credentials, where STATIC_URL says; ``body`` is its content."""
+    """Request a static file at STATIC_URL without credentials; ``body`` is its content."""
     probe = "static.public"
     url = joined(storage.base_url, name)
     try:
@@ -39,29 +39,29 @@ def probe_static(
         return subject.failed(
             probe,
             f"Static files are not public: {url} answers {page.description}.",
-            f"{_APPLY} (a policy that makes them public; where the AWS account blocks public "
-            "policies, it says so)"
+            f"{_APPLY} (a policy that makes them public; it reports if the AWS account "
+            "blocks public policies)"
             # S3 tells no stranger that a file is absent.
             + ("" if is_s3 else f", or have the CDN read s3://{storage.bucket_name}"),
         )
     if page.status == 404:
         return subject.failed(
             probe,
-            f"STATIC_URL leads elsewhere: {storage.base_url} knows nothing of a file that is in "
+            f"STATIC_URL points elsewhere: {storage.base_url} does not serve a file that is in "
             f"s3://{storage.bucket_name}/{storage.location.strip('/')}/.",
             _STATIC_URL,
         )
     if page.status == 200:
         return subject.failed(
             probe,
-            f"STATIC_URL leads elsewhere: {url} answers with something else than the file.",
+            f"STATIC_URL points elsewhere: {url} responds with something other than the file.",
             _STATIC_URL,
         )
     return subject.failed(probe, f"{url} answers {page.description}.", _STATIC_URL)
 
 
 def probe_media(storage: S3BotoStorage, subject: Subject, name: str, body: bytes) -> list[Finding]:
-    """GET a private file with its signed URL, and without the signature."""
+    """Request a private file with its signed URL, and without the signature."""
     url = storage.url(name)
     certificates = ca_file(storage)
     bare = url.partition("?")[0]
@@ -78,12 +78,12 @@ def probe_media(storage: S3BotoStorage, subject: Subject, name: str, body: bytes
 def _unreachable(
     storage: S3BotoStorage, subject: Subject, probe: str, url: str, error: UnreachableError
 ) -> Finding:
-    """Tell that nothing answers; where browsers have an address of their own, that may be meant."""
+    """Report that nothing responds; browsers may use a different address."""
     if storage.public_endpoint_url and url.startswith(storage.public_endpoint_url):
         return subject.warning(
             probe,
             f"{storage.public_endpoint_url}, the address for browsers, can't be reached from "
-            f"here, so that nothing is known of what they get. {error}",
+            f"here, so the doctor can't tell what they get. {error}",
             "Open a file of the site's in a browser, or: heroku config:set "
             "AWS_S3_PUBLIC_ENDPOINT_URL=…",
         )
@@ -99,8 +99,8 @@ def _readable(
         return subject.ok(probe, f"A file can be read at {kind}.")
     if storage.querystring_auth:
         hint = (
-            "heroku config:set AWS_S3_REGION_NAME=… (the bucket's own: signed URLs follow no "
-            "redirections); with AWS_S3_CUSTOM_DOMAIN, check AWS_CLOUDFRONT_KEY and its id"
+            "heroku config:set AWS_S3_REGION_NAME=… (the bucket's own: signed URLs don't "
+            "follow redirects); with AWS_S3_CUSTOM_DOMAIN, check AWS_CLOUDFRONT_KEY and its id"
         )
     elif storage.public:
         hint = f"{_APPLY} (a policy that makes these files public)"
@@ -116,7 +116,7 @@ def _readable(
 
 def _told(page: Page) -> str:
     if page.status == 200:
-        return "answers with something else"
+        return "responds with something else"
     return f"answers {page.description}"
 
 
@@ -135,7 +135,7 @@ def _refused(subject: Subject, url: str, page: Page) -> Finding:
 def probe_cors(
     storage: S3StaticStorage, subject: Subject, name: str, published: Iterable[str] | None
 ) -> Finding:
-    """Whether browsers on the site's pages may use a static file as a font.
+    """Return whether browsers on the site's pages may use a static file as a font.
 
     ``published`` are the names of the release's files, None where they are not known.
     """
@@ -156,7 +156,7 @@ def probe_cors(
             refused.append(origin)
     if not refused:
         return subject.ok(probe, f"Fonts may be loaded by pages of {', '.join(origins)}.")
-    message = f"Browsers refuse fonts to pages of {', '.join(refused)}: {storage.base_url} sends "
+    message = f"Browsers block fonts on pages of {', '.join(refused)}: {storage.base_url} sends "
     message += "them no Access-Control-Allow-Origin"
     if published is not None and not any(file.endswith(FONTS) for file in published):
         return subject.warning(probe, f"{message}. This release has no fonts.", _APPLY)
@@ -164,12 +164,12 @@ def probe_cors(
         probe,
         f"{message}.",
         f"{_APPLY} (CORS for the site's hosts). A CDN must pass on the request's Origin, and "
-        "forget what it holds.",
+        "its cache must be cleared.",
     )
 
 
 def _origins(base_url: str) -> list[str]:
-    """Origins that stand for the site's, those first that are named without a wildcard."""
+    """Return sample origins of the site, those without a wildcard first."""
     origins = site_origins(settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)
     own = f"https://{urlsplit(base_url).netloc}"
     concrete = [
@@ -180,5 +180,5 @@ def _origins(base_url: str) -> list[str]:
 
 
 def ca_file(storage: S3BotoStorage) -> str | None:
-    """The CA that the settings trust, such as a company's."""
+    """Return the CA file that the settings trust, such as a company's."""
     return storage.verify if isinstance(storage.verify, str) else None

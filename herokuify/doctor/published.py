@@ -23,7 +23,7 @@ from herokuify.storage import S3BotoStorage
 from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.static import S3StaticStorage
 
-#: Objects whose headers are looked at, each with another set of them.
+#: Objects whose headers are checked, each with another set of them.
 MOST_HEADS = 24
 MOST_NAMED = 5
 LISTING_SECONDS = 20.0
@@ -39,7 +39,7 @@ _HEADERS = {parameter: header for header, parameter in PARAMETERS.items()}
 
 
 def published_names(storage: S3StaticStorage) -> dict[str, bool]:
-    """Names of the files that this machine's manifests name.
+    """Return the names of the files in this machine's manifests.
 
     True for those that are named by their content. Raises ConfigurationError for an offline
     manifest that is none.
@@ -53,7 +53,7 @@ def published_names(storage: S3StaticStorage) -> dict[str, bool]:
 def probe_published(
     storage: S3StaticStorage, subject: Subject, list_refusal: S3Error | None
 ) -> Findings:
-    """Whether the files that the manifests name are in the bucket, with the right headers."""
+    """Compare the files in the manifests with the bucket, and their headers."""
     try:
         names = published_names(storage)
     except ConfigurationError as error:
@@ -64,7 +64,7 @@ def probe_published(
         yield subject.skipped("static.headers", "no manifest names an object to look at")
         return
     if list_refusal is not None:
-        yield subject.skipped("static.files", "not known, because s3.list failed")
+        yield subject.skipped("static.files", "unknown, because s3.list failed")
     else:
         yield _files(storage, subject, [name for name, is_named in names.items() if is_named])
     yield _headers(storage, subject, names)
@@ -107,7 +107,7 @@ def _files(storage: S3StaticStorage, subject: Subject, names: list[str]) -> Find
 
 
 def _keys(storage: S3StaticStorage) -> set[str] | None:
-    """The keys below the location; None when that takes too long."""
+    """Return the keys below the location; None when that takes too long."""
     location = storage.location.strip("/")
     deadline = monotonic() + LISTING_SECONDS
     keys: set[str] = set()
@@ -141,7 +141,7 @@ def _headers(storage: S3StaticStorage, subject: Subject, names: Mapping[str, boo
     if wrong:
         return subject.warning(
             probe,
-            f"{len(wrong)} of {found} objects have other headers than the settings say: "
+            f"{len(wrong)} of {found} objects have headers that differ from the settings: "
             f"{_listed(wrong, '; ')}.",
             _COLLECT,
         )
@@ -153,7 +153,7 @@ def _headers(storage: S3StaticStorage, subject: Subject, names: Mapping[str, boo
 def _sample(
     storage: S3StaticStorage, names: Mapping[str, bool]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """One name for each set of headers, and the parameters that make it."""
+    """Return one name for each set of headers, with its parameters."""
     seen = set()
     for name in sorted(names):
         parameters = storage.parameters_for(name, is_hashed=names[name])
@@ -212,7 +212,7 @@ def _told(header: str, wanted: object, found: object) -> str:
     if found is None:
         return f"no {header} and should have {wanted!s}"
     if wanted is None:
-        return f"{header}: {found!s}, which no setting has (any more)"
+        return f"{header}: {found!s}, which is not in the settings (any more)"
     return f"{header}: {found!s} instead of {wanted!s}"
 
 

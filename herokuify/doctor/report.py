@@ -17,7 +17,7 @@ _NARROWEST = 40  # columns for the messages, on whatever terminal
 
 
 def without_secrets(findings: Iterable[Finding], clean: Callable[[str], str]) -> list[Finding]:
-    """The findings with each text passed through ``clean``."""
+    """Return the findings with each text passed through ``clean``."""
     return [
         replace(
             finding,
@@ -30,7 +30,7 @@ def without_secrets(findings: Iterable[Finding], clean: Callable[[str], str]) ->
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """A list of objects: ``probe``, ``subject``, ``state``, ``message`` and ``hint``."""
+    """Return a list of objects: ``probe``, ``subject``, ``state``, ``message``, ``hint``."""
     return json.dumps(
         [
             {
@@ -48,7 +48,7 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 
 def as_table(findings: Sequence[Finding], width: int, paint: Mapping[State, Paint]) -> str:
-    """A row for each finding, below its subject, and below it the hint.
+    """Return a row for each finding, grouped by subject, with the hint below it.
 
     Probes of one subject that were skipped for one reason share a row.
     """
@@ -68,7 +68,7 @@ def as_table(findings: Sequence[Finding], width: int, paint: Mapping[State, Pain
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """How many probes ended how."""
+    """Return how many probes ended in which state."""
     counts = Counter(finding.state for finding in findings)
     return ", ".join(f"{counts[state]} {state.value}" for state in State)
 
@@ -89,7 +89,7 @@ def _cells(group: Sequence[Finding]) -> tuple[str, State, str, list[str]]:
 
 
 def _wrapped(texts: Sequence[str], width: int) -> list[str]:
-    """Lines of a width at most; commands are not broken within their words."""
+    """Wrap lines, but don't break commands within a word."""
     lines = []
     for text in texts:
         lines += textwrap.wrap(

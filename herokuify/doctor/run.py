@@ -33,7 +33,7 @@ def run_probes() -> list[Finding]:
 
 
 def _once(findings: list[Finding]) -> Iterator[Finding]:
-    """The findings, without the errors of settings that a system check has told already."""
+    """Return the findings without those that a system check has reported already."""
     told = {finding.message for finding in findings if finding.probe.startswith("check ")}
     for finding in findings:
         if finding.probe == SETTINGS and finding.message in told:
@@ -43,7 +43,7 @@ def _once(findings: list[Finding]) -> Iterator[Finding]:
 
 
 def _keys() -> Iterator[str | None]:
-    """Keys that a project's own storage class holds, and no setting."""
+    """Yield keys that are in a project's own storage class instead of a setting."""
     for one in s3_registered():
         try:
             storage = one.make()

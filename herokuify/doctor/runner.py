@@ -27,7 +27,7 @@ class ProbeGroup:
     probes: Callable[[], Findings]
 
     def start(self) -> Run:
-        """Begin, in the background; the time runs from now on."""
+        """Start in the background; the time limit counts from now."""
         return Run(self)
 
 

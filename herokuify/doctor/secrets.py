@@ -44,7 +44,7 @@ class Secrets:
 
     @classmethod
     def of(cls, environ: Mapping[str, str], *more: str | None) -> Secrets:
-        """Those of the settings and of an environment, and ``more``."""
+        """Return the secrets in the settings, in an environment, and in ``more``."""
         found = {*_values(dict(_explicit())), *_values(environ), *filter(None, more)}
         return cls(found)
 

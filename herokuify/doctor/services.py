@@ -55,7 +55,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def trouble_of(error: BaseException) -> Trouble:
-    """What an error is about, by its words: drivers have no types for it."""
+    """Classify an error by its message: drivers have no types for it."""
     text = " ".join(f"{type(one).__name__} {one}" for one in causes(error))
     for trouble, pattern in _SIGNS:
         if re.search(pattern, text, re.IGNORECASE):
@@ -66,7 +66,7 @@ def trouble_of(error: BaseException) -> Trouble:
 def failure(
     subject: Subject, probe: str, error: BaseException, hints: Mapping[Trouble, str]
 ) -> Finding:
-    """The finding for a driver's error."""
+    """Return the finding for a driver's error."""
     words = " ".join(_text(error).split())
     text = words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…"
     kind = type(error).__name__
@@ -76,7 +76,7 @@ def failure(
 
 
 def _text(error: BaseException) -> str:
-    """An error's own words, or those of what it came from; SMTP's come as bytes."""
+    """Return the message of an error or of its cause; SMTP's are bytes."""
     for one in causes(error):
         answer = getattr(one, "smtp_error", None)
         text = answer.decode(errors="replace") if isinstance(answer, bytes) else str(one)
@@ -86,17 +86,17 @@ def _text(error: BaseException) -> str:
 
 
 def reachable(subject: Subject, probe: str, what: str, host: str, tls: str | None) -> Finding:
-    """The finding for what answers; ``tls`` describes the line's, "" that it has none.
+    """Return the finding for a server that responds; ``tls`` is "" without TLS.
 
     None means that it is not known.
     """
     if tls:
-        return subject.ok(probe, f"{what} answers, over {tls}.")
+        return subject.ok(probe, f"{what} responds over {tls}.")
     if tls is None or is_here(host):
         return subject.ok(probe, f"{what} answers.")
     return subject.warning(
         probe,
-        f"{what} answers, without TLS: whoever is in between reads all of it.",
+        f"{what} responds, but without TLS: anyone on the network path can read the traffic.",
         {
             "database": "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True)",
             "cache": "heroku config:set REDIS_URL=rediss://…",
@@ -106,7 +106,7 @@ def reachable(subject: Subject, probe: str, what: str, host: str, tls: str | Non
 
 
 def is_here(host: str) -> bool:
-    """Whether a host is this machine; a path is a socket's."""
+    """Return whether a host is this machine; a path is a socket's."""
     if host in {"", "localhost"} or host.startswith("/"):
         return True
     try:

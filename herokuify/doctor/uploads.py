@@ -97,8 +97,8 @@ def _refusal(subject: Subject, probe: str, status: int, wanted: int, what: str) 
         return subject.ok(probe, f"S3 refuses {what}.")
     return subject.failed(
         probe,
-        f"S3 answers {what} with {status}, and not with {wanted}: browsers can put what the site "
-        "has not allowed.",
+        f"S3 answers {what} with {status}, and not with {wanted}: browsers can upload what the "
+        "site has not allowed.",
         "Update the service to a release that checks signed headers and If-None-Match: *",
     )
 
@@ -110,7 +110,7 @@ def _probe_cors(storage: S3BotoStorage, subject: Subject) -> Finding:
     if not origins or "*" in origins:
         return subject.failed(
             probe,
-            "The site's hosts are unknown, and uploads are for the site's own pages alone.",
+            "The site's hosts are unknown, and uploads are only for the site's own pages.",
             f"heroku config:set ALLOWED_HOSTS=…, then {_APPLY}",
         )
     headers = header_names(storage)
@@ -121,9 +121,9 @@ def _probe_cors(storage: S3BotoStorage, subject: Subject) -> Finding:
         return subject.failed(
             probe,
             f"Browsers may not upload from pages of {', '.join(refused)}: the bucket's CORS rules "
-            "lack a PUT.",
-            f"{_APPLY} (where it finds nothing to do, another rule has these origins, too, and "
-            "stands above: some services look no further)",
+            "don't allow PUT.",
+            f"{_APPLY} (if it finds nothing to do, an earlier rule has these origins, too: "
+            "some services use only the first match)",
         )
     return subject.ok(probe, f"Browsers may upload from pages of {', '.join(asked)}.")
 
@@ -175,4 +175,4 @@ def _probe_stale(storage: S3BotoStorage, subject: Subject) -> Finding:
             "removes them.",
             _APPLY,
         )
-    return subject.ok(probe, f"Nothing below {prefix} has been forgotten.")
+    return subject.ok(probe, f"Nothing below {prefix} is stale.")

@@ -35,7 +35,7 @@ VARIABLES = (
 def get_email_config(
     environ: Mapping[str, str] | None = None, *, timeout: int = TIMEOUT
 ) -> dict[str, Any]:
-    """Mail settings: ``globals().update(herokuify.get_email_config())``.
+    """Return mail settings: ``globals().update(herokuify.get_email_config())``.
 
     MAILERS where Django knows it (6.1), else EMAIL_*; of the plain variables EMAIL_HOST and so
     on, or of the add-on that is attached. With neither, mail goes to the console in
@@ -87,7 +87,7 @@ def address(value: str) -> str:
 
 
 def knows_mailers() -> bool:
-    """Tell whether this Django reads MAILERS; one that does refuses EMAIL_* beside it."""
+    """Return whether this Django reads MAILERS; one that does refuses EMAIL_* beside it."""
     # Not at import: most of what uses herokuify sends no mail.
     from django.core import mail
 
@@ -100,9 +100,9 @@ def _find_addon(environ: Mapping[str, str]) -> Provider | None:
         titles = env.listed(addon.title for addon in attached)
         plain = ("EMAIL_HOST", "EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD")
         raise ConfigurationError(
-            f"{titles} are attached at once, and herokuify can't tell which one is to send mail.",
+            f"{titles} are all attached, and herokuify can't tell which one should send mail.",
             "Detach the others (heroku addons:detach …), name one in the settings (from "
-            "herokuify.mail.mailgun import *), or set the plain variables, which win: "
+            "herokuify.mail.mailgun import *), or set the plain variables, which take precedence: "
             f"{env.config_set(plain)}",
         )
     return attached[0] if attached else None

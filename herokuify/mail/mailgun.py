@@ -38,7 +38,7 @@ VARIABLES = (
 
 
 def read_mailgun(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Read the names MAILGUN_… from an environment; raises ConfigurationError for half a login."""
+    """Read the names MAILGUN_… from an environment; raise ConfigurationError for half a login."""
     smtp = MAILGUN.smtp(environ)
     return {
         "MAILGUN_API_KEY": env.read(environ, "MAILGUN_API_KEY", secret=True),

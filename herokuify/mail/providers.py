@@ -50,7 +50,7 @@ class Provider:
     read: Callable[[Mapping[str, str]], Smtp]
 
     def is_attached(self, environ: Mapping[str, str]) -> bool:
-        """Tell whether any of the variables is set that a login is made of."""
+        """Return whether any of the variables is set that a login is made of."""
         return env.is_set(environ, *(name for item in self.variables for name in item.names))
 
     def smtp(self, environ: Mapping[str, str]) -> Smtp | None:
@@ -64,7 +64,7 @@ class Provider:
 def server(value: str) -> str:
     """Check the name of a mail server, or its IP address."""
     if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", value):
-        raise ValueError("a server's name alone, such as smtp.example.com")
+        raise ValueError("a server name such as smtp.example.com")
     return value
 
 
@@ -113,7 +113,7 @@ def _read_plain(environ: Mapping[str, str]) -> Smtp:
     )
     if use_tls and use_ssl:
         raise ConfigurationError(
-            "EMAIL_USE_TLS and EMAIL_USE_SSL are both true, and exclude each other: STARTTLS, and "
+            "EMAIL_USE_TLS and EMAIL_USE_SSL are both true, but mutually exclusive: STARTTLS, and "
             "TLS from the first byte.",
             "heroku config:set EMAIL_USE_TLS=false (port 465), or EMAIL_USE_SSL=false (STARTTLS)",
         )

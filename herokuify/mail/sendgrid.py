@@ -33,7 +33,7 @@ VARIABLES = SENDGRID.variables
 
 
 def read_sendgrid(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Read the names SENDGRID_… from an environment; raises ConfigurationError for half a pair."""
+    """Read the names SENDGRID_… from an environment; raise ConfigurationError for half a pair."""
     SENDGRID.smtp(environ)
     return {
         "SENDGRID_API_KEY": env.read(environ, "SENDGRID_API_KEY", secret=True),

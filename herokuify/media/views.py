@@ -25,7 +25,7 @@ PART_OF_A_LIFE = 4
 def redirect_to_file(
     request: HttpRequest, name: str, alias: str = DEFAULT_STORAGE_ALIAS
 ) -> HttpResponseBase:
-    """Redirect whoever may read the file to its signed URL.
+    """Redirect users who may read the file to its signed URL.
 
     Others are sent to the login, or refused when they are logged in. That a file is absent is told
     to those alone who might have read it.
@@ -52,7 +52,7 @@ def _is_permitted(request: HttpRequest, storage: Any, name: str) -> bool:
     if inspect.isawaitable(answer):  # which is true, whatever it would say
         raise ConfigurationError(
             "The option url_permission names a coroutine function; it must be a plain function.",
-            "Write it with def, in place of async def.",
+            "Write it with def instead of async def.",
         )
     return bool(answer)
 

@@ -46,7 +46,7 @@ def create(client: S3Client, destination: Destination, public: Sequence[str]) ->
 
 @contextmanager
 def _terminated_by_exception() -> Iterator[None]:
-    """Have SIGTERM end the block as Ctrl-C does, so that what has begun is undone.
+    """Make SIGTERM end the block like Ctrl-C, so that cleanup runs.
 
     A server with a handler of its own, such as gunicorn's, keeps it.
     """
@@ -105,7 +105,7 @@ def _make_ready(client: S3Client, destination: Destination, public: Sequence[str
 
 
 def make(client: S3Client, destination: Destination) -> bool:
-    """Make a bucket in the client's region; False when it is ours and was there already."""
+    """Create a bucket in the client's region; return False if we already own it."""
     from botocore.exceptions import ClientError
 
     region = client.meta.region_name
@@ -122,8 +122,8 @@ def make(client: S3Client, destination: Destination) -> bool:
                 return bool(error.response["ResponseMetadata"].get("RetryAttempts"))
             if code_of(error) == "BucketAlreadyExists":
                 raise S3ConfigurationError(
-                    f"{destination.storage}: the bucket {destination.bucket!r} belongs to somebody "
-                    "else; bucket names are shared by all of AWS.",
+                    f"{destination.storage}: the bucket {destination.bucket!r} belongs to another "
+                    "account; bucket names are unique across AWS.",
                     "Choose another: heroku config:set AWS_STORAGE_BUCKET_NAME=…",
                 ) from error
             raise
@@ -131,7 +131,7 @@ def make(client: S3Client, destination: Destination) -> bool:
 
 
 def wait(client: S3Client, destination: Destination) -> None:
-    """Return when a bucket that was made is ready."""
+    """Wait until a new bucket is ready."""
     from botocore.exceptions import WaiterError
 
     try:
@@ -193,7 +193,7 @@ def _publish(client: S3Client, destination: Destination, public: Sequence[str]) 
 
 
 def policy_refused(error: Exception, destination: Destination) -> S3Error:
-    """The error for a policy that S3 has not taken."""
+    """Return the error for a policy that S3 has refused."""
     if code_of(error) != "AccessDenied":
         return explain(error, destination)
     return S3ConfigurationError(
@@ -212,8 +212,8 @@ def _remove(client: S3Client, destination: Destination) -> None:
         client.delete_bucket(Bucket=destination.bucket)
     except ClientError as error:
         logger.warning(
-            "AWS_AUTO_CREATE_BUCKET: the bucket %s could not be made ready and could not be "
-            "removed (%s): remove it by hand, or give it the policy that the documentation shows.",
+            "AWS_AUTO_CREATE_BUCKET: the bucket %s could not be set up and could not be "
+            "removed (%s): remove it manually, or give it the policy that the documentation shows.",
             destination.bucket,
             code_of(error),
         )

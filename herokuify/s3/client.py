@@ -167,7 +167,7 @@ def _make(kind: str, destination: Destination, profile: RetryProfile) -> Any:
         raise
     except ValueError as error:
         raise ConfigurationError(
-            f"AWS_S3_ENDPOINT_URL can't be used: {error}. It must be like https://s3.example.com.",
+            f"AWS_S3_ENDPOINT_URL can't be used: {error}. It must look like https://s3.example.com.",
             "heroku config:set AWS_S3_ENDPOINT_URL=…",
         ) from error
 

@@ -110,7 +110,7 @@ class Media(NamedTuple):
 
 
 def guess(name: str) -> Media:
-    """What a file of this name is.
+    """Guess the content type of a file by its name.
 
     An archive (``data.tar.gz``, ``site.css.gz``) is a file of its own type without
     an encoding: with one, browsers would unpack what the visitor wants to keep.

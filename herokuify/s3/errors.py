@@ -26,8 +26,8 @@ class NotS3Error(S3Error):
     def __init__(self, destination: Destination, key: str) -> None:
         super().__init__(
             f"{destination.storage}: {destination.endpoint} answered 200 to a PUT of "
-            f"s3://{destination.bucket}/{key} without an ETag, which is no answer of S3's: a "
-            "proxy or another service stands at that address, and the object is not stored.",
+            f"s3://{destination.bucket}/{key} without an ETag, which is not a response from "
+            "S3: a proxy or another service is at that address, and the object was not stored.",
             _ADDRESS,
         )
         self._of = destination, key
@@ -130,22 +130,22 @@ def cause_of(error: S3Error, operation: str = "") -> ClientError | None:
 
 
 def is_absent(error: ClientError) -> bool:
-    """Whether the object, not the bucket, does not exist."""
+    """Return whether the object, not the bucket, does not exist."""
     return status_of(error) == 404 and code_of(error) != "NoSuchBucket"
 
 
 def is_denied(error: Exception) -> bool:
-    """Whether a permission is missing."""
+    """Return whether a permission is missing."""
     return code_of(error) in _DENIED
 
 
 def is_unsupported(error: Exception) -> bool:
-    """Whether the service knows no such request: not each one that speaks S3 has all of it."""
+    """Return whether the service doesn't support the request: some lack parts of S3."""
     return status_of(error) in {405, 501} or code_of(error) in _UNSUPPORTED
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed in a moment."""
+    """Return whether the same request may succeed in a moment."""
     from botocore.exceptions import ClientError, HTTPClientError, SSLError
     from botocore.exceptions import ConnectionError as BotoConnectionError
 
@@ -232,12 +232,12 @@ _MEANINGS = {
         ),
     ),
     "InvalidBucketName": (
-        "AWS_STORAGE_BUCKET_NAME is {bucket!r}, which S3 refuses as a bucket's name.",
+        "AWS_STORAGE_BUCKET_NAME is {bucket!r}, which is not a valid bucket name.",
         "heroku config:set AWS_STORAGE_BUCKET_NAME=…",
     ),
-    "InvalidAccessKeyId": ("S3 does not know the AWS_ACCESS_KEY_ID that is set.", _KEYS),
+    "InvalidAccessKeyId": ("S3 does not know this AWS_ACCESS_KEY_ID.", _KEYS),
     "SignatureDoesNotMatch": (
-        "AWS_SECRET_ACCESS_KEY does not belong to the AWS_ACCESS_KEY_ID that is set.",
+        "AWS_SECRET_ACCESS_KEY does not match AWS_ACCESS_KEY_ID.",
         _KEYS,
     ),
     "ExpiredToken": _EXPIRED,
@@ -296,7 +296,7 @@ def _denied(permission: str, where: str) -> tuple[str, str]:
             "s3:ListBucket is missing (without it S3 answers 403 instead of 404)"
         )
     else:
-        reason = f"the permission {permission} is missing, or the bucket belongs to somebody else"
+        reason = f"the permission {permission} is missing, or the bucket belongs to another account"
     return (
         f"S3 denied access to {where}: {reason}.",
         "Grant it to the IAM user of AWS_ACCESS_KEY_ID, and check AWS_STORAGE_BUCKET_NAME.",
@@ -318,7 +318,7 @@ def _unsent(error: Exception, destination: Destination, permission: str, key: st
     reason = without_logins(str(error))
     if isinstance(error, (botos.NoCredentialsError, botos.PartialCredentialsError)):
         return S3ConfigurationError(
-            f"{name} needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and they are not set.",
+            f"{name} needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which are not set.",
             _KEYS,
         )
     if isinstance(error, botos.ParamValidationError):
@@ -332,7 +332,7 @@ def _unsent(error: Exception, destination: Destination, permission: str, key: st
     if isinstance(error, botos.SSLError):
         return S3ConfigurationError(
             f"{name}: the TLS certificate of {destination.endpoint} is not trusted: {reason}.",
-            "Check AWS_S3_ENDPOINT_URL, or give the CA file as AWS_S3_VERIFY.",
+            "Check AWS_S3_ENDPOINT_URL, or set AWS_S3_VERIFY to the CA file.",
         )
     where = f"s3://{destination.bucket}/{key}"
     if isinstance(error, (botos.ConnectionError, botos.HTTPClientError)):

@@ -49,7 +49,7 @@ _EXTRA_SHAPE = (
 
 
 def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """One dict of S3 parameters; later layers win, metadata name by name."""
+    """Merge S3 parameters; later layers take precedence, for metadata per name."""
     result: dict[str, Any] = {}
     for layer in layers:
         metadata = {**result.get("Metadata", {}), **layer.get("Metadata", {})}
@@ -68,7 +68,7 @@ class HeaderRules:
 
     @classmethod
     def parse(cls, headers: object, extra_headers: object) -> HeaderRules:
-        """Rules from AWS_HEADERS (a dict) and AWS_EXTRA_HEADERS (pairs of regex and dict).
+        """Parse AWS_HEADERS (a dict) and AWS_EXTRA_HEADERS (pairs of regex and dict).
 
         Raises ConfigurationError for an unknown header, a value of the wrong type,
         a wrong shape or a pattern that does not compile.
@@ -85,7 +85,7 @@ class HeaderRules:
         )
 
     def for_name(self, name: str) -> dict[str, Any]:
-        """S3 parameters for the object of this name, relative to the storage's location."""
+        """Return S3 parameters for a name relative to the storage's location."""
         matching = (params for pattern, params in self.patterns if pattern.match(name))
         return merged(self.everywhere, *matching)
 
@@ -93,7 +93,9 @@ class HeaderRules:
 def _pattern(index: int, entry: object) -> tuple[re.Pattern[str], Mapping[str, Any]]:
     setting = f"AWS_EXTRA_HEADERS[{index}]"
     if not isinstance(entry, Sequence) or isinstance(entry, (str, bytes)) or len(entry) != 2:
-        raise ConfigurationError(f"{setting} is no pair: AWS_EXTRA_HEADERS must be {_EXTRA_SHAPE}.")
+        raise ConfigurationError(
+            f"{setting} is not a pair: AWS_EXTRA_HEADERS must be {_EXTRA_SHAPE}."
+        )
     regex, headers = entry
     return pattern(regex, setting), parameters(headers, setting=setting)
 
@@ -110,13 +112,13 @@ def pattern(regex: object, setting: str) -> re.Pattern[str]:
         return re.compile(regex)
     except re.error as error:
         raise ConfigurationError(
-            f"{setting} has the pattern {regex!r}, which does not compile: {error}. "
+            f"{setting} has the pattern {regex!r}, which is invalid: {error}. "
             "It is a regular expression, not a shell pattern: every .js file is '.*\\.js$'."
         ) from error
 
 
 def parameters(headers: object, *, setting: str) -> dict[str, Any]:
-    """S3 parameters for a mapping of HTTP headers; ``setting`` is named in errors."""
+    """Return S3 parameters for HTTP headers; ``setting`` is named in errors."""
     if not isinstance(headers, Mapping):
         raise ConfigurationError(
             f"{setting} must map HTTP headers to values, such as "
@@ -134,7 +136,7 @@ def _parameter(header: object, value: object, *, setting: str) -> dict[str, Any]
     if parameter is None:
         raise ConfigurationError(
             f"{setting} names the header {header!r}, which S3 cannot store with an object."
-            f"{_suggestion(header)} Known are: "
+            f"{_suggestion(header)} Known headers: "
             f"{', '.join(sorted(PARAMETERS))}, {METADATA_PREFIX}*."
         )
     if parameter in {"Expires", "ObjectLockRetainUntilDate"}:

@@ -40,7 +40,7 @@ class _Upload:
         return self._process == os.getpid()
 
     def abort(self) -> None:
-        """Have S3 forget the parts; a failure is logged."""
+        """Abort the multipart upload on S3; log a failure."""
         if self.is_over or not self.is_here:
             return
         self.is_over = True
@@ -49,7 +49,7 @@ class _Upload:
             self.client.abort_multipart_upload(**cast(Any, self.address))
         except failures() as error:
             logger.warning(
-                "The parts of an upload of s3://%s/%s that was given up could not be removed "
+                "The parts of the aborted upload of s3://%s/%s could not be removed "
                 "(%s). A lifecycle rule that aborts incomplete uploads removes them.",
                 self.address["Bucket"],
                 self.address["Key"],
@@ -86,7 +86,7 @@ class PartUpload:
         weakref.finalize(self, self._upload.abort)
 
     def send(self, body: bytes, number: int = 0) -> None:
-        """Send the next part, or one again by its number; waits while too many are on their way.
+        """Send the next part, or one again by its number; wait while too many are on their way.
 
         Raises the error of any part that has failed.
         """
@@ -106,7 +106,7 @@ class PartUpload:
         self._submit(request, number)
 
     def copy(self, source: Mapping[str, Any]) -> None:
-        """Have S3 make the next part of another object's bytes; waits as ``send`` does.
+        """Make S3 copy the next part from another object; wait like ``send``.
 
         ``source`` are UploadPartCopy's parameters: CopySource and the like.
         """
@@ -147,7 +147,7 @@ class PartUpload:
 
         def work() -> CompletedPartTypeDef:
             if upload.is_over:
-                raise InterruptedError("the upload was given up")
+                raise InterruptedError("the upload was aborted")
             answer = request(number)
             tick()
             if not answer.get("ETag"):
@@ -189,7 +189,7 @@ class PartUpload:
         return parts
 
     def complete(self, parts: list[CompletedPartTypeDef], **extra: Any) -> str:
-        """Have S3 join the parts to the object, which shows then; returns its ETag."""
+        """Complete the multipart upload, which creates the object; return its ETag."""
         answer = self._upload.client.complete_multipart_upload(
             **cast(Any, self._upload.address), MultipartUpload={"Parts": parts}, **extra
         )
@@ -200,11 +200,11 @@ class PartUpload:
         return etag.strip('"')
 
     def settle(self) -> None:
-        """Take the object for complete, however S3 has answered."""
+        """Treat the object as complete, whatever S3 responded."""
         self._upload.is_over = True
 
     def abort(self, *, in_background: bool = False) -> None:
-        """Give up; a failure of that is logged, because an error is on its way already.
+        """Abort; log a failure, because an error is being raised already.
 
         In the background where S3 is silent: the caller need not wait for that, too.
         """

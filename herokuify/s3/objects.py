@@ -108,8 +108,8 @@ class Objects:
             lines = [f"{key}: {code}" for key, code in islice(left.items(), MOST_NAMED)]
             more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
             raise S3Error(
-                f"{self._destination.storage}: S3 has not deleted {', '.join(lines)}{more}.",
-                "Where it is AccessDenied, the permission s3:DeleteObject is missing.",
+                f"{self._destination.storage}: S3 did not delete {', '.join(lines)}{more}.",
+                "For AccessDenied, grant the permission s3:DeleteObject.",
             )
 
     def _asked(self, permission: str, key: str, request: Callable[[], ResultT]) -> ResultT:

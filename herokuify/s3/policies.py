@@ -16,19 +16,19 @@ _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
 
 
 def location_around(location: str, public: Iterable[str]) -> str | None:
-    """The first of the public locations that holds this one; ``""`` is a whole bucket."""
+    """Return the first public location that contains this one; ``""`` is the whole bucket."""
     inside = f"{_plain(location)}/"
     found = (_plain(one) for one in public)
     return next((one for one in found if not one or inside.startswith(f"{one}/")), None)
 
 
 def _plain(location: str) -> str:
-    """A location as keys have it, without slashes at its ends."""
+    """Return a location as in keys, without leading and trailing slashes."""
     return posixpath.normpath(f"/{location}").strip("/")
 
 
 def literal(text: str) -> str:
-    """A location as policies write it, in which ``*``, ``?`` and ``$`` stand for something.
+    """Escape a location for policies, where ``*``, ``?`` and ``$`` are special.
 
     IAM User Guide, "IAM policy elements: Variables and tags", "Special characters".
     """
@@ -36,7 +36,7 @@ def literal(text: str) -> str:
 
 
 def arn(region: str | None, bucket: str, *path: str) -> str:
-    """The ARN of a bucket, or of what a path in it names, in the region's partition."""
+    """Return the ARN of a bucket, or of a path in it, in the region's partition."""
     partition = next(
         (name for prefix, name in _PARTITIONS.items() if (region or "").startswith(prefix)), "aws"
     )
@@ -44,12 +44,12 @@ def arn(region: str | None, bucket: str, *path: str) -> str:
 
 
 def below(region: str | None, bucket: str, locations: Iterable[str]) -> list[str]:
-    """The ARNs of all that lies below the locations."""
+    """Return the ARNs of everything below the locations."""
     return [arn(region, bucket, literal(location), "*") for location in locations]
 
 
 def public_statement(region: str | None, bucket: str, locations: Iterable[str]) -> dict[str, Any]:
-    """The statement that lets anyone GET what lies below the locations, and nothing else."""
+    """Return the statement that lets anyone GET what is below the locations."""
     return {
         "Sid": PUBLIC_SID,
         "Effect": "Allow",
@@ -60,7 +60,7 @@ def public_statement(region: str | None, bucket: str, locations: Iterable[str]) 
 
 
 def public_policy(region: str | None, bucket: str, locations: Iterable[str]) -> dict[str, Any]:
-    """The policy of a bucket that nobody else has written one for."""
+    """Return the policy for a bucket that has none."""
     return {
         "Version": "2012-10-17",
         "Statement": [public_statement(region, bucket, locations)],
@@ -68,7 +68,7 @@ def public_policy(region: str | None, bucket: str, locations: Iterable[str]) -> 
 
 
 def cors_rule(origins: Iterable[str], upload_headers: Iterable[str] = ()) -> dict[str, Any]:
-    """The rule that lets these origins' pages use what they load; ``["*"]`` for any.
+    """Return the CORS rule for pages of these origins; ``["*"]`` for any.
 
     Browsers load fonts from another origin only with it (CSS Fonts, "Font fetching
     requirements"); what anyone may read, any site may. With ``upload_headers``, which their PUTs

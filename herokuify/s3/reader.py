@@ -77,7 +77,7 @@ class StoredObject:
         )
 
     def length(self) -> int:
-        """Bytes of the content: those of an object that others have gzipped are counted."""
+        """Return the content's length; of an object that others have gzipped, count it."""
         if not self.is_packed:
             return self.size
         if self.unpacked_size is not None:
@@ -89,7 +89,7 @@ class StoredObject:
             return file.seek(0, io.SEEK_END)
 
     def get(self, start: int, stop: int | None) -> Any:
-        """The stream of the bytes from ``start`` up to ``stop``, or to the end.
+        """Return a stream of the bytes from ``start`` up to ``stop``, or to the end.
 
         Raises FileNotFoundError when the object is gone, S3Error when it was replaced.
         """
@@ -138,11 +138,11 @@ class StoredObject:
     def _replaced(self) -> S3Error:
         return S3Error(
             f"{self.destination.storage}: {self._where} was replaced while it was being read.",
-            "Open it again to read what it is now.",
+            "Open it again to read the new version.",
         )
 
     def broken(self, error: Exception, tries: int) -> S3Error:
-        """The error for a connection that breaks again and again."""
+        """Return the error for a connection that breaks repeatedly."""
         return S3Error(
             f"{self.destination.storage}: reading {self._where} from {self.destination.endpoint} "
             f"broke off {tries} times: {error}"
@@ -165,19 +165,19 @@ class _Reader(io.RawIOBase):
         self._position = 0
 
     def readable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """True."""
+        """Return True; seeking sends no request."""
         return True
 
     def tell(self) -> int:
-        """Where the next byte is read."""
+        """Return the position of the next byte to read."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a byte, as in any file; returns its place."""
+        """Seek, as in any file; return the new position."""
         if self.closed:
             raise ValueError("I/O operation on closed file")
         size = self.length if whence == io.SEEK_END else 0
@@ -204,7 +204,7 @@ class RangeReader(_Reader):
         return len(data)
 
     def readall(self) -> bytes:
-        """All bytes from here to the end."""
+        """Return all bytes from here to the end."""
         found = io.BytesIO()
         while data := self._read_some(SECOND, wanted=self._stored.size - self._position):
             found.write(data)
@@ -235,7 +235,7 @@ class RangeReader(_Reader):
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _approach(self, wanted: int) -> None:
-        """Have a body whose next byte is the one that is read next."""
+        """Open a body at the current position, unless one is open there."""
         if self._process != os.getpid():
             # A fork: the socket is the parent's, who goes on reading from it.
             self._body = None
@@ -267,7 +267,7 @@ class RangeReader(_Reader):
             body.close()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         if self._process == os.getpid():
             self._drop()
         super().close()
@@ -298,7 +298,7 @@ class Unpacked(_Reader):
         return len(data)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         if not self.closed:
             self._file.close()
             self._packed.close()
@@ -306,7 +306,7 @@ class Unpacked(_Reader):
 
 
 def sought(offset: int, whence: int, position: int, size: int) -> int:
-    """The place that a seek goes to; raises what a file on a disk raises."""
+    """Return the position to seek to; raise what a file on disk raises."""
     bases = {io.SEEK_SET: 0, io.SEEK_CUR: position, io.SEEK_END: size}
     if whence not in bases:
         raise ValueError(f"whence value {whence} unsupported")

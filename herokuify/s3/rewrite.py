@@ -59,7 +59,7 @@ def rewrite(
 
 
 def _tags(client: S3Client, address: Any, *, is_copied: bool) -> Any:
-    """An object's tags; none where they may not be read, and the service copies them itself."""
+    """Return an object's tags; none if they can't be read and the service copies them itself."""
     from botocore.exceptions import ClientError
 
     try:
@@ -93,7 +93,7 @@ def _copy_in_parts(client: S3Client, address: Any, source: Any, parameters: Any,
 
 
 def _grants(client: S3Client, address: Any) -> dict[str, str]:
-    """What lets others than the owner read an object, which a copy does not take along."""
+    """Return the grants that let others read an object, which a copy would lose."""
     from botocore.exceptions import ClientError
 
     try:

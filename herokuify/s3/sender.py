@@ -48,7 +48,7 @@ class Sender:
     def put(
         self, key: str, body: bytes, parameters: Mapping[str, Any], *, only_new: bool = False
     ) -> str:
-        """Put an object; returns its ETag without quotes.
+        """Put an object; return its ETag without quotes.
 
         ``parameters`` are those of boto3's ``put_object``. With ``only_new`` the request is
         conditional: S3 answers 412 when there is an object. Raises botocore's errors, and
@@ -134,7 +134,7 @@ class _SignedPut:
         return cls(pool, template, session_of(destination).get_credentials())
 
     def put(self, key: str, body: bytes, own: Mapping[str, str]) -> str | None:
-        """Send a PUT; returns the ETag, None when a success has none. Raises botocore's errors."""
+        """Send a PUT; return the ETag, None when a success has none. Raise botocore's errors."""
         from botocore import exceptions as botos
         from urllib3 import exceptions as urllib3s
 
@@ -237,7 +237,7 @@ def _verify(destination: Destination) -> Any:
 
 
 def _is_untrusted(error: BaseException | None) -> bool:
-    """Whether a certificate is at fault, and not a connection that broke."""
+    """Return whether a certificate is at fault, and not a connection that broke."""
     import ssl
 
     while error is not None:

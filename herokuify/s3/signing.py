@@ -151,7 +151,7 @@ class UrlSigner:
 
 
 def query_name(parameter: str) -> str:
-    """S3's query parameter for one of boto3's: ``response-content-type`` for its camel case."""
+    """Return S3's name of a boto3 query parameter, such as ``response-content-type``."""
     if parameter == "VersionId":
         return "versionId"
     if not parameter.startswith("Response"):
@@ -257,7 +257,7 @@ class CloudFrontSigner:
 
     def _unusable(self) -> ConfigurationError:
         return ConfigurationError(
-            "AWS_CLOUDFRONT_KEY is no private RSA key in the PEM format.",
+            "AWS_CLOUDFRONT_KEY is not a private RSA key in PEM format.",
             'heroku config:set AWS_CLOUDFRONT_KEY="$(cat private_key.pem)"',
         )
 

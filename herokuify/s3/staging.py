@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
 
 class StagedObject:
-    """One object, put in one request or in parts that somebody else sends. Raises S3Error."""
+    """One object, put in one request or in parts that somebody else sends. Raise S3Error."""
 
     def __init__(self, destination: Destination, profile: RetryProfile, key: str) -> None:
         self._destination = destination
@@ -64,7 +64,7 @@ class StagedObject:
         self._objects.delete(self._key)
 
     def start(self, parameters: Mapping[str, Any]) -> str:
-        """Begin an upload in parts with the parameters of a PUT; returns its id."""
+        """Begin an upload in parts with the parameters of a PUT; return its id."""
         client = self._client
         with explained(self._destination, "s3:PutObject", self._key):
             extra = accepted_by(client, "CreateMultipartUpload", parameters)
@@ -85,7 +85,7 @@ class StagedObject:
         return found
 
     def complete(self, upload_id: str, parts: Mapping[int, Part]) -> bool:
-        """Have S3 join the parts; False when the upload is over."""
+        """Complete the multipart upload; return False if it has ended."""
         listed: Any = [{"PartNumber": number, "ETag": parts[number].etag} for number in parts]
         try:
             with self._explained("s3:PutObject"):
@@ -97,7 +97,7 @@ class StagedObject:
         return True
 
     def abort(self, upload_id: str) -> None:
-        """Have S3 forget the parts; an upload that is over is no error."""
+        """Abort the multipart upload on S3; do nothing if it has ended."""
         try:
             with self._explained("s3:AbortMultipartUpload"):
                 self._client.abort_multipart_upload(**self._address, UploadId=upload_id)

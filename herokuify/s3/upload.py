@@ -95,7 +95,7 @@ class Upload:
         confirm: Callable[[], object] = lambda: None,
         tick: Callable[[], None] = lambda: None,
     ) -> str:
-        """Put all bytes of a seekable stream that is at its start; returns the ETag.
+        """Put all bytes of a seekable stream that is at its start; return the ETag.
 
         ``confirm`` is called before a large object may appear; what it raises gives up.
         """
@@ -119,7 +119,7 @@ class Upload:
     # In one request
 
     def put(self, body: bytes) -> str:
-        """Put the object in one request; returns the ETag."""
+        """Put the object in one request; return the ETag."""
         if self._may_replace:
             return self._put(body, self._parameters)
         marked = self._marked()
@@ -171,7 +171,7 @@ class Upload:
         )
 
     def send_part(self, upload: PartUpload, body: bytes, number: int = 0) -> None:
-        """Send the next part, or one again, in the background; raises what another has met."""
+        """Send the next part, or resend one, in the background; raise any part's error."""
         with self._explained():
             upload.send(body, number)
 
@@ -183,7 +183,7 @@ class Upload:
         return bool(body)
 
     def complete(self, upload: PartUpload, count: int | None = None) -> str:
-        """Let the object of all parts appear, or of so many; returns the ETag.
+        """Create the object from all parts, or the first few; return the ETag.
 
         The caller aborts when this raises.
         """
@@ -220,7 +220,7 @@ class Upload:
     # From another object
 
     def copy(self, source: StoredObject) -> str:
-        """Have S3 copy an object that it keeps, with this upload's headers; returns the ETag.
+        """Make S3 copy an existing object, with this upload's headers; return the ETag.
 
         Raises S3Error when the source is not the same object afterwards as before.
         """
@@ -285,12 +285,12 @@ class Upload:
         return (self._destination.endpoint, operation) in _without_conditions
 
     def _honours_condition(self, operation: str) -> bool:
-        """Whether the service has shown that it does; Amazon S3 does."""
+        """Return whether the service has shown that it does; Amazon S3 does."""
         endpoint = self._destination.endpoint
         return not self._destination.endpoint_url or (endpoint, operation) in _honouring
 
     def _refuses_condition(self, operation: str, answer: Any) -> bool:
-        """Whether it is the condition that a service has refused; remembered from now on."""
+        """Return whether it is the condition that a service has refused; remembered from now on."""
         if not is_unsupported(answer) or self._knows_no_condition(operation):
             return False
         endpoint = self._destination.endpoint
@@ -311,10 +311,10 @@ class Upload:
 
     def _taken(self) -> NameTakenError:
         where = f"s3://{self._destination.bucket}/{self._key}"
-        return NameTakenError(f"{self._destination.storage}: {where} is there already.")
+        return NameTakenError(f"{self._destination.storage}: {where} already exists.")
 
     def _own_etag(self) -> str | None:
-        """The ETag of the object if it is this upload's; None also where S3 does not tell.
+        """Return the object's ETag if it is this upload's; None if not, or if S3 doesn't tell.
 
         Another name costs an object too many then; nothing is lost.
         """
@@ -327,7 +327,7 @@ class Upload:
         return str(head["ETag"]).strip('"')
 
     def _head(self) -> Any:
-        """The answer to a HEAD; None when there is no object."""
+        """Return the response to a HEAD; None when there is no object."""
         from botocore.exceptions import ClientError
 
         parameters = accepted_by(self._client, "HeadObject", self._parameters)
@@ -345,7 +345,7 @@ class Upload:
     # Errors
 
     def _with_bucket(self, request: Callable[[], Any]) -> Any:
-        """What a request answers, after the bucket was created for it if need be."""
+        """Return the response to a request; create the bucket for it if necessary."""
         from botocore.exceptions import ClientError
 
         self.requests += 1
@@ -377,20 +377,20 @@ class Upload:
 
 
 def accepted_by(client: S3Client, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the parameters of a PUT another operation of S3's takes as well."""
+    """Return the parameters of a PUT that another S3 operation also accepts."""
     shape: Any = client.meta.service_model.operation_model(operation).input_shape
     return {name: value for name, value in parameters.items() if name in shape.members}
 
 
 def _is_silence(error: BaseException) -> bool:
-    """Whether S3 has not answered in time, so that asking again would take as long."""
+    """Return whether S3 has not answered in time, so that asking again would take as long."""
     from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
     return isinstance(error.__cause__, (ConnectTimeoutError, ReadTimeoutError))
 
 
 def _length(source: BinaryIO) -> int:
-    """A stream's length in bytes; 0 when it can't tell, as one that unpacks on the way."""
+    """Return a stream's length in bytes; 0 if it's unknown, as when it is decompressed."""
     try:
         return source.seek(0, io.SEEK_END)
     except (OSError, ValueError):

@@ -55,7 +55,7 @@ def fetch(
     url = f"https:{url}" if url.startswith("//") else url
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"}:
-        raise UnreachableError(f"{_shown(url)} is no URL of the web.", "Fix STATIC_URL.")
+        raise UnreachableError(f"{_shown(url)} is not an HTTP URL.", "Fix STATIC_URL.")
     sent = {"User-Agent": "herokuify"} | ({"Origin": origin} if origin else {})
     sent |= headers or {}
     request = Request(url, body, sent, method=method)  # noqa: S310 (checked above)
@@ -81,7 +81,7 @@ def _unreachable(url: str, error: Exception) -> UnreachableError:
         return UnreachableError(
             f"Browsers don't trust the TLS certificate at {_shown(url)}: {cause}.",
             "Give the host a certificate that covers its name; a bucket with dots in its name "
-            "wants AWS_S3_ADDRESSING_STYLE=path, or a CDN: heroku config:set "
+            "needs AWS_S3_ADDRESSING_STYLE=path, or a CDN: heroku config:set "
             "AWS_S3_CUSTOM_DOMAIN=…",
         )
     return UnreachableError(
@@ -92,5 +92,5 @@ def _unreachable(url: str, error: Exception) -> UnreachableError:
 
 
 def _shown(url: str) -> str:
-    """The URL without its signature."""
+    """Return the URL without its signature."""
     return url.partition("?")[0]

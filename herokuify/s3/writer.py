@@ -51,7 +51,7 @@ class Writer(io.RawIOBase):
         self._process = os.getpid()
 
     def load(self, source: BinaryIO) -> None:
-        """Take what the object holds already, which is no change."""
+        """Load the object's current content, without marking it as changed."""
         while data := source.read(IN_MEMORY):
             self._write_at(self.length, memoryview(data))
             self.length += len(data)
@@ -62,24 +62,24 @@ class Writer(io.RawIOBase):
     # What a file can do
 
     def readable(self) -> bool:
-        """Whether the mode has a plus."""
+        """Return whether the mode has a plus."""
         return self._is_readable
 
     def writable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """True: the working copy is a file on the disk."""
+        """Return True: the working copy is a file on disk."""
         return True
 
     def tell(self) -> int:
-        """Where the next byte is written or read."""
+        """Return the position of the next byte to write or read."""
         self._check()
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a byte, as in any file; returns its place."""
+        """Seek, as in any file; return the new position."""
         self._check()
         self._position = sought(offset, whence, self._position, self.length)
         return self._position
@@ -92,7 +92,7 @@ class Writer(io.RawIOBase):
         return len(data)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read so many bytes, or all to the end."""
+        """Read this many bytes, or all to the end."""
         if not self._is_readable:
             raise io.UnsupportedOperation("read")
         self._check()
@@ -106,7 +106,7 @@ class Writer(io.RawIOBase):
         return self.read()
 
     def write(self, data: Any) -> int:
-        """Write at this place, or at the end when appending; returns the number of bytes."""
+        """Write at the position, or at the end in append mode; return the number of bytes."""
         self._check()
         view = memoryview(data).cast("B")
         start = self.length if self._is_appending else self._position
@@ -119,7 +119,7 @@ class Writer(io.RawIOBase):
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
-        """Cut the file off, or lengthen it with zeros; this place stays."""
+        """Truncate the file, or extend it with zeros; keep the position."""
         self._check()
         size = self._position if size is None else size
         if size < 0:
@@ -153,7 +153,7 @@ class Writer(io.RawIOBase):
             )
 
     def _changed(self, start: int, stop: int) -> None:
-        """Note that these bytes are others now, and that none may be after ``length``."""
+        """Record that these bytes have changed, and the file's new ``length``."""
         self.is_changed = True
 
     # Its end
@@ -173,7 +173,7 @@ class Writer(io.RawIOBase):
         self.close()
 
     def close(self) -> None:
-        """Close; what was not committed is lost, and the log says so."""
+        """Close; log a warning if uncommitted content is lost."""
         if self.closed:
             return
         try:
@@ -192,7 +192,7 @@ class Writer(io.RawIOBase):
         self._store(self._file)
 
     def drop(self) -> None:
-        """Forget all bytes, on S3 too."""
+        """Discard all bytes, on S3 too."""
         self._file.close()
 
 
@@ -234,7 +234,7 @@ class MultipartWriter(Writer):
         self._upload.send_part(self._parts, self._file.read(size), index + 1)
 
     def store(self) -> None:
-        """Put what is small, complete what is large."""
+        """Put a small object in one request; complete a multipart upload."""
         size = self._transfer.part_size
         if self.length < size:
             self._file.seek(0)

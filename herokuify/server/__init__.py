@@ -32,7 +32,7 @@ LOCAL_BIND = "127.0.0.1:8000"
 
 
 def read_server(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Read gunicorn's settings from an environment; raises ConfigurationError for nonsense."""
+    """Read gunicorn's settings from an environment; raise ConfigurationError for nonsense."""
     stage = env.get_stage(environ)
     number = env.read(environ, "PORT", convert=env.port)
     settings: dict[str, Any] = {

@@ -16,7 +16,7 @@ from herokuify.platforms import adapted
 
 
 def when_ready(server: Any) -> None:
-    """Load what the first requests would load in each process, once the site itself is there."""
+    """Load before forking what the first requests would load in each process."""
     from django.core.cache import caches
     from django.core.files.storage import storages
     from django.db import connections
@@ -37,7 +37,8 @@ def when_ready(server: Any) -> None:
     threads = [one.name for one in threading.enumerate() if one is not threading.current_thread()]
     if threads:
         server.log.warning(
-            "WEB_PRELOAD: the site has started threads (%s), which no process will have. Start "
+            "WEB_PRELOAD: the site has started threads (%s), which the worker processes will not "
+            "have. Start "
             "them in gunicorn's hook post_fork, or: %s",
             ", ".join(threads),
             adapted("heroku config:unset WEB_PRELOAD"),
@@ -45,7 +46,7 @@ def when_ready(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Close what two processes must not share, and keep the collector away from the rest."""
+    """Close what processes must not share, and freeze the rest for the garbage collector."""
     from django.core.cache import caches
     from django.db import connections
 

@@ -15,7 +15,7 @@ _OPEN = ("public-read", "authenticated-read", "/groups/global/")
 
 
 def acls(storage: S3BotoStorage) -> Iterator[tuple[str, str]]:
-    """Each setting that gives objects an ACL or grants, and the ACL."""
+    """Yield each setting that gives objects an ACL or grants, and the ACL."""
     if storage.default_acl:
         is_setting = storage.default_acl == getattr(settings, "AWS_DEFAULT_ACL", None)
         yield "AWS_DEFAULT_ACL" if is_setting else "default_acl", str(storage.default_acl)
@@ -31,5 +31,5 @@ def acls(storage: S3BotoStorage) -> Iterator[tuple[str, str]]:
 
 
 def opens(acl: str) -> bool:
-    """Whether an ACL, or a grant, lets anyone read, or anyone with an AWS account."""
+    """Return whether an ACL, or a grant, lets anyone read, or anyone with an AWS account."""
     return any(word in acl for word in _OPEN)

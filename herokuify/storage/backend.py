@@ -207,7 +207,7 @@ class S3BotoStorage(BaseStorage):
     # Names
 
     def key_of(self, name: Any) -> str:
-        """Return the object's key; raises SuspiciousFileOperation outside the location."""
+        """Return the object's key; raise SuspiciousFileOperation outside the location."""
         try:
             key: str = safe_join(self.location, clean_name(name))
         except ValueError:
@@ -222,7 +222,7 @@ class S3BotoStorage(BaseStorage):
         return str(super().get_available_name(name, max_length))
 
     def _candidate(self, name: str, max_length: int | None) -> str:
-        """The name that a save tries: S3 itself refuses one that is taken."""
+        """Return the name that a save tries; S3 refuses it if it is taken."""
         overrides = type(self).get_available_name is not S3BotoStorage.get_available_name
         if self.file_overwrite or overrides:
             return self.get_available_name(name, max_length=max_length)
@@ -231,7 +231,7 @@ class S3BotoStorage(BaseStorage):
     # Saving
 
     def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
-        """Store a file under the name, or another one if that is taken; returns the name.
+        """Store a file under the name, or another one if that is taken; return the name.
 
         ``content`` is a file, or an iterable of bytes. Unless ``file_overwrite`` is set,
         nothing is ever replaced, also when two save one name in the same instant.
@@ -249,12 +249,12 @@ class S3BotoStorage(BaseStorage):
                     wanted = alternative_name(self, name)
         raise S3Error(
             f"{taken} Gave up after {NAMES_TRIED} attempts to find a free name for {name!r}: "
-            f"{self.destination.endpoint} says that each of them is taken.",
+            f"{self.destination.endpoint} reports that each of them is taken.",
             "Check AWS_S3_ENDPOINT_URL.",
         ) from taken
 
     def _save_as(self, name: str, content: Any, max_length: int | None) -> str:
-        """What Django's ``Storage.save`` does, without asking whether the name is free."""
+        """Save like Django's ``Storage.save``, without asking whether the name is free."""
         if not hasattr(content, "chunks"):
             content = File(content, name)
         saved = self._save(self._candidate(name, max_length), content)
@@ -349,7 +349,7 @@ class S3BotoStorage(BaseStorage):
         return dict(self.object_parameters)
 
     def is_content_named(self, name: str, opener: Callable[[], Any]) -> bool:
-        """Whether another content would have another name, so that caches may keep it for ever."""
+        """Return whether the name changes with the content, so that caches may keep it forever."""
         return False
 
     def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
@@ -357,7 +357,7 @@ class S3BotoStorage(BaseStorage):
         return {}
 
     def can_be_gzipped(self, parameters: Mapping[str, Any]) -> bool:
-        """Whether AWS_IS_GZIPPED applies to an object with these parameters."""
+        """Return whether AWS_IS_GZIPPED applies to an object with these parameters."""
         return (
             bool(self.gzip)
             and parameters["ContentType"] in self.gzip_content_types
@@ -386,7 +386,7 @@ class S3BotoStorage(BaseStorage):
         return Writer(name, mode, store, directory=settings.FILE_UPLOAD_TEMP_DIR)
 
     def find(self, name: Any) -> StoredObject:
-        """Return what a HEAD tells of an object, ready to be read; raises FileNotFoundError."""
+        """Return what a HEAD tells of an object, ready to be read; raise FileNotFoundError."""
         key, head = self._located(name)
         address = {"Bucket": self.bucket_name, "Key": key}
         extra = self._objects.reading_parameters(self.get_object_parameters(key))
@@ -407,16 +407,16 @@ class S3BotoStorage(BaseStorage):
             return Objects(self.destination, self.profile)
 
     def _located(self, name: Any) -> tuple[str, Any]:
-        """The key of a name's object, and what a HEAD tells; raises FileNotFoundError."""
+        """Return the key of a name and the response to its HEAD; raise FileNotFoundError."""
         return self._objects.first(self._keys_of(name), self.get_object_parameters)
 
     def _keys_of(self, name: Any) -> list[str]:
-        """The keys that a name can mean: as it is spelled, where others put that, then ours."""
+        """Return the keys that a name can mean: verbatim, as other tools do, then ours."""
         key = self.key_of(name)
         return [*spelled_keys(self.location, str(name), key), key]
 
     def exists(self, name: Any) -> bool:
-        """Whether the object is there."""
+        """Return whether the object is there."""
         try:
             self._located(name)
         except FileNotFoundError:
@@ -424,7 +424,7 @@ class S3BotoStorage(BaseStorage):
         return True
 
     def size(self, name: Any) -> int:
-        """Return the content's length in bytes, as it is read; raises FileNotFoundError."""
+        """Return the content's length in bytes, as it is read; raise FileNotFoundError."""
         return self.find(name).length()
 
     def get_modified_time(self, name: Any) -> datetime:

@@ -55,7 +55,7 @@ class CachedS3BotoStorage(S3BotoStorage):
     @classmethod
     @contextmanager
     def local_only(cls) -> Iterator[None]:
-        """Have the cached storages of this process write their local copies alone.
+        """Make this process's cached storages write only their local copies.
 
         For a command that publishes them by itself afterwards.
         """
@@ -81,7 +81,7 @@ class CachedS3BotoStorage(S3BotoStorage):
         return Path(safe_join(self.local_root, clean_name(str(name)).lstrip("/")))
 
     def exists(self, name: Any) -> bool:
-        """Whether both copies are there: with one of them lost, the file must be saved again."""
+        """Return whether both copies exist; if one is lost, the file must be saved again."""
         return self._local_path(name).is_file() and super().exists(name)
 
     def delete(self, name: Any) -> None:
@@ -121,7 +121,7 @@ class CachedS3StaticStorage(S3StaticStorage, CachedS3BotoStorage):
     """Static files on S3 and on the disk: what django-compressor needs."""
 
     def write_local_copy(self, name: str, content: Content) -> None:
-        """Write the local copy alone, unless it is there already."""
+        """Write the local copy alone, unless it already exists."""
         path = self._local_path(name)
         if path.exists():
             if not content.written_to(path):

@@ -15,7 +15,7 @@ logger = logging.getLogger("herokuify.storage")
 
 
 def keep_files_in_use(*, file: FieldFile, **_: Any) -> None:
-    """Receiver of django-cleanup's ``cleanup_pre_delete``: keep what another object shows.
+    """Receive django-cleanup's ``cleanup_pre_delete``: keep files that are still in use.
 
     django-cleanup takes each file for one object's own, and would delete the file of a copy
     with the copy. A field's default stays, too, whichever field's it is. Never raises: the
@@ -27,7 +27,7 @@ def keep_files_in_use(*, file: FieldFile, **_: Any) -> None:
 
 
 def is_in_use(name: str, storage: Any) -> bool:
-    """Whether any object, or any field's default, refers to the storage's file, or may do so."""
+    """Return whether any object, or a field's default, refers to the file or may do so."""
     return any(
         _refers(model, field, name, storage)
         for model in apps.get_models()
@@ -47,7 +47,7 @@ def _refers(model: type[models.Model], field: models.FileField, name: str, stora
         return any(_holds(model, field, name, using) for using in _databases(model))
     except Exception as error:  # noqa: BLE001  (a router's, a manager's or a database's own)
         logger.warning(
-            "%s was kept: whether %s.%s refers to it could not be looked up (%s: %s).",
+            "%s was kept: could not look up whether %s.%s refers to it (%s: %s).",
             name,
             model._meta.label,  # noqa: SLF001
             field.name,
@@ -58,7 +58,7 @@ def _refers(model: type[models.Model], field: models.FileField, name: str, stora
 
 
 def _databases(model: type[models.Model]) -> Iterator[str]:
-    """Where a model's objects can be; a follower only repeats its primary."""
+    """Return the databases of a model's objects, without followers."""
     usual = router.db_for_write(model)
     yield usual
     for alias in connections:
@@ -81,7 +81,7 @@ def _holds(model: type[models.Model], field: models.FileField, name: str, using:
 
 
 def _is_missing(table: str, column: str, using: str) -> bool:
-    """Whether a database has no such table or column, so that nothing can be in it.
+    """Return whether a database has no such table or column, so that nothing can be in it.
 
     That is so of models that are not managed, and before migrations have run.
     """

@@ -29,7 +29,7 @@ _HEX = re.compile(r"(?<![0-9a-f])[0-9a-f]{8,}(?![0-9a-f])")
 
 
 def spool() -> BinaryIO:
-    """A temporary file that stays in memory while it is small."""
+    """Return a temporary file that stays in memory while it is small."""
     directory = settings.FILE_UPLOAD_TEMP_DIR
     return cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=LARGE, dir=directory))
 
@@ -68,7 +68,7 @@ class _Unclosable(io.RawIOBase):
 
 @contextmanager
 def from_start(content: Any) -> Iterator[BinaryIO]:
-    """All bytes of a file, Django's or any other, as a seekable binary file.
+    """Return all bytes of a file, Django's or any other, as a seekable binary file.
 
     The caller's file is neither closed nor moved. Text is encoded as UTF-8; what
     can't seek, or yields text, is copied to a temporary file first.
@@ -95,7 +95,7 @@ class _Chunks(File):  # type: ignore[type-arg]  # not generic at run time
         self._pieces = pieces
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[Any]:
-        """The pieces as they come."""
+        """Yield the pieces as they come."""
         yield from self._pieces
 
 
@@ -111,7 +111,7 @@ class _Copy(File):  # type: ignore[type-arg]
 
 
 def as_file(content: Any, name: str) -> Any:
-    """The content of a save as a file: what can't be read is taken for an iterable."""
+    """Return the content to save as a file; treat what can't be read as an iterable."""
     if hasattr(content, "chunks") or hasattr(content, "read"):
         return content
     return _Chunks(content, name)
@@ -119,7 +119,7 @@ def as_file(content: Any, name: str) -> Any:
 
 @contextmanager
 def rereadable(content: Any) -> Iterator[Any]:
-    """The file itself if it can go back to its start, else a temporary copy."""
+    """Return the file itself if it can be rewound, else a temporary copy."""
     position = _rewound(content)
     if position is not None:
         content.seek(position)
@@ -131,7 +131,7 @@ def rereadable(content: Any) -> Iterator[Any]:
 
 
 def _rewound(content: Any) -> Any:
-    """The position of a file that is now at its start; None of one that can't seek."""
+    """Rewind a file and return its old position; None if it can't seek."""
     try:
         position = content.tell()
         content.seek(0)
@@ -154,7 +154,7 @@ def _copy(content: Any, target: BinaryIO) -> None:
 
 @contextmanager
 def staged(path: Path, source: BinaryIO) -> Iterator[BinaryIO]:
-    """A copy of the bytes beside ``path``, which replaces it when the block succeeds."""
+    """Write a copy of the bytes next to ``path``, which it replaces if the block succeeds."""
     _make_folder(path.parent)
     temporary = path.with_name(f".herokuify-{secrets.token_hex(8)}")
     try:
@@ -208,7 +208,7 @@ def _make_folder(path: Path) -> None:
 
 
 def compressed(source: BinaryIO) -> BinaryIO | None:
-    """The bytes of a file, gzipped; None when that makes them no smaller.
+    """Return the gzipped bytes of a file; None if they aren't smaller.
 
     Without a name or a time in its header: the same input gives the same output. The
     result is a temporary file, in memory while it is small.
@@ -231,7 +231,7 @@ class ChangedError(Exception):
 
 
 def carries_hash(name: str, opener: Callable[[], BinaryIO]) -> bool:
-    """Whether a name holds eight or more hex digits of its content's own hash.
+    """Return whether a name holds eight or more hex digits of its content's own hash.
 
     Only then another content has another name, and caches may keep it for ever.
     """
@@ -262,12 +262,12 @@ class Content:
 
     @classmethod
     def of_bytes(cls, data: bytes) -> Content:
-        """The content that these bytes are."""
+        """Return a content of these bytes."""
         return cls(len(data), hashlib.sha256(data).hexdigest()[:32], data)
 
     @classmethod
     def of_file(cls, opener: Callable[[], BinaryIO]) -> Content:
-        """A file's content, read once; with its bytes at hand unless it is large."""
+        """Return a file's content, read once; its bytes are kept unless it is large."""
         with opener() as file:
             hasher = hashlib.sha256()
             size = 0
@@ -283,10 +283,8 @@ class Content:
         return cls(size, hasher.hexdigest()[:32], data, opener)
 
     def without_data(self) -> Content:
-        """The same without the bytes, where they can be read again."""
-        if self.data is None or self.opener is io.BytesIO:
-            return self
-        return replace(self, data=None)
+        """Return the content without its bytes, if they can be read again."""
+        return self if self.opener is io.BytesIO else replace(self, data=None)
 
     @property
     def is_large(self) -> bool:
@@ -294,15 +292,15 @@ class Content:
         return self.size >= LARGE
 
     def open(self) -> BinaryIO:
-        """A binary file of the bytes."""
+        """Return a binary file of the bytes."""
         return self.opener() if self.data is None else io.BytesIO(self.data)
 
     def read(self) -> bytes:
-        """All bytes; for small content. Raises ChangedError as ``confirm`` does."""
+        """Return all bytes, for small content; raise ChangedError like ``confirm``."""
         return cast(bytes, self.confirm().data)
 
     def confirm(self) -> Content:
-        """The same as the file holds it now; raises ChangedError if that is another."""
+        """Return the file's current content; raise ChangedError if it is different."""
         if self.data is not None:
             return self
         now = Content.of_file(self.opener)
@@ -311,7 +309,7 @@ class Content:
         return now
 
     def written_to(self, path: Path) -> bool:
-        """Whether the file at ``path`` holds just these bytes."""
+        """Return whether the file at ``path`` holds just these bytes."""
         try:
             return path.stat().st_size == self.size and (
                 Content.of_file(lambda: path.open("rb")).digest == self.digest

@@ -37,7 +37,7 @@ class Opener(Protocol):
     """What a file needs of its storage."""
 
     def find(self, name: str) -> StoredObject:
-        """Return an object; raises FileNotFoundError."""
+        """Return an object; raise FileNotFoundError."""
 
     def writer_for(self, name: str, mode: str) -> Writer:
         """Return what a file is written to."""
@@ -68,7 +68,7 @@ class S3File(File):  # type: ignore[type-arg]  # not generic at run time
         return self._text
 
     def _start(self, mode: str) -> Writer | ObjectFile:
-        """What reads or writes the bytes."""
+        """Return the object that reads or writes the bytes."""
         name = cast(str, self.name)
         if "r" in mode and "+" not in mode:
             return opened(self._storage.find(name))
@@ -116,7 +116,7 @@ class S3File(File):  # type: ignore[type-arg]  # not generic at run time
         return int(self._raw.length)
 
     def write(self, content: Any) -> int:
-        """Write text or bytes; returns how many characters, or bytes."""
+        """Write text or bytes; return how many characters, or bytes."""
         if isinstance(self._raw, ObjectFile):
             return int(cast(Any, self.file).write(content))
         if self._text is None:
@@ -211,7 +211,7 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # not generic at run 
         return self
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Release the connection."""
         if self._opened is not None:
             self._opened.close()
 
@@ -220,7 +220,7 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # not generic at run 
         self._opened = None
 
     def save_to(self, storage: Any, name: str, base: type) -> None:
-        """Become the file of a storage under a clean name, and discard the staged object.
+        """Save to a storage under a clean name, and discard the staged object.
 
         S3 copies it, unless its bytes are needed here: for another service, to be gzipped, or by
         a class that stores files otherwise than its ``base`` does.
@@ -248,7 +248,7 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # not generic at run 
 
 
 def _is_failing(frame: FrameType | None) -> bool:
-    """Whether Django's ``File.__exit__`` closes a file because its block has raised.
+    """Return whether Django's ``File.__exit__`` closes a file because its block has raised.
 
     That of a FieldFile, which only calls ``close()``: nothing else tells it why.
     """

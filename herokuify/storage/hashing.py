@@ -97,7 +97,7 @@ class HashingTree:
     # What stands in for the storage
 
     def open(self, name: str, mode: str = "rb") -> File[Any]:
-        """A collected file, read from where the finder found it.
+        """Open a collected file where the finder found it.
 
         Raises OSError for a folder and for a hashed name, which Django leaves as they are.
         """
@@ -107,7 +107,7 @@ class HashingTree:
         return SourceFile(self.read(name), name)
 
     def read(self, name: str) -> Content:
-        """A collected file's content: its bytes when they are small and just read."""
+        """Return a collected file's content, with its bytes if they are small and just read."""
         source = Source(*self.sources[name])
         known = self._known.get(name)
         if known is not None:
@@ -119,7 +119,7 @@ class HashingTree:
         return content
 
     def exists(self, name: str) -> bool:
-        """Whether the release has the file, collected or hashed, or the folder."""
+        """Return whether the release has the file, collected or hashed, or the folder."""
         name = name.replace("\\", "/")
         return name in self.sources or name in self._saved or name in self._folders
 
@@ -134,13 +134,13 @@ class HashingTree:
         return folders
 
     def delete(self, name: str) -> None:
-        """Take back what an earlier pass has saved."""
+        """Discard what an earlier pass has saved."""
         if name in self._unfinished:
             del self._unfinished[name]
             self._saved.discard(name)
 
     def _save(self, name: str, file: Any) -> str:
-        """Keep a hashed file: until it is final if Django has rewritten it."""
+        """Keep a hashed file; one that Django has rewritten until it is final."""
         if name not in self._saved:
             self._saved.add(name)
             if isinstance(file, SourceFile):
@@ -162,7 +162,7 @@ class HashingTree:
         paths: Mapping[str, Any],
         adjustable: list[str],
     ) -> Iterator[tuple[str, Any, Any, bool]]:
-        """One of Django's passes, without the files that can't change any more.
+        """Run one of Django's passes without the files that can't change any more.
 
         Django rewrites every CSS and JS file at least twice, to see whether a name that it
         refers to has changed. It can't have if all of them were final the first time.

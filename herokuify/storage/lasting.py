@@ -22,13 +22,13 @@ OTHERS = "-/"
 
 
 def lasting_url(storage: Any, alias: str | None, name: Any) -> str:
-    """Return the path of a file on the site; raises ConfigurationError where it has none."""
+    """Return the path of a file on the site; raise ConfigurationError where it has none."""
     storage.key_of(name)
     name = clean_name(name)
     if alias is None:
         raise ConfigurationError(
             f"The option url_view is set for a {type(storage).__name__} that is not in STORAGES, "
-            "so that an address could not name it.",
+            "so its URLs can't name it.",
             'In settings.py: STORAGES["uploads"] = {"BACKEND": …, "OPTIONS": {"url_view": True}}'
             ', and in the field: storage=lambda: storages["uploads"]',
         )
@@ -39,7 +39,8 @@ def lasting_url(storage: Any, alias: str | None, name: Any) -> str:
         return reverse(f"{NAMESPACE}:{route}", kwargs=arguments)
     except NoReverseMatch as error:
         raise ConfigurationError(
-            f'The option url_view of STORAGES["{alias}"] is set, and no URL leads to its view.',
+            f'The option url_view of STORAGES["{alias}"] is set, but no URL pattern leads to its '
+            "view.",
             'In urls.py: path("media/", include("herokuify.media.urls"))',
         ) from error
 
@@ -65,7 +66,7 @@ def storage_of(alias: str) -> Any:
 
 
 def is_reachable(storage: Any, name: str) -> bool:
-    """Whether a name from an address is that of a file of this storage, and of no other.
+    """Return whether a name from an address is that of a file of this storage, and of no other.
 
     Only a name in its plain form is: who asks for permission must see what will be opened.
     """
@@ -87,7 +88,7 @@ def is_reachable(storage: Any, name: str) -> bool:
 def permission_of(storage: Any) -> Callable[[Any, Any, str], Any] | None:
     """Return what decides who may read a storage's files; None for all who are logged in."""
     permission = storage.url_permission
-    fault = "is no function"
+    fault = "is not a function"
     try:
         found: Any = import_string(permission) if isinstance(permission, str) else permission
     except ImportError as error:

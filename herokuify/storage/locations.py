@@ -26,12 +26,12 @@ _PUBLIC_ENDPOINT = "AWS_S3_PUBLIC_ENDPOINT_URL"
 
 
 def located(prefix: str | None, location: str) -> str:
-    """The location below a prefix: ``located("cube/", "static")`` is ``cube/static``."""
+    """Return a location below a prefix: ``located("cube/", "static")`` is ``cube/static``."""
     return "/".join(part for part in ((prefix or "").strip("/"), location) if part)
 
 
 def is_at_bucket(url: str, storage: Any) -> bool:
-    """Whether a URL is the service's own address, so that it answers, and not a CDN."""
+    """Return whether a URL is the service's own address, so that it answers, and not a CDN."""
     return parse_s3_url(url, endpoint_url=storage.public_endpoint) is not None
 
 
@@ -44,7 +44,7 @@ def check_base_url(url: str, storage: Any, *, setting: str, helper: str) -> None
     line = f"In settings.py: {_line(storage, setting, helper)}"
     if has_login(url):
         raise ConfigurationError(
-            f"{setting} holds a user and a password, which every page would show.", line
+            f"{setting} contains a user and a password, which every page would show.", line
         )
     fault = next(_faults(url, storage), None)
     if fault is None:
@@ -61,13 +61,13 @@ def check_base_url(url: str, storage: Any, *, setting: str, helper: str) -> None
 
 
 def _names_none(url: str) -> bool:
-    """Whether a bucket's name that was None has become a part of the URL."""
+    """Return whether a bucket's name that was None has become a part of the URL."""
     parts = urlsplit(url)
     return (parts.hostname or "").split(".")[0] == "none" or parts.path.split("/")[1:2] == ["None"]
 
 
 def _faults(url: str, storage: Any) -> Iterator[str]:
-    """What is wrong with a base URL, each the end of a sentence; only the first is sure."""
+    """Yield what's wrong with a base URL, as ends of sentences; only the first is certain."""
     name = type(storage).__name__
     if not urlsplit(url).netloc:
         given = f"{url!r}, a path on this site" if url else "not set"
@@ -87,7 +87,7 @@ def _faults(url: str, storage: Any) -> Iterator[str]:
 
 
 def _misplaced(url: str, storage: Any, address: S3Address) -> Iterator[str]:
-    """What an address on S3 has wrong: the service, the region, the bucket or the location."""
+    """Return what's wrong in an S3 URL: the service, the region, the bucket or the location."""
     name = type(storage).__name__
     if address.is_aws and not is_aws(storage.public_endpoint):
         source = _PUBLIC_ENDPOINT if storage.public_endpoint_url else _ENDPOINT
@@ -110,7 +110,7 @@ def _misplaced(url: str, storage: Any, address: S3Address) -> Iterator[str]:
 
 
 def _line(storage: Any, setting: str, helper: str) -> str:
-    """The line of settings.py that sets the right URL: the shortest call that builds it."""
+    """Return the line for settings.py that sets the right URL, as short as possible."""
     from herokuify import aws
 
     imported = f"from herokuify.aws import *; {setting} ="
@@ -154,7 +154,7 @@ def check_public_endpoint(storage: Any) -> None:
 
 
 def destination_of(storage: Any, endpoint_url: str | None) -> Destination:
-    """Where a storage's options send requests, at one of its endpoints."""
+    """Return the destination of a storage's requests, at one of its endpoints."""
     return Destination(
         storage=type(storage).__name__,
         bucket=str(storage.bucket_name),
@@ -181,14 +181,14 @@ def _usual_addressing_style(storage: Any, endpoint_url: str | None) -> str | Non
 
 
 def domain_url(storage: Any, domain: str | None) -> str | None:
-    """The URL of a storage's files below a domain; None without one."""
+    """Return the URL of a storage's files below a domain; None without a domain."""
     if not domain:
         return None
     return f"{storage.url_protocol}//{domain}/{url_path(storage.location)}"
 
 
 def files_url(storage: Any) -> str:
-    """The URL below which S3 serves a storage's files to browsers."""
+    """Return the URL below which S3 serves a storage's files to browsers."""
     return s3_base_url(
         str(storage.bucket_name),
         storage.location,

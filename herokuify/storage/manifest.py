@@ -80,13 +80,13 @@ class SlugManifestStorage(FileSystemStorage):
         if not settings.STATIC_ROOT:
             # Without a location FileSystemStorage would take MEDIA_ROOT.
             raise ConfigurationError(
-                "STATIC_ROOT is not set, and the manifest of the static files lies there.",
+                "STATIC_ROOT is not set, and the manifest of the static files is stored there.",
                 'In settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"',
             )
         super().__init__(location=settings.STATIC_ROOT)
 
     def delete(self, name: str) -> None:
-        """Nothing: Django deletes a manifest before it writes the next, and saving replaces."""
+        """Do nothing: Django deletes the manifest before it saves, but saving replaces it."""
 
     def _save(self, name: str, content: File[Any]) -> str:
         with from_start(content) as source, staged(Path(self.path(name)), source):
@@ -109,7 +109,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         _instances[id(self)] = self
 
     def get_default_settings(self) -> dict[str, Any]:
-        """The static files' defaults, and what may be missing."""
+        """Return the static files' defaults, and whether missing files are an error."""
         missing_ok = setting("HEROKUIFY_MISSING_OK", ())
         return {**super().get_default_settings(), "missing_ok": missing_ok}
 
@@ -117,7 +117,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
 
     @contextmanager
     def staged(self, stage: Any) -> Iterator[None]:
-        """Have the files, and with a folder the manifest, in the stage."""
+        """Save files, and with a folder the manifest, to the stage."""
         known: Any = self.hashed_files, self.manifest_hash, self.manifest_storage
         self.manifest_storage = _ManifestCatcher(stage) if _is_tree(stage) else self
         try:
@@ -128,7 +128,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
             self.hashed_files, self.manifest_hash, self.manifest_storage = known
 
     def hash_files(self, tree: HashingTree) -> Iterator[tuple[str, Any, Any]]:
-        """Hash the tree's files in memory, as ``post_process`` yields them; touches no S3.
+        """Hash the tree's files in memory like ``post_process``, without using S3.
 
         The manifest ends up in ``tree.manifest``, its hash in ``tree.manifest_hash``.
         """
@@ -180,7 +180,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
             super().delete(name)
 
     def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        """Django's hashing; what it deletes on the way goes at the end, if still unwanted.
+        """Hash as Django does, but delete files at the end, if they are still unwanted.
 
         Django deletes each file before it writes it anew, while visitors are loading it.
         """
@@ -198,7 +198,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
             self.delete(name)
 
     def is_content_named(self, name: str, opener: Callable[[], Any]) -> bool:
-        """Whether the name holds the content's hash, Django's or that of ``file_hash()``."""
+        """Return whether the name holds the content's hash, Django's or that of ``file_hash()``."""
         if super().is_content_named(name, opener):
             return True
         if type(self).file_hash is ManifestFilesMixin.file_hash:
@@ -209,7 +209,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         return self._depends_on_content(name, own) and bool(re.search(pattern, name))
 
     def _depends_on_content(self, name: str | None, found: Any) -> bool:
-        """Whether ``file_hash()`` has looked at what is in the file."""
+        """Return whether ``file_hash()`` has looked at what is in the file."""
         return bool(found) and found != self.file_hash(cast(str, name), ContentFile(b"\0herokuify"))
 
     def save_manifest(self) -> None:
@@ -227,23 +227,23 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         self.reload_manifests()
 
     def manifest_names(self, manifest_hash: str) -> tuple[str, str]:
-        """The manifest's two names on S3: under its own hash, and its usual name."""
+        """Return the manifest's two names on S3: one with its hash, and the usual one."""
         stem, suffix = posixpath.splitext(self.manifest_name)
         return f"{stem}.{manifest_hash}{suffix}", self.manifest_name
 
     def is_manifest_hashed(self, manifest_hash: str) -> bool:
-        """Whether another manifest would have another hash."""
+        """Return whether another manifest would have another hash."""
         return self._depends_on_content(None, manifest_hash)
 
     def activate_manifest(self, manifest: bytes) -> None:
-        """Put a manifest in force here: in STATIC_ROOT, and in every instance."""
+        """Activate a manifest: in STATIC_ROOT, and in every instance."""
         # As Django's save_manifest() does: save() would look for a free name.
         storage: Any = self.manifest_storage
         storage._save(self.manifest_name, ContentFile(manifest))  # noqa: SLF001
         self.reload_manifests()
 
     def reload_manifests(self) -> None:
-        """Have all instances in this process read the manifest anew."""
+        """Make all instances in this process reload the manifest."""
         storage: Any
         for storage in list(_instances.values()):
             storage.hashed_files, storage.manifest_hash = storage.load_manifest()
@@ -251,7 +251,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
     # URLs
 
     def stored_name(self, name: str) -> str:
-        """The hashed name; compressor's output, named by content already, keeps its own."""
+        """Return the hashed name; compressor's output keeps its name, which has a hash already."""
         if name not in self.hashed_files and is_bundle(name):
             return name
         if not self.hashed_files and self.manifest_strict:
@@ -263,7 +263,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         return str(super().stored_name(name))
 
     def url(self, name: Any, force: bool = False) -> str:  # type: ignore[override]  # Django's
-        """STATIC_URL and the hashed name, quoted; in DEBUG the plain name, unless ``force``."""
+        """Return STATIC_URL and the quoted hashed name; in DEBUG the plain one unless ``force``."""
         is_plain = settings.DEBUG and not force
         hashed = name if is_plain else self.hashed_files.get(name)
         if hashed is not None and (not is_plain or not {"?", "#"} & set(str(name))):

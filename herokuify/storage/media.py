@@ -66,7 +66,7 @@ class S3MediaStorage(S3BotoStorage):
         )
 
     def get_default_settings(self) -> dict[str, Any]:
-        """The backend's defaults, private and without overwriting."""
+        """Return the backend's defaults: private and never overwritten."""
         defaults = super().get_default_settings()
         is_signed_by_cloudfront = bool(
             getattr(self, "cloudfront_key_id", defaults["cloudfront_key_id"])
@@ -85,7 +85,7 @@ class S3MediaStorage(S3BotoStorage):
     def parameters_for(
         self, name: str, content_type: str | None = None, *, is_hashed: bool = False
     ) -> dict[str, Any]:
-        """What a PUT of this clean name sends along; what is not inert as a download."""
+        """Return a PUT's parameters for this clean name; types that aren't inert are downloads."""
         parameters = super().parameters_for(name, content_type, is_hashed=is_hashed)
         if self._is_download(content_types.essence(parameters["ContentType"])):
             parameters.setdefault("ContentDisposition", "attachment")
@@ -111,7 +111,7 @@ class S3MediaStorage(S3BotoStorage):
         expire: int | None = None,
         http_method: str | None = None,
     ) -> str:
-        """A signed URL, or as the options want it: the view's, a domain's own, or MEDIA_URL's.
+        """Return a signed URL or, by the options, the view's, a domain's or MEDIA_URL's.
 
         ``parameters``, ``expire`` and ``http_method`` ask for S3's own in any case.
         """
@@ -130,7 +130,7 @@ class S3MediaStorage(S3BotoStorage):
         expire: int | None = None,
         http_method: str | None = None,
     ) -> str:
-        """The URL of the object itself, signed unless that is off."""
+        """Return the URL of the object itself, signed unless that is disabled."""
         if self.querystring_auth or self.own_domain:
             return super().url(name, parameters, expire, http_method)
         url = joined(self.base_url, name)
@@ -153,7 +153,7 @@ class S3PublicMediaStorage(S3MediaStorage):
     querystring_auth = False
 
     def get_default_settings(self) -> dict[str, Any]:
-        """The media storage's defaults with a location of its own."""
+        """Return the media storage's defaults with a different location."""
         prefix = setting("AWS_PUBLIC_LOCATION", setting("AWS_LOCATION", ""))
         return {
             **super().get_default_settings(),
@@ -162,7 +162,7 @@ class S3PublicMediaStorage(S3MediaStorage):
         }
 
     def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
-        """A day in caches; minutes where an option has files overwritten."""
+        """Cache for a day, or minutes if an option allows overwriting."""
         return {"CacheControl": BRIEFLY if self.file_overwrite else FOR_A_DAY}
 
     @property
@@ -177,5 +177,5 @@ class S3PublicMediaStorage(S3MediaStorage):
         expire: int | None = None,
         http_method: str | None = None,
     ) -> str:
-        """The URL of the object, without a signature; ``expire`` has no effect."""
+        """Return the object's URL, without a signature; ``expire`` has no effect."""
         return S3BotoStorage.url(self, name, parameters, expire, http_method)

@@ -42,5 +42,5 @@ class _AllFree(Storage):
         return self._storage.get_alternative_name(file_root, file_ext)
 
     def exists(self, name: str) -> bool:
-        """Whether the file is there: S3 says so when it is saved."""
+        """Return whether the file is there: S3 says so when it is saved."""
         return False

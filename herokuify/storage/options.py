@@ -33,7 +33,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_trust(value: object) -> bool:
-    """Whether it is a switch, None, or what may be a path: a word that means a switch is none."""
+    """Return whether it is a boolean, None, or a path; a word such as "true" is no path."""
     is_word = isinstance(value, str) and value.strip().lower() in {"", *env.TRUE, *env.FALSE}
     return not is_word and (value is None or isinstance(value, bool | str | os.PathLike))
 
@@ -108,7 +108,7 @@ def _wrong(what: str, name: str, kind: str, value: object) -> tuple[str, str]:
     if "True" not in kind:
         return problem, f"In settings.py: {name} must be {kind}, without quotes."
     return problem, (
-        f"In settings.py: {name} = False, or, to make it of a variable: from herokuify import "
+        f"In settings.py: {name} = False, or, to read it from a variable: from herokuify import "
         f'env; {name} = env.read(os.environ, "{name}", convert=env.boolean, default=False)'
     )
 
@@ -171,7 +171,7 @@ def default_options() -> dict[str, Any]:
 
 
 def drop_logins(storage: Any) -> list[str]:
-    """Take users and passwords out of a storage's endpoints; returns the options that had one.
+    """Remove logins from a storage's endpoints; return the options that had one.
 
     They are of no use to S3, and would be in every URL and every message.
     """

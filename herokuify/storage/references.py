@@ -43,7 +43,7 @@ class DanglingReferencesError(ValueError):
         example = re.escape(references[0].target)
         super().__init__(
             "\n".join(str(reference) for reference in references)
-            + "\nAdd the files, or take the references out. What may be missing can be named in "
+            + "\nAdd the files or remove the references. Files that may be missing are listed in "
             f'settings.py: HEROKUIFY_MISSING_OK = [r"{example}"]'
         )
 
@@ -62,7 +62,7 @@ class References:
 
     @contextmanager
     def watched(self, paths: Mapping[str, Any]) -> Iterator[None]:
-        """Have references that lead nowhere left as they are, and note them."""
+        """Leave broken references as they are, and record them."""
         make: Callable[..., Converter] = self._storage.url_converter
         seen: Counter[tuple[str, str]] = Counter()
 
@@ -92,7 +92,7 @@ class References:
             del self._storage.url_converter
 
     def _target(self, name: str, match: re.Match[str]) -> str | None:
-        """The name that Django looks for."""
+        """Return the name that Django looks for."""
         url = match.groupdict().get("url")
         if url is None:
             return None
@@ -103,14 +103,14 @@ class References:
         return posixpath.normpath(posixpath.join(folder, path))
 
     def error(self) -> DanglingReferencesError | None:
-        """What was found since the last call; passes find the same again."""
+        """Return what was found since the last call; each pass finds the same again."""
         new = list(self._found)[self._reported :]
         self._reported = len(self._found)
         return DanglingReferencesError(new) if new else None
 
 
 def _line(source: tuple[Any, str], match: re.Match[str], number: int) -> int:
-    """The line of a reference, the ``number``-th with this text, in the file as it was found.
+    """Return the line in the original file of the ``number``-th reference with this text.
 
     What is matched may have been changed for the references before.
     """

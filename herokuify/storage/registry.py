@@ -43,14 +43,14 @@ class Registered:
         return bool(getattr(self.kind, "is_on_s3", False))
 
     def make(self) -> Any:
-        """Return the storage itself; raises one of UNUSABLE when its settings are wrong."""
+        """Return the storage itself; raise one of UNUSABLE when its settings are wrong."""
         if self.instance is not None:
             return self.instance
         return self.kind() if self.setting == "COMPRESS_STORAGE" else storages[self.alias]
 
 
 def compressor_alias() -> str:
-    """Under which name compressor's storage is in STORAGES, at the latest when it is used."""
+    """Return the alias of compressor's storage in STORAGES, which appears when it is used."""
     return str(getattr(settings, "COMPRESS_STORAGE_ALIAS", "compressor"))
 
 
@@ -88,7 +88,7 @@ def s3_registered() -> list[Registered]:
 
 
 def s3_storages() -> Iterator[tuple[Registered, Any]]:
-    """Yield those on herokuify's backend that can be made; herokuify.E002 reports the others."""
+    """Yield working storages on herokuify's backend; herokuify.E002 reports the others."""
     for one in s3_registered():
         try:
             yield one, one.make()
@@ -101,13 +101,13 @@ def _imported(path: Any) -> type:
         raise ImproperlyConfigured('it names no class: {"BACKEND": "…"}')
     kind = import_string(path)
     if isinstance(kind, ModuleType):  # which Django accepts from 6.2 on
-        raise ImproperlyConfigured(f"{path!r} is a module, and no class is named in it")
+        raise ImproperlyConfigured(f"{path!r} is a module, not a class")
     # A function that makes a storage is as good for Django, and unknown here.
     return kind if isinstance(kind, type) else object
 
 
 def _of_fields(named: Sequence[Registered]) -> Iterator[Registered]:
-    """Yield the storages on S3 that models' fields have of their own."""
+    """Yield the storages on S3 that are set on model fields."""
     known: list[Any] = []
     for one in named:
         # A project's own class may raise anything; who uses the storage reports it.
@@ -138,7 +138,7 @@ def fields_on_s3() -> Iterator[tuple[FileField, Any]]:
 
 
 def share_bucket(one: Any, other: Any) -> bool:
-    """Whether two storages use one bucket, whatever way their endpoint is spelt."""
+    """Return whether two storages use one bucket, whatever way their endpoint is spelt."""
     return one.bucket_name == other.bucket_name and any(
         same_endpoint(url, other_url)
         for url in {one.endpoint_url, one.public_endpoint}
@@ -153,7 +153,7 @@ def sharing_bucket(storage: Any) -> list[Any]:
 
 
 def by_bucket(found: Iterable[Any]) -> list[list[Any]]:
-    """Put the storages that share a bucket together."""
+    """Group storages by bucket."""
     buckets: list[list[Any]] = []
     for storage in found:
         for bucket in buckets:
@@ -180,7 +180,7 @@ def public_locations(sharing: Sequence[Any]) -> list[str]:
                 f"{type(storage).__name__} keeps private files under {location!r}, inside the "
                 f"public location {around!r} of the bucket {storage.bucket_name!r}, so anyone "
                 "could read them; nothing has been done.",
-                "Give them locations apart, such as 'media' and 'static'.",
+                "Give them separate locations, such as 'media' and 'static'.",
             )
     return public
 

@@ -40,7 +40,7 @@ class Staging(FileSystemStorage):
         return str(super()._save(name, content))  # type: ignore[misc]  # not in the stubs
 
     def names(self) -> list[str]:
-        """All files, in order."""
+        """Return all files, in order."""
         root = Path(self.location)
         return sorted(
             path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()
@@ -59,7 +59,7 @@ class Stageable(S3BotoStorage):
 
     @contextmanager
     def staged(self, stage: Any) -> Iterator[None]:
-        """Have the files in the stage; for all threads."""
+        """Save files to the stage, in all threads."""
         self._stage = stage
         try:
             yield
@@ -71,7 +71,7 @@ class Stageable(S3BotoStorage):
         return self._stage or super()
 
     def exists(self, name: Any) -> bool:
-        """Whether the file is there."""
+        """Return whether the file is there."""
         return bool(self._files.exists(name))
 
     def _open(self, name: str, mode: str = "rb") -> File[Any]:
@@ -98,7 +98,7 @@ class Stageable(S3BotoStorage):
             self._stage.delete(name)
 
     def path(self, name: Any) -> str:
-        """Where a staged file lies; else nowhere, or collectstatic would take S3 for a folder."""
+        """Return a staged file's path; without one, collectstatic mustn't take S3 for a folder."""
         return str(self._files.path(name))
 
     def size(self, name: Any) -> int:
@@ -127,17 +127,17 @@ class Stageable(S3BotoStorage):
 
 
 def _changed(storage: Storage) -> set[str]:
-    """The names that the classes of a project, or of packages, define above this package's."""
+    """Return the names that classes of a project or its packages override."""
     kinds = storage.__class__.__mro__
     others = [kind for kind in kinds if kind.__module__.partition(".")[0] not in _KNOWN]
     return {name for kind in others for name in vars(kind)}
 
 
 def needs_staging(storage: Storage) -> bool:
-    """Whether a project's class, or a mixin, changes what Django's command asks of a storage."""
+    """Return whether a project's class, or a mixin, overrides what Django's command calls."""
     return bool(_changed(storage) & _ASKED)
 
 
 def sends_by_itself(storage: Storage) -> set[str]:
-    """What of a project's class sends files in its own way."""
+    """Return the methods by which a project's class sends files in its own way."""
     return _changed(storage) & _SENDING

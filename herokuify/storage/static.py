@@ -27,13 +27,13 @@ _COMPRESSED_NAME = re.compile(r"(.+/)?[^/]+/[^/]+\.[0-9a-f]{12}\.[^./]+")
 
 
 def compressed_prefix() -> str:
-    """What the names of django-compressor's output begin with; empty without a folder."""
+    """Return the prefix of django-compressor's output names; empty without a folder."""
     folder = str(getattr(settings, "COMPRESS_OUTPUT_DIR", "CACHE")).strip("/")
     return "" if (path := posixpath.normpath(folder)) == "." else f"{path}/"
 
 
 def is_bundle(name: str) -> bool:
-    """Whether a name is django-compressor's: ``CACHE/css/output.0123456789ab.css``."""
+    """Return whether a name is django-compressor's: ``CACHE/css/output.0123456789ab.css``."""
     prefix = compressed_prefix()
     if prefix:
         return posixpath.normpath(name).startswith(prefix)
@@ -42,7 +42,7 @@ def is_bundle(name: str) -> bool:
 
 
 def joined(base_url: str, name: Any) -> str:
-    """The URL of a name, as Django's FileSystemStorage makes it."""
+    """Return the URL of a name as Django's FileSystemStorage does."""
     path = (filepath_to_uri(name) or "").lstrip("/")
     # urljoin() takes ten times as long, and matters only for these.
     if path.startswith(".") or "/." in path or "//" in path:
@@ -66,7 +66,7 @@ class NamePatterns:
         return any(pattern.match(name) for pattern in self.patterns)
 
     def unused(self, names: Iterable[str]) -> list[str]:
-        """The patterns that match none of the names."""
+        """Return the patterns that match none of the names."""
         names = list(names)
         return [one.pattern for one in self.patterns if not any(map(one.match, names))]
 
@@ -94,11 +94,11 @@ class S3StaticStorage(Stageable):
         self.immutable = NamePatterns(self.immutable_files, "HEROKUIFY_IMMUTABLE_FILES")
 
     def configuration(self) -> dict[str, Any]:
-        """Every option and its value."""
+        """Return every option and its value."""
         return {**super().configuration(), "base_url": self._given_base_url}
 
     def get_default_settings(self) -> dict[str, Any]:
-        """The backend's defaults with the location of public files."""
+        """Return the backend's defaults with the location of public files."""
         prefix = setting("AWS_PUBLIC_LOCATION", setting("AWS_LOCATION", ""))
         return {
             **super().get_default_settings(),
@@ -124,12 +124,12 @@ class S3StaticStorage(Stageable):
         expire: int | None = None,
         http_method: str | None = None,
     ) -> str:
-        """STATIC_URL and the quoted name; ``expire`` and ``http_method`` have no effect."""
+        """Return STATIC_URL and the quoted name; ``expire`` and ``http_method`` are ignored."""
         url = joined(self.base_url, name)
         return f"{url}?{urlencode(parameters)}" if parameters else url
 
     def is_content_named(self, name: str, opener: Callable[[], Any]) -> bool:
-        """Whether the name holds the content's hash; a bundler's does by the setting's word.
+        """Return whether the name holds the content's hash; a bundler's does by the setting's word.
 
         compressor names its output so: ``CACHE/css/output.0123456789ab.css``.
         """
@@ -137,11 +137,11 @@ class S3StaticStorage(Stageable):
         return name in self.immutable or bool(is_compressed) or carries_hash(name, opener)
 
     def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
-        """For ever where the name changes with the content, five minutes elsewhere."""
+        """Cache forever if the name changes with the content, else for five minutes."""
         return {"CacheControl": FOR_EVER if is_hashed else BRIEFLY}
 
     def write_local_copy(self, name: str, content: Content) -> None:
-        """Nothing: this class keeps no local copies."""
+        """Do nothing: this class keeps no local copies."""
 
     def check_configuration(self) -> None:
         """Raise ConfigurationError for a wrong base URL, too."""

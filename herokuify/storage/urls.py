@@ -122,7 +122,7 @@ class Urls:
             )
 
     def _of_domain(self, key: str, parameters: Mapping[str, Any], life: int) -> str:
-        """The URL of a CDN: signed by CloudFront's signer, if there is one."""
+        """Return the CDN's URL, signed by the CloudFront signer if there is one."""
         storage = self._storage
         query = urlencode({query_name(name): value for name, value in parameters.items()})
         path = f"{filepath_to_uri(key)}{'?' if query else ''}{query}"
@@ -140,7 +140,7 @@ class Urls:
     def _by_boto3(
         self, key: str, parameters: Mapping[str, Any], life: int, http_method: str | None
     ) -> str:
-        """What boto3 makes: another request than a plain GET, or credentials of its own."""
+        """Return boto3's URL, for anything but a plain GET and for its own credentials."""
         is_signed = bool(self._storage.querystring_auth)
         destination = replace(self._storage.public_destination, is_signed=is_signed)
         options: Any = {"ExpiresIn": life, "HttpMethod": http_method}
@@ -153,7 +153,7 @@ class Urls:
 
 
 def _query(parameters: Mapping[str, Any]) -> dict[str, str] | None:
-    """S3's query for parameters of boto3's; None where they make headers, or are unknown."""
+    """Return S3's query for boto3's parameters; None if they become headers or are unknown."""
     found = {}
     for name, value in parameters.items():
         if not (isinstance(value, str) and (name in _RESPONSE or name == "VersionId")):
@@ -167,8 +167,8 @@ def check_life(storage: Any, seconds: Any) -> None:
     is_limited = storage.querystring_auth and storage.signature_version == "s3v4"
     if is_limited and seconds > LONGEST_LIFE:
         raise ConfigurationError(
-            f"AWS_QUERYSTRING_EXPIRE (expire) is {seconds} seconds, and S3 takes signed URLs that "
-            f"are valid for {LONGEST_LIFE} seconds, seven days, at most.",
+            f"AWS_QUERYSTRING_EXPIRE (expire) is {seconds} seconds, but S3 accepts signed URLs "
+            f"that are valid for {LONGEST_LIFE} seconds, seven days, at most.",
             f"In settings.py: AWS_QUERYSTRING_EXPIRE = {LONGEST_LIFE}",
         )
 
@@ -217,7 +217,7 @@ def unsigned_base_url(storage: Any) -> str | None:
 
 
 def _is_boto3_configured(*, has_region: bool) -> bool:
-    """Whether variables or a file of boto3's own may change the address."""
+    """Return whether variables or a file of boto3's own may change the address."""
     names = [name for name in _VARIABLES if not (has_region and name == "AWS_DEFAULT_REGION")]
     if any(os.environ.get(name) for name in names):
         return True

@@ -24,7 +24,7 @@ class UploadsConfig(AppConfig):
 
 
 def _prepare(sender: Any, **_: Any) -> None:
-    """Receiver of ``class_prepared``: no form has asked the model's fields for theirs yet."""
+    """Receive ``class_prepared``, before any form asks the model for its form fields."""
     from herokuify.uploads.fields import formfield_of
 
     for field in sender._meta.local_fields:  # noqa: SLF001  (public)

@@ -21,14 +21,14 @@ logger = logging.getLogger("herokuify.uploads")
 
 MIDDLEWARE = "herokuify.uploads.middleware.DirectUploadMiddleware"
 AGAIN = _("This upload can't be used any more. Please upload the file again.")
-LATER = _("The upload can't be looked at just now. Please try again in a moment.")
+LATER = _("The upload can't be checked right now. Please try again in a moment.")
 
 
 def find_token(text: str, rule: Rule, request: Any) -> Token | None:
     """Return a token that the sender of the request may claim for the field; else None."""
     if request is None:
         raise ConfigurationError(
-            f"{MIDDLEWARE} is not in MIDDLEWARE, and forms need it to know whose upload they are "
+            f"{MIDDLEWARE} is not in MIDDLEWARE, which forms need to know whose upload they are "
             "given.",
             f'In settings.py: MIDDLEWARE = [..., "{MIDDLEWARE}"]',
         )
@@ -39,7 +39,7 @@ def find_token(text: str, rule: Rule, request: Any) -> Token | None:
 
 
 def claim(text: str, rule: Rule, request: Any) -> StagedFile:
-    """Return the file that a token stands for. Raises ValidationError."""
+    """Return the file that a token stands for. Raise ValidationError."""
     token = find_token(text, rule, request)
     if token is None or token.size > rule.max_size:
         raise ValidationError(AGAIN, code="direct_upload")
@@ -47,7 +47,7 @@ def claim(text: str, rule: Rule, request: Any) -> StagedFile:
     try:
         stored = stage.find()
     except S3Error:
-        logger.exception("An upload to %s could not be looked at.", rule.name)
+        logger.exception("An upload to %s could not be checked.", rule.name)
         raise ValidationError(LATER, code="direct_upload_unknown") from None
     if stored is None:
         raise ValidationError(AGAIN, code="direct_upload")

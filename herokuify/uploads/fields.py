@@ -94,7 +94,7 @@ class DirectField(_Direct):
 
 
 def checked_image(file: Any) -> Any:
-    """Return an image that Django's form field takes. Raises ValidationError."""
+    """Return an image that Django's form field takes. Raise ValidationError."""
     to_python = forms.ImageField().to_python
     return _checked(file, to_python) if isinstance(file, StagedFile) else to_python(file)
 
@@ -123,7 +123,7 @@ class _AtPath:
         return bool(self._file)
 
     def temporary_file_path(self) -> Any:
-        """What Pillow opens; an error of S3's is one of reading the file."""
+        """Return what Pillow opens; an S3 error becomes an error in reading the file."""
         return self._file.open()
 
 
@@ -141,7 +141,7 @@ class DirectWidget(_Direct):
         return super().value_from_datadict(data, files, name)  # type: ignore[misc]
 
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
-        """Whether neither a file nor a token came."""
+        """Return whether neither a file nor a token came."""
         is_omitted = super().value_omitted_from_data(data, files, name)  # type: ignore[misc]
         return bool(is_omitted and not any(_listed(data, f"{name}{SUFFIX}")))
 
@@ -202,7 +202,7 @@ def _base_url() -> str | None:
 
 
 def _texts() -> dict[str, str]:
-    """What the script says, in the visitor's language."""
+    """Return the script's texts in the visitor's language."""
     return {
         "going": _("Uploading %s"),
         "done": _("%s is uploaded."),

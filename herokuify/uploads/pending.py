@@ -9,7 +9,7 @@ from herokuify.uploads.tokens import SECONDS, SESSION
 
 
 def add(request: Any, key: str, size: int, limit: int) -> bool:
-    """Note an upload; False when it would be more than the limit's bytes."""
+    """Record an upload; return False if it would exceed the limit."""
     kept: dict[str, Any] = request.session[SESSION]
     now = int(time.time())
     pending = {k: one for k, one in kept["pending"].items() if one[1] > now - SECONDS}
@@ -20,7 +20,7 @@ def add(request: Any, key: str, size: int, limit: int) -> bool:
 
 
 def forget(request: Any, key: str) -> None:
-    """Note that an upload is claimed, or given up."""
+    """Record that an upload is claimed or aborted."""
     session: Any = getattr(request, "session", None)
     kept = None if session is None else session.get(SESSION)
     if kept and key in kept["pending"]:

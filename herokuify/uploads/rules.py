@@ -30,7 +30,7 @@ def named() -> Mapping[str, Any]:
     """Return the setting: options by the field's name."""
     found = getattr(settings, SETTING, {})
     if not isinstance(found, Mapping):
-        raise ConfigurationError(f"{SETTING} is no dict.", _EXAMPLE)
+        raise ConfigurationError(f"{SETTING} is not a dict.", _EXAMPLE)
     return found
 
 
@@ -62,7 +62,7 @@ class Rule:
         return bool(getattr(self.storage.__class__, "is_on_s3", False))
 
     def allows(self, request: Any) -> bool:
-        """Whether whoever sends the request may upload."""
+        """Return whether whoever sends the request may upload."""
         if callable(self.who):
             return bool(self.who(request))
         if self.who == ANYONE:
@@ -88,20 +88,20 @@ class Rule:
 
 
 def find(name: str) -> Rule | None:
-    """Return the rule of a name; None where there is none. Raises ConfigurationError."""
+    """Return the rule of a name; None where there is none. Raise ConfigurationError."""
     options = named().get(name)
     return None if options is None else _parse(name, options)
 
 
 def direct() -> list[Rule]:
-    """Return the rules of all that is uploaded directly. Raises ConfigurationError."""
+    """Return the rules of all that is uploaded directly. Raise ConfigurationError."""
     if not apps.is_installed("herokuify.uploads"):
         return []
     return [rule for name in names() if (rule := _parse(name, named()[name])).is_direct]
 
 
 def get(name: str) -> Rule:
-    """Return the rule of a name; raises ConfigurationError where there is none."""
+    """Return the rule of a name; raise ConfigurationError where there is none."""
     rule = find(name)
     if rule is None:
         raise ConfigurationError(
@@ -114,10 +114,11 @@ def get(name: str) -> Rule:
 def _parse(name: str, options: Any) -> Rule:
     where = f'{SETTING}["{name}"]'
     if not isinstance(options, Mapping):
-        raise ConfigurationError(f"{where} is no dict.", _EXAMPLE)
+        raise ConfigurationError(f"{where} is not a dict.", _EXAMPLE)
     if unknown := sorted(set(options) - set(OPTIONS)):
         raise ConfigurationError(
-            f"{where} has {unknown[0]!r}, which is no option.", f"Options are {', '.join(OPTIONS)}."
+            f"{where} has {unknown[0]!r}, which is not an option.",
+            f"Options are {', '.join(OPTIONS)}.",
         )
     field = _field(name, where)
     if field is not None and "storage" in options:
@@ -149,7 +150,7 @@ def _field(name: str, where: str) -> FileField | None:
         found = None
     if not isinstance(found, FileField) or str(found) != name:
         raise ConfigurationError(
-            f"{where}: there is no FileField of this name.",
+            f"{where}: there is no FileField with this name.",
             "Name it as app.Model.field, as in 'shop.Photo.image'; a name without dots is for "
             "plain forms.",
         )
@@ -187,7 +188,7 @@ def _who(value: Any, where: str, *, is_model: bool) -> str | Callable[[Any], boo
             return import_string(value)  # type: ignore[no-any-return]
         except ImportError as error:
             raise ConfigurationError(f"{where} is {value!r}: {error}", _WHO) from error
-    default = "" if is_model else " A name that is no model's field needs it."
+    default = "" if is_model else " A name that is not a model field needs it."
     raise ConfigurationError(
         f"{where} is {value!r}; it must be {USERS!r}, {ANYONE!r}, or a function of the request, "
         f"by its dotted path.{default}",

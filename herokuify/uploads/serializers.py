@@ -22,7 +22,7 @@ class DirectFileField(serializers.FileField):
         super().__init__(**options)
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the file. Raises DRF's ValidationError."""
+        """Return the file. Raise DRF's ValidationError."""
         if isinstance(data, str):
             # DRF turns Django's ValidationError into its own.
             data = claim(data, get(self.direct_upload), self.context.get("request"))
@@ -33,5 +33,5 @@ class DirectImageField(DirectFileField):
     """The same for an image, which Pillow must be able to read."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the image. Raises DRF's ValidationError."""
+        """Return the image. Raise DRF's ValidationError."""
         return checked_image(super().to_internal_value(data))

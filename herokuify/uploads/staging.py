@@ -93,7 +93,7 @@ class Stage:
         return own | (http_headers(encryption_of(self.storage)) or {})
 
     def start(self) -> str:
-        """Begin an upload in parts; returns its id, which is ``""`` for one request."""
+        """Begin an upload in parts; return its id, which is ``""`` for one request."""
         return self._object.start(self._parameters) if self.token.size > LARGEST_PUT else ""
 
     def requests(self, numbers: Iterable[int]) -> dict[int, dict[str, Any]]:
@@ -132,7 +132,7 @@ class Stage:
         return None if self.token.upload_id else []
 
     def finish(self) -> list[int] | None:
-        """Make an object of the parts; returns those that are missing, None as ``received``."""
+        """Join the parts to an object; return the missing ones, None as in ``received``."""
         upload_id = self.token.upload_id
         parts = self._object.parts(upload_id) if upload_id else None
         if parts is None:
@@ -147,7 +147,7 @@ class Stage:
         return [] if is_complete or self.find() is not None else None
 
     def abort(self) -> None:
-        """Remove all that is there."""
+        """Remove everything."""
         if self.token.upload_id:
             self._object.abort(self.token.upload_id)
         self._object.delete()

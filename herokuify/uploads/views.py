@@ -49,8 +49,8 @@ def answering(work: Work) -> View:
         except _RefusedError as refusal:
             return JsonResponse(refusal.answer, status=refusal.status)
         except HerokuifyError:
-            logger.exception("An upload could not go on.")
-            reason = _("The storage does not answer just now.")
+            logger.exception("An upload could not be continued.")
+            reason = _("The storage is not responding right now.")
             return JsonResponse({"error": reason}, status=503)
 
     return view
@@ -75,10 +75,10 @@ def do_begin(request: HttpRequest) -> dict[str, Any]:
         raise _RefusedError(400, _("The submitted file is empty."))
     if size > rule.max_size:
         limit = filesizeformat(rule.max_size)
-        raise _RefusedError(413, _("The file is too large: up to %s are taken.") % limit)
+        raise _RefusedError(413, _("The file is too large: at most %s are accepted.") % limit)
     content_type = rule.type_of(name, request.POST.get("type", ""))
     if content_type is None:
-        raise _RefusedError(415, _("Files of this type are not taken."))
+        raise _RefusedError(415, _("Files of this type are not accepted."))
     user, session = owner_of(request, create=True)
     key = new_key()
     if not user:
@@ -86,7 +86,8 @@ def do_begin(request: HttpRequest) -> dict[str, Any]:
             raise _RefusedError(403, _("You may not upload here."))
         if not pending.add(request, key, size, rule.max_pending):
             raise _RefusedError(
-                429, _("You have uploaded much, and sent no form with it. Please try again later.")
+                429,
+                _("You have uploaded too much without submitting a form. Please try again later."),
             )
     token = Token(key, rule.name, user, "" if user else session, name, content_type, size)
     upload_id = Stage(rule.storage, token).start()
@@ -110,7 +111,7 @@ def do_parts(request: HttpRequest) -> dict[str, Any]:
 
 
 def do_finish(request: HttpRequest) -> dict[str, Any]:
-    """Make the upload whole; the form may send its token then."""
+    """Complete the upload, so that the form may send its token."""
     missing = _stage(request).finish()
     if missing is None:
         raise _RefusedError(410, str(AGAIN))
@@ -120,7 +121,7 @@ def do_finish(request: HttpRequest) -> dict[str, Any]:
 
 
 def do_abort(request: HttpRequest) -> dict[str, Any]:
-    """Give the upload up."""
+    """Abort the upload."""
     stage = _stage(request)
     stage.abort()
     pending.forget(request, stage.token.key)

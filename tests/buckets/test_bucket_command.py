@@ -75,7 +75,7 @@ class TestPlan:
         assert f"    + anyone may GET arn:aws:s3:::{site.bucket}/static/*" in plan
         assert "    + pages of https://*.example.org" in plan
         assert plan.splitlines()[-1].endswith(
-            "nothing has been done. To do it: manage.py herokuify bucket --apply"
+            "nothing has been changed. To apply: manage.py herokuify bucket --apply"
         )
 
     def test_asks_only_for_what_it_shows(self, behind_proxy: Site, proxy: Proxy) -> None:
@@ -103,9 +103,9 @@ class TestApply:
         assert "  bucket: done" in report
         assert report.splitlines()[-1] == "  Done."
         plan = run("--versioning", "--noncurrent-days", "30")
-        assert "  Nothing is to be done." in plan
+        assert "  There is nothing to do." in plan
         assert not [line for line in plan.splitlines() if line.strip()[0] in "+-!"]
-        assert "Nothing was to be done." in run("--apply", "--versioning")
+        assert "There was nothing to do." in run("--apply", "--versioning")
         found = steps()
         assert "versioning" not in found
         assert not [name for name, step in found.items() if step["operation"]]
@@ -159,7 +159,7 @@ class TestApply:
         assert status(storage.url("a.txt")) == 200
         with pytest.raises(ClientError, match="NoSuchBucketPolicy"):
             policy_of(site)
-        assert "Nothing is to be done." in run()
+        assert "There is nothing to do." in run()
 
     def test_what_ceph_does_not_know_is_no_failure(self, site: Site) -> None:
         run("--apply")
@@ -167,7 +167,7 @@ class TestApply:
         expected = "unsupported" if site.server.name == "ceph" else "same"
         assert found["ownership"]["state"] == expected
         if expected == "unsupported":
-            assert found["ownership"]["lines"] == ["= this service has none"]
+            assert found["ownership"]["lines"] == ["= not supported by this service"]
 
     def test_a_bucket_that_collectstatic_has_made(self, site: Site, settings: Settings) -> None:
         """Its rule for any site's pages makes way for the site's own, where rules have IDs."""
@@ -179,7 +179,7 @@ class TestApply:
         if site.server.name == "ceph":  # moto forgets the rules' IDs
             (rule,) = rules
             assert "*" not in rule["AllowedOrigins"]
-        assert "Nothing is to be done." in run()
+        assert "There is nothing to do." in run()
 
 
 class TestOthers:
@@ -244,7 +244,7 @@ class TestOthers:
         assert len(found) == 4
         assert found["theirs"]["Expiration"]["Days"] == 3
         assert found["tagged"]["Filter"]["Tag"]["Value"] == "x"
-        assert "Nothing is to be done." in run()
+        assert "There is nothing to do." in run()
 
     @on_moto
     def test_what_sleeps_behind_a_block_is_not_woken(self, shared: Site) -> None:
@@ -265,15 +265,15 @@ class TestOthers:
         site.client.put_bucket_acl(Bucket=site.bucket, ACL="public-read")
         if site.server.name == "ceph":
             run("--apply")
-            assert "Nothing is to be done." in run()
+            assert "There is nothing to do." in run()
             return
         with pytest.raises(CommandError, match="Not done.*ownership, block on public ACLs"):
             run("--apply")
-        assert "! the bucket's ACL grants READ to AllUsers, which would end." in run()
+        assert "! the bucket's ACL grants READ to AllUsers, which would be lost." in run()
         assert states()["policy"] == "same"
         site.client.put_bucket_acl(Bucket=site.bucket, ACL="private")
         run("--apply")
-        assert "Nothing is to be done." in run()
+        assert "There is nothing to do." in run()
 
     @on_moto
     @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ class TestRefusals:
         with pytest.raises(CommandError) as caught:
             run("--apply", "--versioning")
         assert permission in str(caught.value)
-        assert f"Done before this, and kept: {before}." in str(caught.value)
+        assert f"Completed before the error: {before}." in str(caught.value)
         assert caught.value.__cause__ is not None
         assert isinstance(caught.value.__cause__.__cause__, ClientError)
         assert exists(behind_proxy)
@@ -394,7 +394,7 @@ class TestRefusals:
         report = run("--apply", "--versioning")
         for done in before.split(", "):
             assert f"  {done}: done" not in report
-        assert "Nothing is to be done." in run("--versioning")
+        assert "There is nothing to do." in run("--versioning")
 
     @pytest.mark.parametrize("fault", [replay.Fault.DROPPED, replay.Fault.LOST])
     def test_a_connection_that_breaks(
@@ -405,11 +405,13 @@ class TestRefusals:
         fault: replay.Fault,
     ) -> None:
         proxy.on("PutBucketCors", fault)
-        with pytest.raises(CommandError, match=r"could not be reached.*kept: policy, ownership"):
+        with pytest.raises(
+            CommandError, match=r"could not be reached.*the error: policy, ownership"
+        ):
             run("--apply")
         proxy.on("PutBucketCors", None)
         run("--apply")
-        assert "Nothing is to be done." in run()
+        assert "There is nothing to do." in run()
 
     @pytest.mark.parametrize("operation", [*READING, "GetBucketVersioning"])
     def test_a_connection_that_breaks_while_reading(
@@ -445,7 +447,7 @@ class TestRefusals:
         for operation in READING[1:]:
             proxy.on(operation, answer)
         assert set(list(states().values())[1:]) == {"unsupported"}
-        assert "Nothing was to be done." in run("--apply")
+        assert "There was nothing to do." in run("--apply")
 
     def test_what_a_service_shows_and_does_not_change(
         self, behind_proxy: Site, proxy: Proxy, no_pauses: list[float]
@@ -461,7 +463,7 @@ class TestRefusals:
         connect(site.server, site.bucket, endpoint_url=proxy.url)
         proxy.on("HeadBucket", Answer(replay.ERRORS, 404, "NoSuchBucket", "No."))
         proxy.on("CreateBucket", replay.OTHERS_BUCKET)
-        with pytest.raises(CommandError, match=r"belongs to somebody else.*kept: nothing"):
+        with pytest.raises(CommandError, match=r"belongs to another account.*the error: nothing"):
             run("--apply")
 
     def test_a_new_bucket_stays_when_the_rest_fails(
@@ -481,8 +483,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("setting", "message"),
         [
-            ("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY does not belong"),
-            ("AWS_ACCESS_KEY_ID", "does not know the AWS_ACCESS_KEY_ID"),
+            ("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY does not match"),
+            ("AWS_ACCESS_KEY_ID", "does not know this AWS_ACCESS_KEY_ID"),
         ],
     )
     @pytest.mark.parametrize("options", [[], ["--apply"]])
@@ -505,7 +507,7 @@ class TestRefusals:
         settings.AWS_S3_PROXIES = {"http": moto.endpoint_url}
         settings.STATIC_URL = f"https://{moto_bucket}.s3.amazonaws.com/static/"
         run("--apply")
-        assert "Nothing is to be done." in run()
+        assert "There is nothing to do." in run()
         settings.AWS_S3_REGION_NAME = "eu-west-1"
         settings.STATIC_URL = f"https://{moto_bucket}.s3.eu-west-1.amazonaws.com/static/"
         with pytest.raises(CommandError, match="AWS_S3_REGION_NAME=us-east-1"):
@@ -527,7 +529,7 @@ class TestSettings:
 
     def test_no_storage(self, name_storages: NameStorages) -> None:
         name_storages()
-        with pytest.raises(CommandError, match="name no storage of herokuify's"):
+        with pytest.raises(CommandError, match="name no herokuify storage"):
             run()
 
     @pytest.mark.parametrize(

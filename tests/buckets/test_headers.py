@@ -72,10 +72,10 @@ def test_shows_and_changes(earlier: dict[str, Any], aws: S3Server, bucket: str) 
     assert "old.html\n    CacheControl: private, max-age=60 (was none)" in shown
     assert "ContentDisposition: attachment (was none)" in shown
     assert "ContentType: image/png (was binary/octet-stream)" in shown
-    assert "3 looked at, 3 to change; nothing has been done" in shown
+    assert "3 checked, 3 to change; nothing has been changed" in shown
     assert {key: head(aws, bucket, key) for key in earlier} == earlier
 
-    assert "3 looked at, 3 changed." in run("--apply")
+    assert "3 checked, 3 changed." in run("--apply")
     changed = {key for key, before in earlier.items() if head(aws, bucket, key) != before}
     assert changed == {"media/old.html", "media/photos/a b.png", "media/report.svg"}
     # As a save of today stores it.
@@ -95,7 +95,7 @@ def test_shows_and_changes(earlier: dict[str, Any], aws: S3Server, bucket: str) 
     with storage.open("photos/a b.png") as file:
         assert file.read() == b"png"
     # Another run finds nothing, also of what was saved by the storage itself.
-    assert "4 looked at; nothing is to be done." in run("--apply")
+    assert "4 checked; there is nothing to do." in run("--apply")
 
 
 def test_what_a_copy_would_lose(aws: S3Server, bucket: str, monkeypatch: Any) -> None:
@@ -152,5 +152,5 @@ def test_each_rule_of_a_save(aws: S3Server, bucket: str, settings: Settings) -> 
 
 def test_without_uploads(name_storages: Any) -> None:
     name_storages()
-    with pytest.raises(CommandError, match="no storage for uploads"):
+    with pytest.raises(CommandError, match="no herokuify storage for uploads"):
         run()

@@ -335,7 +335,7 @@ class TestPolicy:
         ours = {**FOREIGN["ours by hand"], "Sid": PUBLIC_SID, **change}
         current = replace(EMPTY, policy=policy(ours))
         step = steps_of(current)["policy"]
-        assert step.lines[0] == f"+ the statement {PUBLIC_SID} as it must be"
+        assert step.lines[0] == f"+ the statement {PUBLIC_SID} as required"
         assert requests_of(applied(current, SITE)) == []
 
     def test_a_location_that_is_public_no_more(self) -> None:
@@ -381,7 +381,7 @@ class TestBlock:
         current = replace(EMPTY, ownership=None)
         step = steps_of(current)["block on public ACLs"]
         assert step.state is State.SAME
-        assert step.lines[-1] == "= left alone: ACLs count on this service"
+        assert step.lines[-1] == "= left alone: this service uses ACLs"
         assert steps_of(current)["ownership"].state is State.UNSUPPORTED
 
     def test_of_acls_where_no_policy_can_take_their_place(self) -> None:
@@ -399,7 +399,7 @@ class TestOwnership:
             (
                 replace(EMPTY, grants=("READ to AllUsers",)),
                 SITE,
-                "! the bucket's ACL grants READ to AllUsers, which would end.",
+                "! the bucket's ACL grants READ to AllUsers, which would be lost.",
             ),
             (
                 EMPTY,
@@ -445,7 +445,7 @@ class TestCors:
     def test_ours_when_somebody_has_changed_it(self, change: dict[str, Any]) -> None:
         (ours,) = steps_of(EMPTY)["CORS"].parameters["CORSConfiguration"]["CORSRules"]
         step = steps_of(replace(EMPTY, cors=[{**ours, **change}]))["CORS"]
-        assert step.lines[0] == f"+ herokuify's rule {CORS_ID}, as it must be"
+        assert step.lines[0] == f"+ herokuify's rule {CORS_ID}, as required"
 
     def test_not_for_media(self) -> None:
         assert steps_of(EMPTY, MEDIA_ALONE)["CORS"].state is State.SAME

@@ -15,7 +15,7 @@ ENGINE = "django.contrib.sessions.backends."
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize(
     ("engine", "part"),
-    [("cache", "is unknown to the next"), ("cached_db", "stays logged in with the others")],
+    [("cache", "is unknown to the others"), ("cached_db", "stays logged in to the others")],
 )
 def test_sessions_in_the_memory_of_a_process(
     found: Found, stage: str, engine: str, part: str

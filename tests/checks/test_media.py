@@ -104,7 +104,7 @@ class TestDisk:
         text = only(on_disk(found, stage), "W011")
         # Other tests' models may stand behind it.
         assert "The files of testapp.Document.file" in text
-        assert "lie on the dyno's disk" in text
+        assert "are on the dyno's disk" in text
         assert "herokuify.storage.S3MediaStorage" in text
 
     @pytest.mark.parametrize("stage", ["build", "local"])

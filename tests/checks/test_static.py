@@ -122,7 +122,7 @@ class TestRoot:
         cached = "herokuify.storage.CachedS3StaticStorage"
         plain = {"STORAGES": storages(cached), "COMPRESS_STORAGE": cached}
         messages = found("build", STATIC_ROOT=root, COMPRESS_ROOT=root, **plain)
-        assert f"{tmp_path / 'file'} is no folder" in only(messages, "E005")
+        assert f"{tmp_path / 'file'} is not a folder" in only(messages, "E005")
 
     @pytest.mark.parametrize(
         ("stage", "backend"),

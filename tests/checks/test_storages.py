@@ -73,10 +73,10 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "CloudFront key that is none": (
         {"AWS_CLOUDFRONT_KEY_ID": "id", "AWS_CLOUDFRONT_KEY": SECRET.encode()},
-        ["AWS_CLOUDFRONT_KEY is no private RSA key", "heroku config:set AWS_CLOUDFRONT_KEY="],
+        ["AWS_CLOUDFRONT_KEY is not a private RSA key", "heroku config:set AWS_CLOUDFRONT_KEY="],
     ),
     "no class": ({"STORAGES": {**ALL, "other": {}}}, ['STORAGES["other"]: it names no class']),
-    "no dict": ({"STORAGES": {**ALL, "other": MEDIA}}, ['STORAGES["other"]: it names no class']),
+    "not a dict": ({"STORAGES": {**ALL, "other": MEDIA}}, ['STORAGES["other"]: it names no class']),
     "no such class": (
         {"STORAGES": storages(media="herokuify.storage.S3MediaStore")},
         ['STORAGES["default"]: ', "S3MediaStore"],
@@ -146,7 +146,7 @@ class TestLocations:
         text = only(found(STORAGES=storages(media=media), tags=("staticfiles",)), "E004")
         assert 'STORAGES["default"]' in text
         assert "in the public location 'static'" in text
-        assert "locations apart" in text
+        assert "separate locations" in text
 
     def test_inside_a_public_cube(self, found: Found) -> None:
         media = {"BACKEND": MEDIA, "OPTIONS": {"location": "cube/public/media"}}
@@ -433,4 +433,4 @@ def test_a_module_in_place_of_a_class_is_one_clear_error(found: Found) -> None:
     import herokuify.storage  # noqa: F401
 
     text = only(found(STORAGES=storages(media="herokuify.storage")), "E002")
-    assert "'herokuify.storage' is a module, and no class is named in it" in text
+    assert "'herokuify.storage' is a module, not a class" in text

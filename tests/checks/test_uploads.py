@@ -41,7 +41,7 @@ class TestRules:
         ("rules", "told"),
         [
             ([], ""),
-            ({"testapp.Document.file": 10}, "is no dict"),
+            ({"testapp.Document.file": 10}, "is not a dict"),
             ({"testapp.Document.file": {}}, "is None; it must be a number of bytes"),
             ({"testapp.Document.file": {"max_size": True}}, "is True"),
             ({"testapp.Document.file": {"max_size": 2**60}}, "up to 5 TB"),
@@ -53,7 +53,7 @@ class TestRules:
             ({"testapp.Document.pk": {"max_size": 1}}, "there is no FileField"),
             ({"testapp.document.file": {"max_size": 1}}, "there is no FileField"),
             ({"nowhere.Document.file": {"max_size": 1}}, "there is no FileField"),
-            ({"notes": {"max_size": 1}}, "no model's field needs it"),
+            ({"notes": {"max_size": 1}}, "not a model field needs it"),
         ],
     )
     def test_what_is_wrong_is_told(self, found: Found, rules: Any, told: str) -> None:

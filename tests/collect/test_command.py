@@ -306,7 +306,9 @@ class TestOtherStorages:
     def test_prune_is_refused(self, site: Site) -> None:
         command = Command()
         command.storage = StaticFilesStorage(location=site.root)
-        with pytest.raises(CommandError, match="--prune works with the static storages of"):
+        with pytest.raises(
+            CommandError, match="--prune works only with herokuify's static storages"
+        ):
             call_command(command, "--noinput", "--prune", "30")
         assert not site.root.exists()
 

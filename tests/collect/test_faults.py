@@ -84,7 +84,7 @@ class TestBadNetwork:
             site.collect()
         assert str(caught.value).endswith(
             "s3:PutObject is missing, or the bucket belongs to "
-            "somebody else. Grant it to the IAM user of AWS_ACCESS_KEY_ID, and check "
+            "another account. Grant it to the IAM user of AWS_ACCESS_KEY_ID, and check "
             "AWS_STORAGE_BUCKET_NAME.\n  static/img/dot.png"
         )
         site.proxy.rule = None
@@ -113,7 +113,7 @@ class TestBadNetwork:
                 silence.end()
             if writes < TOTAL:
                 assert code == 1
-                assert "S3 has not answered for 2 s" in run.text
+                assert "S3 has not responded for 2 s" in run.text
                 assert not (site.root / "staticfiles.json").exists()
             else:  # all is published, and the index costs only time
                 assert code == 0

@@ -72,7 +72,9 @@ class TestOnS3:
 
     def test_post_process_without_a_manifest(self, site: Site) -> None:
         site.use("tests.collect.storages.ForgetfulStorage")
-        with pytest.raises(CommandError, match=r"ForgetfulStorage\.post_process\(\) has saved no"):
+        with pytest.raises(
+            CommandError, match=r"ForgetfulStorage\.post_process\(\) did not save a"
+        ):
             site.collect()
         assert site.manifests() == set()
 

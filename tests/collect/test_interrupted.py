@@ -166,7 +166,7 @@ class TestVisitors:
 
         site.proxy.rule = rule
         site.collect()
-        assert caplog.text.count("Whether visitors can read the static files is not known") == 1
+        assert caplog.text.count("Can't tell whether visitors can read the static files") == 1
         site.assert_whole()
 
     def test_of_a_cdn_are_not_asked_for(self, site: Site) -> None:

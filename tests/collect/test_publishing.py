@@ -193,7 +193,7 @@ class TestFailure:
             (EXPIRED_TOKEN, "AWS_SESSION_TOKEN"),
             (CLOCK_SKEW, "Set the clock"),
             (UNKNOWN_KEY, "heroku config:set AWS_ACCESS_KEY_ID=…"),
-            (WRONG_SECRET, "AWS_SECRET_ACCESS_KEY does not belong"),
+            (WRONG_SECRET, "AWS_SECRET_ACCESS_KEY does not match"),
             (GONE, "does not exist"),
         ],
         ids=lambda value: value.code if isinstance(value, Answer) else "",

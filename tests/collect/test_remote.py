@@ -185,8 +185,8 @@ class TestRead:
             (Answer(LISTING, 404, "NoSuchKey", ""), None),
             (ACCESS_DENIED, "AccessDenied"),
             (Document(LISTING, b"cut", headers={"Content-Length": "1000"}), "broken|length"),
-            (Document(LISTING, b"no index"), "it is no index"),
-            (Document(LISTING, gzip.compress(b"[" * 100_000)), "it is no index"),
+            (Document(LISTING, b"no index"), "it is not an index"),
+            (Document(LISTING, gzip.compress(b"[" * 100_000)), "it is not an index"),
         ],
     )
     def test_index_that_is_not_to_be_had(
@@ -247,4 +247,4 @@ class TestSaveIndex:
         with answering(proxy, lambda request: fault):
             save_index(client, "bucket", "index", ENTRIES)
         assert "s3://bucket/index" in caplog.text
-        assert "every file is compared anew" in caplog.text
+        assert "every file is compared again" in caplog.text

@@ -223,7 +223,7 @@ class TestSettings:
         assert found.failed == []
         assert not [one for one in found.findings if one.probe.startswith(("s3.", "static."))]
         assert found.of("s3", "'staticfiles'").message == (
-            "StaticFilesStorage is no storage of herokuify's"
+            "StaticFilesStorage is not a herokuify storage"
         )
 
     def test_class_that_is_not_there(
@@ -264,7 +264,7 @@ class TestRights:
         connect(s3, bucket, AWS_ACCESS_KEY_ID="marked-unknown")
         found = diagnose()
         assert found.failed == ["s3.credentials"]
-        assert "does not know the AWS_ACCESS_KEY_ID" in found.of("s3.credentials").message
+        assert "does not know this AWS_ACCESS_KEY_ID" in found.of("s3.credentials").message
 
     @pytest.mark.parametrize("creates", [False, True])
     def test_missing_bucket(
@@ -378,7 +378,7 @@ class TestObject:
     @pytest.mark.parametrize(
         ("answer", "words"),
         [
-            (replay.NOT_IMPLEMENTED, "knows no conditional writes"),
+            (replay.NOT_IMPLEMENTED, "does not support conditional writes"),
             (Document(replay.CONDITIONS, b"", headers={"ETag": '"0"'}), "ignores the condition"),
         ],
         ids=["unknown", "ignored"],
@@ -449,7 +449,7 @@ class TestObject:
     ) -> None:
         proxied.on("GetObject", Document(replay.ERRORS, b"something else"))
         found = diagnose()
-        assert "other contents" in found.of("s3.get", "'default'").message
+        assert "different content" in found.of("s3.get", "'default'").message
         assert contents(moto, moto_bucket) == []
 
     def test_locks_are_not_asked_for(

@@ -160,12 +160,12 @@ class TestAnotherHost:
         [
             (
                 replay.Answer(replay.ERRORS, 404, "NoSuchKey", "No."),
-                "STATIC_URL leads elsewhere",
+                "STATIC_URL points elsewhere",
                 "get_static_url()",
             ),
             (
                 Document("RFC 9110, '200 OK'", b"<h1>Hello</h1>"),
-                "something else than the file",
+                "something other than the file",
                 "get_static_url()",
             ),
             (replay.ACCESS_DENIED, "not public", "or have the CDN read s3://"),
@@ -369,12 +369,12 @@ class TestHeaders:
         assert headers.hint == "python manage.py collectstatic --noinput"
         collect()
         assert diagnose().of("static.headers").state == "ok"
-        # A header that no setting has any more.
+        # A header that not in the settings any more.
         change(AWS_HEADERS={}, AWS_EXTRA_HEADERS=[])
         headers = diagnose().of("static.headers")
         assert headers.state == "warning"
-        assert "x-amz-meta-owner: me, which no setting has (any more)" in headers.message
-        assert "content-language: en, which no setting has (any more)" in headers.message
+        assert "x-amz-meta-owner: me, which is not in the settings (any more)" in headers.message
+        assert "content-language: en, which is not in the settings (any more)" in headers.message
         collect()
         assert diagnose().of("static.headers").state == "ok"
 
@@ -448,7 +448,7 @@ class TestListing:
         manifest.on("ListObjects", replay.ACCESS_DENIED)
         found = diagnose()
         assert found.of("s3.list").state == "failed"
-        assert found.of("static.files").message == "not known, because s3.list failed"
+        assert found.of("static.files").message == "unknown, because s3.list failed"
 
 
 def test_plain_storage_has_no_manifest(ready: S3Server, diagnose: Diagnose) -> None:

@@ -267,7 +267,7 @@ SETTINGS = [
     Fault(
         "Private files in the public location",
         Means.CHECK,
-        ("herokuify.E004", "'static/uploads'", "locations apart"),
+        ("herokuify.E004", "'static/uploads'", "separate locations"),
         settings='STORAGES["default"]["OPTIONS"] = {"location": "static/uploads"}\n',
     ),
     Fault(
@@ -306,7 +306,7 @@ DYNOS = [
         status=0,
     ),
     Fault(
-        "Uploads lie on the dyno's disk",
+        "Uploads are on the dyno's disk",
         Means.CHECK,
         ("herokuify.W011", "disk", shop.MEDIA),
         storages=STORAGES.replace(shop.MEDIA, "django.core.files.storage.FileSystemStorage"),

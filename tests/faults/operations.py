@@ -33,7 +33,7 @@ VISITORS = [
     Fault(
         "Fonts: no CORS",
         Means.DOCTOR,
-        ("Browsers refuse fonts", HINT),
+        ("Browsers block fonts", HINT),
         state=servers.fonts_for(),
         command=DOCTOR,
         is_built=True,
@@ -41,7 +41,7 @@ VISITORS = [
     Fault(
         "Fonts: CORS for another host",
         Means.DOCTOR,
-        ("Browsers refuse fonts to pages of https://www.example.com", HINT),
+        ("Browsers block fonts on pages of https://www.example.com", HINT),
         settings='ALLOWED_HOSTS = ["www.example.com"]\n',
         state=servers.fonts_for("https://www.example.org"),
         command=DOCTOR,
@@ -64,9 +64,9 @@ VISITORS = [
         is_built=True,
     ),
     Fault(
-        "Files have a header that no setting has any more",
+        "Files have a header that not in the settings any more",
         Means.DOCTOR,
-        ("content-language: en", "no setting has", "python manage.py collectstatic"),
+        ("content-language: en", "not in the settings", "python manage.py collectstatic"),
         state=servers.with_language("en"),
         command=DOCTOR,
         status=0,

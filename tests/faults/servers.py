@@ -32,7 +32,7 @@ BUCKET = "my-bucket"  # of messages
 
 @dataclass(frozen=True)
 class Slug:
-    """A shop whose build has published its files, and its bucket: all is as it must be."""
+    """A shop whose build has published its files, and its bucket: all is as required."""
 
     folder: Path
     server: S3Server

@@ -148,7 +148,7 @@ def test_in_an_address(way: str, tmp_path: Path, servers: Servers) -> None:
     lay_out(project)
     with states.moto(servers, f"test-{uuid.uuid4().hex}") as config:
         results = {command: run(project, command, config) for command in [*TALKATIVE, *AT_S3]}
-    message = "holds a user and a password"
+    message = "contains a user and a password"
     assert message in results["check"].stderr
     assert message in results["collectstatic --noinput"].stderr
     # Without the checks the address is used without the password; STATIC_URL is refused there.

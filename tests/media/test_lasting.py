@@ -214,7 +214,7 @@ class TestAddress:
         [
             ({}, 'url_view of STORAGES["default"] is set, and no URL', "herokuify.media.urls"),
             ({"url_permission": "nonesuch.may"}, "'nonesuch.may', can't be imported", "function"),
-            ({"url_permission": 5}, "5, is no function", "(request, storage, name)"),
+            ({"url_permission": 5}, "5, is not a function", "(request, storage, name)"),
         ],
     )
     def test_check(

@@ -382,7 +382,7 @@ REFUSALS: dict[str, tuple[str, Answer, list[str]]] = {
     "another's": (
         "CreateBucket",
         replay.OTHERS_BUCKET,
-        ["belongs to somebody else", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"],
+        ["belongs to another account", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"],
     ),
     "name": (
         "CreateBucket",
@@ -478,7 +478,7 @@ class TestRefusals:
             pytest.raises(S3Error, match="s3:PutBucketPolicy"),
         ):
             S3StaticStorage().save("a.txt", ContentFile(b""))
-        assert f"bucket {missing_behind_proxy} could not be made ready" in caplog.text
+        assert f"bucket {missing_behind_proxy} could not be set up" in caplog.text
         assert "AccessDenied" in caplog.text
         client_of(moto).delete_bucket(Bucket=missing_behind_proxy)
 

@@ -156,7 +156,7 @@ def test_redis(redis: Redis, site: Project, closed: int) -> None:
         "nothing": (
             {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
             "skipped",
-            ("keeps nothing",),
+            ("stores nothing",),
         ),
         "absent": ({"BACKEND": "nowhere.Cache"}, "failed", ("nowhere", "settings.py")),
     }

@@ -193,7 +193,9 @@ class TestConnections:
                 one.ping()
                 two.ping()
                 cache = open_cache({"REDIS_URL": url}, ignore_exceptions=False)
-                with pytest.raises(Exception, match=r"takes no more connections.*max_connections"):
+                with pytest.raises(
+                    Exception, match=r"accepts no more connections.*max_connections"
+                ):
                     cache.get("key")
                 assert open_cache({"REDIS_URL": url}).get("key", 7) == 7
         assert "the plan's limit is reached" in caplog.text

@@ -143,8 +143,8 @@ def test_a_limit_that_is_met_is_named_wherever_it_is_met(
     with used_up() as redis:
         # With TLS, Redis only hangs up.
         for url, words in (
-            (redis.url, "takes no more connections: the plan's limit is reached"),
-            (redis.tls_url, "hangs up before TLS begins, as it does when the plan's limit"),
+            (redis.url, "accepts no more connections: the plan's limit is reached"),
+            (redis.tls_url, "closes connections before TLS starts, as it does at the plan's limit"),
         ):
             result = lenient.snippet(SEND, env={"REDIS_URL": url})
             assert result.stdout.count(words) == 3, result.stdout + result.stderr

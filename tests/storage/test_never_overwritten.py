@@ -296,7 +296,7 @@ class TestServices:
         proxy.on("CreateBucket", Answer("", 409, "BucketAlreadyExists", "Not available."))
         connect(moto, "missing-bucket", endpoint_url=proxy.url, AWS_AUTO_CREATE_BUCKET=True)
         for size in (5, LARGE):
-            with pytest.raises(S3Error, match="belongs to somebody else"):
+            with pytest.raises(S3Error, match="belongs to another account"):
                 S3MediaStorage().save("a.txt", ContentFile(bytes(size)))
 
     def test_checksums_of_parts(self, proxied: Proxy, settings: Settings) -> None:

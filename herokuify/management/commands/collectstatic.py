@@ -28,7 +28,7 @@ class Command(collectstatic.Command):
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Django's options, and ``--prune``."""
+        """Add ``--prune`` to Django's options."""
         super().add_arguments(parser)
         parser.add_argument(
             "--prune",
@@ -68,12 +68,12 @@ class Command(collectstatic.Command):
         return f"s3://{self.storage.bucket_name}/{self.storage.location.strip('/')}/"
 
     def _confirm(self, options: Mapping[str, Any]) -> None:
-        """Ask before anything is replaced; raises CommandError unless the answer is yes."""
+        """Ask before anything is replaced; raise CommandError unless the answer is yes."""
         message = f"Files in {self._place} are replaced by those of this release.\n"
         if options["clear"]:
             message += (
-                "Afterwards, --clear removes there what collectstatic has sent and neither this "
-                "release nor the previous one has. It removes nothing else.\n"
+                "Then, --clear removes files there that collectstatic has sent and that neither "
+                "this nor the previous release has. It removes nothing else.\n"
             )
         if options["dry_run"]:
             message = f"This will list what would be done to {self._place}, and do nothing.\n"
@@ -88,7 +88,7 @@ class Command(collectstatic.Command):
         if self._is_on_s3():
             return self._collect_to_s3()
         if self.prune_days is not None:
-            raise CommandError("--prune works with the static storages of herokuify only.")
+            raise CommandError("--prune works only with herokuify's static storages.")
         collected: dict[str, list[str]] = super().collect()
         return collected
 
@@ -137,7 +137,7 @@ class Command(collectstatic.Command):
     def _collect_as_django(self, reason: Exception) -> dict[str, list[str]]:
         """Let Django's command do the work, which asks the storage for each file on its own."""
         if self.clear or self.prune_days is not None:
-            raise CommandError(f"{reason}, and --clear and --prune don't work with that.")
+            raise CommandError(f"{reason}, so --clear and --prune can't be used.")
         self.log(f"{reason}: Django's own command collects, one file at a time.", level=1)
         collected: dict[str, list[str]] = super().collect()
         return collected
@@ -148,7 +148,7 @@ class Command(collectstatic.Command):
         return Progress(output, is_quiet=self.verbosity < 1)
 
     def _find(self) -> tuple[dict[str, tuple[Storage, str]], dict[str, list[str]]]:
-        """Have Django's command find the files, and only note where they are."""
+        """Let Django's command find the files, and record where they are."""
         self.found = {}
         post_process, self.post_process = self.post_process, False
         try:
@@ -159,7 +159,7 @@ class Command(collectstatic.Command):
         return found, collected
 
     def copy_file(self, path: str, prefixed_path: str, source_storage: Storage) -> None:
-        """Note a file that was found; or copy it, when Django's command does the work."""
+        """Record a file that was found, or copy it when Django's command does the work."""
         if self.found is None:
             super().copy_file(path, prefixed_path, source_storage)
         else:
@@ -192,7 +192,7 @@ class Command(collectstatic.Command):
         )
 
     def _is_compressing(self) -> bool:
-        """Whether `compress` follows, which must not fail when everything is published."""
+        """Return whether `compress` follows, which must not fail when everything is published."""
         if not getattr(settings, COMPRESS, False):
             return False
         from herokuify.storage.static import S3StaticStorage

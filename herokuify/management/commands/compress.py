@@ -44,7 +44,7 @@ class Command(compress.Command):  # type: ignore[misc]  # untyped
             return {}, 0, []
 
     def get_loaders(self) -> list[Any]:
-        """Django's loaders; with Jinja2 compressor asks only whether there are some."""
+        """Return Django's loaders; for Jinja2, compressor only asks whether there are any."""
         loaders: list[Any] = super().get_loaders()
         return loaders or ([None] if self._engine == "jinja2" else [])
 

@@ -27,12 +27,12 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
 class Command(BaseCommand):
     """Runs one of the subcommands."""
 
-    help = "Look at what herokuify makes of the environment, whether it works, and at its buckets."
+    help = "Inspect the environment, test the services that it names, and set up buckets."
     # It is for finding faults, and must run when there are some.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Give each subcommand a parser of its own."""
+        """Add a parser for each subcommand."""
         choices = parser.add_subparsers(dest="subcommand", required=True)
         for subcommand in SUBCOMMANDS:
             choice = choices.add_parser(
@@ -55,7 +55,7 @@ class Command(BaseCommand):
 
 
 def _add_common_arguments(parser: CommandParser) -> None:
-    """Let options of all commands stand behind the subcommand, too, where people write them."""
+    """Accept the options of all commands after the subcommand, too."""
     hidden: Any = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
     parser.add_argument("-v", "--verbosity", type=int, choices=[0, 1, 2, 3], **hidden)
     parser.add_argument("--traceback", action="store_true", **hidden)

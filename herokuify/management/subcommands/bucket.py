@@ -28,23 +28,26 @@ def add_arguments(parser: CommandParser) -> None:
     """Add ``--apply``, ``--iam``, ``--versioning``, ``--noncurrent-days`` and ``--json``."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        "--apply", action="store_true", help="Carry the plan out; without it, nothing is changed."
+        "--apply",
+        action="store_true",
+        help="Apply the plan; without this option, nothing is changed.",
     )
     what.add_argument(
         "--iam",
         action="store_true",
-        help="Print what the IAM users of the app and of the build need at least; asks S3 nothing.",
+        help="Print minimal IAM policies for the users of the app and of the build, without "
+        "contacting S3.",
     )
     parser.add_argument(
         "--versioning",
         action="store_true",
-        help="Want versions kept of files that are overwritten or deleted.",
+        help="Keep versions of files that are overwritten or deleted.",
     )
     parser.add_argument(
         "--noncurrent-days",
         type=_days,
         metavar="DAYS",
-        help="With --versioning: want old versions removed after so many days.",
+        help="With --versioning: remove old versions after this many days.",
     )
     parser.add_argument("--json", action="store_true", help="Print JSON.")
 
@@ -66,7 +69,7 @@ def run(options: Mapping[str, Any]) -> str:
     from herokuify.storage.registry import by_bucket, find_storages
 
     if options["noncurrent_days"] is not None and not options["versioning"]:
-        raise CommandError("--noncurrent-days goes with --versioning.")
+        raise CommandError("--noncurrent-days requires --versioning.")
     found, faults = find_storages()
     for setting, fault in faults.items():
         raise CommandError(f"ImproperlyConfigured: {setting}: {fault}")
@@ -84,8 +87,8 @@ def run(options: Mapping[str, Any]) -> str:
         raise CommandError(str(error)) from error
     if not buckets:
         raise CommandError(
-            "STORAGES and COMPRESS_STORAGE name no storage of herokuify's, so there is no bucket "
-            "to look at."
+            "STORAGES and COMPRESS_STORAGE name no herokuify storage, so there is no bucket to "
+            "check."
         )
     if options["iam"]:
         return _iam([desired for _, desired in buckets], as_json=options["json"])
@@ -126,7 +129,7 @@ def _provide(buckets: Sequence[tuple[S3BotoStorage, Desired]], options: Mapping[
         blocked += [step.name for step in steps if step.state.value == "blocked"]
     report = _written(reports, options)
     if options["apply"] and blocked:
-        raise UnsuccessfulError(f"Not done, see there: {', '.join(blocked)}.", report)
+        raise UnsuccessfulError(f"Not done, see above: {', '.join(blocked)}.", report)
     return report
 
 
@@ -146,12 +149,12 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"    {line}" for line in step.lines)
     count = sum(bool(step.operation) for step in steps)
     if report["applied"]:
-        yield "  Done." if steps else "  Nothing was to be done."
+        yield "  Done." if steps else "  There was nothing to do."
     elif count:
         things = "1 change" if count == 1 else f"{count} changes"
-        yield f"  {things}; nothing has been done. To do it: manage.py herokuify bucket --apply"
+        yield f"  {things}; nothing has been changed. To apply: manage.py herokuify bucket --apply"
     else:
-        yield "  Nothing is to be done."
+        yield "  There is nothing to do."
 
 
 def _result(step: Step) -> str:
@@ -176,7 +179,7 @@ def _iam(buckets: Sequence[Desired], *, as_json: bool) -> str:
 
 
 def _compresses() -> bool:
-    """Whether compressor writes bundles to S3 while the app runs."""
+    """Return whether compressor writes bundles to S3 while the app runs."""
     from django.core.files.storage import Storage
     from django.utils.module_loading import import_string
 
@@ -194,8 +197,8 @@ def _compresses() -> bool:
 
 SUBCOMMAND = Subcommand(
     "bucket",
-    "Show what the storages' buckets need and lack: public static files, CORS, no ACLs, no "
-    "unfinished uploads. With --apply, do it.",
+    "Compare the storages' buckets with what they need: public static files, CORS, no ACLs, no "
+    "unfinished uploads. With --apply, make the changes.",
     add_arguments,
     run,
 )

@@ -56,9 +56,9 @@ def run(options: Mapping[str, Any]) -> str:
 
 SUBCOMMAND = Subcommand(
     "doctor",
-    "Ask S3, databases, caches and mail servers whether they work as the settings say. Each "
-    "failure comes with a hint, nothing is changed, and the exit status is 1 when something "
-    "is broken.",
+    "Test whether S3, databases, caches and mail servers work with the settings. Each "
+    "failure comes with a hint, nothing is changed, and the exit status is 1 when a probe "
+    "fails.",
     add_arguments,
     run,
 )

@@ -175,8 +175,8 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 SUBCOMMAND = Subcommand(
     "env",
-    "Show the platform, and every variable that herokuify knows: whether it is set, who needs "
-    "it, and what it became. Secrets are masked.",
+    "Show the platform and every variable that herokuify reads: whether it is set, what it is "
+    "for, and the resulting setting. Secrets are masked.",
     add_arguments,
     run,
 )

@@ -16,14 +16,16 @@ MOST_SHOWN = 20  # objects of each storage; verbosity 2 shows all
 def add_arguments(parser: CommandParser) -> None:
     """Add ``--apply``."""
     parser.add_argument(
-        "--apply", action="store_true", help="Change the headers; without it, nothing is changed."
+        "--apply",
+        action="store_true",
+        help="Change the headers; without this option, nothing is changed.",
     )
 
 
 def run(options: Mapping[str, Any]) -> str:
     """Return what today's headers change of each storage's uploads, or have changed.
 
-    Raises CommandError when nothing can be looked at, and UnsuccessfulError when an object could
+    Raises CommandError when nothing can be checked, and UnsuccessfulError when an object could
     not be changed, or S3 has refused to go on.
     """
     # boto3 is imported only for those who ask for this.
@@ -31,7 +33,7 @@ def run(options: Mapping[str, Any]) -> str:
 
     found = media_storages()
     if not found:
-        raise CommandError("The settings and models name no storage for uploads of herokuify's.")
+        raise CommandError("The settings and models name no herokuify storage for uploads.")
     lines: list[str] = []
     faults = 0
     for setting, storage in found:
@@ -43,12 +45,12 @@ def run(options: Mapping[str, Any]) -> str:
         except HerokuifyError as error:
             lines += report.lines()
             raise UnsuccessfulError(
-                f"{error} Another run goes on from here.", "\n".join(lines)
+                f"{error} Run the command again to continue.", "\n".join(lines)
             ) from error
         lines += report.lines()
         faults += report.faults
     if faults:
-        raise UnsuccessfulError(f"Not done, see there: {faults}.", "\n".join(lines))
+        raise UnsuccessfulError(f"Not done, see above: {faults}.", "\n".join(lines))
     return "\n".join(lines)
 
 
@@ -81,20 +83,20 @@ class _Report:
         if not self._is_long and self._changed > MOST_SHOWN:
             yield f"  and {self._changed - MOST_SHOWN} more: --verbosity 2 shows all"
         if not self._changed:
-            yield f"  {self._seen} looked at; nothing is to be done."
+            yield f"  {self._seen} checked; there is nothing to do."
         elif self._apply:
-            yield f"  {self._seen} looked at, {self._changed} changed."
+            yield f"  {self._seen} checked, {self._changed} changed."
         else:
             yield (
-                f"  {self._seen} looked at, {self._changed} to change; nothing has been done. To "
-                "do it: manage.py herokuify headers --apply"
+                f"  {self._seen} checked, {self._changed} to change; nothing has been changed. "
+                "To apply: manage.py herokuify headers --apply"
             )
 
 
 SUBCOMMAND = Subcommand(
     "headers",
-    "Show which uploads have other headers than the settings give today: Cache-Control, "
-    "downloads in place of pages, AWS_HEADERS. With --apply, change them, within S3.",
+    "Show the uploads whose headers differ from the current settings: Cache-Control, "
+    "Content-Disposition, AWS_HEADERS. With --apply, change them within S3.",
     add_arguments,
     run,
 )

@@ -76,6 +76,7 @@ class Collection:
         self._sent_count = 0
         self._undecided: list[LocalFile] = []
         self._undecided_bytes = 0
+        self._stage = Stage.HASHED  # files of later ones wait
         self._waiting: dict[Stage, list[LocalFile]] = defaultdict(list)
         self._expected = 0
         self.outcome = Outcome()
@@ -93,7 +94,8 @@ class Collection:
         """Add a file of the release; the first one of a key wins."""
         if file.key in self._files:
             return
-        self._files[intern(file.key)] = Entry("", file.content.digest, file.fingerprint)
+        entry = Entry("", file.content.digest, file.fingerprint, owner=self._target.owner)
+        self._files[intern(file.key)] = entry
         self._progress.collected += 1
         if self._can_wait():
             # What waits must not hold the bytes of all files.
@@ -125,7 +127,7 @@ class Collection:
         else:
             if action is Action.ASK:
                 self._asked[file.key] = file.name
-            if self._stage(file) is Stage.HASHED:
+            if self._stage_of(file) <= self._stage:
                 self._send(file)
             else:
                 self._waiting[file.stage].append(file.without_data())
@@ -141,7 +143,7 @@ class Collection:
             self._target.create_bucket()
             return Remote(requests=2)
 
-    def _stage(self, file: LocalFile) -> Stage:
+    def _stage_of(self, file: LocalFile) -> Stage:
         # Without a manifest every name is a lasting one. New files disturb nobody, and must
         # be there before a changed file refers to them.
         is_new = file.key not in self._remote.objects
@@ -170,16 +172,21 @@ class Collection:
     def _show(self) -> None:
         self._progress.show(self._sent_count, self._expected)
 
-    def publish(self) -> None:
+    def publish(self, add_plain: Callable[[], None] = lambda: None) -> None:
         """Send what waits, each stage after the success of the one before.
 
-        Raises PublishError after the first stage in which a file could not be sent, and
-        VanishedError when another run has removed what this one needs.
+        ``add_plain`` adds more files of the stage ``PLAIN`` when it has come: they need not be
+        held until then. Raises PublishError after the first stage in which a file could not be
+        sent, and VanishedError when another run has removed what this one needs.
         """
         self._decide_undecided()
         for stage in Stage:
             if stage is Stage.MANIFEST_COPY and not self._options.is_dry_run:
                 self._confirm()
+            self._stage = stage
+            if stage is Stage.PLAIN:
+                add_plain()
+                self._decide_undecided()
             for file in self._waiting.pop(stage, ()):
                 self._send(file)
             self._uploader.drain()

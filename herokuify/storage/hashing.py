@@ -88,7 +88,7 @@ class HashingTree:
         self.manifest_hash = ""
         self.sources = sources
         self._emit = emit
-        self._known: dict[str, tuple[int, bytes]] = {}  # sizes and digests
+        self._known: dict[str, bytes] = {}  # digests and sizes
         self._saved: set[str] = set()
         self._unfinished: dict[str, bytes] = {}
         self._settled: dict[str, tuple[str, bool]] = {}
@@ -111,11 +111,16 @@ class HashingTree:
         source = Source(*self.sources[name])
         known = self._known.get(name)
         if known is not None:
-            size, digest = known
-            return Content(size, digest.hex(), None, source)
+            return Content(int.from_bytes(known[16:], "big"), known[:16].hex(), None, source)
         content = Content.of_file(source)
         # What is remembered must not hold the bytes of all files.
-        self._known[name] = content.size, bytes.fromhex(content.digest)
+        self._known[name] = bytes.fromhex(content.digest) + content.size.to_bytes(8, "big")
+        return content
+
+    def take(self, name: str) -> Content:
+        """Return a collected file's content for the last time, and forget it."""
+        content = self.read(name)
+        del self._known[name]
         return content
 
     def exists(self, name: str) -> bool:

@@ -15,18 +15,19 @@ WIDTH = 96  # characters of a line of a message
 HEAD = """\
 # Troubleshooting
 
-For each configuration fault that herokuify detects, this page shows the message, which also says how to
-fix it. To find yours, search the page for a word of the message, or for its id. Two commands look for faults:
+This page shows the message for each configuration fault that herokuify detects. The message also
+says how to fix it. Search the page for a word of your message, or for its id. Two commands look for
+faults:
 
 ```console
 $ heroku run python manage.py check            # settings, without a network
 $ heroku run python manage.py herokuify doctor # S3, databases, caches and mail
 ```
 
-{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` runs the checks for static files
-first. Messages of configuration errors contain the word ImproperlyConfigured, by which Heroku's build
-recognizes them. The messages below are from the tests (`python3 tools/troubleshooting.py`), with example
-names and paths.
+{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` runs the checks for static
+files first. Messages of configuration errors contain the word ImproperlyConfigured, by which
+Heroku's build recognizes them. The messages below are from the tests
+(`python3 tools/troubleshooting.py`), with example names and paths.
 """
 
 
@@ -65,7 +66,7 @@ def entries(text: str) -> dict[str, str]:
 
 def _blocks(messages: Mapping[str, str]) -> Iterator[str]:
     yield HEAD
-    yield "| Fault | Id | Found by |\n|---|---|---|"
+    yield "| Fault | Id or error | Found by |\n|---|---|---|"
     for faults in SECTIONS.values():
         for fault in faults:
             name = _id(messages.get(fault.title, ""))
@@ -84,9 +85,8 @@ def _label(fault: Fault) -> str:
 
 def _id(message: str) -> str:
     """Return what a message is known by: a check, the doctor's probe or the exception."""
-    found = re.search(
-        r"herokuify\.[EW]\d+|^(?:failed|warning) +([\w.-]+)|^(\w+Error)", message, re.M
-    )
+    kinds = r"herokuify\.[EW]\d+|^(?:failed|warning) +([\w.-]+)|^(\w+Error)"
+    found = re.search(kinds, message, re.MULTILINE)
     return f"`{found[1] or found[2] or found[0]}`" if found else ""
 
 

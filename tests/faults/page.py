@@ -24,8 +24,8 @@ $ heroku run python manage.py check            # settings, without a network
 $ heroku run python manage.py herokuify doctor # S3, databases, caches and mail
 ```
 
-{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` runs the checks for static
-files first. Messages of configuration errors contain the word ImproperlyConfigured, by which
+{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` first runs the checks for
+static files. Messages of configuration errors contain the word ImproperlyConfigured, by which
 Heroku's build recognizes them. The messages below are from the tests
 (`python3 tools/troubleshooting.py`), with example names and paths.
 """

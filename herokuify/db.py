@@ -240,7 +240,7 @@ def _followers(
         if word is None:
             raise ConfigurationError(
                 "get_db_config() is called with followers that are not names of variables.",
-                'It takes followers=["HEROKU_POSTGRESQL_AMBER_URL"], or True.',
+                'Pass followers=["HEROKU_POSTGRESQL_AMBER_URL"], or True.',
             )
         url = env.read(environ, name, secret=True)
         if url is None:  # a follower may be detached at any time, and reads find the primary

@@ -114,7 +114,7 @@ def find_addon(environ: Mapping[str, str]) -> Addon | None:
         titles = env.listed(addon.title for addon in attached)
         plain = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_STORAGE_BUCKET_NAME")
         raise ConfigurationError(
-            f"{titles} are both attached, and herokuify can't tell which one holds the files.",
+            f"{titles} are both attached, and herokuify can't tell which one has the files.",
             "Detach the other (heroku addons:detach …), or set the plain names, which take "
             "precedence: "
             f"{env.config_set(plain)}",

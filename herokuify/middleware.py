@@ -16,8 +16,8 @@ from herokuify import logs
 class RequestIdMiddleware:
     """Keep the X-Request-ID of Heroku's router for every line that is logged meanwhile.
 
-    Stands first in MIDDLEWARE. A request without a valid one, as in local development, gets an id
-    of its own.
+    Must be first in MIDDLEWARE. A request without a valid id, as in local development, gets a new
+    one.
     """
 
     sync_capable = True

@@ -41,8 +41,8 @@ def smtp_at(host: str, port: int | None, username: str | None, password: str | N
 class Provider:
     """A service that delivers mail.
 
-    ``read`` makes the server and login of its ``variables``, and is called only when one of
-    them is set.
+    ``read`` returns the server and login from ``variables``, and is called only if one of them is
+    set.
     """
 
     title: str
@@ -69,9 +69,9 @@ def server(value: str) -> str:
 
 
 def login_provider(title: str, *names: str, default_server: str = "") -> Provider:
-    """Make a provider of the names of four variables: server, port, user and password.
+    """Return a provider for the names of four variables: server, port, user and password.
 
-    The port is 587 when none is set; the server must be, unless there is a default.
+    The default port is 587. The server must be set, unless there is a default.
     """
     server_name, port_name, user_name, password_name = names
 

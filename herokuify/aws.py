@@ -94,9 +94,9 @@ VARIABLES = (
 def read_aws(environ: Mapping[str, str]) -> dict[str, str | bool | None]:
     """Read the AWS_* settings from an environment.
 
-    Credentials are taken whole, from the plain names or from an add-on, and so is the bucket
-    with its place. Raises ConfigurationError for half a set, for two add-ons that could
-    fill the same names, and for a value that can't be right.
+    Both credentials come from the plain names or from one add-on, as do the bucket and its
+    location. Raises ConfigurationError for incomplete variables, for two add-ons that could provide
+    the same settings, and for invalid values.
     """
     settings: dict[str, str | bool | None] = dict.fromkeys(ALWAYS)
     settings.update(_read_text(environ))
@@ -117,8 +117,8 @@ def get_static_url(
 ) -> str:
     """Build STATIC_URL for the static storages on S3; ``/static/`` while no bucket is set.
 
-    The other arguments are for a storage whose options differ from the environment. A domain
-    in the environment is its bucket's, and not that of another ``bucket`` given here.
+    The other arguments are for a storage whose options differ from the environment. The domain in
+    the environment doesn't apply to another ``bucket``.
     """
     given = _Given(bucket, region, endpoint_url, custom_domain)
     return _base_url(location, ("AWS_PUBLIC_LOCATION", "AWS_LOCATION"), given, environ)
@@ -135,7 +135,7 @@ def get_media_url(
 ) -> str:
     """Build MEDIA_URL for the media storage on S3; ``/media/`` while no bucket is set.
 
-    The other arguments are those of get_static_url().
+    The other arguments are the same as for get_static_url().
     """
     given = _Given(bucket, region, endpoint_url, custom_domain)
     return _base_url(location, ("AWS_LOCATION",), given, environ)

@@ -26,13 +26,13 @@ def get_cache_config(
 ) -> dict[str, dict[str, Any]]:
     """Return CACHES: ``default`` is the attached add-on or, like ``locmem``, local memory.
 
-    ``variable`` chooses among several (``REDIS_URL``, ``MEMCACHIER_SERVERS``), or names
-    another that holds a Redis URL, or the servers of an add-on attached by another name. With
-    ``ssl_ca_certs``, a file, Redis' certificate is verified. ``max_connections`` is what the
-    Redis plan allows; a quarter is for the cache, shared by WEB_CONCURRENCY processes. With
-    ``ignore_exceptions`` a server that can't be reached is an empty cache, else an error. Raises
-    ConfigurationError, without passwords, for malformed values, for half a set, for two add-ons
-    without a choice, and when the client library is not installed.
+    ``variable`` chooses one of several add-ons (``REDIS_URL``, ``MEMCACHIER_SERVERS``), or names
+    another variable with a Redis URL or with memcached servers. ``ssl_ca_certs`` is a file with
+    which to verify Redis' certificate. ``max_connections`` is the limit of the Redis plan; the
+    cache uses a quarter, shared by WEB_CONCURRENCY processes. With ``ignore_exceptions``, an
+    unreachable server is treated as an empty cache, otherwise it is an error. Raises
+    ConfigurationError, without passwords, for malformed values, incomplete variables, several
+    add-ons without a choice, and a missing client library.
     """
     environ = os.environ if environ is None else environ
     chosen = variable or _attached(environ)

@@ -42,10 +42,9 @@ def get_celery_config(
 ) -> dict[str, Any]:
     """Return Celery's settings for the attached broker: URL, TLS, limits and shutdown.
 
-    A RabbitMQ add-on is the broker where one is attached, else Redis, which keeps the results in
-    both cases. The Redis server is that of get_cache_config(), chosen by the same arguments;
-    ``variable`` may name RabbitMQ's, too. ``max_connections`` is what the Redis plan allows.
-    Raises ConfigurationError as get_cache_config() does.
+    The broker is a RabbitMQ add-on if one is attached, else Redis, which stores the results in both
+    cases. The arguments are the same as for get_cache_config(); ``variable`` may also name
+    RabbitMQ's. Raises ConfigurationError like get_cache_config().
     """
     environ = os.environ if environ is None else environ
     broker = _rabbitmq(environ, variable)
@@ -75,7 +74,7 @@ def get_celery_config(
 def connect_logging() -> None:
     """Leave a worker's logs to Django's LOGGING; give tasks the id of the request that sends them.
 
-    Called where the Celery app is made; calling it again does nothing.
+    Call it where the Celery app is created; calling it again has no effect.
     """
     require_package("celery", install="celery", needed_by="connect_logging()")
     from celery import signals  # type: ignore[import-untyped]

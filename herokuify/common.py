@@ -92,8 +92,8 @@ class MissingKey(str):
 def read_common(environ: Mapping[str, str]) -> dict[str, Any]:
     """Read the settings of security, hosts and logs from an environment.
 
-    Raises ConfigurationError for DEBUG on Heroku, unless HEROKUIFY_FORCE_DEBUG permits it, and
-    for a value that can't be right. A missing SECRET_KEY raises where Django first uses it.
+    Raises ConfigurationError for DEBUG on Heroku without HEROKUIFY_FORCE_DEBUG, and for invalid
+    values. A missing SECRET_KEY raises when Django first uses it.
     """
     stage = env.get_stage(environ)
     is_live = stage in LIVE

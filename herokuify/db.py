@@ -142,18 +142,18 @@ def get_db_config(  # noqa: PLR0913 (one keyword a setting, as Django has them)
 ) -> dict[str, dict[str, Any]]:
     """Return DATABASES: ``default`` is DATABASE_URL's, or SQLite when it is not set.
 
-    ``variable`` is read in place of DATABASE_URL and the variables of JawsDB and ClearDB;
-    ``databases`` adds aliases, each with the variable that holds its URL. ``engine`` replaces
-    the ENGINE of database servers. ``conn_max_age`` (seconds; None keeps connections open) is
-    0 under ASGI and runserver, whose threads end with each request; ``conn_health_checks``
-    goes with it. The rest is for PostgreSQL. ``ssl_require`` asks for TLS, always or never;
-    None means on a dyno. ``pool`` is psycopg's (OPTIONS["pool"]), with its options if it is a
-    mapping; None means under ASGI, where it is installed. ``connection_pool_url`` prefers
-    Heroku's server-side one. ``followers`` adds aliases: True for all attached databases but
-    the primary, or names of variables. A relative ``sqlite_path`` is below the current
-    directory. ``defaults`` are Django's own settings of a database, such as
-    ``ATOMIC_REQUESTS=True``. Raises ConfigurationError, without the password, for a malformed
-    URL, for a running dyno without DATABASE_URL, and for a pool that can't be had.
+    ``variable`` is read instead of DATABASE_URL and the variables of JawsDB and ClearDB.
+    ``databases`` adds aliases, each with the variable that contains its URL. ``engine`` replaces
+    the ENGINE of database servers. ``conn_max_age`` (seconds; None keeps connections open) is 0
+    under ASGI and runserver, where threads end with each request. The next arguments are for
+    PostgreSQL only. ``ssl_require`` requires TLS, or doesn't; None means on a dyno. ``pool``
+    enables psycopg's pool (OPTIONS["pool"]), with options if it is a mapping; None means under
+    ASGI, if it is installed. ``connection_pool_url`` prefers Heroku's server-side pool.
+    ``followers`` adds aliases: True for all attached databases except the primary, or names of
+    variables. A relative ``sqlite_path`` is below the current directory. ``defaults`` are Django's
+    database settings, such as ``ATOMIC_REQUESTS=True``. Raises ConfigurationError, without the
+    password, for a malformed URL, for a missing DATABASE_URL on a dyno, and for an unavailable
+    pool.
     """
     environ = os.environ if environ is None else environ
     _check_arguments(pool, connection_pool_url, defaults)
@@ -240,7 +240,7 @@ def _followers(
         if word is None:
             raise ConfigurationError(
                 "get_db_config() is called with followers that are not names of variables.",
-                'It takes followers=["HEROKU_POSTGRESQL_AMBER_URL"], or True.',
+                'Pass followers=["HEROKU_POSTGRESQL_AMBER_URL"], or True.',
             )
         url = env.read(environ, name, secret=True)
         if url is None:  # a follower may be detached at any time, and reads find the primary

@@ -29,12 +29,11 @@ LONGEST_SHOWN = 80  # characters of a wrong value that a message repeats
 
 @dataclass(frozen=True)
 class Variable:
-    """A config var that a module of herokuify reads; each such module lists its own, VARIABLES.
+    """A config var that a herokuify module reads; each module lists its own in VARIABLES.
 
-    Of several ``names`` the first that is set wins; ``<COLOR>`` and the like in a name stand
-    for a word. ``purpose`` says who needs it, and what for. The value of a ``secret`` is never
-    shown. ``settings`` names the settings that show what it became, of which the first that
-    is there counts.
+    The first of ``names`` that is set wins; ``<COLOR>`` in a name is a placeholder. ``purpose``
+    says what it is for. The value of a ``secret`` is never shown. ``settings`` are the resulting
+    settings, of which the first that exists is shown.
     """
 
     names: tuple[str, ...]
@@ -71,7 +70,7 @@ VARIABLES = (
 
 
 class Stage(Enum):
-    """Where the code runs: in which stage of an app's life on Heroku, or not there at all."""
+    """The stage in which the code runs, on Heroku or another platform, or locally."""
 
     BUILD = "build"
     CI = "ci"
@@ -87,8 +86,7 @@ LIVE = frozenset({Stage.RELEASE, Stage.DYNO})  # with the data and for the visit
 def get_stage(environ: Mapping[str, str]) -> Stage:
     """Return the stage: build, CI, release phase, running site or local development.
 
-    HEROKUIFY_STAGE says it in so many words. Raises ConfigurationError when that is none of
-    the stages.
+    HEROKUIFY_STAGE overrides it. Raises ConfigurationError if its value is not a stage.
     """
     return explain_stage(environ)[0]
 
@@ -162,8 +160,8 @@ def read(
 ) -> object:
     """Return the first of the variables that is set, converted; ``default`` when none is.
 
-    Raises ConfigurationError when it doesn't convert; the value of a ``secret`` stays out
-    of the message, as do a URL's user, password and query.
+    Raises ConfigurationError for an invalid value. The message doesn't contain the value of a
+    ``secret``, nor a URL's user, password and query.
     """
     for name in names:
         value = _text_of(environ, name)
@@ -202,8 +200,7 @@ def names_set(environ: Mapping[str, str]) -> frozenset[str]:
 def require(environ: Mapping[str, str], *names: str, needed_by: str) -> dict[str, str]:
     """Return the text of all the variables, by name.
 
-    Raises one ConfigurationError that names all those missing, and ``needed_by``, who
-    can't do without them.
+    Raises one ConfigurationError for all missing variables, which names ``needed_by``.
     """
     found = {name: _text_of(environ, name) for name in names}
     missing = [name for name in names if not found[name]]
@@ -221,7 +218,7 @@ def require_all_or_none(
 ) -> dict[str, str] | None:
     """Return the text of all the variables, by name, or None when none is set.
 
-    Raises ConfigurationError for half a set, as :func:`require` does.
+    Raises ConfigurationError if only some are set, like :func:`require`.
     """
     return require(environ, *names, needed_by=needed_by) if is_set(environ, *names) else None
 

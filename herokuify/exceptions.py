@@ -1,4 +1,4 @@
-"""What herokuify raises.
+"""The exceptions that herokuify raises.
 
 ::
 
@@ -8,10 +8,9 @@
     └── S3Error                     S3 did not do what was asked (an OSError)
         └── S3ConfigurationError
 
-The configuration errors are Django's ``ImproperlyConfigured``, too, and their text begins
-with that word, however they are reported: Heroku's Python buildpack looks for it in the
-log of a build to tell the user that the configuration is at fault
-(heroku-buildpack-python, ``bin/steps/collectstatic``).
+Configuration errors are subclasses of Django's ``ImproperlyConfigured``, and their text begins
+with that word, by which Heroku's Python buildpack recognizes configuration errors in the log of a
+build (heroku-buildpack-python, ``bin/steps/collectstatic``).
 """
 
 from typing import Any
@@ -22,11 +21,10 @@ from herokuify.platforms import adapted
 
 
 class HerokuifyError(Exception):
-    """Base of every error that herokuify raises on purpose.
+    """The base class of herokuify's exceptions.
 
-    ``problem`` says what is wrong, ``hint`` what to do about it (the command or the line of
-    settings that fixes it, in the commands of the platform that the code runs on; it may be
-    empty). The error's text is both.
+    ``problem`` says what is wrong. ``hint`` is the command or the line of settings that fixes it,
+    with the commands of the current platform; it may be empty. The text is both.
     """
 
     def __init__(self, problem: str, hint: str = "") -> None:
@@ -40,7 +38,7 @@ class HerokuifyError(Exception):
 
 
 class ConfigurationError(HerokuifyError, ImproperlyConfigured):
-    """A variable or a setting is missing or wrong; the problem names it."""
+    """A variable or setting is missing or wrong."""
 
     def __str__(self) -> str:
         return f"ImproperlyConfigured: {super().__str__()}"
@@ -51,4 +49,4 @@ class S3Error(HerokuifyError, OSError):
 
 
 class S3ConfigurationError(ConfigurationError, S3Error):
-    """S3 refused what the settings ask for: credentials, permissions, bucket or region."""
+    """S3 refused a request because of credentials, permissions, the bucket or the region."""

@@ -31,9 +31,9 @@ PAUSE = timedelta(seconds=5)
 class BinaryMemcachedCache(BaseMemcachedCache):
     """Cache on memcached servers, keys spread over them, by python-binary-memcached.
 
-    OPTIONS are those of its client, ``username``, ``password``, ``socket_timeout`` (seconds), and
-    ``ignore_exceptions``: with True, the default, a server that is down counts as an empty cache,
-    with False it raises ConnectionError. Wrong credentials always raise the client's
+    OPTIONS are the client's, ``username``, ``password``, ``socket_timeout`` (seconds), and
+    ``ignore_exceptions``: if True, the default, a server that is down is treated as an empty cache;
+    if False, ConnectionError is raised. Wrong credentials always raise the client's
     MemcachedException.
     """
 

@@ -17,8 +17,8 @@ from herokuify.conf.around import Finish, Middleware, unchanged
 class RequestIdMiddleware(Middleware):
     """Keep the X-Request-ID of Heroku's router for every line that is logged meanwhile.
 
-    Stands first in MIDDLEWARE. A request without a valid one, as in local development, gets an id
-    of its own.
+    Must be first in MIDDLEWARE. A request without a valid id, as in local development, gets a new
+    one.
     """
 
     @contextmanager

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Platform:
-    """A platform that sets variables of its own: its name, and the one that tells it.
+    """A platform: its name, and the variable by which it is detected.
 
-    ``command`` sets variables there, and ``argument`` is how it takes one of them, ``unset``
-    deletes them; without a command that is done on the platform's website.
+    ``command`` sets variables, with ``argument`` as the format of each, and ``unset`` deletes them.
+    Without a command, variables are set on the platform's website.
     """
 
     name: str
@@ -57,9 +57,9 @@ _OTHER = (
 
 
 def get_platform(environ: Mapping[str, str]) -> Platform | None:
-    """Return the platform that the code runs on; None where no variable tells.
+    """Return the platform that the code runs on; None if it can't be detected.
 
-    Dokku looks like Heroku. DigitalOcean and plain containers set nothing that tells them.
+    Dokku is detected as Heroku. DigitalOcean and plain containers can't be detected.
     """
     return next((one for one in PLATFORMS if environ.get(one.told_by, "").strip()), None)
 

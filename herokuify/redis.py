@@ -26,8 +26,8 @@ def get_redis_config(
 
     ``client`` is "redis" (arguments of ``redis.Redis``), "channels" (one of ``hosts``),
     "django-rq" (one of RQ_QUEUES), "huey" (HUEY["connection"]) or "django-redis" (one of CACHES).
-    The server is that of get_cache_config(), chosen by the same arguments; where none is
-    attached, the local one, on a dyno ConfigurationError.
+    The server is the same as for get_cache_config(), with the same arguments. Without one, it is a
+    local server; on a dyno, raises ConfigurationError.
     """
     if client not in CLIENTS:
         raise ConfigurationError(

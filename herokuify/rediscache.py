@@ -118,10 +118,10 @@ class _Client(RedisCacheClient):
 class RedisCache(DjangoRedisCache):
     """Django's Redis cache with time-outs, one pool a process, and a choice of what failure means.
 
-    OPTIONS are redis-py's, and ``ignore_exceptions``: True makes a server that can't be reached,
-    is full or has no connection left an empty cache, and logs a warning; False raises redis-py's
-    error. A wrong password and a certificate that can't be verified always raise. ``clear()``
-    deletes this cache's own keys, found by KEY_PREFIX, and nothing else in the database.
+    OPTIONS are redis-py's, and ``ignore_exceptions``: if True, a server that is unreachable, full
+    or out of connections is treated as an empty cache, with a warning in the log; if False,
+    redis-py's error is raised. A wrong password and an invalid certificate always raise.
+    ``clear()`` only deletes this cache's keys, by KEY_PREFIX.
     """
 
     # Django's, which the type stubs leave out.

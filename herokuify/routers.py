@@ -41,11 +41,10 @@ COOKIE = "herokuify_wrote"
 class ReplicaRouter:
     """Send reads to the default database's replicas, and all else to the database itself.
 
-    A replica is an alias whose TEST holds ``{"MIRROR": "default"}``, as get_db_config() writes
-    it. A follower lags. Therefore the default database serves what is read inside one of its
-    transactions, within ``pin_seconds`` of a write by the same request, task or command (with
-    ReplicaMiddleware by the same visitor), through an object
-    that comes from it, of the user model, and of the ``primary_apps``.
+    A replica is an alias whose TEST is ``{"MIRROR": "default"}``, as set by get_db_config().
+    Because a follower lags, these reads use the default database: inside its transactions, within
+    ``pin_seconds`` after a write in the same request, task or command (with ReplicaMiddleware, by
+    the same visitor), through an object from it, of the user model, and of ``primary_apps``.
     """
 
     #: Labels of apps whose next request reads what this one writes.
@@ -113,11 +112,10 @@ class ReplicaRouter:
 
 
 class ReplicaMiddleware(Middleware):
-    """Have who has written read from the default database for a few seconds more.
+    """Make visitors who have written read from the default database for a few seconds.
 
-    A cookie tells that, since another process may answer the next request. Requests of unsafe
-    methods count as writes, whatever they do: raw SQL and ``using("default")`` don't ask the
-    router.
+    It sets a cookie, because another process may handle the next request. Requests with unsafe
+    methods count as writes, because raw SQL and ``using("default")`` bypass the router.
     """
 
     @contextmanager

@@ -124,7 +124,7 @@ def ownership_step(current: Current, desired: Desired, policy: Step) -> Step:
     if current.ownership == WITHOUT_ACLS:
         return Step(name, State.SAME, (f"= {WITHOUT_ACLS}: ACLs are off",))
     if desired.public and policy.state is State.UNSUPPORTED:
-        reason = "= left alone: static files may need them, where there are no policies"
+        reason = "= left alone: static files may need them on services without policies"
         return Step(name, State.UNSUPPORTED, (f"= {current.ownership}: ACLs are in effect", reason))
     reasons = [
         *(f"! {who}, which S3 refuses without ACLs. Delete it first." for who in desired.acls),
@@ -132,7 +132,7 @@ def ownership_step(current: Current, desired: Desired, policy: Step) -> Step:
     ]
     if current.grants:
         hint = f"aws s3api put-bucket-acl --acl private --bucket {desired.bucket}"
-        reasons.append(f"! If nobody needs that: {hint}")
+        reasons.append(f"! If it isn't needed: {hint}")
     if policy.state is State.BLOCKED:
         reasons.append("! static files may be public by ACLs: waits for the policy, see above")
     if reasons:

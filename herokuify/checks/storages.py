@@ -131,8 +131,8 @@ def check_private_around(app_configs: Any = None, **kwargs: Any) -> list[CheckMe
     return unique(
         CheckWarning(
             f"{other.setting} keeps public files under {public.location!r}, inside the location "
-            f"{storage.location!r} of {one.setting}, in the bucket {storage.bucket_name!r}: a "
-            "private file whose name begins like that can be read by anyone.",
+            f"{storage.location!r} of {one.setting}, in the bucket {storage.bucket_name!r}: anyone "
+            "can read a private file whose name begins like that.",
             hint="Give the storages separate locations, such as 'media' and 'public-media'.",
             id="herokuify.W017",
         )

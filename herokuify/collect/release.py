@@ -33,7 +33,7 @@ class NotStagedError(Exception):
     """A storage's class sends files in its own way, which only Django's own command follows."""
 
     def __init__(self, storage: S3StaticStorage, method: str) -> None:
-        super().__init__(f"{storage.__class__.__name__}.{method}() sends files by itself")
+        super().__init__(f"{storage.__class__.__name__}.{method}() sends files in its own way")
 
 
 class Release:

@@ -46,7 +46,7 @@ def confirm_public(storage: S3StaticStorage, key: str) -> None:
     else:
         problem = (
             f"{storage.__class__.__name__}: visitors can't read the static files in "
-            f"s3://{storage.bucket_name}/{location}/: {url} answers {status} to a request without "
+            f"s3://{storage.bucket_name}/{location}/: {url} answers {status} to requests without "
             "credentials."
         )
         if storage.auto_create_bucket:

@@ -18,9 +18,9 @@ from herokuify.exceptions import ConfigurationError
 class Addon:
     """An add-on that provides a bucket.
 
-    ``keys`` are its variables for the access key's id and secret. ``place`` makes AWS_*
-    settings of its ``placement`` variables, and is called only when all of them are set. An
-    AWS_LOCATION among them is a prefix that the add-on's keys can't leave.
+    ``keys`` are the variables of the access key's id and secret. ``place`` converts the
+    ``placement`` variables to AWS_* settings, and is called only if all of them are set. If it
+    returns AWS_LOCATION, this prefix is the only one that the keys have access to.
     """
 
     title: str
@@ -114,7 +114,7 @@ def find_addon(environ: Mapping[str, str]) -> Addon | None:
         titles = env.listed(addon.title for addon in attached)
         plain = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_STORAGE_BUCKET_NAME")
         raise ConfigurationError(
-            f"{titles} are both attached, and herokuify can't tell which one holds the files.",
+            f"{titles} are both attached, and herokuify can't tell which one has the files.",
             "Detach the other (heroku addons:detach …), or set the plain names, which take "
             "precedence: "
             f"{env.config_set(plain)}",

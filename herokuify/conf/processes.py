@@ -46,10 +46,10 @@ def read_threads(environ: Mapping[str, str]) -> int:
 
 
 def workers_for(memory: int | None, processors: int) -> int:
-    """Return a number of processes for bytes of memory (None: no limit known) and processors.
+    """Return the number of processes for bytes of memory (None: unknown) and processors.
 
-    It is what Heroku's classic Python buildpack chooses for each dyno type; the cloud-native
-    one leaves it to the app (Heroku Dev Center, "Optimizing Python Application Concurrency").
+    It is the same as in Heroku's classic Python buildpack; the cloud-native one doesn't set it
+    (Heroku Dev Center, "Optimizing Python Application Concurrency").
     """
     most = 2 * processors + 1
     return most if memory is None else max(1, min(memory // WORKER_BYTES, most))

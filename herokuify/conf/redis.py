@@ -101,7 +101,7 @@ def read_server(environ: Mapping[str, str], variable: str) -> RedisServer | None
     if not re.fullmatch(r"[A-Z][A-Z0-9_]*_URL(_TLS|_CLEAR)?", variable):
         # Not repeated: it may be the URL itself.
         raise ConfigurationError(
-            "The argument variable= must be the name of a config var that holds a URL.",
+            "The argument variable= must be the name of a config var that contains a URL.",
             f'Write variable="{HEROKU}" or variable="HEROKU_REDIS_AMBER_URL", say.',
         )
     found = _read(environ, variable)

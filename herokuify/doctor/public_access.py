@@ -127,7 +127,7 @@ def _refused(subject: Subject, url: str, page: Page) -> Finding:
     return subject.failed(
         probe,
         f"Anyone may read media files: {url} needs no signature.",
-        f"{_APPLY} (public read for static files alone), and delete ACLs of old media files: "
+        f"{_APPLY} (public read for static files only), and delete ACLs of old media files: "
         "aws s3api put-object-acl --acl private …",
     )
 

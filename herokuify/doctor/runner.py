@@ -57,7 +57,7 @@ class Run:
                     return
                 yield found
         except queue.Empty:
-            message = f"No answer within {about.seconds:.0f} seconds."
+            message = f"No response within {about.seconds:.0f} seconds."
             yield about.subject.failed(about.probe, message, about.hint)
         finally:  # on Ctrl-C as well
             self._is_stopped.set()

@@ -37,10 +37,10 @@ def get_email_config(
 ) -> dict[str, Any]:
     """Return mail settings: ``globals().update(herokuify.get_email_config())``.
 
-    MAILERS where Django knows it (6.1), else EMAIL_*; of the plain variables EMAIL_HOST and so
-    on, or of the add-on that is attached. With neither, mail goes to the console in
-    local development, in CI and in a build, and is an error on a dyno. ``timeout`` is in seconds.
-    Raises ConfigurationError for two add-ons, half a login, and a value that can't be right.
+    MAILERS on Django 6.1 and later, else EMAIL_*, from the plain variables (EMAIL_HOST and so on)
+    or the attached add-on. Without either, mail goes to the console in local development, in CI and
+    in a build, and is an error on a dyno. ``timeout`` is in seconds. Raises ConfigurationError for
+    two add-ons, an incomplete login, and invalid values.
     """
     environ = os.environ if environ is None else environ
     smtp = PLAIN.smtp(environ)

@@ -75,9 +75,9 @@ def server(value: str) -> str:
 
 
 def login_provider(title: str, *names: str, issued_at: str, default_server: str = "") -> Provider:
-    """Make a provider of the names of four variables: server, port, user and password.
+    """Return a provider for the names of four variables: server, port, user and password.
 
-    The port is 587 when none is set; the server must be, unless there is a default.
+    The default port is 587. The server must be set, unless there is a default.
     ``issued_at`` says where the service issues a login.
     """
     server_name, port_name, user_name, password_name = names

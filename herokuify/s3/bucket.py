@@ -167,8 +167,8 @@ def _allow_public_policy(client: S3Client, destination: Destination) -> None:
             },
         )
     logger.warning(
-        "AWS_AUTO_CREATE_BUCKET: lifted the block on public policies of the bucket %s, so that "
-        "its public files can be read by anyone.",
+        "AWS_AUTO_CREATE_BUCKET: removed the block on public policies of the bucket %s, so "
+        "that anyone can read its public files.",
         destination.bucket,
     )
 

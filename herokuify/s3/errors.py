@@ -324,7 +324,7 @@ def _unsent(error: Exception, destination: Destination, permission: str, key: st
     if isinstance(error, botos.ParamValidationError):
         return S3ConfigurationError(
             f"{name}: the settings (AWS_STORAGE_BUCKET_NAME, AWS_S3_OBJECT_PARAMETERS, "
-            f"AWS_HEADERS) ask for something that {permission} does not take: {reason}"
+            f"AWS_HEADERS) ask for something that {permission} does not accept: {reason}"
         )
     for kind, setting in unusable.items():
         if isinstance(error, kind):

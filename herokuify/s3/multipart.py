@@ -124,7 +124,7 @@ class PartUpload:
         number = number or len(self._parts) + 1
         if number > MOST_PARTS:
             raise ValueError(
-                f"S3 takes {MOST_PARTS} parts at most. Parts must be larger: "
+                f"S3 takes {MOST_PARTS} parts at most. Make parts larger: "
                 "AWS_S3_TRANSFER_CONFIG = TransferConfig(multipart_chunksize=…)"
             )
         if number in self._parts:

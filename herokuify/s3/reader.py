@@ -221,7 +221,7 @@ class RangeReader(_Reader):
             try:
                 data: bytes = self._body.read(min(most, self._stop - self._at))
                 if not data:
-                    raise EOFError(f"the answer ended {self._stop - self._at} bytes too early")
+                    raise EOFError(f"the response ended {self._stop - self._at} bytes too early")
             except _breaks() as error:
                 self._drop()
                 is_silence = not self._stored.profile.resumes and _is_silence(error)

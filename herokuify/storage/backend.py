@@ -67,11 +67,11 @@ NAMES_TRIED = 10
 class S3BotoStorage(BaseStorage):
     """Files on S3, with HTTP headers, bucket creation and clear errors.
 
-    Takes every setting and option of django-storages' ``storages.backends.s3.S3Storage``, and
+    Accepts every setting and option of django-storages' ``storages.backends.s3.S3Storage``, and
     four more, as settings, class attributes or OPTIONS: ``AWS_HEADERS`` (``headers``),
-    ``AWS_EXTRA_HEADERS`` (``extra_headers``), ``AWS_AUTO_CREATE_BUCKET``
-    (``auto_create_bucket``) and ``AWS_S3_PUBLIC_ENDPOINT_URL`` (``public_endpoint_url``).
-    Raises ConfigurationError when one of them is wrong.
+    ``AWS_EXTRA_HEADERS`` (``extra_headers``), ``AWS_AUTO_CREATE_BUCKET`` (``auto_create_bucket``)
+    and ``AWS_S3_PUBLIC_ENDPOINT_URL`` (``public_endpoint_url``). Raises ConfigurationError when one
+    of them is wrong.
     """
 
     #: What the registry knows the project's storages on S3 by.

@@ -42,9 +42,9 @@ def _local_root(compress_root: Any, static_root: Any, storage: str) -> Path:
 class CachedS3BotoStorage(S3BotoStorage):
     """Writes the same bytes to S3 and below COMPRESS_ROOT (by default STATIC_ROOT).
 
-    Both copies are complete or the save raises; the local file is replaced atomically.
-    There is no ``path()``: with one, collectstatic would believe the storage is local.
-    Raises ConfigurationError when neither root is set or the two differ.
+    If either copy can't be written, saving raises. The local file is replaced atomically. There is
+    no ``path()``, because with it collectstatic would treat the storage as local. Raises
+    ConfigurationError if neither root is set or if they differ.
     """
 
     #: For all instances and threads: compressor makes and uses both as it likes.

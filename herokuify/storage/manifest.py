@@ -97,8 +97,8 @@ class SlugManifestStorage(FileSystemStorage):
 class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
     """Static files on S3 under content-hashed names, the manifest in STATIC_ROOT.
 
-    Names, contents and manifest are those of Django's ManifestStaticFilesStorage. S3
-    holds copies of the manifest, under its own hash and under its usual name.
+    Names, contents and manifest are the same as with Django's ManifestStaticFilesStorage. S3 has
+    copies of the manifest, with a hash in the name and with its usual name.
     """
 
     def __init__(self, *, manifest_storage: Any = None, **options: Any) -> None:

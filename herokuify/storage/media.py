@@ -42,19 +42,19 @@ def _patterns(value: object) -> tuple[str, ...]:
 class S3MediaStorage(S3BotoStorage):
     """Uploads below ``media/``: signed URLs, and another name where a name is taken.
 
-    AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH are obeyed when set; with
-    ``AWS_QUERYSTRING_AUTH = False`` a URL is MEDIA_URL and the quoted name, which shows
-    only what something else has made public. AWS_DEFAULT_ACL does not apply (the option
-    ``default_acl`` does), and AWS_S3_CUSTOM_DOMAIN only with a CloudFront signer, without
-    which its URLs would go unsigned (the option ``custom_domain`` asks for just that).
-    Only inert types are shown, such as photos, videos and PDF; all others are downloads, unless
-    AWS_HEADERS or AWS_EXTRA_HEADERS give them a Content-Disposition. AWS_ATTACHMENT_TYPES
-    (``attachment_types``) names the downloads instead. Raises ConfigurationError when that is
-    wrong.
+    AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH apply if they are set. With
+    ``AWS_QUERYSTRING_AUTH = False``, a URL is MEDIA_URL and the quoted name; this alone doesn't
+    make files public. AWS_DEFAULT_ACL does not apply (the option ``default_acl`` does).
+    AWS_S3_CUSTOM_DOMAIN only applies with a CloudFront signer, because URLs would be unsigned
+    without it (the option ``custom_domain`` always applies). Browsers show only safe types, such as
+    photos, videos and PDF; all others are downloads, unless AWS_HEADERS or AWS_EXTRA_HEADERS set
+    Content-Disposition. AWS_ATTACHMENT_TYPES (``attachment_types``) replaces the types that are
+    downloads.
 
-    With the option ``url_view`` a URL is a path on the site that lasts, behind which a view of
-    ``herokuify.media.urls`` looks who may read the file and redirects to a signed one;
-    ``url_permission``, a function or the dotted path of one, decides in place of the login.
+    With the option ``url_view``, a URL is a permanent path on the site. The view in
+    ``herokuify.media.urls`` checks who may read the file and redirects to a signed URL.
+    ``url_permission``, a function or its dotted path, replaces the default check for a logged-in
+    user.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -141,11 +141,11 @@ class S3MediaStorage(S3BotoStorage):
 class S3PublicMediaStorage(S3MediaStorage):
     """Uploads that anyone may read, below ``public-media/``: unsigned URLs that last.
 
-    For what stands in stored HTML, in mail and in feeds. Never overwrites and never signs,
-    whatever AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH say. A URL begins with
-    AWS_S3_CUSTOM_DOMAIN, where that is set, or is S3's own; MEDIA_URL has no part in it. The
-    bucket's policy opens the location, by AWS_AUTO_CREATE_BUCKET or ``herokuify bucket --apply``.
-    What is not inert is a download, as in private media.
+    For files in stored HTML, in mail and in feeds. Never overwrites and never signs, regardless of
+    AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH. A URL begins with AWS_S3_CUSTOM_DOMAIN if it is
+    set, else with S3's URL, but never with MEDIA_URL. The bucket policy must make the location
+    public: use AWS_AUTO_CREATE_BUCKET or ``herokuify bucket --apply``. Types that aren't safe are
+    downloads, as in private media.
     """
 
     public = True

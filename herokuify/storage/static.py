@@ -75,11 +75,10 @@ class NamePatterns:
 class S3StaticStorage(Stageable):
     """Static files below ``static/``; a URL is STATIC_URL and the quoted name.
 
-    Overwrites and never signs, whatever AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH
-    say. URLs need no client and no network. The options ``base_url`` and ``custom_domain``
-    take STATIC_URL's place for a second static location. Raises ConfigurationError when the
-    base URL is relative, has no bucket, or points at another bucket or location than the
-    storage's.
+    Overwrites and never signs, regardless of AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH. URLs
+    need no client and no network. The options ``base_url`` and ``custom_domain`` replace STATIC_URL
+    for a second static location. Raises ConfigurationError if the base URL is relative, has no
+    bucket, or has a different bucket or location from the storage.
     """
 
     public = True

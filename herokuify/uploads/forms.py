@@ -24,7 +24,7 @@ class _Several:
 
 
 class DirectFileField(forms.FileField):
-    """A file that is uploaded directly, by the rule that ``upload`` names.
+    """A file that is uploaded directly, with the rule ``upload``.
 
     The rule is one of HEROKUIFY_DIRECT_UPLOADS, such as ``"avatars"``. With ``multiple=True`` the
     cleaned value is a list.

@@ -1,4 +1,4 @@
-"""The request that a form is cleaned and shown for: forms themselves are told of none."""
+"""The current request, for forms, which don't know it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def current_request() -> Any:
 
 
 class DirectUploadMiddleware(Middleware):
-    """Let forms know whose upload they may claim. Stands anywhere in MIDDLEWARE."""
+    """Let forms know whose uploads they may claim. Its position in MIDDLEWARE doesn't matter."""
 
     @contextmanager
     def around(self, request: HttpRequest) -> Iterator[Finish]:

@@ -21,6 +21,6 @@ def test_permissions_of_who_runs_it() -> None:
     operations = re.findall(r'"((?:Get|Put|Delete|Create)[A-Z]\w+)"', "".join(sources))
     asked = {permission_of(operation) for operation in operations} | {"s3:ListBucket"}
     page = PAGE.read_text(encoding="utf-8")
-    _, _, section = page.partition("## Permissions of who runs it\n")
+    _, _, section = page.partition("## Required permissions\n")
     section = section.partition("\n## ")[0]
     assert set(re.findall(r"`(s3:\w+)`", section)) == asked

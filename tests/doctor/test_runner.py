@@ -44,7 +44,7 @@ def test_silence_ends() -> None:
     assert next(findings).message == "first"
     threading.Timer(0.4, end.set).start()
     [late] = findings
-    assert late == Finding("probe", "it", State.FAILED, "No answer within 0 seconds.", "fix it")
+    assert late == Finding("probe", "it", State.FAILED, "No response within 0 seconds.", "fix it")
     assert cleaned.is_set()  # awaited
 
 

@@ -25,38 +25,38 @@ CLOUDCUBE = {
 
 VARIABLES = [
     Fault(
-        "No bucket's name",
+        "No bucket name",
         Means.CHECK,
         ("AWS_STORAGE_BUCKET_NAME is not set", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"),
         env=NO_BUCKET,
     ),
     Fault(
-        "No bucket's name, for media alone",
+        "No bucket name, for media only",
         Means.CHECK,
         ("AWS_STORAGE_BUCKET_NAME is not set", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"),
         env=NO_BUCKET,
         storages=shop.storages(FILES),
     ),
     Fault(
-        "No key",
+        "No access key",
         Means.SETTINGS,
         ("AWS_ACCESS_KEY_ID is not set", "heroku config:set AWS_ACCESS_KEY_ID=…"),
         env={"AWS_ACCESS_KEY_ID": UNSET},
     ),
     Fault(
-        "No secret",
+        "No secret access key",
         Means.SETTINGS,
         ("AWS_SECRET_ACCESS_KEY is not set", "heroku config:set AWS_SECRET_ACCESS_KEY=…"),
         env={"AWS_SECRET_ACCESS_KEY": UNSET},
     ),
     Fault(
-        "A token without a key",
+        "A session token without a key",
         Means.SETTINGS,
         ("AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…",),
         env=NO_KEYS | {"AWS_SESSION_TOKEN": SECRETS["AWS_SESSION_TOKEN"]},
     ),
     Fault(
-        "Half of Bucketeer",
+        "Incomplete Bucketeer variables",
         Means.SETTINGS,
         (
             "BUCKETEER_BUCKET_NAME and BUCKETEER_AWS_REGION are not set",
@@ -68,25 +68,25 @@ VARIABLES = [
         | {"BUCKETEER_AWS_REGION": UNSET, "BUCKETEER_BUCKET_NAME": UNSET},
     ),
     Fault(
-        "Half of Cloudcube",
+        "Incomplete Cloudcube variables",
         Means.SETTINGS,
         ("CLOUDCUBE_URL is not set", "heroku config:set CLOUDCUBE_URL=…"),
         env=NO_KEYS | NO_BUCKET | CLOUDCUBE | {"CLOUDCUBE_URL": UNSET},
     ),
     Fault(
-        "Two providers at once",
+        "Two S3 add-ons",
         Means.SETTINGS,
         ("Bucketeer", "Cloudcube", "AWS_STORAGE_BUCKET_NAME"),
         env=NO_KEYS | NO_BUCKET | BUCKETEER | CLOUDCUBE,
     ),
     Fault(
-        "A boolean that is none",
+        "Invalid boolean",
         Means.SETTINGS,
         ("AWS_AUTO_CREATE_BUCKET is 'maybe'", "heroku config:set AWS_AUTO_CREATE_BUCKET=…"),
         env={"AWS_AUTO_CREATE_BUCKET": "maybe"},
     ),
     Fault(
-        "The endpoint's path names the bucket",
+        "The endpoint includes the bucket",
         Means.SETTINGS,
         ("AWS_S3_ENDPOINT_URL is", "heroku config:set AWS_S3_ENDPOINT_URL=…"),
         env={"AWS_S3_ENDPOINT_URL": "https://s3.example.com/my-bucket"},
@@ -98,7 +98,7 @@ VARIABLES = [
         env={"AWS_S3_ENDPOINT_URL": "https://s3.example.com/?marked-secret"},
     ),
     Fault(
-        "The secret key is missing",
+        "SECRET_KEY is not set",
         Means.SETTINGS,
         ("SECRET_KEY is not set", "heroku config:set SECRET_KEY="),
         settings="from herokuify.common import *\n",
@@ -143,20 +143,20 @@ SETTINGS = [
         settings=WITHOUT_COMPRESSOR + "STATIC_URL = None\n",
     ),
     Fault(
-        "STATIC_URL without a slash at its end",
+        "STATIC_URL without a trailing slash",
         Means.CHECK,
         ("STATIC_URL", "slash"),
         settings=WITHOUT_COMPRESSOR + 'STATIC_URL = STATIC_URL.rstrip("/")\n',
     ),
     Fault(
         # compressor is the first to say so.
-        "STATIC_URL without a slash at its end, with django-compressor",
+        "STATIC_URL without a trailing slash, with django-compressor",
         Means.SETTINGS,
         ("URL", "trailing slash"),
         settings='STATIC_URL = STATIC_URL.rstrip("/")\n',
     ),
     Fault(
-        "STATIC_URL with `None` in it",
+        "STATIC_URL contains `None`",
         Means.CHECK,
         (
             "STATIC_URL is 'https://None.s3.amazonaws.com/static/'",
@@ -166,13 +166,13 @@ SETTINGS = [
         settings='STATIC_URL = f"https://{AWS_STORAGE_BUCKET_NAME}.s3.amazonaws.com/static/"\n',
     ),
     Fault(
-        "STATIC_URL names another host than the storage",
+        "STATIC_URL has a different host from the storage",
         Means.CHECK,
         ("STATIC_URL is 'https://elsewhere.s3", "STATIC_URL = get_static_url()"),
         settings='STATIC_URL = "https://elsewhere.s3.amazonaws.com/static/"\n',
     ),
     Fault(
-        "STATIC_URL names another folder than the storage",
+        "STATIC_URL has a different folder from the storage",
         Means.CHECK,
         ("/assets/'", "STATIC_URL = get_static_url()"),
         settings='STATIC_URL = STATIC_URL.replace("/static/", "/assets/")\n',
@@ -198,13 +198,13 @@ SETTINGS = [
         command=COLLECT,
     ),
     Fault(
-        "COMPRESS_ROOT is elsewhere",
+        "COMPRESS_ROOT differs from STATIC_ROOT",
         Means.CHECK,
         ("COMPRESS_ROOT", "STATIC_ROOT"),
         settings='COMPRESS_ROOT = BASE_DIR / "elsewhere"\n',
     ),
     Fault(
-        "Hashed names without local copies to make bundles of",
+        "No local copies for bundles",
         Means.CHECK,
         ("herokuify.E006", shop.MANIFEST.rpartition(".")[2], shop.CACHED_MANIFEST),
         storages=shop.storages(shop.MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST),
@@ -216,7 +216,7 @@ SETTINGS = [
         storages=shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.PLAIN),
     ),
     Fault(
-        "COMPRESS_URL is elsewhere",
+        "COMPRESS_URL is wrong",
         Means.CHECK,
         ("herokuify.E008", "COMPRESS_URL is", "Delete COMPRESS_URL"),
         settings='COMPRESS_URL = "https://elsewhere.s3.amazonaws.com/static/"\n',
@@ -228,7 +228,7 @@ SETTINGS = [
         settings="STATICFILES_FINDERS.pop()\n",
     ),
     Fault(
-        "herokuify stands below staticfiles",
+        "herokuify is below staticfiles",
         Means.CHECK,
         ("herokuify.W001", 'Move "herokuify" above "django.contrib.staticfiles"'),
         app='INSTALLED_APPS.append("herokuify")\n',
@@ -236,7 +236,7 @@ SETTINGS = [
         status=0,
     ),
     Fault(
-        "herokuify is not installed",
+        "herokuify is not in INSTALLED_APPS",
         Means.CHECK,
         ("herokuify.W013", 'INSTALLED_APPS = ["herokuify", …]'),
         app="",
@@ -244,7 +244,7 @@ SETTINGS = [
         status=0,
     ),
     Fault(
-        "herokuify is not installed, and the classic names are set",
+        "herokuify is not in INSTALLED_APPS, with old storage settings",
         Means.CHECK,
         ("STATICFILES_STORAGE", 'INSTALLED_APPS = ["herokuify", …]'),
         app="",
@@ -271,7 +271,7 @@ SETTINGS = [
         settings='STORAGES["default"]["OPTIONS"] = {"location": "static/uploads"}\n',
     ),
     Fault(
-        "A header that S3 does not know",
+        "Unknown header",
         Means.CHECK,
         ("AWS_HEADERS", "Cash-Control"),
         settings='AWS_HEADERS = {"Cash-Control": "none"}\n',
@@ -279,7 +279,7 @@ SETTINGS = [
         command=CHECK,
     ),
     Fault(
-        "A regular expression that is none",
+        "Invalid regular expression",
         Means.CHECK,
         ("AWS_EXTRA_HEADERS[0]", "'*.js'"),
         settings='AWS_EXTRA_HEADERS = [("*.js", {})]\n',
@@ -298,7 +298,7 @@ DYNOS = [
         command=ON_A_DYNO,
     ),
     Fault(
-        "SECRET_KEY stands in the code",
+        "SECRET_KEY from startproject",
         Means.CHECK,
         ("herokuify.W012", "heroku config:set SECRET_KEY="),
         settings='SECRET_KEY = "django-insecure-of-startproject"\n',
@@ -321,7 +321,7 @@ DYNOS = [
         status=0,
     ),
     Fault(
-        "The slug has no offline manifest of compressor's",
+        "The slug has no offline manifest",
         Means.CHECK,
         ("herokuify.W009", "CACHE/manifest.json", "python manage.py compress"),
         command=ON_A_DYNO,

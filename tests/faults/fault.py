@@ -15,11 +15,11 @@ from tests.projects import heroku, shop
 class Means(Enum):
     """What finds a fault."""
 
-    SETTINGS = "the settings, when they are imported"
+    SETTINGS = "importing the settings"
     CHECK = "a system check"
-    COMMAND = "the command itself"
+    COMMAND = "the command"
     DOCTOR = "the doctor"
-    PLAN = "the bucket's plan"
+    PLAN = "`herokuify bucket`"
 
     @property
     def is_offline(self) -> bool:

@@ -31,7 +31,7 @@ VISITORS = [
         is_built=True,
     ),
     Fault(
-        "Fonts: no CORS",
+        "No CORS rule for fonts",
         Means.DOCTOR,
         ("Browsers block fonts", HINT),
         state=servers.fonts_for(),
@@ -39,7 +39,7 @@ VISITORS = [
         is_built=True,
     ),
     Fault(
-        "Fonts: CORS for another host",
+        "CORS rule for another host",
         Means.DOCTOR,
         ("Browsers block fonts on pages of https://www.example.com", HINT),
         settings='ALLOWED_HOSTS = ["www.example.com"]\n',
@@ -48,7 +48,7 @@ VISITORS = [
         is_built=True,
     ),
     Fault(
-        "The manifest names a file that is gone",
+        "A file in the manifest is missing",
         Means.DOCTOR,
         ("shop/css/base.", "python manage.py collectstatic"),
         state=servers.lost(r"shop/css/base\.[0-9a-f]{12}\.css$"),
@@ -56,7 +56,7 @@ VISITORS = [
         is_built=True,
     ),
     Fault(
-        "A bundle is not in the bucket",
+        "A bundle is missing",
         Means.DOCTOR,
         ("CACHE/css/", "python manage.py collectstatic"),
         state=servers.lost("CACHE/css/output"),
@@ -64,7 +64,7 @@ VISITORS = [
         is_built=True,
     ),
     Fault(
-        "Files have a header that not in the settings any more",
+        "Files have an outdated header",
         Means.DOCTOR,
         ("content-language: en", "not in the settings", "python manage.py collectstatic"),
         state=servers.with_language("en"),

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md: the faults of the catalogue, and what was really printed of each."""
+"""docs/troubleshooting.md: the faults of the catalogue, and the message of each."""
 
 from __future__ import annotations
 
@@ -15,24 +15,19 @@ WIDTH = 96  # characters of a line of a message
 HEAD = """\
 # Troubleshooting
 
-What herokuify says of a fault, and how to fix it. Start with the two commands that look for faults:
+This page shows the message for each configuration fault that herokuify detects. The message also
+says how to fix it. Search the page for a word of your message, or for its id. Two commands look for
+faults:
 
 ```console
-$ heroku run python manage.py check            # of the settings, without a network
-$ heroku run python manage.py herokuify doctor # of S3, databases, caches and mail
+$ heroku run python manage.py check            # settings, without a network
+$ heroku run python manage.py herokuify doctor # S3, databases, caches and mail
 ```
 
-{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` runs the checks that
-matter there before it starts, and what S3 refuses is said by the command that meets it. Such
-errors hold the word ImproperlyConfigured: Heroku's buildpack looks for it in the log, to tell
-faults of the configuration from those of the code.
-
-Each fault below is made for real by the tests, and the messages are what they printed, with the
-addresses and folders of an example in place of theirs:
-
-    python3 tools/troubleshooting.py
-
-writes this page, and a test fails when it tells something else than what is printed today.
+{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` first runs the checks for
+static files. Messages of configuration errors contain the word ImproperlyConfigured, by which
+Heroku's build recognizes them. The messages below are from the tests
+(`python3 tools/troubleshooting.py`), with example names and paths.
 """
 
 
@@ -71,10 +66,11 @@ def entries(text: str) -> dict[str, str]:
 
 def _blocks(messages: Mapping[str, str]) -> Iterator[str]:
     yield HEAD
-    yield "| Fault | Found by |\n|---|---|"
+    yield "| Fault | Id or error | Found by |\n|---|---|---|"
     for faults in SECTIONS.values():
         for fault in faults:
-            yield f"| [{fault.title}]({_label(fault)}) | {fault.means.value} |"
+            name = _id(messages.get(fault.title, ""))
+            yield f"| [{fault.title}]({_label(fault)}) | {name} | {fault.means.value} |"
     yield ""
     for section, faults in SECTIONS.items():
         yield f"## {section}\n"
@@ -85,6 +81,13 @@ def _blocks(messages: Mapping[str, str]) -> Iterator[str]:
 
 def _label(fault: Fault) -> str:
     return "fault-" + re.sub(r"[\W_]+", "-", re.sub("['`]", "", fault.title.lower())).strip("-")
+
+
+def _id(message: str) -> str:
+    """Return what a message is known by: a check, the doctor's probe or the exception."""
+    kinds = r"herokuify\.[EW]\d+|^(?:failed|warning) +([\w.-]+)|^(\w+Error)"
+    found = re.search(kinds, message, re.MULTILINE)
+    return f"`{found[1] or found[2] or found[0]}`" if found else ""
 
 
 def _wrapped(message: str) -> str:

@@ -22,14 +22,14 @@ DELETE = Command(f"shell -c '{MEDIA}delete(\"a.txt\")'")
 
 ACCESS = [
     Fault(
-        "No credentials at all",
+        "No credentials",
         Means.CHECK,
         ("AWS_ACCESS_KEY_ID", KEYS),
         env=NO_KEYS,
         alone=True,
     ),
     Fault(
-        "S3 does not know the key",
+        "Unknown access key",
         Means.COMMAND,
         ("AWS_ACCESS_KEY_ID", KEYS),
         env={"AWS_ACCESS_KEY_ID": "AKIAUNKNOWN"},
@@ -37,7 +37,7 @@ ACCESS = [
         alone=True,
     ),
     Fault(
-        "The secret is wrong",
+        "Wrong secret access key",
         Means.COMMAND,
         ("AWS_SECRET_ACCESS_KEY", KEYS),
         env={"AWS_SECRET_ACCESS_KEY": SECRETS["AWS_SECRET_ACCESS_KEY"]},
@@ -52,13 +52,13 @@ ACCESS = [
         state=servers.answering(answer=EXPIRED_TOKEN),
     ),
     Fault(
-        "The clock is off by an hour",
+        "The clock is wrong",
         Means.COMMAND,
         ("clock", "Set the clock"),
         state=servers.answering(answer=CLOCK_SKEW),
     ),
     Fault(
-        "Nothing answers at the endpoint",
+        "The endpoint doesn't respond",
         Means.COMMAND,
         ("could not be reached", "AWS_S3_ENDPOINT_URL"),
         state=servers.nobody,
@@ -81,7 +81,7 @@ BUCKET = [
         alone=True,
     ),
     Fault(
-        "The bucket is another's",
+        "The bucket belongs to another account",
         Means.COMMAND,
         ("somebody else", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"),
         env=AUTO_CREATE,
@@ -94,7 +94,7 @@ BUCKET = [
         state=servers.answering(answer=wrong_region("us-east-1", "eu-west-1")),
     ),
     Fault(
-        "A public policy is refused, or the account blocks them",
+        "A public policy is refused",
         Means.COMMAND,
         ("s3:PutBucketPolicy", "Block Public Access settings for this account"),
         env=AUTO_CREATE,

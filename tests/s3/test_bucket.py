@@ -184,7 +184,7 @@ class TestProvisioning:
         assert order.index("PutPublicAccessBlock") < order.index("PutBucketPolicy")
         log = caplog.text
         assert f"created the bucket {missing_behind_proxy}" in log
-        assert "lifted the block on public policies" in log
+        assert "removed the block on public policies" in log
         assert f"anyone may read s3://{missing_behind_proxy}/static/" in log
         assert log.count("AWS_AUTO_CREATE_BUCKET") == 3
 

@@ -1,8 +1,8 @@
 """Read, convert and name variables of an environment, or of any other mapping of strings.
 
-A variable that is empty or blank counts as unset. Converters take the stripped text and
-raise ValueError with what they accept ("an integer, such as 3"), never with the value;
-:func:`read` adds the variable's name, what was found, and the command that fixes it.
+A variable that is empty or blank counts as unset.Converters get the stripped text and raise
+ValueError with what they accept ("an integer, such as 3"), never with the value; :func:`read` adds
+the variable's name, its value, and the command that fixes it.
 """
 
 from __future__ import annotations

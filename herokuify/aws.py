@@ -142,7 +142,7 @@ def get_media_url(
 
 
 class _Given(NamedTuple):
-    """What a call names in place of the environment; ``""`` is for none, None for no word."""
+    """Arguments that override the environment; ``""`` means none, None means not given."""
 
     bucket: str | None
     region: str | None

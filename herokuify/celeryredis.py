@@ -25,7 +25,7 @@ _pools: dict[tuple[object, ...], BlockingConnectionPool] = {}
 
 
 class LimitedConnection(Connection):
-    """A connection whose refusal names the plan's limit."""
+    """A connection whose error names the plan's limit."""
 
     def connect(self) -> None:
         """Connect, unless it is."""
@@ -70,7 +70,7 @@ class Transport(broker.Transport):
 
 
 class Client(Redis):
-    """redis-py's client, whose subscriptions don't take the connection that commands need."""
+    """redis-py's client, with separate connections for subscriptions and commands."""
 
     most_waiting = THREADS
 

@@ -1,7 +1,7 @@
 """Settings fragment for security, hosts and logs: ``from herokuify.common import *``.
 
-On a dyno the names are what ``manage.py check --deploy`` wants; in local development what runserver
-needs. Each can be overridden below the import.
+On a dyno, the settings fulfil ``manage.py check --deploy``; in local development, they suit
+runserver. Each can be overridden below the import.
 """
 
 from __future__ import annotations

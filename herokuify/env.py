@@ -1,8 +1,8 @@
 """Read, convert and name variables of an environment, or of any other mapping of strings.
 
-A variable that is empty or blank counts as unset. Converters take the stripped text and
-raise ValueError with what they accept ("an integer, such as 3"), never with the value;
-:func:`read` adds the variable's name, what was found, and the command that fixes it.
+A variable that is empty or blank counts as unset.Converters get the stripped text and raise
+ValueError with what they accept ("an integer, such as 3"), never with the value; :func:`read` adds
+the variable's name, its value, and the command that fixes it.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ STAGE = "HEROKUIFY_STAGE"
 FLY_RELEASE = "RELEASE_COMMAND"
 VARIABLES = (
     Variable((STAGE,), "the stage, if it can't be detected: build, ci, release, dyno or local"),
-    Variable(("DYNO",), "Heroku's name of the dyno: tells a build, a release and a dyno apart"),
-    Variable(("PORT",), "where the web dyno listens: tells it from a build"),
-    Variable(("SOURCE_VERSION",), "the commit that a build is made of: tells a build"),
-    Variable(("CI",), "true in Heroku CI and other CI services: tells a test run"),
+    Variable(("DYNO",), "Heroku's name of the dyno, by which the stage is detected"),
+    Variable(("PORT",), "the port of a web dyno, which a build doesn't have"),
+    Variable(("SOURCE_VERSION",), "the commit of a build, by which a build is detected"),
+    Variable(("CI",), "true in Heroku CI and other CI services"),
     *(
-        Variable((one.told_by,), f"set by {one.name}: tells that the code runs there")
+        Variable((one.told_by,), f"set by {one.name}, by which it is detected")
         for one in PLATFORMS
         if one is not HEROKU
     ),
-    Variable((FLY_RELEASE,), "Fly.io: tells the release command from the site"),
+    Variable((FLY_RELEASE,), "Fly.io: set for the release command"),
 )
 
 

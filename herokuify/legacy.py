@@ -1,7 +1,6 @@
-"""Old settings on new Django; the one place that compares Django's versions.
+"""Old settings on new Django versions; the only module that compares Django's version.
 
-Fragments name what stands here while the settings are being made, so Django's settings are
-imported inside functions only.
+Settings fragments use this module, so Django's settings are imported only inside functions.
 """
 
 from __future__ import annotations

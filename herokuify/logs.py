@@ -1,7 +1,7 @@
-"""Log lines as Heroku wants them: stdout, one line each, no timestamp, with a request id.
+"""Log lines for Heroku: on stdout, one line each, without a timestamp, with a request id.
 
-Heroku adds the time and the dyno's name to each line ("Logging"), and gives each request an
-id, which stands in its router's lines as well ("HTTP Request IDs").
+Heroku adds the time and the dyno's name to each line ("Logging"), and gives each request an id,
+which is in the router's log, too ("HTTP Request IDs").
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def checked_request_id(header: str | None) -> str | None:
 
 
 class TextFormatter(logging.Formatter):
-    """``LEVEL logger [request id] message``; a traceback's lines begin alike.
+    """Formats ``LEVEL logger [request id] message``; lines of tracebacks have the same prefix.
 
     Control characters of the message are escaped, so that nobody can forge a line.
     """
@@ -74,7 +74,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: level, logger, message, request_id, exception, and the extras."""
+    """Formats a JSON object per line: level, logger, message, request_id, exception, extras."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record as one line of ASCII; what JSON doesn't know becomes its repr()."""

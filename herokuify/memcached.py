@@ -1,4 +1,4 @@
-"""A Django cache over memcached's binary protocol with SASL, as Heroku's add-ons want it.
+"""A Django cache with memcached's binary protocol and SASL, which Heroku's add-ons require.
 
 Django's own PyLibMCCache would need pylibmc: its last release (1.6.3) has no wheels for
 Python 3.12 and later, and those for older ones find no SASL mechanism on Debian and Ubuntu.

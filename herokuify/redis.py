@@ -1,4 +1,4 @@
-"""Redis for what stands beside Django: ``CHANNEL_LAYERS``, ``RQ_QUEUES``, ``HUEY``."""
+"""Redis for other packages: ``CHANNEL_LAYERS``, ``RQ_QUEUES``, ``HUEY``."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_table_shows_what_became_of_each(site: Project) -> None:
     platform, stage, _, head, *rows = result.stdout.splitlines()
     assert platform == "Platform: unknown"
     assert stage.startswith("Stage: l")
-    assert head.split() == ["VARIABLE", "STATE", "NEEDED", "BY", "BECAME"]
+    assert head.split() == ["VARIABLE", "STATE", "PURPOSE", "SETTING"]
     line = {row.split()[0].rstrip(","): row for row in rows}
     assert line["SECRET_KEY"].endswith(f"SECRET_KEY = {env.MASK}")
     assert "ALLOWED_HOSTS = ['www.example.com', '.localhost'" in line["ALLOWED_HOSTS"]

@@ -43,7 +43,7 @@ WITHOUT_ACLS = "BucketOwnerEnforced"
 
 @dataclass(frozen=True)
 class Current:
-    """What a bucket has, as S3 shows it; None where the service knows no such thing."""
+    """The current state of a bucket; None for what the service doesn't support."""
 
     exists: bool = False
     block: Mapping[str, bool] | None = None  # on public access: flag → on
@@ -121,7 +121,7 @@ def check_region(destination: Destination, region: str | None, headers: Mapping[
 
 
 class _Reader:
-    """Asks for one thing after the other, and remembers what was denied."""
+    """Sends one request after another, and remembers what was denied."""
 
     def __init__(self, client: S3Client, destination: Destination) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""The plan: what is desired of a bucket, less what is there. Pure."""
+"""The plan: the desired state of a bucket minus its current state. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statements of a policy: whose they are, and what they let anyone do. Pure."""
+"""The statements of a policy: who owns them, and what they allow. Pure."""
 
 from __future__ import annotations
 

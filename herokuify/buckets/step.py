@@ -1,4 +1,4 @@
-"""A step of the plan: one thing that a bucket has, and the difference to what is desired."""
+"""A step of the plan: one aspect of a bucket, and how it differs from the desired state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of INSTALLED_APPS: of two commands of one name, the app that stands above has it."""
+"""The order of INSTALLED_APPS: for commands with the same name, the first app wins."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from herokuify.platforms import adapted
 
 
 class CheckWarning(DjangoWarning):
-    """A warning whose hint has the commands of the platform that the code runs on."""
+    """A warning whose hint has the commands of the current platform."""
 
     def __init__(self, msg: str, *, hint: str, id: str) -> None:  # noqa: A002  (Django's name)
         super().__init__(msg, hint=adapted(hint), id=id)

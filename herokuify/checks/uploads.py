@@ -1,4 +1,4 @@
-"""Direct uploads: what they need beside HEROKUIFY_DIRECT_UPLOADS, and who can see them."""
+"""Direct uploads: what they need besides HEROKUIFY_DIRECT_UPLOADS, and who can see them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What `herokuify.compress` names for django-compressor: CSS whose URLs work where it ends up.
+"""Classes that `herokuify.compress` sets for django-compressor: CSS with working URLs.
 
-References in a bundle are relative to the bundle, so that it names no host. In a page there is
-nothing that they could be relative to: there they are absolute, and compressor puts the host in
-when it renders the page.
+URLs in a bundle are relative, so that it contains no host names. In inlined CSS they are absolute,
+and compressor inserts the host when it renders the page.
 """
 
 from __future__ import annotations

@@ -47,9 +47,9 @@ UNDECIDED_BYTES = 8 * 1024 * 1024
 class Collection:
     """One run: ``add`` files as they are found and hashed, then ``publish``.
 
-    Hashing goes on while S3 is still listing what it has, and uploads start while later
-    files are still being hashed. Files that change what visitors see wait in ``publish``
-    for their stage, and each stage for the success of the one before.
+    Hashing continues while the listing is being read, and uploads start while later files are still
+    being hashed. Files that visitors would see wait in ``publish`` for their stage, and each stage
+    waits for the success of the previous one.
     """
 
     def __init__(self, target: Target, options: Options, progress: Progress) -> None:

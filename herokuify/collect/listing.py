@@ -67,9 +67,9 @@ class _Page(NamedTuple):
 class Listing:
     """All objects of a bucket below a prefix.
 
-    ``expected`` are keys, in order, many of which may be there: they tell where to divide
-    what comes after the first page. They need not be right: what is between two of them is
-    listed to its end, and at worst AT_ONCE requests are too many.
+    ``expected`` are keys, in order, that probably exist: they determine how to divide the listing
+    after the first page. If they are wrong, the result is still right, with at most AT_ONCE extra
+    requests.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ class Stage(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """One object of a release: where it belongs, what it holds, what is sent along."""
+    """One object of a release: its key, content and parameters."""
 
     name: str  # inside the location
     key: str  # in the bucket

@@ -77,7 +77,7 @@ class PublishError(Exception):
 
 
 class VanishedError(Exception):
-    """Another run has removed objects that this release needs: it must begin anew."""
+    """Another run has removed objects that this release needs: it must start again."""
 
 
 class RemoveError(Exception):

@@ -51,7 +51,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Remote:
-    """The objects below a location and, where it is known, what they hold."""
+    """The objects below a location, and their content if it is known."""
 
     objects: Mapping[str, Listed] = field(default_factory=Objects)
     entries: Mapping[str, Entry] = field(default_factory=Entries)

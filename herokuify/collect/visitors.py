@@ -1,4 +1,4 @@
-"""Whether visitors can read what is about to be published."""
+"""Check that visitors can read the files that are about to be published."""
 
 from __future__ import annotations
 

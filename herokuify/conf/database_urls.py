@@ -1,4 +1,4 @@
-"""Database URLs: what dj-database-url makes of one, and what is wrong with one it refuses."""
+"""Database URLs: conversion with dj-database-url, and errors for those that it refuses."""
 
 from __future__ import annotations
 

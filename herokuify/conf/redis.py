@@ -33,10 +33,10 @@ _VERIFICATION = {"none": None, "optional": "optional", "required": "required"}
 
 @dataclass(frozen=True)
 class RedisServer:
-    """A Redis server: the variable that names it, and what the URL there says.
+    """A Redis server: its variable, and the parts of its URL.
 
-    ``tls`` and ``options`` are redis-py's arguments that the URL's query holds; ``tls`` is None
-    for ``redis://``.
+    ``tls`` and ``options`` are redis-py's arguments from the URL's query; ``tls`` is None for
+    ``redis://``.
     """
 
     variable: str

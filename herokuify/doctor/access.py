@@ -66,7 +66,7 @@ def is_status(error: S3Error, *statuses: int) -> bool:
 
 @dataclass(frozen=True)
 class Listing:
-    """The first answer of S3 to a storage: its keys, or why there are none."""
+    """S3's first response to a storage: the first keys, or an error."""
 
     keys: tuple[str, ...]
     error: S3Error | None

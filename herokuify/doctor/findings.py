@@ -20,7 +20,7 @@ class State(enum.Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One probe of one thing: how it ended, what was seen, and the hint that fixes it."""
+    """The result of a probe: the state, a message and a hint."""
 
     probe: str  # such as "s3.put"
     subject: str  # what was probed: an alias of the settings, or a bucket

@@ -1,6 +1,6 @@
-"""Settings fragments for mail: ``from herokuify.mail.mailgun import *``, or whichever service.
+"""Settings fragments for mail, such as ``from herokuify.mail.mailgun import *``.
 
-``herokuify.get_email_config()`` takes the one that is attached.
+``herokuify.get_email_config()`` uses the attached service.
 """
 
 from herokuify.mail.config import get_email_config

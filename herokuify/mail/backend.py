@@ -1,4 +1,4 @@
-"""What stands in for a mail service that is not there."""
+"""The mail backend for a dyno without a mail service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HINT = (
 
 
 class MissingBackend(BaseEmailBackend):
-    """Refuses to send, and says what is missing: lost mail would go unnoticed."""
+    """Refuses to send, and says what is missing, so that lost mail is noticed."""
 
     def __init__(self, fail_silently: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)

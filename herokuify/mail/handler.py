@@ -10,7 +10,7 @@ logger = logging.getLogger("herokuify.mail")
 
 
 class AdminEmailHandler(log.AdminEmailHandler):
-    """Django's handler, whose own failure is a log line: Django 6.1's raises into the request."""
+    """Django's handler, which logs its own failures; Django 6.1's raises them in the request."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send the record; where that fails, say so in the log."""

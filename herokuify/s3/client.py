@@ -23,7 +23,7 @@ COPY_TIMEOUT = 12
 class RetryProfile(NamedTuple):
     """How long a caller waits for S3, and how often it tries.
 
-    The limits hold for each request; AWS_S3_CLIENT_CONFIG wins over them.
+    The limits apply to each request; AWS_S3_CLIENT_CONFIG overrides them.
     """
 
     attempts: int

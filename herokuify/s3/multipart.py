@@ -58,7 +58,7 @@ class _Upload:
 
 
 class PartUpload:
-    """A multipart upload: nothing shows before ``complete``, nothing stays after ``abort``.
+    """A multipart upload: the object appears with ``complete``; ``abort`` removes all parts.
 
     It aborts by itself when it is dropped, and when the interpreter exits. ``extra`` are
     the parameters of UploadPart; ``tick`` is called for each part that is sent. Raises botocore's

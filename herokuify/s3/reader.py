@@ -1,4 +1,4 @@
-"""Objects read by ranges: what is asked for, and a bounded piece ahead of it."""
+"""Ranged reads of objects, with a limited read-ahead."""
 
 from __future__ import annotations
 

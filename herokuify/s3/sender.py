@@ -1,7 +1,7 @@
-"""The way of one object to S3 in one request: a signed PUT over urllib3, or boto3's own.
+"""Send one object to S3 in one request: a signed PUT over urllib3, or boto3's.
 
-A PUT through boto3 costs about three times as much CPU. What a prepared request of boto3's shows
-is the template; what is not simple goes through boto3 itself.
+A PUT through boto3 takes about three times as much CPU. The template is a request prepared by
+boto3; anything that is not simple goes through boto3.
 """
 
 from __future__ import annotations

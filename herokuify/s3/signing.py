@@ -1,8 +1,7 @@
 """AWS Signature Version 4 of requests and URLs, and CloudFront's signed URLs.
 
-A page of a hundred images would be signed a hundred times, and loaded anew each time: to a
-browser, another signature is another image. A URL is therefore signed as of the beginning of
-the period that it is asked in; each process and each dyno makes the same one.
+To a browser, a URL with a new signature is a new image. A URL is therefore signed as of the
+beginning of the current period, so that each process and each dyno returns the same URL.
 
 Sources: "AWS Signature Version 4 for API requests", "Authenticating requests: using query
 parameters" (Amazon S3 API Reference); "Use signed URLs" (Amazon CloudFront Developer Guide).
@@ -160,9 +159,9 @@ def query_name(parameter: str) -> str:
 
 
 class Period:
-    """The stretch of time in which a URL stays the same, in seconds since 1970.
+    """The period in which a URL stays the same, in seconds since 1970.
 
-    Each name has another offset, or all images of a site would be loaded anew at once.
+    Each name has a different offset; otherwise all images would expire at the same time.
     """
 
     __slots__ = ("end", "expiry", "start")

@@ -1,4 +1,4 @@
-"""Objects that browsers put by themselves: what the site asks S3 before, meanwhile and after."""
+"""Objects that browsers upload directly: the site's requests before, during and after."""
 
 from __future__ import annotations
 

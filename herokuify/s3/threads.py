@@ -12,7 +12,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Threads:
-    """Worker threads that don't hold up the interpreter's end, as ThreadPoolExecutor's do.
+    """Worker threads that, unlike ThreadPoolExecutor's, don't delay the interpreter's exit.
 
     A network that has gone silent keeps a request waiting for its time-out; the command
     must be able to end before that.

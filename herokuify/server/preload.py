@@ -1,7 +1,7 @@
-"""gunicorn's hooks for WEB_PRELOAD: load all of the site before the processes are forked.
+"""gunicorn hooks for WEB_PRELOAD: load the whole site before processes are forked.
 
-What was loaded before the fork stands in memory once, as long as nobody writes to it. Python
-writes to what it collects, therefore :func:`gc.freeze`.
+Memory that was used before the fork is shared until it is written to. The garbage collector writes
+to objects, therefore :func:`gc.freeze`.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Opener(Protocol):
 
 
 class S3File(File):  # type: ignore[type-arg]  # not generic at run time
-    """An object opened as a file of Python's; what was written appears, whole, at ``close()``.
+    """An object opened as a Python file; written content is stored at ``close()``.
 
     For reading, nothing is loaded but what is read, and a bit ahead. For writing there is a
     working copy: it can seek, and takes text (as UTF-8) and bytes. A ``with`` block that

@@ -1,4 +1,4 @@
-"""Where a storage's files lie in the bucket, and whether a URL points there."""
+"""The location of a storage's files in the bucket, and whether a URL points there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public path of compressor's offline manifest storage, which ``collect`` holds."""
+"""The public path of compressor's offline manifest storage, which is in ``collect``."""
 
 from herokuify.collect.offline import OfflineManifestStorage
 

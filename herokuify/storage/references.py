@@ -51,7 +51,7 @@ class DanglingReferencesError(ValueError):
 class References:
     """Watches the references of one run of ``post_process``.
 
-    It stands around what the storage makes of ``url_converter``, a subclass's own included.
+    It wraps the storage's ``url_converter``, including a subclass's own.
     """
 
     def __init__(self, storage: Any, missing_ok: NamePatterns) -> None:

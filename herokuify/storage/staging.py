@@ -1,4 +1,4 @@
-"""Releases in the making: a static storage whose files are for a while not on S3."""
+"""Releases in preparation: a static storage whose files are temporarily not on S3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A token that comes back with a form: whether it is good, and the file that it stands for."""
+"""Tokens that are submitted with a form: their validity, and their files."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class _Direct:
 
 
 class DirectField(_Direct):
-    """Of a form field: claims the file that a token stands for."""
+    """Mixin for form fields: claims the file of a token."""
 
     def clean(self, data: Any, initial: Any = None) -> Any:
         """Clean a file, be it uploaded directly or with the form."""
@@ -128,7 +128,7 @@ class _AtPath:
 
 
 class DirectWidget(_Direct):
-    """Of a file input: tells the script what to do, and keeps the token of a form shown again."""
+    """Mixin for file inputs: configures the script, and keeps tokens of redisplayed forms."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
         """Return the file, else what stands for one."""

@@ -1,4 +1,4 @@
-"""What stands for an upload: signed, for a day, for one field, and for whom it was given."""
+"""Tokens for uploads: signed, valid for a day, for one field and one user or session."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`compress`: django-compressor's, after the checks that it leaves out, and with all its errors.
+"""`compress`: django-compressor's command, with system checks and without lost errors.
 
-Its worker threads lose the errors of what stands around the bundles in a template, such as a
-`{% static %}` of a file that is not there, and it would report success.
+compressor's worker threads lose errors in templates outside of bundles, such as `{% static %}` with
+a missing file, and it reports success.
 """
 
 from typing import Any

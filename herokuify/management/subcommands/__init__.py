@@ -11,9 +11,9 @@ from django.core.management.base import CommandParser
 
 @dataclass(frozen=True)
 class Subcommand:
-    """A subcommand: its name, what ``--help`` says of it, its options and its work.
+    """A subcommand: its name, help text, options and implementation.
 
-    ``run`` takes the options, and returns what is to be printed, or raises UnsuccessfulError.
+    ``run`` gets the options, and returns the output or raises UnsuccessfulError.
     """
 
     name: str

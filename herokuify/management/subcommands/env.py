@@ -59,9 +59,9 @@ def run(options: Mapping[str, Any]) -> str:
         return json.dumps(report, indent=2, default=repr)
     head = (
         f"Platform: {f'{platform.name}, by {platform.told_by}' if platform else 'unknown'}\n"
-        f"Stage: {stage.value}, by {told_by or 'none of the variables that would tell another'}\n\n"
+        f"Stage: {stage.value}, by {told_by or 'no variable of another stage'}\n\n"
     )
-    cells = [("VARIABLE", "STATE", "NEEDED BY", "BECAME"), *map(_cells, rows)]
+    cells = [("VARIABLE", "STATE", "PURPOSE", "SETTING"), *map(_cells, rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(3)]
     return head + "\n".join(
         "  ".join(

@@ -102,7 +102,7 @@ def test_name_may_come_from_a_service() -> None:
     [
         ("hunter2", "does not begin with a scheme"),
         ("me:hunter2@db.example.com/name", "does not begin with a scheme"),
-        ("postgras://me:hunter2@db.example.com/name", "knows no scheme 'postgras'"),
+        ("postgras://me:hunter2@db.example.com/name", "doesn't know the scheme 'postgras'"),
         ("postgres://me:hunter2/x@db.example.com/name", "not percent-encoded"),
         ("postgres://me:hunter2#x@db.example.com/name", "not percent-encoded"),
         ("postgres://me:hunter2@db.example.com:port/name", "its port is not a number"),

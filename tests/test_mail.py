@@ -222,8 +222,11 @@ def test_senders_are_read(given: dict[str, str], expected: dict[str, str]) -> No
         (LEGACY | {"SENDGRID_PASSWORD": ""}, "heroku config:set SENDGRID_API_KEY=…"),
         (MAILER_TO_GO | {"MAILERTOGO_SMTP_HOST": ""}, "MAILERTOGO_SMTP_HOST is not set"),
         (SPARKPOST | {"SPARKPOST_SMTP_USERNAME": ""}, "SPARKPOST_SMTP_USERNAME is not set"),
-        (MAILGUN | SENDGRID, "Mailgun and SendGrid are attached at once"),
-        (POSTMARK | SPARKPOST | LEGACY, "SendGrid, Postmark and SparkPost are attached at once"),
+        (MAILGUN | SENDGRID, "Mailgun and SendGrid are attached at the same time"),
+        (
+            POSTMARK | SPARKPOST | LEGACY,
+            "SendGrid, Postmark and SparkPost are attached at the same time",
+        ),
         ({"DEFAULT_FROM_EMAIL": "My Site"}, "DEFAULT_FROM_EMAIL is 'My Site'"),
         ({"DEFAULT_FROM_EMAIL": "me@"}, "DEFAULT_FROM_EMAIL is"),
         ({"SERVER_EMAIL": "a@b.c\nBcc: d@e.f"}, "SERVER_EMAIL is"),

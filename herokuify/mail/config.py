@@ -100,7 +100,8 @@ def _find_addon(environ: Mapping[str, str]) -> Provider | None:
         titles = env.listed(addon.title for addon in attached)
         plain = ("EMAIL_HOST", "EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD")
         raise ConfigurationError(
-            f"{titles} are all attached, and herokuify can't tell which one should send mail.",
+            f"{titles} are attached at the same time, and herokuify can't tell which one should "
+            "send mail.",
             "Detach the others (heroku addons:detach …), name one in the settings (from "
             "herokuify.mail.mailgun import *), or set the plain variables, which take precedence: "
             f"{env.config_set(plain)}",

@@ -45,7 +45,10 @@ class TestRules:
             ({"testapp.Document.file": {}}, "is None; it must be a number of bytes"),
             ({"testapp.Document.file": {"max_size": True}}, "is True"),
             ({"testapp.Document.file": {"max_size": 2**60}}, "up to 5 TB"),
-            ({"testapp.Document.file": {"max_size": 1, "maxsize": 1}}, "'maxsize', which is no"),
+            (
+                {"testapp.Document.file": {"max_size": 1, "maxsize": 1}},
+                "'maxsize', which is not an option",
+            ),
             ({"testapp.Document.file": {"max_size": 1, "types": "image/*"}}, "list of content"),
             ({"testapp.Document.file": {"max_size": 1, "who": "all"}}, "is 'all'"),
             ({"testapp.Document.file": {"max_size": 1, "who": "no.such"}}, "No module named"),

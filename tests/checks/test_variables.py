@@ -160,18 +160,18 @@ class TestEndpoint:
 
     def test_of_the_settings(self, found: Found) -> None:
         messages = found(AWS_S3_ENDPOINT_URL=self.URL, **LOCAL)
-        assert "AWS_S3_ENDPOINT_URL holds a user and a password" in only(messages, "E012")
+        assert "AWS_S3_ENDPOINT_URL contains a user and a password" in only(messages, "E012")
 
     def test_of_an_option(self, found: Found) -> None:
         media = {"BACKEND": MEDIA, "OPTIONS": {"endpoint_url": self.URL}}
         message = only(found(STORAGES=storages(media=media)), "E012")
-        assert 'endpoint_url of STORAGES["default"] holds a user and a password' in message
+        assert 'endpoint_url of STORAGES["default"] contains a user and a password' in message
         made = S3MediaStorage(endpoint_url=self.URL)
         assert made.endpoint_url == made.destination.endpoint == "https://s3.example.com"
 
     def test_of_a_static_url(self, found: Found) -> None:
         url = STATIC_URL.replace("//", f"//me:{SECRET}@")
-        assert "STATIC_URL holds a user and a password" in only(found(STATIC_URL=url), "E002")
+        assert "STATIC_URL contains a user and a password" in only(found(STATIC_URL=url), "E002")
 
     def test_without_is_fine(self, found: Found) -> None:
         assert found(AWS_S3_ENDPOINT_URL="https://s3.example.com/@x", **LOCAL) == []

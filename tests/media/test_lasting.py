@@ -212,7 +212,7 @@ class TestAddress:
     @pytest.mark.parametrize(
         ("options", "part", "hint"),
         [
-            ({}, 'url_view of STORAGES["default"] is set, and no URL', "herokuify.media.urls"),
+            ({}, 'url_view of STORAGES["default"] is set, but no URL', "herokuify.media.urls"),
             ({"url_permission": "nonesuch.may"}, "'nonesuch.may', can't be imported", "function"),
             ({"url_permission": 5}, "5, is not a function", "(request, storage, name)"),
         ],

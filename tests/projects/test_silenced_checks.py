@@ -47,7 +47,7 @@ def test_e007_a_release_without_its_bundles(make_site: MakeSite, moto: S3Server)
     site.build()
     result = site.collectstatic()
     assert result.returncode != 0
-    assert "herokuify-bundles.json is not what compress has written" in result.stderr
+    assert "herokuify-bundles.json was not written by compress" in result.stderr
 
 
 def test_e007_a_promotion_without_its_bundles(make_site: MakeSite, moto: S3Server) -> None:

@@ -166,7 +166,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("extra", "parts"),
         [
-            ([("*.js", {})], ["AWS_EXTRA_HEADERS[0]", "'*.js'", "does not compile", ".js$"]),
+            ([("*.js", {})], ["AWS_EXTRA_HEADERS[0]", "'*.js'", "which is invalid", ".js$"]),
             ([(b".*", {})], ["AWS_EXTRA_HEADERS[0]", "b'.*'", "str"]),
             ([(re.compile(b".*"), {})], ["AWS_EXTRA_HEADERS[0]", "b'.*'", "str"]),
             ([(7, {})], ["AWS_EXTRA_HEADERS[0]", "7", "str"]),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 _START_SECONDS = 30
+# to delete a bucket
+_ATTEMPTS = 10
 
 
 class Buckets:
@@ -50,8 +52,21 @@ class Buckets:
         try:
             yield name
         finally:
+            self._delete(name)
+
+    def _delete(self, name: str) -> None:
+        """Delete a bucket; what a cut request was still writing can appear once it is empty."""
+        for attempt in range(_ATTEMPTS):
             self.clear(name)
-            self.client.delete_bucket(Bucket=name)
+            try:
+                self.client.delete_bucket(Bucket=name)
+            except self.client.exceptions.ClientError as error:
+                is_last = attempt + 1 == _ATTEMPTS
+                if is_last or error.response["Error"]["Code"] != "BucketNotEmpty":
+                    raise
+                time.sleep(1)
+            else:
+                return
 
     def clear(self, name: str) -> None:
         """Remove all that a bucket holds."""

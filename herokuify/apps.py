@@ -27,6 +27,9 @@ class HerokuifyConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks, follow ``override_settings``, and listen to django-cleanup."""
+        # Here, and not in the first request.
+        import herokuify.storage  # noqa: F401
+
         for check, tags in CHECKS:
             register(check, *tags, TAG)
         setting_changed.connect(legacy.follow_overrides, dispatch_uid="herokuify.legacy")

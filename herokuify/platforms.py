@@ -44,12 +44,13 @@ PLATFORMS = (
 _ADDONS = {"heroku-postgresql": "a PostgreSQL database", "heroku-redis": "a Redis service"}
 _ADDONS |= {"bucketeer": "a bucket", "mailgun": "a mail service"}
 
-_SET = re.compile(r'heroku config:set((?: [A-Z][A-Z0-9_]*=(?:"[^"]*"|[^\s,;)"]*))+)')
-_PAIR = re.compile(r'([A-Z][A-Z0-9_]*)=("[^"]*"|[^\s,;)"]*)')
-_UNSET = re.compile(r"heroku config:unset((?: [A-Z][A-Z0-9_]*)+)")
-_CREATE = re.compile(r"heroku addons:create ([a-z-]+)(?::[a-z0-9-]+)?")
+# Text, and compiled when there is a hint: compiling takes longer than loading the module.
+_SET = r'heroku config:set((?: [A-Z][A-Z0-9_]*=(?:"[^"]*"|[^\s,;)"]*))+)'
+_PAIR = r'([A-Z][A-Z0-9_]*)=("[^"]*"|[^\s,;)"]*)'
+_UNSET = r"heroku config:unset((?: [A-Z][A-Z0-9_]*)+)"
+_CREATE = r"heroku addons:create ([a-z-]+)(?::[a-z0-9-]+)?"
 #: Any other command, with what belongs to it.
-_OTHER = re.compile(
+_OTHER = (
     r"heroku (?:[a-z]+:[a-z:-]+[a-z]|addons|restart|ps|logs)"
     r"(?: --[a-z-]+(?: [\w-]+)?| runtime-dyno-metadata| …)*"
 )
@@ -74,7 +75,7 @@ def adapted(hint: str, environ: Mapping[str, str] | None = None) -> str:
     where = f"in the service's environment on {platform.name}"
 
     def setting(match: re.Match[str]) -> str:
-        pairs = _PAIR.findall(match[1])
+        pairs = re.findall(_PAIR, match[1])
         if platform.command:
             shape = platform.argument.replace("…", "{}")
             return " ".join([platform.command, *(shape.format(*pair) for pair in pairs)])
@@ -87,6 +88,6 @@ def adapted(hint: str, environ: Mapping[str, str] | None = None) -> str:
         return f"add {_ADDONS.get(match[1], match[1])} on {platform.name}"
 
     for pattern, replaced in ((_SET, setting), (_UNSET, unsetting), (_CREATE, adding)):
-        hint = pattern.sub(replaced, hint)
-    hint = _OTHER.sub(f"{platform.name}'s website", hint)
+        hint = re.sub(pattern, replaced, hint)
+    hint = re.sub(_OTHER, f"{platform.name}'s website", hint)
     return hint[:1].upper() + hint[1:] if hint.startswith(("set ", "delete ", "add ")) else hint

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponseBase
+
+from herokuify.conf.around import Finish, Middleware
 
 
 @dataclass(frozen=True)
@@ -108,47 +111,26 @@ class ReplicaRouter:
         ]
 
 
-class ReplicaMiddleware:
+class ReplicaMiddleware(Middleware):
     """Make visitors who have written read from the default database for a few seconds.
 
     It sets a cookie, because another process may handle the next request. Requests with unsafe
     methods count as writes, because raw SQL and ``using("default")`` bypass the router.
     """
 
-    sync_capable = True
-    async_capable = True
-
-    def __init__(
-        self, get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
-    ) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        """Answer a request, with the cookie when it has written."""
-        if self.is_async:
-            return self.__acall__(request)
-        before = _begin(request)
-        return _end(request, cast(HttpResponseBase, self.get_response(request)), before)
-
-    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer a request, under ASGI."""
-        before = _begin(request)
-        answer = await cast(Awaitable[HttpResponseBase], self.get_response(request))
-        return _end(request, answer, before)
+    @contextmanager
+    def around(self, request: HttpRequest) -> Iterator[Finish]:
+        """Note what counts as written already, and set the cookie when more was written."""
+        is_pinned = request.method not in SAFE_METHODS or COOKIE in request.COOKIES
+        before = _Write(time.monotonic()) if is_pinned else None
+        # Forget what the thread's last request wrote.
+        _written.set(before)
+        yield partial(_finish, request, before)
 
 
-def _begin(request: HttpRequest) -> _Write | None:
-    """Forget what the thread's last request wrote; return what counts as written already."""
-    is_pinned = request.method not in SAFE_METHODS or COOKIE in request.COOKIES
-    before = _Write(time.monotonic()) if is_pinned else None
-    _written.set(before)
-    return before
-
-
-def _end(request: HttpRequest, answer: HttpResponseBase, before: _Write | None) -> HttpResponseBase:
+def _finish(
+    request: HttpRequest, before: _Write | None, answer: HttpResponseBase
+) -> HttpResponseBase:
     if request.method not in SAFE_METHODS or _written.get() is not before:
         seconds = max((getattr(one, "pin_seconds", 0) for one in router.routers), default=0)
         answer.set_cookie(

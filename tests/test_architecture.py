@@ -40,7 +40,7 @@ LAYERS = [
 OUTSIDE = {
     "bmemcached": {"memcached"},
     "boto3": {"s3"},
-    "botocore": {"buckets", "doctor", "s3"},
+    "botocore": {"s3"},
     "compressor": {"collect", "management"},
     "dj_database_url": {"conf"},
     "django_cleanup": {"apps"},
@@ -48,7 +48,7 @@ OUTSIDE = {
     "storages": {"storage", "uploads"},
     "urllib3": {"s3"},
 }
-# Of these, s3 and what builds on it import nothing until there is a request to send.
+# Of these, s3 imports nothing until there is a request to send.
 LATE = {"boto3", "botocore", "urllib3"}
 MOST_LINES = 500
 
@@ -111,8 +111,7 @@ class TestModule:
         assert not strayed
 
     def test_loads_no_boto3_at_import(self, module: Path) -> None:
-        if part(module) in {"s3", "storage", "collect", "checks"}:
-            assert not LATE & {name.split(".")[0] for name in imported(module, at_import=True)}
+        assert not LATE & {name.split(".")[0] for name in imported(module, at_import=True)}
 
     def test_only_legacy_compares_django_versions(self, module: Path) -> None:
         if part(module) == "legacy":

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import TYPE_CHECKING
 
 from herokuify.buckets.current import read
 from herokuify.buckets.desired import Desired
@@ -14,8 +11,9 @@ from herokuify.buckets.plan import CREATE, changes, plan
 from herokuify.buckets.step import State, Step
 from herokuify.exceptions import S3Error
 from herokuify.s3 import bucket
+from herokuify.s3.client import method_of
 from herokuify.s3.destination import Destination
-from herokuify.s3.errors import explain, is_unsupported
+from herokuify.s3.errors import failures, is_unsupported, translated
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -49,15 +47,15 @@ def apply(client: S3Client, destination: Destination, desired: Desired) -> list[
 
 
 def _carry_out(client: S3Client, destination: Destination, step: Step) -> Step:
-    request: Any = getattr(client, xform_name(step.operation))
-    try:
-        request(Bucket=destination.bucket, **step.parameters)
-    except ClientError as error:
-        if step.operation == "PutBucketPolicy":
-            raise bucket.policy_refused(error, destination) from error
-        if not is_unsupported(error):
-            raise explain(error, destination) from error
-        return replace(step, state=State.UNSUPPORTED, lines=("= not supported by this service",))
-    except BotoCoreError as error:
-        raise explain(error, destination) from error
+    with translated(destination):
+        try:
+            method_of(client, step.operation)(Bucket=destination.bucket, **step.parameters)
+        except failures() as error:
+            if step.operation == "PutBucketPolicy":
+                raise bucket.policy_refused(error, destination) from error
+            if not is_unsupported(error):
+                raise
+            return replace(
+                step, state=State.UNSUPPORTED, lines=("= not supported by this service",)
+            )
     return step

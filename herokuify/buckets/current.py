@@ -7,21 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
-
 from herokuify.conf.addresses import is_aws
 from herokuify.exceptions import S3ConfigurationError
 from herokuify.s3.bucket import DEFAULT_REGIONS
+from herokuify.s3.client import method_of
 from herokuify.s3.destination import Destination
 from herokuify.s3.errors import (
     code_of,
     explain,
+    failures,
     is_denied,
     is_unsupported,
+    moved,
     permission_of,
     status_of,
     translate,
+    translated,
 )
 
 if TYPE_CHECKING:
@@ -92,17 +93,16 @@ def read(client: S3Client, destination: Destination, *, versioning: bool) -> Cur
 
 
 def _exists(client: S3Client, destination: Destination) -> bool:
-    try:
+    with translated(destination):
         try:
             head: Any = client.head_bucket(Bucket=destination.bucket)
-        except ClientError as error:
+        except failures() as error:
             if status_of(error) == 404:
                 return False
-            # The answer to a HEAD has no body, and so no reason.
-            client.list_objects_v2(Bucket=destination.bucket, MaxKeys=1)
+            if status_of(error):
+                # The answer to a HEAD has no body, and so no reason.
+                client.list_objects_v2(Bucket=destination.bucket, MaxKeys=1)
             raise
-    except (BotoCoreError, ClientError) as error:
-        raise explain(error, destination) from error
     check_region(destination, client.meta.region_name, head["ResponseMetadata"]["HTTPHeaders"])
     return True
 
@@ -117,8 +117,7 @@ def check_region(destination: Destination, region: str | None, headers: Mapping[
     actual = headers.get("x-amz-bucket-region")
     endpoint = None if "://" not in destination.endpoint else destination.endpoint
     if actual and actual != asked and is_aws(endpoint):
-        moved: Any = {"Error": {"Code": "PermanentRedirect", "Region": actual}}
-        raise translate(ClientError(moved, "HeadBucket"), destination, "s3:ListBucket", "")
+        raise moved(destination, actual)
 
 
 class _Reader:
@@ -127,14 +126,13 @@ class _Reader:
     def __init__(self, client: S3Client, destination: Destination) -> None:
         self._client = client
         self._destination = destination
-        self._denied: list[ClientError] = []
+        self._denied: list[Any] = []
 
     def answer(self, operation: str, unset: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return S3's answer: ``unset`` if nothing is set, None if it is unknown."""
         try:
-            request = getattr(self._client, xform_name(operation))
-            answer: dict[str, Any] = request(Bucket=self._destination.bucket)
-        except ClientError as error:
+            answer: Any = method_of(self._client, operation)(Bucket=self._destination.bucket)
+        except failures() as error:
             if code_of(error) in _UNSET:
                 return unset
             if is_denied(error):
@@ -146,8 +144,6 @@ class _Reader:
             if is_unsupported(error) or (not is_known and status_of(error) in {400, 404}):
                 return None
             raise meaning from error
-        except BotoCoreError as error:
-            raise explain(error, self._destination) from error
         return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
     def ask(self, operation: str, member: str, unset: Any) -> Any:

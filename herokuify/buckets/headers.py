@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from django.core.exceptions import SuspiciousFileOperation
 
 from herokuify.exceptions import S3ConfigurationError, S3Error
-from herokuify.s3.errors import code_of, explain, status_of
+from herokuify.s3.errors import code_of, failures, status_of, translated
 from herokuify.s3.headers import http_headers
 from herokuify.s3.policies import location_around
 from herokuify.s3.rewrite import rewrite
@@ -135,21 +134,22 @@ def examine(storage: S3MediaStorage, client: S3Client, name: str, *, apply: bool
     except SuspiciousFileOperation:
         return Result(name, fault="no file of this storage can have this name")
     bucket = str(storage.bucket_name)
-    try:
-        head: Any = client.head_object(Bucket=bucket, Key=key)
-        changes = header_changes(storage, name, head)
-        if not changes:
-            return None
-        if apply:
-            rewrite(client, bucket, key, head, changes)
-    except (ClientError, BotoCoreError) as error:
-        if isinstance(error, ClientError) and status_of(error) in {404, 412}:
-            return None
-        if isinstance(error, ClientError) and code_of(error) == "InvalidObjectState":
+    with translated(storage.destination, key):
+        try:
+            head: Any = client.head_object(Bucket=bucket, Key=key)
+            changes = header_changes(storage, name, head)
+            if not changes:
+                return None
+            if apply:
+                rewrite(client, bucket, key, head, changes)
+        except failures() as error:
+            if status_of(error) in {404, 412}:
+                return None
+            if code_of(error) != "InvalidObjectState":
+                raise
             return Result(
                 name, fault="it is archived, and must be restored before it can be copied"
             )
-        raise explain(error, storage.destination, key) from error
     return Result(name, changes, {parameter: head.get(parameter) for parameter in changes})
 
 
@@ -162,15 +162,14 @@ def examine_all(storage: S3MediaStorage, *, apply: bool) -> Iterator[Result | No
     threads = Threads(CONCURRENCY)
     waiting: deque[tuple[str, Future[Result | None]]] = deque()
     try:
-        for name in listed_names(storage, client):
-            work = partial(examine, storage, client, name, apply=apply)
-            waiting.append((name, threads.submit(work)))
-            if len(waiting) >= WAITING:
+        with translated(storage.destination, storage.location):
+            for name in listed_names(storage, client):
+                work = partial(examine, storage, client, name, apply=apply)
+                waiting.append((name, threads.submit(work)))
+                if len(waiting) >= WAITING:
+                    yield _result(*waiting.popleft())
+            while waiting:
                 yield _result(*waiting.popleft())
-        while waiting:
-            yield _result(*waiting.popleft())
-    except (ClientError, BotoCoreError) as error:
-        raise explain(error, storage.destination, storage.location) from error
     finally:
         threads.close()
 

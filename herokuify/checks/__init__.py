@@ -3,64 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any
 
 from django.core.checks import CheckMessage, Tags
-
-from herokuify.checks import (
-    apps,
-    caches,
-    compressor,
-    databases,
-    manifests,
-    media,
-    production,
-    static,
-    storages,
-    uploads,
-    variables,
-)
 
 #: What ``manage.py check --tag`` takes to run all of them.
 TAG = "herokuify"
 
+
+class Check:
+    """A system check whose module is imported when it runs: web processes run none."""
+
+    def __init__(self, name: str) -> None:
+        self.module, _, self.name = name.partition(".")
+
+    def load(self) -> Callable[..., Iterable[CheckMessage]]:
+        """Return the function."""
+        module = import_module(f"{__name__}.{self.module}")
+        function: Callable[..., Iterable[CheckMessage]] = getattr(module, self.name)
+        return function
+
+    def __call__(self, app_configs: Any = None, **kwargs: Any) -> Iterable[CheckMessage]:
+        """Run the check, as Django's registry does."""
+        return self.load()(app_configs=app_configs, **kwargs)
+
+
 #: Each check with its tags. collectstatic runs only those tagged ``staticfiles``, before it
 #: starts; that is where a build stops.
-CHECKS: tuple[tuple[Callable[..., Iterable[CheckMessage]], tuple[str, ...]], ...] = (
-    (storages.check_storages, (Tags.staticfiles,)),
-    (storages.check_locations, (Tags.staticfiles,)),
-    (storages.check_public_locations, (Tags.staticfiles,)),
-    (storages.check_private_around, (Tags.security,)),
-    (storages.check_acls, (Tags.staticfiles,)),
-    (static.check_signing, (Tags.staticfiles,)),
-    (static.check_root, (Tags.staticfiles,)),
-    (media.check_overwriting, (Tags.security,)),
-    (media.check_publicity, (Tags.security,)),
-    (media.check_url_view, (Tags.urls, Tags.staticfiles)),
-    (media.check_disk, (Tags.files,)),
-    (compressor.check_finder, (Tags.staticfiles,)),
-    (compressor.check_sources, (Tags.staticfiles,)),
-    (compressor.check_bundles, (Tags.staticfiles,)),
-    (compressor.check_url, (Tags.staticfiles,)),
+CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
+    (Check("storages.check_storages"), (Tags.staticfiles,)),
+    (Check("storages.check_locations"), (Tags.staticfiles,)),
+    (Check("storages.check_public_locations"), (Tags.staticfiles,)),
+    (Check("storages.check_private_around"), (Tags.security,)),
+    (Check("storages.check_acls"), (Tags.staticfiles,)),
+    (Check("static.check_signing"), (Tags.staticfiles,)),
+    (Check("static.check_root"), (Tags.staticfiles,)),
+    (Check("media.check_overwriting"), (Tags.security,)),
+    (Check("media.check_publicity"), (Tags.security,)),
+    (Check("media.check_url_view"), (Tags.urls, Tags.staticfiles)),
+    (Check("media.check_disk"), (Tags.files,)),
+    (Check("compressor.check_finder"), (Tags.staticfiles,)),
+    (Check("compressor.check_sources"), (Tags.staticfiles,)),
+    (Check("compressor.check_bundles"), (Tags.staticfiles,)),
+    (Check("compressor.check_url"), (Tags.staticfiles,)),
     # Not in collectstatic, which is what writes them.
-    (manifests.check_static, (Tags.files,)),
-    (manifests.check_offline, (Tags.files,)),
-    (apps.check_collectstatic, (Tags.staticfiles,)),
-    (apps.check_compress, (Tags.staticfiles,)),
-    (variables.check_credentials, (Tags.staticfiles,)),
-    (variables.check_bucket, (Tags.staticfiles,)),
-    (variables.check_order, (Tags.staticfiles,)),
-    (variables.check_endpoint, (Tags.staticfiles,)),
-    (variables.check_switches, (Tags.staticfiles,)),
-    (caches.check_sessions, (Tags.caches, Tags.staticfiles)),
-    (caches.check_options, (Tags.caches, Tags.staticfiles)),
-    (databases.check_pools, (Tags.database,)),
-    (uploads.check_rules, (Tags.staticfiles,)),
-    (uploads.check_parts, (Tags.staticfiles,)),
-    (uploads.check_pending, (Tags.security, Tags.staticfiles)),
-    (uploads.check_policy, (Tags.security,)),
-    (uploads.check_cors, (Tags.files,)),
-    (production.check_debug, (Tags.security, Tags.staticfiles)),
-    (production.check_hosts, (Tags.security,)),
-    (production.check_secret_key, (Tags.security,)),
-    (production.check_static_files, (Tags.files,)),
+    (Check("manifests.check_static"), (Tags.files,)),
+    (Check("manifests.check_offline"), (Tags.files,)),
+    (Check("apps.check_collectstatic"), (Tags.staticfiles,)),
+    (Check("apps.check_compress"), (Tags.staticfiles,)),
+    (Check("variables.check_credentials"), (Tags.staticfiles,)),
+    (Check("variables.check_bucket"), (Tags.staticfiles,)),
+    (Check("variables.check_order"), (Tags.staticfiles,)),
+    (Check("variables.check_endpoint"), (Tags.staticfiles,)),
+    (Check("variables.check_switches"), (Tags.staticfiles,)),
+    (Check("caches.check_sessions"), (Tags.caches, Tags.staticfiles)),
+    (Check("caches.check_options"), (Tags.caches, Tags.staticfiles)),
+    (Check("databases.check_pools"), (Tags.database,)),
+    (Check("uploads.check_rules"), (Tags.staticfiles,)),
+    (Check("uploads.check_parts"), (Tags.staticfiles,)),
+    (Check("uploads.check_pending"), (Tags.security, Tags.staticfiles)),
+    (Check("uploads.check_policy"), (Tags.security,)),
+    (Check("uploads.check_cors"), (Tags.files,)),
+    (Check("production.check_debug"), (Tags.security, Tags.staticfiles)),
+    (Check("production.check_hosts"), (Tags.security,)),
+    (Check("production.check_secret_key"), (Tags.security,)),
+    (Check("production.check_static_files"), (Tags.files,)),
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from herokuify.collect import plan, remote
 from herokuify.collect.inactivity import InactivityError, InactivityTimeout
-from herokuify.collect.index import Entry
+from herokuify.collect.index import Entries, Entry
 from herokuify.collect.listing import Listing
 from herokuify.collect.local import LocalFile, Stage
 from herokuify.collect.options import (
@@ -28,7 +28,7 @@ from herokuify.collect.options import (
 from herokuify.collect.plan import Action
 from herokuify.collect.remote import BucketMissingError, Remote
 from herokuify.collect.report import Progress
-from herokuify.collect.upload import Uploader
+from herokuify.collect.upload import Sent, Uploader
 from herokuify.s3.client import connect
 from herokuify.s3.threads import Threads
 
@@ -64,14 +64,20 @@ class Collection:
         self._reading: Future[Remote] = self._reader.submit(
             lambda: remote.read(listing, target.index_key)
         )
-        self._uploader = Uploader(target.destination, target.profile, tick=self._show)
+        self._uploader = Uploader(
+            target.destination, target.profile, on_sent=self._note, tick=self._show
+        )
         # Without the contents, which would add up to the whole release; the ETags of those
         # that are sent are known later.
-        self._files: dict[str, Entry] = {}
+        self._files = Entries()
         self._asked: dict[str, str] = {}  # names
+        self._kept: set[str] = set()  # of those that were asked
+        self._sent: str | None = None  # one that was sent, and how many
+        self._sent_count = 0
         self._undecided: list[LocalFile] = []
         self._undecided_bytes = 0
-        self._waiting: dict[Stage, list[tuple[LocalFile, Action]]] = defaultdict(list)
+        self._stage = Stage.HASHED  # files of later ones wait
+        self._waiting: dict[Stage, list[LocalFile]] = defaultdict(list)
         self._expected = 0
         self.outcome = Outcome()
 
@@ -81,15 +87,19 @@ class Collection:
         self._uploader.close()
         self._progress.end()
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._files
+
     def add(self, file: LocalFile) -> None:
         """Add a file of the release; the first one of a key wins."""
         if file.key in self._files:
             return
-        self._files[intern(file.key)] = Entry("", file.content.digest, file.fingerprint)
+        entry = Entry("", file.content.digest, file.fingerprint, owner=self._target.owner)
+        self._files[intern(file.key)] = entry
         self._progress.collected += 1
         if self._can_wait():
             # What waits must not hold the bytes of all files.
-            waiting = replace(file, content=file.content.without_data())
+            waiting = file.without_data()
             self._undecided.append(waiting)
             self._undecided_bytes += len(waiting.content.data or b"")
         else:
@@ -109,16 +119,18 @@ class Collection:
     def _decide(self, file: LocalFile) -> None:
         action = plan.decide(file, self._remote)
         if action is Action.KEEP:
-            self._files[file.key] = self._remote.entries[file.key]
+            self._files.take(file.key, self._remote.entries)
             self.outcome.unchanged.append(file.name)
             self._progress.unchanged += 1
         elif self._options.is_dry_run:
             self.outcome.sent.append(file.name)
-        elif self._stage(file) is Stage.HASHED:
-            self._send(file, action)
         else:
-            waiting = replace(file, content=file.content.without_data())
-            self._waiting[file.stage].append((waiting, action))
+            if action is Action.ASK:
+                self._asked[file.key] = file.name
+            if self._stage_of(file) <= self._stage:
+                self._send(file)
+            else:
+                self._waiting[file.stage].append(file.without_data())
 
     @cached_property
     def _remote(self) -> Remote:
@@ -131,7 +143,7 @@ class Collection:
             self._target.create_bucket()
             return Remote(requests=2)
 
-    def _stage(self, file: LocalFile) -> Stage:
+    def _stage_of(self, file: LocalFile) -> Stage:
         # Without a manifest every name is a lasting one. New files disturb nobody, and must
         # be there before a changed file refers to them.
         is_new = file.key not in self._remote.objects
@@ -139,55 +151,66 @@ class Collection:
             return Stage.HASHED
         return file.stage
 
-    def _send(self, file: LocalFile, action: Action) -> None:
+    def _send(self, file: LocalFile) -> None:
         self._expected += 1
-        if action is Action.ASK:
-            self._asked[file.key] = file.name
-        else:
+        is_asked = file.key in self._asked
+        if not is_asked:
             self.outcome.sent.append(file.name)
-        self._uploader.submit(file, ask=action is Action.ASK)
+        self._uploader.submit(file, ask=is_asked)
         self._show()
 
-    def _show(self) -> None:
-        self._progress.show(len(self._uploader.sent), self._expected)
+    def _note(self, key: str, sent: Sent) -> None:
+        """Remember what became of a file; called by one of the uploader's threads at a time."""
+        self._files[key] = self._files[key]._replace(etag=sent.etag)
+        if sent.is_kept:
+            self._kept.add(key)
+        self._sent = self._sent or key
+        self._sent_count += 1
+        self.outcome.sent_bytes += sent.size
+        self.outcome.requests += sent.requests
 
-    def publish(self) -> None:
+    def _show(self) -> None:
+        self._progress.show(self._sent_count, self._expected)
+
+    def publish(self, add_plain: Callable[[], None] = lambda: None) -> None:
         """Send what waits, each stage after the success of the one before.
 
-        Raises PublishError after the first stage in which a file could not be sent, and
-        VanishedError when another run has removed what this one needs.
+        ``add_plain`` adds more files of the stage ``PLAIN`` when it has come: they need not be
+        held until then. Raises PublishError after the first stage in which a file could not be
+        sent, and VanishedError when another run has removed what this one needs.
         """
         self._decide_undecided()
         for stage in Stage:
             if stage is Stage.MANIFEST_COPY and not self._options.is_dry_run:
                 self._confirm()
-            for file, action in self._waiting.pop(stage, ()):
-                self._send(file, action)
+            self._stage = stage
+            if stage is Stage.PLAIN:
+                add_plain()
+                self._decide_undecided()
+            for file in self._waiting.pop(stage, ()):
+                self._send(file)
             self._uploader.drain()
             if self._uploader.failures:
                 raise PublishError(self._uploader.failures)
-        sent = self._uploader.sent
         for key, name in self._asked.items():
-            kept_or_sent = self.outcome.unchanged if sent[key].is_kept else self.outcome.sent
+            kept_or_sent = self.outcome.unchanged if key in self._kept else self.outcome.sent
             kept_or_sent.append(name)
-        self.outcome.sent_bytes = sum(one.size for one in sent.values())
-        self.outcome.requests += self._uploader.requests + self._remote.requests
+        self.outcome.requests += self._remote.requests
 
     def _confirm(self) -> None:
         """Ensure that everything in the manifest exists, and that visitors can read it."""
         found = self._remote
         # Where nothing was sent, an earlier run has asked: else the index would not know it.
-        if self._target.confirm_public is not None and self._uploader.sent:
+        if self._target.confirm_public is not None and self._sent is not None:
             self.outcome.requests += 1
-            self._target.confirm_public(next(iter(self._uploader.sent)))
+            self._target.confirm_public(self._sent)
         self._look_again()
         # Another run may be about to remove what it was superseded in: it asks the index before.
         revived = (found.entries.get(key) for key in self._files)
         if not any(entry and entry.superseded is not None for entry in revived):
             return
         for _ in range(ANNOUNCEMENTS):
-            there = {key: entry for key, entry in self._release().items() if entry.etag}
-            etag = self._save({**self._remote.entries, **there}, replaces=self._remote.etag)
+            etag = self._save(plan.revived(self._remote, self._files), replaces=self._remote.etag)
             if etag is not None:
                 self._remote = replace(self._remote, etag=etag)
                 self._list_again()
@@ -210,9 +233,7 @@ class Collection:
         )
         again = self._ask(lambda: remote.read(listing, key))
         self.outcome.requests += again.requests
-        sent = self._uploader.sent
-        needed = {key for key, entry in self._files.items() if entry.etag or key in sent}
-        if needed - again.objects.keys():
+        if any(key not in again.objects and self._files[key].etag for key in self._files):
             raise VanishedError
         self._remote = replace(again, requests=self._remote.requests)
 
@@ -266,13 +287,10 @@ class Collection:
     def _names(self, keys: Iterable[str]) -> list[str]:
         return [key[len(self._target.prefix) :] for key in keys]
 
-    def _release(self) -> dict[str, Entry]:
-        return {key: self._entry(key, known) for key, known in self._files.items()}
-
-    def _next_index(self, now: int, removed: Sequence[str] = ()) -> dict[str, Entry]:
+    def _next_index(self, now: int, removed: Sequence[str] = ()) -> Entries:
         target = self._target
         return plan.next_index(
-            self._remote, self._release(), set(removed), now, target.in_scope, target.owner
+            self._remote, self._files, set(removed), now, target.in_scope, target.owner
         )
 
     def _save(
@@ -294,13 +312,6 @@ class Collection:
     def _ask(self, request: Callable[[], ResultT]) -> ResultT:
         self._timeout.reset()
         return self._timeout.wait(self._reader.submit(request))
-
-    def _entry(self, key: str, known: Entry) -> Entry:
-        sent = self._uploader.sent.get(key)
-        if sent:
-            return replace(known, etag=sent.etag)
-        # It may belong to a release again after it was superseded.
-        return known if known.superseded is None else replace(known, superseded=None)
 
     def _removable(self, now: int) -> list[str]:
         found, files, owner = self._remote, self._files, self._target.owner

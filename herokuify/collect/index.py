@@ -8,9 +8,11 @@ import itertools
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from sys import intern
+from typing import NamedTuple
+
+from herokuify.collect.packed import Packed, Shared, digest_bytes
 
 INDEX_VERSION = 2
 #: The owner of what releases of several apps have: none of them may remove it.
@@ -37,8 +39,7 @@ def index_key(location: str) -> str:
     return "/".join(filter(None, (parent, ".herokuify", folder, "index.json.gz")))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What the index remembers of an object; it counts only under the object's ETag."""
 
     etag: str
@@ -55,23 +56,45 @@ class Entry:
         return self.owner in {"", owner}
 
 
+#: What the entries of a release have in common: fingerprint, superseded and owner.
+_common: Shared[tuple[str, int | None, str]] = Shared()
+
+
+class Entries(Packed[Entry]):
+    """Entries by key."""
+
+    @staticmethod
+    def pack(entry: Entry) -> bytes | None:
+        """Return the entry as bytes, if its digest and its ETag, unless empty, are 16 bytes."""
+        etag = digest_bytes(entry.etag) if entry.etag else b""
+        digest = digest_bytes(entry.digest)
+        if etag is None or digest is None:
+            return None
+        return _common.number(entry[2:]) + digest + etag
+
+    @staticmethod
+    def unpack(packed: bytes) -> Entry:
+        """Return the entry."""
+        return Entry(packed[20:].hex(), packed[4:20].hex(), *_common.value(packed[:4]))
+
+
 class DamagedIndexError(Exception):
     """The stored bytes are no index."""
 
 
-def parse_index(stored: bytes) -> dict[str, Entry]:
+def parse_index(stored: bytes) -> Entries:
     """Return entries by key; none for another version. Raise DamagedIndexError."""
-    entries: dict[str, Entry] = {}
+    entries = Entries()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(stored)) as file:
             lines = iter(partial(_read_line, file), b"")
             if json.loads(next(lines))["version"] != INDEX_VERSION:
-                return {}
+                return entries
             for line in lines:
                 for key, fields in json.loads(line).items():
                     entry = _entry(fields)
                     if entry.digest:  # earlier versions named all that the listing had
-                        entries[intern(key)] = entry
+                        entries[intern(key)] = entry  # the listing has the same keys
     except _DAMAGE as error:
         raise DamagedIndexError(f"it is not an index: {type(error).__name__}") from error
     return entries
@@ -101,8 +124,9 @@ def _entry(fields: object) -> Entry:
     owner = rest.pop(0) if rest else ""
     if rest or not (superseded is None or type(superseded) is int):
         raise TypeError
-    # The listing has the same ETags and keys, the local files the same digests.
-    return Entry(intern(etag), intern(digest), intern(fingerprint), superseded, intern(owner))
+    if not all(type(text) is str for text in (etag, digest, fingerprint, owner)):
+        raise TypeError
+    return Entry(etag, digest, fingerprint, superseded, owner)
 
 
 def dump_index(entries: Mapping[str, Entry], removing: str = "") -> bytes:

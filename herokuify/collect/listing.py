@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from sys import intern
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 from herokuify.collect.inactivity import InactivityTimeout
+from herokuify.collect.packed import Packed, Shared, digest_bytes
 from herokuify.exceptions import S3Error
 from herokuify.s3.errors import failures, status_of
 from herokuify.s3.threads import Threads
@@ -24,8 +24,7 @@ AT_ONCE = 4  # requests, and with them pages in memory
 _LISTED = "herokuify"
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """An object as the listing shows it."""
 
     etag: str  # without quotes
@@ -38,8 +37,29 @@ class Listed:
         return datetime.fromisoformat(self.last_modified.replace("Z", "+00:00")).timestamp()
 
 
+_dates: Shared[str] = Shared()
+
+
+class Objects(Packed[Listed]):
+    """Listed objects by key."""
+
+    @staticmethod
+    def pack(listed: Listed) -> bytes | None:
+        """Return the object as bytes, if its ETag is an MD5."""
+        etag = digest_bytes(listed.etag)
+        if etag is None or listed.size >> 64:
+            return None
+        return _dates.number(listed.last_modified) + etag + listed.size.to_bytes(8, "big")
+
+    @staticmethod
+    def unpack(packed: bytes) -> Listed:
+        """Return the object."""
+        size = int.from_bytes(packed[20:], "big")
+        return Listed(packed[4:20].hex(), size, _dates.value(packed[:4]))
+
+
 class _Page(NamedTuple):
-    objects: dict[str, Listed]
+    objects: Objects
     token: str
     is_last: bool
 
@@ -69,7 +89,7 @@ class Listing:
         self._has_failed = False
         self.requests = 0
 
-    def read(self) -> dict[str, Listed]:
+    def read(self) -> Objects:
         """List all of them; return them by key."""
         self.client.meta.events.register(
             "before-parse.s3.ListObjectsV2", _read_contents, unique_id="herokuify-listing"
@@ -93,7 +113,7 @@ class Listing:
         finally:
             threads.close()
         for some in [self._read_on(first)] if None in found else found:
-            first.objects.update(some or {})
+            first.objects.take_all(some or Objects())
         return first.objects
 
     def _bounds(self, last: str) -> list[str]:
@@ -104,9 +124,7 @@ class Listing:
         count = min(AT_ONCE, -(-len(rest) // in_first) if in_first else len(rest))
         return [rest[len(rest) * number // count] for number in range(1, count)]
 
-    def _read_stretch(
-        self, first: _Page, start: str | None, end: str | None
-    ) -> dict[str, Listed] | None:
+    def _read_stretch(self, first: _Page, start: str | None, end: str | None) -> Objects | None:
         """List what comes after ``start``, or without it after the first page, up to ``end``.
 
         None where the server does not know how to begin in the middle.
@@ -121,11 +139,12 @@ class Listing:
             raise
         if page.objects and min(page.objects) <= start:
             return None
-        return page.objects | self._read_on(page, end)
+        page.objects.take_all(self._read_on(page, end))
+        return page.objects
 
-    def _read_on(self, page: _Page, end: str | None = None) -> dict[str, Listed]:
+    def _read_on(self, page: _Page, end: str | None = None) -> Objects:
         """List what comes after a page, up to ``end``."""
-        objects: dict[str, Listed] = {}
+        objects = Objects()
         while not (page.is_last or self._has_failed):
             if end is not None and max(page.objects, default="") >= end:
                 break
@@ -133,7 +152,7 @@ class Listing:
             page = self._ask({"ContinuationToken": token})
             if page.token == token:
                 raise S3Error(f"The listing of {self.bucket} does not end: {token!r} came twice.")
-            objects.update(page.objects)
+            objects.take_all(page.objects)
         return objects
 
     def _ask(self, position: dict[str, Any]) -> _Page:
@@ -142,7 +161,7 @@ class Listing:
         answer = self.client.list_objects_v2(Bucket=self.bucket, Prefix=self._prefix, **position)
         self.timeout.reset()
         items: Any = answer.get("Contents", ())
-        objects = {intern(item["Key"]): item[_LISTED] for item in items}
+        objects = Objects({intern(item["Key"]): item[_LISTED] for item in items})
         token = answer.get("NextContinuationToken", "")
         return _Page(objects, token, is_last=not (answer.get("IsTruncated") and token))
 
@@ -169,11 +188,10 @@ def _read_contents(
     contents = []
     for element in root.findall(f"{space}Contents"):
         fields = {child.tag.removeprefix(space): child.text or "" for child in element}
-        # Of strings that the index has, too, one copy is enough.
         listed = Listed(
-            intern(fields["ETag"].strip('"')),
+            fields["ETag"].strip('"'),
             int(fields["Size"]),
-            intern(fields["LastModified"][: len("2026-11-21T13:36:57")] + "Z"),
+            fields["LastModified"][: len("2026-11-21T13:36:57")] + "Z",
         )
         contents.append({"Key": fields["Key"], _LISTED: listed})
         root.remove(element)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +35,11 @@ class LocalFile:
     content: Content
     parameters: Mapping[str, Any]  # of boto3's put_object
     is_gzipped: bool = False  # where that makes it smaller
+
+    def without_data(self) -> LocalFile:
+        """Return the same without the bytes, where they can be read again."""
+        content = self.content.without_data()
+        return self if content is self.content else replace(self, content=content)
 
     @property
     def fingerprint(self) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from typing import Any
 
-from herokuify.collect.index import SHARED, Entry
+from herokuify.collect.index import SHARED, Entries, Entry
 from herokuify.collect.local import LocalFile
 from herokuify.collect.remote import Remote
 
@@ -78,30 +77,44 @@ def next_index(
     now: int,
     in_scope: Callable[[str], bool],
     owner: str = "",
-) -> dict[str, Entry]:
+) -> Entries:
     """Return the index after a release: its objects, and when the others were superseded.
 
     What no index has named is not collectstatic's, and gets no entry. Keys out of scope are
     another command's, and another owner's its own: they stay as they were.
     """
-    entries: dict[str, Entry] = {}
-    for key, entry in remote.entries.items():
-        if key in removed:
+    entries = Entries()
+    for key in remote.entries:
+        if key in removed or key in release:
             continue
         if not in_scope(key):
-            entries[key] = entry
-        elif remote.entry(key) is not None:
+            entries.take(key, remote.entries)
+        elif (entry := remote.entry(key)) is not None:
             is_open = entry.superseded is None and entry.is_of(owner)
-            entries[key] = replace(entry, superseded=now) if is_open else entry
+            entries[key] = entry._replace(superseded=now) if is_open else entry
     for key, entry in release.items():
         known = remote.entries.get(key)
         whose = owner if known is None or known.is_of(owner) else SHARED
-        entries[key] = entry if entry.owner == whose else replace(entry, owner=whose)
+        if entry.owner == whose and entry.superseded is None:
+            entries.take(key, release)
+        else:  # it may belong to a release again after it was superseded
+            entries[key] = entry._replace(owner=whose, superseded=None)
+    return entries
+
+
+def revived(remote: Remote, release: Mapping[str, Entry]) -> Entries:
+    """Return the index before a release, in which none of its objects is superseded."""
+    entries = Entries()
+    for key in remote.entries:
+        entries.take(key, remote.entries)
+    for key, entry in release.items():
+        if entry.etag:
+            entries[key] = entry._replace(superseded=None)
     return entries
 
 
 def prunable(
-    remote: Remote, release: Iterable[str], now: int, days: float, owner: str = ""
+    remote: Remote, release: Container[str], now: int, days: float, owner: str = ""
 ) -> list[str]:
     """Return the keys outside the release that were superseded more than ``days`` ago.
 
@@ -117,7 +130,7 @@ def prunable(
     ]
 
 
-def clearable(remote: Remote, release: Iterable[str], owner: str = "") -> list[str]:
+def clearable(remote: Remote, release: Container[str], owner: str = "") -> list[str]:
     """Return the owner's keys in the index that neither this release nor the last one has.
 
     The previous release is what the index says is not superseded. What it does not know
@@ -126,9 +139,8 @@ def clearable(remote: Remote, release: Iterable[str], owner: str = "") -> list[s
     return [key for key, _ in _superseded(remote, release, owner)]
 
 
-def _superseded(remote: Remote, release: Iterable[str], owner: str) -> Iterator[tuple[str, Entry]]:
-    current = set(release)
+def _superseded(remote: Remote, release: Container[str], owner: str) -> Iterator[tuple[str, Entry]]:
     for key in sorted(remote.objects):
         entry = remote.entry(key)
-        if key not in current and entry and entry.superseded is not None and entry.is_of(owner):
+        if key not in release and entry and entry.superseded is not None and entry.is_of(owner):
             yield key, entry

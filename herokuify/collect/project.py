@@ -95,9 +95,9 @@ def collect(
             elif post_process and isinstance(storage, S3ManifestStaticStorage):
                 release.add_hashed(storage, found)
             else:
-                release.add_plain(found)
+                release.add_all(found)
             release.add_bundles(bundles)
-            collection.publish()
+            collection.publish(release.add_plain)
         release.activate_manifest()
         collection.prune_and_save_index()
 

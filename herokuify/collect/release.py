@@ -17,7 +17,7 @@ from herokuify.collect.local import LocalFile, Stage
 from herokuify.collect.options import Options
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.content import Content
-from herokuify.storage.hashing import HashingTree
+from herokuify.storage.hashing import HashingTree, Source
 from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.references import DanglingReferencesError
 from herokuify.storage.staging import Staging
@@ -43,15 +43,13 @@ class Release:
         self._storage = storage
         self._collection = collection
         self._options = options
-        self._added: set[str] = set()
         self._shared: dict[str, dict[str, Any]] = {}
         self._activate: Callable[[], None] | None = None
+        self._plain: Iterable[tuple[str, Content]] = ()
 
-    def add_plain(self, found: Found) -> None:
+    def add_all(self, found: Found) -> None:
         """Add files under their own names."""
-        tree = HashingTree(found, self._add_hashed)
-        for name in found:
-            self._add_collected(name, tree.read(name))
+        self._add_collected(found, lambda name: Content.of_file(Source(*found[name])))
 
     def add_hashed(self, storage: S3ManifestStaticStorage, found: Found) -> None:
         """Add files under their hashed and their own names, and the manifest.
@@ -67,8 +65,7 @@ class Release:
                     self._collection.outcome.post_processed.append(name)
         except UnicodeDecodeError as error:  # raised by old Djangos, yielded by new ones
             raise CommandError(_hashing_error(str(tree.opened), error)) from error
-        for name in found:
-            self._add_collected(name, tree.read(name))
+        self._add_collected(found, tree.take)
         self._add_manifest(storage, tree.manifest, tree.manifest_hash)
 
     def add_staged(self, found: Found, folder: str, *, post_process: bool) -> None:
@@ -93,12 +90,14 @@ class Release:
         if isinstance(storage, S3ManifestStaticStorage) and storage.manifest_name in names:
             names.remove(storage.manifest_name)
             manifest = Path(staging.path(storage.manifest_name)).read_bytes()
-        for name in sorted(names, key=lambda name: name not in hashed):
-            content = Content.of_file(partial(_open_path, Path(staging.path(name)))).without_data()
+
+        def read(name: str) -> Content:
+            return Content.of_file(Source(staging, name))
+
+        for name in names:
             if name in hashed:
-                self._add_hashed(name, content)
-            else:
-                self._add_collected(name, content)
+                self._add_hashed(name, read(name))
+        self._add_collected((name for name in names if name not in hashed), read)
         if post_process and isinstance(storage, S3ManifestStaticStorage):
             self._add_manifest(storage, manifest, manifest_hash)
 
@@ -148,12 +147,23 @@ class Release:
         except OSError as error:
             raise _disk_error("The manifest", error) from error
 
-    def _add_collected(self, name: str, content: Content) -> None:
-        """Add a file under its own name, which may hold a bundler's hash."""
-        if name in self._storage.immutable:
-            self._add_hashed(name, content)
-        else:
+    def add_plain(self) -> None:
+        """Add the files that wait until the hashed ones are there, of a release with a manifest."""
+        for name, content in self._plain:
             self._add(name, content, Stage.PLAIN)
+
+    def _add_collected(self, names: Iterable[str], read: Callable[[str], Content]) -> None:
+        """Add files under their own names, which a bundler may have made of the content."""
+        has_manifest = isinstance(self._storage, S3ManifestStaticStorage)
+        plain = []
+        for name in names:
+            if name in self._storage.immutable:
+                self._add_hashed(name, read(name))
+            elif has_manifest:
+                plain.append(name)
+            else:
+                self._add(name, read(name), Stage.PLAIN)
+        self._plain = ((name, read(name)) for name in plain)
 
     def _add_hashed(self, name: str, content: Content) -> None:
         """Add what Django has saved; an unchanged name has a hash already."""
@@ -161,9 +171,9 @@ class Release:
         self._add(name, content, Stage.HASHED if is_hashed else Stage.PLAIN, is_hashed=is_hashed)
 
     def _add(self, name: str, content: Content, stage: Stage, *, is_hashed: bool = False) -> None:
-        if name in self._added:
+        name = name.replace("\\", "/")
+        if self._storage.key_of(name) in self._collection:
             return  # collected under the name of a hashed file
-        self._added.add(name)
         if not self._options.is_dry_run:
             try:
                 self._storage.write_local_copy(name, content)
@@ -172,7 +182,6 @@ class Release:
         self._send(name, content, stage, is_hashed=is_hashed)
 
     def _send(self, name: str, content: Content, stage: Stage, *, is_hashed: bool = False) -> None:
-        name = name.replace("\\", "/")
         parameters = self._storage.parameters_for(name, is_hashed=is_hashed)
         # A few sets of headers serve thousands of files.
         parameters = self._shared.setdefault(repr(sorted(parameters.items())), parameters)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from herokuify.collect.inactivity import InactivityTimeout
 from herokuify.collect.index import (
     DamagedIndexError,
+    Entries,
     Entry,
     dump_index,
     is_removing,
     parse_index,
 )
-from herokuify.collect.listing import Listed, Listing
+from herokuify.collect.listing import Listed, Listing, Objects
 from herokuify.conf.addresses import without_logins
 from herokuify.s3.errors import code_of, failures, status_of
 from herokuify.s3.threads import Threads
@@ -41,7 +42,7 @@ class BucketMissingError(Exception):
 class Index:
     """The stored index, and by what another version of it shows."""
 
-    entries: Mapping[str, Entry] = field(default_factory=dict)
+    entries: Mapping[str, Entry] = field(default_factory=Entries)
     #: "" while there is none, or none that can be read.
     etag: str = ""
     #: Whether a run that may still be at work is about to remove objects.
@@ -52,8 +53,8 @@ class Index:
 class Remote:
     """The objects below a location, and their content if it is known."""
 
-    objects: Mapping[str, Listed] = field(default_factory=dict)
-    entries: Mapping[str, Entry] = field(default_factory=dict)
+    objects: Mapping[str, Listed] = field(default_factory=Objects)
+    entries: Mapping[str, Entry] = field(default_factory=Entries)
     requests: int = 0
     etag: str = ""  # the index's
     is_removing: bool = False
@@ -140,7 +141,7 @@ def _changed(client: S3Client, bucket: str, key: str, etag: str) -> Index | None
         entries = parse_index(stored)
     except DamagedIndexError as error:
         warn(bucket, key, str(error))
-        entries = {}
+        entries = Entries()
     return Index(entries, found, is_removing(stored) and _is_young(answer))
 
 

@@ -6,8 +6,7 @@ import io
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from herokuify.collect.inactivity import InactivityError, InactivityTimeout
 from herokuify.collect.local import LocalFile
@@ -30,8 +29,7 @@ class GaveUpError(Exception):
     """A file was not sent, because too much else had failed before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """What became of a file: the object's ETag, and the bytes that were sent for it."""
 
     etag: str
@@ -45,7 +43,8 @@ class Uploader:
 
     One file may be larger. ``submit`` blocks while that much is under way, so that memory stays
     bounded however fast files arrive. A request is tried again by ``herokuify.s3``. Use it from
-    one thread; while that waits, it calls ``tick`` at times.
+    one thread; while that waits, it calls ``tick`` at times. ``on_sent`` is called for each key
+    that was sent, by one thread at a time.
     """
 
     def __init__(
@@ -53,10 +52,12 @@ class Uploader:
         destination: Destination,
         profile: RetryProfile,
         *,
+        on_sent: Callable[[str, Sent], None],
         tick: Callable[[], None] = lambda: None,
     ) -> None:
         self._destination = destination
         self._profile = profile
+        self._on_sent = on_sent
         self._tick = tick
         self._threads = Threads(profile.connections)
         self._change = threading.Condition()
@@ -65,9 +66,7 @@ class Uploader:
         self._timeout = InactivityTimeout()
         self._sender = Sender(destination, profile, on_answer=self._timeout.reset)
         self._is_abandoned = False
-        self.sent: dict[str, Sent] = {}
         self.failures: dict[str, BaseException] = {}
-        self.requests = 0
 
     # What the caller's thread does
 
@@ -129,8 +128,7 @@ class Uploader:
                 return
             self._bytes -= size
             if isinstance(sent, Sent):
-                self.sent[file.key] = sent
-                self.requests += sent.requests
+                self._on_sent(file.key, sent)
             else:
                 self.failures[file.key] = sent
             self._change.notify_all()

@@ -8,26 +8,18 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    InvalidRegionError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-)
-
 from herokuify.doctor.findings import Finding, Subject
 from herokuify.doctor.runner import Findings
 from herokuify.exceptions import S3Error
-from herokuify.s3.errors import code_of, explain, status_of
+from herokuify.s3.errors import cause_of, code_of, status_of, translated
 from herokuify.storage import S3BotoStorage
 
 ResultT = TypeVar("ResultT")
 
 #: What an answer proves, in the order in which S3 looks at a request.
 STEPS = ("s3.connection", "s3.region", "s3.clock", "s3.credentials", "s3.bucket")
-#: Error code → the step that it breaks.
+#: S3's error code, or the class of botocore's error for a request that was not sent → the step
+#: that it breaks.
 _BROKEN = {
     **dict.fromkeys(
         (
@@ -41,15 +33,12 @@ _BROKEN = {
         (
             *("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"),
             *("TokenRefreshRequired", "AccountProblem", "NotSignedUp"),
+            *("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"),
         ),
         "s3.credentials",
     ),
     **dict.fromkeys(("NoSuchBucket", "InvalidBucketName", "AllAccessDisabled"), "s3.bucket"),
 }
-_UNSENT = (
-    (InvalidRegionError, "s3.region"),
-    ((NoCredentialsError, PartialCredentialsError, ProfileNotFound), "s3.credentials"),
-)
 #: Seconds that clocks may differ: S3 refuses 15 minutes, and what is lost earlier is the
 #: beginning of a signed URL's life.
 _MOST_SKEW = 60
@@ -65,20 +54,13 @@ _CLOCK = (
 
 def ask(storage: S3BotoStorage, key: str, request: Callable[[], ResultT]) -> ResultT:
     """Return the answer to a request; raise S3Error from botocore's error."""
-    try:
+    with translated(storage.destination, key):
         return request()
-    except (ClientError, BotoCoreError) as error:
-        raise explain(error, storage.destination, key) from error
-
-
-def refusal_of(error: S3Error) -> ClientError | None:
-    """Return S3's error response; None when S3 didn't respond."""
-    return error.__cause__ if isinstance(error.__cause__, ClientError) else None
 
 
 def is_status(error: S3Error, *statuses: int) -> bool:
     """Return whether S3 has answered with one of these HTTP statuses."""
-    refusal = refusal_of(error)
+    refusal = cause_of(error)
     return refusal is not None and status_of(refusal) in statuses
 
 
@@ -105,7 +87,7 @@ class Listing:
                 ),
             )
         except S3Error as error:
-            refusal = refusal_of(error)
+            refusal = cause_of(error)
             response: Any = refusal.response if refusal else {}
             return cls((), error, response.get("ResponseMetadata", {}))
         keys = tuple(item["Key"] for item in answer.get("Contents", ()))
@@ -122,12 +104,10 @@ class Listing:
         """The step that failed; None when the answer is about permissions at most."""
         if self.error is None:
             return None
-        refusal = refusal_of(self.error)
-        if refusal is not None:
-            is_denial = status_of(refusal) == 403
-            return _BROKEN.get(code_of(refusal), None if is_denial else "s3.connection")
-        cause = self.error.__cause__
-        return next((step for kind, step in _UNSENT if isinstance(cause, kind)), STEPS[0])
+        refusal = cause_of(self.error)
+        if refusal is None:
+            return _BROKEN.get(type(self.error.__cause__).__name__, STEPS[0])
+        return _BROKEN.get(code_of(refusal), None if status_of(refusal) == 403 else STEPS[0])
 
 
 def probe_access(storage: S3BotoStorage, listing: Listing, place: Subject) -> Findings:
@@ -203,7 +183,7 @@ def _told(skew: float) -> str:
 def _broken(
     step: str, storage: S3BotoStorage, listing: Listing, error: S3Error, place: Subject
 ) -> Finding:
-    refusal = refusal_of(error)
+    refusal = cause_of(error)
     if step == "s3.clock":
         skew = _skew(listing.headers)
         told = "differs from S3's by more than 15 minutes" if skew is None else f"is {_told(skew)}"

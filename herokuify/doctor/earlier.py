@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from herokuify.buckets.headers import examine, listed_names
 from herokuify.doctor.findings import Finding, Subject
 from herokuify.exceptions import S3Error
-from herokuify.s3.errors import explain
+from herokuify.s3.errors import translated
 from herokuify.storage.media import S3MediaStorage
 
 PROBE = "media.headers"
@@ -20,7 +18,8 @@ def probe_headers(storage: S3MediaStorage, subject: Subject) -> Finding:
     """Look at the headers of a few uploads."""
     client = storage.probing_client
     try:
-        names = list(listed_names(storage, client, MOST_LISTED))
+        with translated(storage.destination):
+            names = list(listed_names(storage, client, MOST_LISTED))
         names.sort(key=lambda name: "ContentDisposition" not in storage.parameters_for(name))
         asked = names[:MOST_ASKED]
         found = [
@@ -28,8 +27,6 @@ def probe_headers(storage: S3MediaStorage, subject: Subject) -> Finding:
             for name in asked
             if (result := examine(storage, client, name, apply=False)) and not result.fault
         ]
-    except (ClientError, BotoCoreError) as error:
-        return subject.refused(PROBE, explain(error, storage.destination), "Try again.")
     except S3Error as error:
         return subject.refused(PROBE, error, "Try again.")
     if not asked:

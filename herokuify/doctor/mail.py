@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from smtplib import SMTPException
@@ -16,12 +17,14 @@ from django.core.mail.backends import smtp
 from herokuify.doctor.findings import Subject
 from herokuify.doctor.runner import Findings, ProbeGroup
 from herokuify.doctor.services import CONNECT_TIMEOUT, SECONDS, Trouble, failure, reachable
+from herokuify.exceptions import ConfigurationError
+from herokuify.mail.backend import HINT, MissingBackend
+from herokuify.mail.providers import ADDONS, PLAIN, Provider
 
 PROBE = "mail"
-MISSING = "herokuify.mail.backend.MissingBackend"
+#: For the plain variables.
 _HINTS = {
-    Trouble.LOGIN: "heroku config:set EMAIL_HOST_USER=… EMAIL_HOST_PASSWORD=…; an add-on's page "
-    "shows its login: heroku addons",
+    Trouble.LOGIN: PLAIN.login_hint,
     Trouble.TLS: "heroku config:set EMAIL_PORT=587 EMAIL_USE_TLS=true (STARTTLS), or "
     "EMAIL_PORT=465 (TLS from the first byte); and EMAIL_HOST must be the name in the certificate",
     Trouble.HOST: "heroku config:set EMAIL_HOST=…",
@@ -29,6 +32,7 @@ _HINTS = {
     Trouble.OTHER: "heroku config:set EMAIL_HOST=… EMAIL_PORT=… EMAIL_HOST_USER=… "
     "EMAIL_HOST_PASSWORD=…",
 }
+_OWN = "The server is that of settings.py: correct its host, port, login or encryption there."
 _NAMES = ("MAILERS", "EMAIL_BACKEND", "EMAIL_HOST")
 
 
@@ -43,11 +47,44 @@ def probe_groups() -> Iterator[ProbeGroup]:
     mailers: Any = getattr(mail, "mailers", None)
     for alias in list(mailers or ()) or ["default"]:
         subject = Subject(f"MAILERS[{alias!r}]" if mailers and list(mailers) else "EMAIL_HOST")
+        hints: Mapping[Trouble, str] = dict.fromkeys(Trouble, _OWN)
         try:
-            probes = partial(_probe, _backend(alias), subject)
+            backend = _backend(alias)
+            hints = _hints(backend)
+            probes = partial(_probe, backend, subject, hints)
         except Exception as error:  # noqa: BLE001 (a backend may be the project's own)
             probes = partial(_fail, subject, error)
-        yield ProbeGroup(subject, PROBE, SECONDS, _HINTS[Trouble.REFUSED], probes)
+        yield ProbeGroup(subject, PROBE, SECONDS, hints[Trouble.REFUSED], probes)
+
+
+def _hints(backend: Any) -> Mapping[Trouble, str]:
+    """Return the hints for the service that the backend's server and login are of."""
+    server = (getattr(backend, "host", None), getattr(backend, "username", None) or None)
+    for provider in (PLAIN, *ADDONS):
+        with suppress(ConfigurationError):  # half a login, of a service that is not used
+            found = provider.smtp(os.environ)
+            if found and (found.host, found.username) == server:
+                return _HINTS if provider is PLAIN else _hints_of(provider, found.host)
+    return dict.fromkeys(Trouble, _OWN)
+
+
+def _hints_of(provider: Provider, host: str) -> dict[Trouble, str]:
+    """Return the hints for an add-on, in its own variables; the plain ones win over them."""
+    elsewhere = (
+        f"{provider.title}'s status page; or another port, since the plain variables win: heroku "
+        f"config:set EMAIL_HOST={host} EMAIL_PORT=2525 EMAIL_HOST_USER=… EMAIL_HOST_PASSWORD=…"
+    )
+    name, port = provider.variable_of("EMAIL_HOST"), provider.variable_of("EMAIL_PORT")
+    if name is None or port is None:  # the service has one server for everybody
+        return dict.fromkeys(Trouble, elsewhere) | {Trouble.LOGIN: provider.login_hint}
+    return {
+        Trouble.LOGIN: provider.login_hint,
+        Trouble.TLS: f"heroku config:set {port}=587 (STARTTLS) or {port}=465 (TLS from the first "
+        f"byte); and {name} must be the name in the certificate",
+        Trouble.HOST: f"heroku config:set {name}=…",
+        Trouble.REFUSED: f"heroku config:set {name}=… {port}=587; or {elsewhere}",
+        Trouble.OTHER: f"{provider.login_hint}; or {elsewhere}",
+    }
 
 
 def _skip(subject: Subject, reason: str) -> Findings:
@@ -65,17 +102,13 @@ def _backend(alias: str) -> Any:
         return mailers[alias] if mailers is not None else mail.get_connection()
 
 
-def _probe(backend: Any, subject: Subject) -> Findings:
-    kind = f"{type(backend).__module__}.{type(backend).__qualname__}"
-    if kind == MISSING:
-        yield subject.warning(
-            PROBE,
-            "No mail service is attached, so sending mail fails.",
-            "heroku addons:create mailgun, or heroku config:set EMAIL_HOST=… EMAIL_HOST_USER=… "
-            "EMAIL_HOST_PASSWORD=…",
-        )
+def _probe(backend: Any, subject: Subject, hints: Mapping[Trouble, str]) -> Findings:
+    if isinstance(backend, MissingBackend):
+        message = "No mail service is attached, so sending mail fails."
+        yield subject.warning(PROBE, message, HINT)
         return
     if not isinstance(backend, smtp.EmailBackend):
+        kind = f"{type(backend).__module__}.{type(backend).__qualname__}"
         yield subject.skipped(PROBE, f"{kind} does not send by SMTP")
         return
     backend.fail_silently = False
@@ -83,7 +116,7 @@ def _probe(backend: Any, subject: Subject) -> Findings:
     try:
         backend.open()
     except (OSError, SMTPException) as error:
-        yield failure(subject, PROBE, error, _HINTS)
+        yield failure(subject, PROBE, error, hints)
         return
     finally:
         with suppress(OSError, SMTPException):

@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from herokuify.doctor.access import ask, is_status, refusal_of
+from herokuify.doctor.access import ask, is_status
 from herokuify.doctor.findings import Finding, Subject
 from herokuify.exceptions import S3Error
-from herokuify.s3.errors import status_of
+from herokuify.s3.errors import cause_of, status_of
 from herokuify.s3.upload import accepted_by
 from herokuify.storage import S3BotoStorage
 
@@ -143,7 +143,7 @@ class ProbeObject:
         try:
             answer = ask(self._storage, self.key, request)
         except S3Error as error:
-            refusal = refusal_of(error)
+            refusal = cause_of(error)
             self._is_uncertain |= refusal is None or status_of(refusal) >= 500
             raise
         # A first try without an answer may have made another one.

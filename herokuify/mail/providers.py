@@ -41,13 +41,19 @@ def smtp_at(host: str, port: int | None, username: str | None, password: str | N
 class Provider:
     """A service that delivers mail.
 
-    ``read`` returns the server and login from ``variables``, and is called only if one of them is
-    set.
+    ``read`` makes the server and login of its ``variables``, and is called only when one of
+    them is set. ``login_hint`` says where the service issues a login, and how to set it.
     """
 
     title: str
     variables: tuple[env.Variable, ...]
     read: Callable[[Mapping[str, str]], Smtp]
+    login_hint: str = ""
+
+    def variable_of(self, setting: str) -> str | None:
+        """Return the name of the variable behind a setting such as EMAIL_HOST, if there is one."""
+        found = (item.names[0] for item in self.variables if setting in item.settings)
+        return next(found, None)
 
     def is_attached(self, environ: Mapping[str, str]) -> bool:
         """Return whether any of the variables is set that a login is made of."""
@@ -68,10 +74,11 @@ def server(value: str) -> str:
     return value
 
 
-def login_provider(title: str, *names: str, default_server: str = "") -> Provider:
+def login_provider(title: str, *names: str, issued_at: str, default_server: str = "") -> Provider:
     """Return a provider for the names of four variables: server, port, user and password.
 
     The default port is 587. The server must be set, unless there is a default.
+    ``issued_at`` says where the service issues a login.
     """
     server_name, port_name, user_name, password_name = names
 
@@ -85,7 +92,8 @@ def login_provider(title: str, *names: str, default_server: str = "") -> Provide
             found[password_name],
         )
 
-    return Provider(title, _variables(title, names), read)
+    login_hint = f"{issued_at}; then {env.config_set(names[2:])}"
+    return Provider(title, _variables(title, names), read, login_hint)
 
 
 def _variables(title: str, names: tuple[str, ...]) -> tuple[env.Variable, ...]:
@@ -136,9 +144,7 @@ def _read_sendgrid(environ: Mapping[str, str]) -> Smtp:
     try:
         found = env.require(environ, *names, needed_by="SendGrid without an API key")
     except ConfigurationError as error:
-        raise ConfigurationError(
-            error.problem, f"{error.hint}, or, better: {env.config_set(['SENDGRID_API_KEY'])}"
-        ) from None
+        raise ConfigurationError(error.problem, f"{error.hint}, or, better: {_NEW_KEY}") from None
     return Smtp(SENDGRID_SERVER, username=found[names[0]], password=found[names[1]])
 
 
@@ -150,6 +156,7 @@ def _read_postmark(environ: Mapping[str, str]) -> Smtp:
 MAILGUN_SERVER = "smtp.mailgun.org"
 SENDGRID_SERVER = "smtp.sendgrid.net"
 POSTMARK_SERVER = "smtp.postmarkapp.com"
+_NEW_KEY = env.config_set(["SENDGRID_API_KEY"])
 _USER = ("MAILERS", "EMAIL_HOST_USER")
 _PASSWORD = ("MAILERS", "EMAIL_HOST_PASSWORD")
 _PLAIN = ("EMAIL_HOST", "EMAIL_PORT", "EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD")
@@ -171,6 +178,7 @@ PLAIN = Provider(
         ),
     ),
     _read_plain,
+    env.config_set(_PLAIN[2:]),
 )
 MAILGUN = login_provider(
     "Mailgun",
@@ -178,6 +186,7 @@ MAILGUN = login_provider(
     "MAILGUN_SMTP_PORT",
     "MAILGUN_SMTP_LOGIN",
     "MAILGUN_SMTP_PASSWORD",
+    issued_at="In Mailgun: Sending, Domain settings, SMTP credentials, Reset password",
     default_server=MAILGUN_SERVER,
 )
 SENDGRID = Provider(
@@ -188,11 +197,15 @@ SENDGRID = Provider(
         env.Variable(("SENDGRID_PASSWORD",), "SendGrid, legacy: the password", True, _PASSWORD),
     ),
     _read_sendgrid,
+    # The legacy pair is replaced by a key as well.
+    f'In SendGrid: Settings, API Keys, one with the access "Mail Send"; then {_NEW_KEY}',
 )
 POSTMARK = Provider(
     "Postmark",
     (env.Variable(("POSTMARK_API_TOKEN",), "Postmark: the server's token", True, _PASSWORD),),
     _read_postmark,
+    "In Postmark: the server's API Tokens (the account's token is refused), and its Settings, "
+    f"where SMTP is enabled; then {env.config_set(['POSTMARK_API_TOKEN'])}",
 )
 MAILER_TO_GO = login_provider(
     "Mailer To Go",
@@ -200,6 +213,7 @@ MAILER_TO_GO = login_provider(
     "MAILERTOGO_SMTP_PORT",
     "MAILERTOGO_SMTP_USER",
     "MAILERTOGO_SMTP_PASSWORD",
+    issued_at="In Mailer To Go's dashboard: the SMTP credentials",
 )
 SPARKPOST = login_provider(
     "SparkPost",
@@ -207,6 +221,7 @@ SPARKPOST = login_provider(
     "SPARKPOST_SMTP_PORT",
     "SPARKPOST_SMTP_USERNAME",
     "SPARKPOST_SMTP_PASSWORD",
+    issued_at='In SparkPost: API Keys, one with the permission "Send via SMTP"',
 )
 
 ADDONS = (MAILGUN, SENDGRID, POSTMARK, MAILER_TO_GO, SPARKPOST)

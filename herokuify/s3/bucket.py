@@ -17,7 +17,6 @@ from herokuify.s3.errors import code_of, explain, explained
 from herokuify.s3.policies import cors_rule, public_policy
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
     from types_boto3_s3.client import S3Client
     from types_boto3_s3.type_defs import WaiterConfigTypeDef
 
@@ -193,7 +192,7 @@ def _publish(client: S3Client, destination: Destination, public: Sequence[str]) 
     )
 
 
-def policy_refused(error: ClientError, destination: Destination) -> S3Error:
+def policy_refused(error: Exception, destination: Destination) -> S3Error:
     """Return the error for a policy that S3 has refused."""
     if code_of(error) != "AccessDenied":
         return explain(error, destination)

@@ -108,6 +108,14 @@ def connect_resource(
     return resource
 
 
+def method_of(client: S3Client, operation: str) -> Callable[..., Any]:
+    """Return the client's method for an operation, such as ``PutBucketPolicy``."""
+    from botocore import xform_name
+
+    method: Callable[..., Any] = getattr(client, xform_name(operation))
+    return method
+
+
 def session_of(destination: Destination) -> Any:
     """Return the process's botocore session with the destination's credentials."""
     kept = destination.connection

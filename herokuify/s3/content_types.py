@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
+from functools import cache
 from typing import NamedTuple
 
 #: Types that Python's table lacks or that changed between Python 3.10 and 3.14
@@ -87,19 +88,23 @@ INERT = frozenset(
 _TOKEN = r"[\w!#$%&'*+.^`|~-]+"  # noqa: S105 (RFC 9110's word)
 _QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*"'
 #: RFC 9110, "Media Type", in ASCII: one type, and parameters that have names and values. White
-#: space has one place before each sign, or a long value would be tried in endless ways.
-_MEDIA_TYPE = re.compile(
-    rf"(?P<essence>{_TOKEN}/{_TOKEN})"
-    rf"(?:[ \t]*;(?:[ \t]*{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?)*",
-    re.ASCII,
+#: space has one place before each sign, or a long value would be tried in endless ways. It is
+#: compiled by the first upload.
+_MEDIA_TYPE = (
+    rf"(?a)(?P<essence>{_TOKEN}/{_TOKEN})"
+    rf"(?:[ \t]*;(?:[ \t]*{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?)*"
 )
 LONGEST = 255  # characters, which RFC 6838's longest names make; headers have a limit on S3
 
-# An instance of its own starts from Python's table; the module's functions add the
-# machine's mime.types, which differ between local machines and Heroku stacks.
-_table = mimetypes.MimeTypes()
-for _suffix, _type in TYPES.items():
-    _table.add_type(_type, _suffix)
+
+@cache
+def _table() -> mimetypes.MimeTypes:
+    # An instance of its own starts from Python's table; the module's functions add the
+    # machine's mime.types, which differ between local machines and Heroku stacks.
+    table = mimetypes.MimeTypes()
+    for suffix, content_type in TYPES.items():
+        table.add_type(content_type, suffix)
+    return table
 
 
 class Media(NamedTuple):
@@ -118,7 +123,7 @@ def guess(name: str) -> Media:
     """
     if name.lower().endswith(".svgz"):
         return Media("image/svg+xml", "gzip")
-    content_type, encoding = _table.guess_type(name.rpartition("/")[2])
+    content_type, encoding = _table().guess_type(name.rpartition("/")[2])
     if encoding is not None:
         return Media(COMPRESSED.get(encoding, DEFAULT))
     return Media(content_type or DEFAULT)
@@ -133,7 +138,7 @@ def parse(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     text = value.strip(" \t")
-    if len(text) > LONGEST or not _MEDIA_TYPE.fullmatch(text):
+    if len(text) > LONGEST or not re.fullmatch(_MEDIA_TYPE, text):
         return None
     # Signatures hold for spaces alone; a quoted value has no tab.
     return text.replace("\t", " ")
@@ -141,5 +146,5 @@ def parse(value: object) -> str | None:
 
 def essence(content_type: object) -> str:
     """Return type and subtype, in lower case, without parameters; "" of what is no type."""
-    found = _MEDIA_TYPE.fullmatch(parse(content_type) or "")
+    found = re.fullmatch(_MEDIA_TYPE, parse(content_type) or "")
     return found["essence"].lower() if found else ""

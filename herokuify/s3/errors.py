@@ -90,6 +90,17 @@ def failures() -> tuple[type[Exception], ...]:
     return BotoCoreError, ClientError, S3Error
 
 
+@contextmanager
+def translated(destination: Destination, key: str = "") -> Iterator[None]:
+    """Raise S3Error in place of botocore's errors, that of an absent object included."""
+    try:
+        yield
+    except S3Error:
+        raise
+    except failures() as error:
+        raise explain(error, destination, key) from error
+
+
 def code_of(error: Exception) -> str:
     """Return S3's error code; for a HEAD, whose answer has no body, the HTTP status.
 
@@ -123,12 +134,12 @@ def is_absent(error: ClientError) -> bool:
     return status_of(error) == 404 and code_of(error) != "NoSuchBucket"
 
 
-def is_denied(error: ClientError) -> bool:
+def is_denied(error: Exception) -> bool:
     """Return whether a permission is missing."""
     return code_of(error) in _DENIED
 
 
-def is_unsupported(error: ClientError) -> bool:
+def is_unsupported(error: Exception) -> bool:
     """Return whether the service doesn't support the request: some lack parts of S3."""
     return status_of(error) in {405, 501} or code_of(error) in _UNSUPPORTED
 
@@ -187,6 +198,14 @@ def translate(error: ClientError, destination: Destination, permission: str, key
         # S3 asks for fewer requests, or is not well.
         _BUSY if status_of(error) == 503 else "",
     )
+
+
+def moved(destination: Destination, region: str) -> S3Error:
+    """Return the error for a bucket that is in another region than the settings say."""
+    from botocore.exceptions import ClientError
+
+    answer: Any = {"Error": {"Code": "PermanentRedirect", "Region": region}}
+    return translate(ClientError(answer, "HeadBucket"), destination, "s3:ListBucket", "")
 
 
 _BUSY = (

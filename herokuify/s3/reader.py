@@ -153,19 +153,16 @@ class StoredObject:
         return f"s3://{self.destination.bucket}/{self.address['Key']}"
 
 
-class RangeReader(io.RawIOBase):
-    """An object's bytes as stored; a connection that breaks is taken up where it broke."""
+class _Reader(io.RawIOBase):
+    """A file that is only read, where a seek alone asks S3 for nothing."""
+
+    #: Bytes of the content.
+    length: int
 
     def __init__(self, stored: StoredObject) -> None:
         super().__init__()
-        self.length = stored.size
         self._stored = stored
         self._position = 0
-        self._body: Any = None
-        self._at = 0  # where the body's next byte belongs
-        self._stop = 0  # where the body ends
-        self._in_a_row = 0  # requests that went on where the one before had ended
-        self._process = os.getpid()
 
     def readable(self) -> bool:
         """Return True."""
@@ -183,8 +180,22 @@ class RangeReader(io.RawIOBase):
         """Seek, as in any file; return the new position."""
         if self.closed:
             raise ValueError("I/O operation on closed file")
-        self._position = sought(offset, whence, self._position, self._stored.size)
+        size = self.length if whence == io.SEEK_END else 0
+        self._position = sought(offset, whence, self._position, size)
         return self._position
+
+
+class RangeReader(_Reader):
+    """An object's bytes as stored; a connection that breaks is taken up where it broke."""
+
+    def __init__(self, stored: StoredObject) -> None:
+        super().__init__(stored)
+        self.length = stored.size
+        self._body: Any = None
+        self._at = 0  # where the body's next byte belongs
+        self._stop = 0  # where the body ends
+        self._in_a_row = 0  # requests that went on where the one before had ended
+        self._process = os.getpid()
 
     def readinto(self, buffer: Any) -> int:
         """Read at most as many bytes as the buffer takes; 0 at the end."""
@@ -262,40 +273,18 @@ class RangeReader(io.RawIOBase):
         super().close()
 
 
-class Unpacked(io.RawIOBase):
+class Unpacked(_Reader):
     """The content of an object that is stored gzipped; to seek is free, to go back costs all."""
 
     def __init__(self, stored: StoredObject) -> None:
-        super().__init__()
-        self._stored = stored
+        super().__init__(stored)
         self._packed = io.BufferedReader(RangeReader(stored), FIRST)
         self._file = gzip.GzipFile(fileobj=self._packed, mode="rb")
-        self._position = 0
 
     @cached_property
-    def length(self) -> int:
+    def length(self) -> int:  # type: ignore[override]
         """Bytes of the content: as the object's metadata say, else counted by reading it."""
         return self._stored.length()
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def tell(self) -> int:
-        """Return the position of the next byte to read."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Seek, as in any file; return the new position."""
-        if self.closed:
-            raise ValueError("I/O operation on closed file")
-        size = self.length if whence == io.SEEK_END else 0
-        self._position = sought(offset, whence, self._position, size)
-        return self._position
 
     def readinto(self, buffer: Any) -> int:
         """Read at most as many bytes as the buffer takes; 0 at the end."""

@@ -8,12 +8,14 @@ import os
 import tempfile
 from collections.abc import Callable
 from errno import EINVAL
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from herokuify.s3.destination import Transfer
-from herokuify.s3.multipart import PartUpload
 from herokuify.s3.reader import sought
-from herokuify.s3.upload import Upload
+
+if TYPE_CHECKING:
+    from herokuify.s3.multipart import PartUpload
+    from herokuify.s3.upload import Upload
 
 logger = logging.getLogger("herokuify.s3")
 

@@ -26,7 +26,7 @@ from storages.utils import (
 
 from herokuify.exceptions import ConfigurationError, S3Error
 from herokuify.legacy import explain_ignored, ignored_settings
-from herokuify.s3 import bucket, content_types
+from herokuify.s3 import content_types
 from herokuify.s3.client import (
     PROBE,
     RetryProfile,
@@ -38,10 +38,8 @@ from herokuify.s3.client import (
 from herokuify.s3.destination import Destination, Transfer
 from herokuify.s3.errors import explained
 from herokuify.s3.headers import HeaderRules, merged
-from herokuify.s3.objects import Objects
 from herokuify.s3.reader import LENGTH, StoredObject
 from herokuify.s3.signing import CloudFrontSigner
-from herokuify.s3.upload import NameTakenError, Upload
 from herokuify.s3.writer import MultipartWriter, Writer
 from herokuify.storage.content import as_file, compressed, from_start, rereadable
 from herokuify.storage.files import S3File, StagedFile
@@ -54,6 +52,9 @@ from herokuify.storage.urls import Urls, check_life
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
     from types_boto3_s3.service_resource import Bucket, S3ServiceResource
+
+    from herokuify.s3.objects import Objects
+    from herokuify.s3.upload import Upload
 
 # From now on a request to S3 must end before the router gives the web request up.
 request_started.connect(serve_web, dispatch_uid="herokuify.s3.serve_web")
@@ -201,6 +202,8 @@ class S3BotoStorage(BaseStorage):
 
     def create_bucket(self) -> None:
         """Create the bucket, ready for all storages of the project that share it."""
+        from herokuify.s3 import bucket
+
         public = public_locations(sharing_bucket(self))
         bucket.create(self.client, self.destination, public)
 
@@ -236,6 +239,9 @@ class S3BotoStorage(BaseStorage):
         ``content`` is a file, or an iterable of bytes. Unless ``file_overwrite`` is set,
         nothing is ever replaced, also when two save one name in the same instant.
         """
+        # Here and below: a process that only renders URLs does without what uploads.
+        from herokuify.s3.upload import NameTakenError
+
         name = str(name if name is not None else content.name)
         if self.file_overwrite:
             return self._save_as(name, as_file(content, name), max_length)
@@ -312,6 +318,8 @@ class S3BotoStorage(BaseStorage):
             self._upload(name, parameters, may_replace=may_replace).send(smaller)
 
     def _upload(self, name: str, parameters: Mapping[str, Any], *, may_replace: bool) -> Upload:
+        from herokuify.s3.upload import Upload
+
         return Upload(
             self.destination,
             self.profile,
@@ -403,6 +411,8 @@ class S3BotoStorage(BaseStorage):
 
     @property
     def _objects(self) -> Objects:
+        from herokuify.s3.objects import Objects
+
         with explained(self.destination, "the request"):
             return Objects(self.destination, self.profile)
 

@@ -13,7 +13,6 @@ from django.core.files.base import File
 from django.core.files.uploadedfile import UploadedFile
 
 from herokuify.s3.reader import ObjectFile, StoredObject, opened
-from herokuify.s3.upload import Upload
 from herokuify.s3.writer import Writer
 from herokuify.storage.content import from_start
 
@@ -230,6 +229,8 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # not generic at run 
         parameters = storage.parameters_for(name, self.content_type)
         is_near = self.stored.destination.connection == storage.destination.connection
         if may_copy and is_near and not storage.can_be_gzipped(parameters):
+            from herokuify.s3.upload import Upload
+
             Upload(
                 storage.destination,
                 storage.profile.for_copies(),

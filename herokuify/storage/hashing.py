@@ -10,9 +10,10 @@ from __future__ import annotations
 import posixpath
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage
@@ -33,6 +34,45 @@ class SourceFile(File):  # type: ignore[type-arg]  # not generic at run time
         self.content = content
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a collected file is, of which a release may have 100,000: opens it when called."""
+
+    storage: Storage
+    path: str
+
+    def __call__(self) -> BinaryIO:
+        """Return the bytes, to be read from the start as often as the file is opened."""
+        storage, path = self.storage, self.path
+        kind = type(storage)
+        if tuple(getattr(kind, name, None) for name in ("open", "_open", "path")) == _PLAIN:
+            return Path(storage.path(path)).open("rb")
+        # Of an archive, of a database, made on the fly: as text perhaps, and read but once.
+        copy = spool()
+        with storage.open(path) as file, from_start(file) as source:
+            shutil.copyfileobj(source, copy)
+        copy.seek(0)
+        return copy
+
+
+class Paths(Mapping[str, "tuple[HashingTree, str]"]):
+    """What Django's hashing is told of the files, made when it is asked for."""
+
+    def __init__(self, tree: HashingTree) -> None:
+        self._tree = tree
+
+    def __getitem__(self, name: str) -> tuple[HashingTree, str]:
+        if name not in self._tree.sources:
+            raise KeyError(name)
+        return self._tree, name
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tree.sources)
+
+    def __len__(self) -> int:
+        return len(self._tree.sources)
+
+
 class HashingTree:
     """The collected files, and what hashing makes of them.
 
@@ -42,13 +82,13 @@ class HashingTree:
     """
 
     def __init__(self, sources: Mapping[str, tuple[Storage, str]], emit: Emit) -> None:
-        self.paths = {name: (self, name) for name in sources}
+        self.paths = Paths(self)
         self.opened: str | None = None
         self.manifest: bytes | None = None
         self.manifest_hash = ""
-        self._sources = sources
+        self.sources = sources
         self._emit = emit
-        self._contents: dict[str, Content] = {}
+        self._known: dict[str, bytes] = {}  # digests and sizes
         self._saved: set[str] = set()
         self._unfinished: dict[str, bytes] = {}
         self._settled: dict[str, tuple[str, bool]] = {}
@@ -61,31 +101,37 @@ class HashingTree:
 
         Raises OSError for a folder and for a hashed name, which Django leaves as they are.
         """
-        if name not in self._sources:
+        if name not in self.sources:
             raise FileNotFoundError(name)
         self.opened = name
         return SourceFile(self.read(name), name)
 
     def read(self, name: str) -> Content:
-        """Return a collected file's content; with its bytes if they are small and just read."""
-        known = self._contents.get(name)
+        """Return a collected file's content, with its bytes if they are small and just read."""
+        source = Source(*self.sources[name])
+        known = self._known.get(name)
         if known is not None:
-            return known
-        storage, path = self._sources[name]
-        content = Content.of_file(lambda: _opened(storage, path))
+            return Content(int.from_bytes(known[16:], "big"), known[:16].hex(), None, source)
+        content = Content.of_file(source)
         # What is remembered must not hold the bytes of all files.
-        self._contents[name] = content.without_data()
+        self._known[name] = bytes.fromhex(content.digest) + content.size.to_bytes(8, "big")
+        return content
+
+    def take(self, name: str) -> Content:
+        """Return a collected file's content for the last time, and forget it."""
+        content = self.read(name)
+        del self._known[name]
         return content
 
     def exists(self, name: str) -> bool:
         """Return whether the release has the file, collected or hashed, or the folder."""
         name = name.replace("\\", "/")
-        return name in self._sources or name in self._saved or name in self._folders
+        return name in self.sources or name in self._saved or name in self._folders
 
     @cached_property
     def _folders(self) -> set[str]:
         folders = {".", ""}
-        for name in self._sources:
+        for name in self.sources:
             folder = posixpath.dirname(name)
             while folder not in folders:
                 folders.add(folder)
@@ -131,8 +177,10 @@ class HashingTree:
                 yield name, *self._settled[name], False
         open_ends = set(adjustable) - self._settled.keys()
         self._consulted.clear()
-        rest = {name: path for name, path in paths.items() if name not in self._settled}
-        for name, hashed_name, processed, changed in one_pass(rest):
+        settled = self._settled
+        if settled:
+            paths = {name: path for name, path in paths.items() if name not in settled}
+        for name, hashed_name, processed, changed in one_pass(paths):
             if name in open_ends and hashed_name and not self._consulted & open_ends:
                 open_ends.discard(name)
                 self._settled[name] = hashed_name, processed
@@ -149,16 +197,3 @@ class HashingTree:
         data = self._unfinished.pop(name, None)
         if data is not None:
             self._emit(name, Content.of_bytes(data))
-
-
-def _opened(storage: Storage, path: str) -> Any:
-    """Return a collected file, to be read from the start each time it is opened."""
-    kind = type(storage)
-    if tuple(getattr(kind, name, None) for name in ("open", "_open", "path")) == _PLAIN:
-        return Path(storage.path(path)).open("rb")
-    # Of an archive, of a database, made on the fly: as text perhaps, and read but once.
-    copy = spool()
-    with storage.open(path) as file, from_start(file) as source:
-        shutil.copyfileobj(source, copy)
-    copy.seek(0)
-    return copy

@@ -133,7 +133,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         The manifest ends up in ``tree.manifest``, its hash in ``tree.manifest_hash``.
         """
         with self.staged(tree):
-            yield from self.post_process(dict(tree.paths))
+            yield from self.post_process(tree.paths)
             tree.finish()
             tree.manifest_hash = self.manifest_hash
 
@@ -148,7 +148,9 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         for name, cleaned in kept.items():
             hashed_files[self.hash_key(cleaned)] = cleaned
             yield name, cleaned, False, False
-        rest = {name: path for name, path in paths.items() if name not in kept}
+        rest = paths
+        if kept:
+            rest = {name: path for name, path in paths.items() if name not in kept}
         with self._references.watched(paths):
             if _is_tree(self._stage):
                 yield from self._stage.hash_pass(one_pass, rest, adjustable_paths)

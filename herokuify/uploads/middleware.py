@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest
+
+from herokuify.conf.around import Finish, Middleware, unchanged
 
 _request: ContextVar[Any] = ContextVar("herokuify_uploads_request", default=None)
 
@@ -17,34 +19,14 @@ def current_request() -> Any:
     return _request.get()
 
 
-class DirectUploadMiddleware:
+class DirectUploadMiddleware(Middleware):
     """Let forms know whose uploads they may claim. Its position in MIDDLEWARE doesn't matter."""
 
-    sync_capable = True
-    async_capable = True
-
-    def __init__(
-        self, get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
-    ) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        """Answer a request, which is the current one meanwhile."""
-        if self.is_async:
-            return self.__acall__(request)
+    @contextmanager
+    def around(self, request: HttpRequest) -> Iterator[Finish]:
+        """Have the request be the current one meanwhile."""
         before = _request.set(request)
         try:
-            return self.get_response(request)
-        finally:
-            _request.reset(before)
-
-    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer a request, under ASGI."""
-        before = _request.set(request)
-        try:
-            return await cast(Awaitable[HttpResponseBase], self.get_response(request))
+            yield unchanged
         finally:
             _request.reset(before)

@@ -471,7 +471,7 @@ class TestRefusals:
     ) -> None:
         connect(moto, f"{site.bucket}-new", endpoint_url=proxy.url)
         proxy.on("PutBucketPolicy", replay.ACCESS_DENIED)
-        with pytest.raises(CommandError, match=r"kept: bucket\."):
+        with pytest.raises(CommandError, match=r"before the error: bucket\."):
             run("--apply")
         assert "DeleteBucket" not in proxy.operations
         proxy.on("PutBucketPolicy", None)

@@ -3,16 +3,12 @@
 They come from the source distribution of the Django that is installed: tests.storage.sdists.
 """
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.project import clean_environment
 from tests.servers import S3Server, client_of
-from tests.storage.sdists import unpacked_tests
+from tests.storage.sdists import djangos_tests
 
 LOCAL = "is about a storage that is a folder: Django clears it, links into it, asks what is there"
 SUMMARY = (
@@ -54,41 +50,17 @@ INAPPLICABLE = {
 @pytest.mark.once
 def test_passes(pytestconfig: pytest.Config, moto: S3Server, tmp_path: Path) -> None:
     client_of(moto).create_bucket(Bucket="staticfiles-tests")
-    root = unpacked_tests("Django", tmp_path / "unpacked", pytestconfig)
-    result = tmp_path / "result.json"
-    process = subprocess.run(
-        [sys.executable, "-m", "tests.collect.django_suite", str(root / "tests"), str(result)],
-        cwd=tmp_path,
-        env={
-            **clean_environment(tmp_path),
+    passed = djangos_tests(
+        "tests.collect.django_suite",
+        config=pytestconfig,
+        folder=tmp_path,
+        variables={
             **moto.variables,
             "AWS_STORAGE_BUCKET_NAME": "staticfiles-tests",
             "DJANGO_SUITE_LEFT_OUT": "",
             # Two hundred runs would send the same files again.
             "DJANGO_SUITE_KEEPS_FILES": "1",
         },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
+        inapplicable=INAPPLICABLE,
     )
-    assert result.is_file(), process.stderr
-    outcomes: dict[str, str] = json.loads(result.read_text())
-    passed = {name for name, outcome in outcomes.items() if outcome == "passed"}
-    unexpected = {
-        name: outcome
-        for name, outcome in outcomes.items()
-        if outcome != "passed"
-        and not outcome.startswith("skipped: ")
-        and not name.endswith(tuple(INAPPLICABLE))
-    }
-    assert not unexpected, process.stderr
     assert len(passed) > 150
-    # A reason that is none any more.
-    needless = [
-        end
-        for end in INAPPLICABLE
-        if (found := {name for name in outcomes if name.endswith(end)}) and found <= passed
-    ]
-    assert not needless

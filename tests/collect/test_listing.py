@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from herokuify.collect.inactivity import InactivityTimeout
-from herokuify.collect.listing import AT_ONCE, Listed, Listing
+from herokuify.collect.listing import AT_ONCE, Listing, Objects
 from tests.collect.conftest import client_of
 from tests.servers import S3Server
 
@@ -52,9 +52,7 @@ class Asked:
         if "StartAfter" in params:
             self.starts.append(params["StartAfter"])
 
-    def read(
-        self, expected: Sequence[str], prefix: str = "static/"
-    ) -> tuple[dict[str, Listed], int]:
+    def read(self, expected: Sequence[str], prefix: str = "static/") -> tuple[Objects, int]:
         """The objects, and the number of requests."""
         listing = Listing(self.client, BUCKET, prefix, InactivityTimeout(), sorted(expected))
         return listing.read(), listing.requests

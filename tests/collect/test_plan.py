@@ -286,7 +286,7 @@ def test_no_history_removes_what_two_releases_need(seed: int) -> None:
     """Over random deploys, losses of the index and changes by hand."""
     chance = random.Random(seed)
     objects: dict[str, Listed] = {}
-    entries: dict[str, Entry] = {}
+    entries: Mapping[str, Entry] = {}
     releases: list[set[str]] = [set()]
     now = NOW
     last_seen: dict[str, int] = {}  # when a key was last in the newest release, at the most

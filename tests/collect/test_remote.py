@@ -214,8 +214,8 @@ class TestRead:
 
 
 class TestSaveIndex:
-    def test_strings_are_kept_once(self, client: Any, moto: S3Server) -> None:
-        """Listing, index and files of 40,000 objects have the same keys, ETags and digests."""
+    def test_keys_are_kept_once(self, client: Any, moto: S3Server) -> None:
+        """Listing, index and files of 200,000 objects have the same keys."""
         plain = client_of(moto)
         plain.create_bucket(Bucket="one-index")
         etag = plain.put_object(Bucket="one-index", Key="static/a", Body=b"")["ETag"].strip('"')
@@ -225,9 +225,6 @@ class TestSaveIndex:
         (listed_key,) = remote.objects
         key, _ = remote.entries
         assert key is listed_key
-        entry, other = remote.entries.values()
-        assert entry.etag is other.etag is remote.objects[key].etag
-        assert entry.digest is other.digest
 
     def test_stores_what_is_read_back(self, client: Any, moto: S3Server) -> None:
         client_of(moto).create_bucket(Bucket="save-index")

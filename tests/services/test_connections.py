@@ -1,33 +1,63 @@
-"""How many connections a web dyno takes from PostgreSQL, under each kind of server."""
+"""How many connections web dyno and worker take from PostgreSQL, under each kind of server."""
 
+import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 
+import psycopg
 import pytest
+from redis import Redis as Client
 
 from tests.project import Project
-from tests.services.daemons import ELSEWHERE, PASSWORD, Postgres
+from tests.services.daemons import ELSEWHERE, PASSWORD, Postgres, Redis
+from tests.services.test_shutdown import Worker
 from tests.web_dyno import ENTRY_POINTS, SETTINGS, Dyno, gunicorn, serving
 
 LIMIT = 20  # of a role on Heroku's smallest plan
+RELEASE = 2  # what stays for the release phase and a one-off dyno
 REQUESTS = 150
-CLIENTS = 8
+CLIENTS = 24
+UNBOUNDED = 8  # clients, where nothing but their number bounds that of the connections
 URLS = """
 from django.db import connection
 from django.http import HttpResponse
 from django.urls import path
+from tasks import work
 
 def page(request):
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_sleep(0.01)")
         return HttpResponse(cursor.fetchone()[0])
 
+def sending(request):
+    work.delay()
+    return page(request)
+
 def fine(request):
     return HttpResponse("fine")
 
-urlpatterns = [path("page", page), path("fine", fine)]
+urlpatterns = [path("page", page), path("sending", sending), path("fine", fine)]
+"""
+TASKS = """
+import os
+from celery import Celery
+from herokuify.celery import connect_logging, get_celery_config
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+app = Celery("tasks")
+app.conf.update(get_celery_config())
+connect_logging()
+
+@app.task
+def work():
+    from django.core.cache import cache
+    from django.db import connection
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(0.01)")
+    cache.incr("done")
 """
 SERVERS = {
     "gthread": gunicorn(),
@@ -36,7 +66,6 @@ SERVERS = {
     "uvicorn": ["uvicorn", "--port", "{port}", "asgi:application"],
     "runserver": ["manage", "runserver", "--noreload", "{port}"],
 }
-#: The module that a server needs, which is not in each environment of the matrix.
 
 
 @pytest.fixture
@@ -55,21 +84,31 @@ def make_site(make_project: Callable[..., Project]) -> Callable[[str], Project]:
     def make(arguments: str) -> Project:
         settings = (
             f"{SETTINGS}\nimport herokuify\nDATABASES = herokuify.get_db_config({arguments})\n"
+            "CACHES = herokuify.get_cache_config()\n"
         )
-        return make_project(settings, ENTRY_POINTS | {"urls.py": URLS})
+        return make_project(settings, ENTRY_POINTS | {"urls.py": URLS, "tasks.py": TASKS})
 
     return make
 
 
-def load(dyno: Dyno) -> Counter[int]:
+def load(dyno: Dyno, path: str = "/page", clients: int = CLIENTS) -> Counter[int]:
     """Count the statuses of many requests, each on a connection of its own as the router's are."""
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        return Counter(clients.map(lambda _: dyno.get("/page")[0], range(REQUESTS)))
+    with ThreadPoolExecutor(clients) as visitors:
+        return Counter(visitors.map(lambda _: dyno.get(path)[0], range(REQUESTS)))
 
 
+def taken(postgres: Postgres, url: str) -> int:
+    name = url.rpartition("/")[2]
+    found = postgres.sql(f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{name}'")
+    return int(found)
+
+
+# Those that the test below has, without a pool, and those that it lacks.
 @pytest.mark.once
-@pytest.mark.parametrize("arguments", ["", "pool=False"])
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize(
+    ("server", "arguments"),
+    [("asgi", "pool=False"), ("uvicorn-worker", "pool=False"), ("uvicorn", ""), ("runserver", "")],
+)
 def test_are_within_the_roles_limit(
     postgres: Postgres,
     limited: str,
@@ -77,11 +116,55 @@ def test_are_within_the_roles_limit(
     server: str,
     arguments: str,
 ) -> None:
-    command: Sequence[str] = SERVERS[server]
-    site = make_site(arguments)
-    with serving(site, command, "/fine", DATABASE_URL=limited) as dyno:
-        found = load(dyno)
-        name = limited.rpartition("/")[2]
-        kept = int(postgres.sql(f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{name}'"))
+    with serving(make_site(arguments), SERVERS[server], "/fine", DATABASE_URL=limited) as dyno:
+        found = load(dyno, clients=UNBOUNDED)
+        kept = taken(postgres, limited)
         assert found == {200: REQUESTS}, "\n".join(dyno.lines()[-30:])
-        assert kept <= CLIENTS
+        assert kept <= UNBOUNDED
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("server", ["gthread", "asgi", "uvicorn-worker"])
+def test_of_site_and_worker_are_within_it(
+    postgres: Postgres,
+    redis: Redis,
+    limited: str,
+    make_site: Callable[[str], Project],
+    server: str,
+) -> None:
+    site = make_site("")
+    environ = {"DATABASE_URL": limited, "REDIS_URL": redis.tls_url, "WEB_CONCURRENCY": "2"}
+    with Client.from_url(redis.url) as counter:
+        counter.set(":1:done", 0)
+        worker = Worker(site, {"DYNO": "worker.1"} | environ)
+        try:
+            worker.wait_for("ready.")
+            with serving(site, SERVERS[server], "/fine", **environ) as dyno:
+                assert load(dyno, "/sending") == {200: REQUESTS}, "\n".join(dyno.lines()[-30:])
+                deadline = time.monotonic() + 60
+                while int(counter.get(":1:done")) < REQUESTS:
+                    assert time.monotonic() < deadline, worker.log.read_text(encoding="utf-8")
+                    time.sleep(0.1)
+                assert taken(postgres, limited) <= LIMIT - RELEASE
+        finally:
+            worker.stop()
+            counter.delete(":1:done")
+    assert "too many connections" not in worker.log.read_text(encoding="utf-8")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("server", ["gthread", "asgi"])
+def test_the_limit_is_named_where_it_is_met(
+    limited: str, make_site: Callable[[str], Project], server: str
+) -> None:
+    # psycopg's pool says of the limit only that it waited.
+    site = make_site('pool={"timeout": 2}' if server == "asgi" else "")
+    with (
+        serving(site, SERVERS[server], "/fine", DATABASE_URL=limited) as dyno,
+        ExitStack() as stack,
+    ):
+        for _ in range(LIMIT):
+            stack.enter_context(closing(psycopg.connect(limited)))
+        assert dyno.get("/page")[0] == 500
+        log = "\n".join(dyno.lines())
+        assert "too many connections for role" in log, log

@@ -206,8 +206,16 @@ class TestMail:
             "EMAIL_PORT": str(server.port),
             "EMAIL_HOST_USER": smtp_server.USER,
             "EMAIL_HOST_PASSWORD": smtp_server.PASSWORD,
-            "SSL_CERT_FILE": str(server.certificate),
         }
+        names = {
+            "HOST": "SERVER",
+            "PORT": "PORT",
+            "HOST_USER": "LOGIN",
+            "HOST_PASSWORD": "PASSWORD",
+        }
+        if "MAILGUN_SMTP_PASSWORD" in changed:
+            login = {f"MAILGUN_SMTP_{names[name[6:]]}": value for name, value in login.items()}
+        login["SSL_CERT_FILE"] = str(server.certificate)
         found = doctor(site, **login | changed).of("mail")
         assert server.messages() == []
         return found
@@ -222,8 +230,12 @@ class TestMail:
             ({"EMAIL_HOST_PASSWORD": WRONG}, ("EMAIL_HOST_PASSWORD=…",)),
             ({"SSL_CERT_FILE": os.devnull}, ("ertificate", "EMAIL_PORT=587")),
             ({"EMAIL_USE_TLS": "false"}, ("EMAIL_USE_TLS=true (STARTTLS)",)),
+            (
+                {"MAILGUN_SMTP_PASSWORD": WRONG},
+                ("MAILGUN_SMTP_LOGIN=… MAILGUN_SMTP_PASSWORD=…", "Reset password"),
+            ),
         ],
-        ids=["password", "certificate", "plain"],
+        ids=["password", "certificate", "plain", "addon"],
     )
     def test_faults(
         self,

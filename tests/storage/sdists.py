@@ -4,13 +4,17 @@ pip downloads them when a test asks: in a process of its own, because the tests'
 loopback only. Without the network the test is skipped with pip's reason; in CI that is a failure.
 """
 
+import json
 import subprocess
 import sys
 import tarfile
+from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from tests.project import clean_environment
 
 
 def unpacked_tests(package: str, folder: Path, config: pytest.Config) -> Path:
@@ -35,3 +39,48 @@ def unpacked_tests(package: str, folder: Path, config: pytest.Config) -> Path:
         archive.extractall(folder, members, filter="data")
     (root,) = folder.iterdir()
     return root
+
+
+def djangos_tests(
+    module: str,
+    *labels: str,
+    config: pytest.Config,
+    folder: Path,
+    variables: dict[str, str],
+    inapplicable: Collection[str],
+) -> set[str]:
+    """Run Django's own tests as a module of ours arranges them; returns those that passed.
+
+    ``inapplicable`` holds the ends of the ids of those that can't apply.
+    """
+    root = unpacked_tests("Django", folder / "unpacked", config)
+    result = folder / "result.json"
+    process = subprocess.run(
+        [sys.executable, "-m", module, str(root / "tests"), str(result), *labels],
+        cwd=folder,
+        env={**clean_environment(folder), **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert result.is_file(), process.stderr
+    outcomes: dict[str, str] = json.loads(result.read_text())
+    passed = {name for name, outcome in outcomes.items() if outcome == "passed"}
+    unexpected = {
+        name: outcome
+        for name, outcome in outcomes.items()
+        if outcome != "passed"
+        and not outcome.startswith("skipped: ")
+        and not name.endswith(tuple(inapplicable))
+    }
+    assert not unexpected, process.stderr
+    # A reason that is none any more.
+    needless = [
+        end
+        for end in inapplicable
+        if (found := {name for name in outcomes if name.endswith(end)}) and found <= passed
+    ]
+    assert not needless
+    return passed

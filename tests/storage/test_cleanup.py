@@ -243,7 +243,7 @@ def test_models_that_cannot_be_looked_up(
         "unknown": True,
         "in a transaction": [False, 1],
     }
-    assert result.stderr.count("mine.jpg was kept: whether strange.") == 1
+    assert result.stderr.count("mine.jpg was kept: could not look up whether strange.") == 1
 
 
 def test_files_go_with_the_last_that_uses_them(

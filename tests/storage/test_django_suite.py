@@ -3,9 +3,6 @@
 They come from the source distribution of the Django that is installed: tests.storage.sdists.
 """
 
-import json
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +10,8 @@ from pathlib import Path
 import django
 import pytest
 
-from tests.project import clean_environment
 from tests.servers import S3Server, client_of, remove_bucket
-from tests.storage.sdists import unpacked_tests
+from tests.storage.sdists import djangos_tests
 
 LABELS = [
     "file_storage",
@@ -98,41 +94,17 @@ def test_passes(
     record_property: Callable[[str, object], None],
 ) -> None:
     access, bucket = server
-    root = unpacked_tests("Django", tmp_path / "unpacked", pytestconfig)
-    result = tmp_path / "result.json"
-    program = [sys.executable, "-m", "tests.storage.django_suite"]
-    process = subprocess.run(
-        [*program, str(root / "tests"), str(result), *LABELS],
-        cwd=tmp_path,
-        env={
-            **clean_environment(tmp_path),
+    passed = djangos_tests(
+        "tests.storage.django_suite",
+        *LABELS,
+        config=pytestconfig,
+        folder=tmp_path,
+        variables={
             **access.variables,
             "AWS_STORAGE_BUCKET_NAME": bucket,
             "DJANGO_SUITE_LEFT_OUT": ENDLESS,
         },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
+        inapplicable=INAPPLICABLE,
     )
-    assert result.is_file(), process.stderr
-    outcomes: dict[str, str] = json.loads(result.read_text())
-    passed = {name for name, outcome in outcomes.items() if outcome == "passed"}
     record_property("passed", len(passed))
-    unexpected = {
-        name: outcome
-        for name, outcome in outcomes.items()
-        if outcome != "passed"
-        and not outcome.startswith("skipped: ")
-        and not name.endswith(tuple(INAPPLICABLE))
-    }
-    assert not unexpected, process.stderr
     assert len(passed) > 200
-    # A reason that is none any more.
-    needless = [
-        end
-        for end in INAPPLICABLE
-        if (found := {name for name in outcomes if name.endswith(end)}) and found <= passed
-    ]
-    assert not needless

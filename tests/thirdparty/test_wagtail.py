@@ -1,7 +1,9 @@
-"""Wagtail: images, documents and renditions, uploaded and served."""
+"""Wagtail: images, documents, renditions and rich text, uploaded and served."""
 
+import uuid
 from collections.abc import Callable
 
+from tests import servers
 from tests.project import Project
 from tests.servers import S3Server
 from tests.thirdparty import sites
@@ -75,6 +77,58 @@ client.post(f"/admin/images/{image.pk}/delete/")
 stored.delete()
 found["left"] = [before, names()]
 """
+
+
+#: Whatever pages and rich text show is fetched without a signature.
+PUBLIC = """
+from wagtail.rich_text import expand_db_html
+from wagtail.models import Collection, Locale
+from wagtail.documents.models import Document
+from wagtail.images.models import Image as WagtailImage
+
+Locale.objects.create(language_code="en")
+Collection.add_root(name="Root")
+call_command("herokuify", "bucket", "--apply", stdout=io.StringIO())
+image = WagtailImage.objects.create(title="photo", file=picture(name="a photo+é.png"))
+document = Document.objects.create(title="a text", file=ContentFile(b"the text", "a.txt"))
+html = expand_db_html(
+    f'<p><embed embedtype="image" id="{image.pk}" format="left" alt="photo"/></p>'
+    f'<p><a linktype="document" id="{document.pk}">text</a></p>'
+)
+shown = html.partition('src="')[2].partition('"')[0]
+urls = [image.file.url, image.get_rendition("fill-100x100").url, shown, document.file.url]
+found["signed"] = [url for url in urls if "?" in url]
+found["fetched"] = [size_of(fetch(url)) for url in urls[:3]] + [fetch(urls[3]).decode()]
+found["folders"] = {url.partition(default_storage.bucket_name)[2].split("/")[1] for url in urls}
+found["folders"] = sorted(found["folders"])
+from django.test import Client
+served = Client().get(html.partition('href="')[2].partition('"')[0])
+found["document"] = [served.status_code, served["Location"] == urls[3]]
+image.delete(); document.delete()
+found["left"] = names()
+"""
+
+
+def test_public_media(make_project: Callable[..., Project], moto: S3Server) -> None:
+    """On Ceph where there is one: it asks the bucket's policy."""
+    server = servers.ceph() or moto
+    bucket = f"test-{uuid.uuid4().hex}"
+    settings = f"""{SETTINGS}
+STORAGES["default"] = {{"BACKEND": "herokuify.storage.S3PublicMediaStorage"}}
+MEDIA_URL = get_media_url("public-media")
+WAGTAILDOCS_SERVE_METHOD = "redirect"
+"""
+    try:
+        found = sites.run(make_project, server, bucket, settings, PUBLIC, {"urls.py": URLS})
+    finally:
+        servers.remove_bucket(servers.client_of(server), bucket)
+    assert found == {
+        "signed": [],
+        "fetched": [[400, 300], [100, 100], [400, 300], "the text"],
+        "folders": ["public-media"],
+        "document": [302, True],
+        "left": [],
+    }
 
 
 def test_wagtail(make_project: Callable[..., Project], moto: S3Server, bucket_name: str) -> None:

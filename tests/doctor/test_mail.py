@@ -1,0 +1,49 @@
+"""What the doctor advises for mail: in the variables of the service that is attached."""
+
+import re
+
+import pytest
+from django.core.mail.backends.smtp import EmailBackend
+
+from herokuify.doctor.mail import _hints
+from herokuify.doctor.services import Trouble
+from herokuify.mail import providers
+from tests import test_mail
+
+ATTACHED = [test_mail.PLAIN, *test_mail.ADDONS]
+
+
+def backend_of(environ: dict[str, str]) -> EmailBackend:
+    (found,) = (one.smtp(environ) for one in PROVIDERS if one.is_attached(environ))
+    assert found is not None
+    return EmailBackend(found.host, found.port, found.username, found.password)
+
+
+PROVIDERS = (providers.PLAIN, *providers.ADDONS)
+
+
+@pytest.mark.parametrize("environ", ATTACHED, ids=lambda environ: next(iter(environ)))
+def test_names_the_variables_of_that_service(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    hints = _hints(backend_of(environ))
+    assert hints[Trouble.OTHER]
+    (provider,) = (one for one in PROVIDERS if one.is_attached(environ))
+    own = {name for variable in provider.variables for name in variable.names}
+    # What is refused is the login, which is never the plain variables' but for these.
+    named = set(re.findall(r"[A-Z]+(?:_[A-Z]+)+", hints[Trouble.LOGIN]))
+    assert named, hints
+    assert named <= own
+    secrets = [environ[name] for name in environ if "PASSWORD" in name or "KEY" in name]
+    assert not [secret for secret in secrets if secret in str(hints)]
+
+
+def test_is_silent_about_variables_that_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENDGRID_USERNAME", "half a login")
+    for name, value in test_mail.MAILGUN.items():
+        monkeypatch.setenv(name, value)
+    hints = _hints(EmailBackend("smtp.example.com", 587, "me", "hunter2"))
+    assert "settings.py" in hints[Trouble.LOGIN]
+    assert not re.search("MAILGUN|SENDGRID|heroku", str(hints))

@@ -152,7 +152,7 @@ def test_getting_starteds_lines_are_replaced(make_project: Callable[..., Project
 
 
 def test_databases_of_other_colours(make_project: Callable[..., Project]) -> None:
-    line = section("From django-herokuify").partition("### Databases of other colours")[2]
+    line = section("From django-herokuify").partition("### Other databases")[2]
     site = make_project(line.partition("```python\n")[2].partition("```")[0] + "USE_TZ = True\n")
     url = "postgres://me:hunter2@amber.example.com/site"
     result = site.snippet(

@@ -78,7 +78,7 @@ def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
 
 
 def _fields_in_public(made: list[Any]) -> Iterator[CheckMessage]:
-    """Report fields whose upload_to is a public location, though their storage's is none."""
+    """Report fields whose upload_to is in a public location, unlike their storage's."""
     for each, storage in fields_on_s3():
         folder = each.upload_to
         if storage.public or not isinstance(folder, str) or public_location_around(storage, made):

@@ -33,7 +33,7 @@ _DAMAGE = (
 def index_key(location: str) -> str:
     """Return the key of collectstatic's index for a location without a trailing slash.
 
-    Beside the location: whoever may read static files can't read it.
+    It is outside the location, so that it isn't public.
     """
     parent, _, folder = location.rpartition("/")
     return "/".join(filter(None, (parent, ".herokuify", folder, "index.json.gz")))

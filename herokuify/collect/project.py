@@ -229,11 +229,11 @@ def _collection(
 def _owner() -> str:
     """Return eight hex digits that identify this app among those that share the location.
 
-    They are the same in each build of the app: a key that is made up at each start is none.
+    They are the same in each build of the app: a random key is not used.
     """
     try:
         key: str = settings.SECRET_KEY
-    except ImproperlyConfigured:  # there is none, as in many a build
+    except ImproperlyConfigured:  # no key, as in many builds
         key = ""
     known = key if key in os.environ.values() else ""
     urls = str(getattr(settings, "ROOT_URLCONF", ""))

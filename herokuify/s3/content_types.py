@@ -130,7 +130,7 @@ def guess(name: str) -> Media:
 
 
 def parse(value: object) -> str | None:
-    """Return a content type that a client has sent, ready for a header; None if it is none.
+    """Return a content type that a client has sent, ready for a header; None if invalid.
 
     Browsers take the last type of a list, and guess at what is none: only one type with
     well-formed parameters may be stored.

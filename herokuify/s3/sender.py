@@ -31,7 +31,7 @@ _REDIRECTS = {"AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRed
 class Sender:
     """Puts objects into one bucket, trying again as the profile says; thread-safe.
 
-    Not to be used on both sides of a fork: make one where it is needed, its connections are
+    Don't share it across a fork: make one where it is needed, its connections are
     the process's. ``on_answer`` is called at each refusal: S3 has answered.
     """
 

@@ -45,7 +45,7 @@ class StagedObject:
             return Objects(self._destination, self._profile)
 
     def find(self) -> tuple[StoredObject, Mapping[str, str]] | None:
-        """Return the object, ready to be read, and its metadata; None when there is none."""
+        """Return the object, ready to be read, and its metadata; None if it doesn't exist."""
         try:
             head = self._objects.head(self._key, {})
         except FileNotFoundError:

@@ -78,7 +78,7 @@ def find_storages() -> tuple[list[Registered], dict[str, str]]:
 
 
 def find_storage(alias: str) -> Registered | None:
-    """Return the storage of an alias; None where there is none, or it can't be imported."""
+    """Return the storage of an alias; None if it is missing or can't be imported."""
     return next((one for one in find_storages()[0] if one.alias == alias), None)
 
 

@@ -62,7 +62,7 @@ class Rule:
         return bool(getattr(self.storage.__class__, "is_on_s3", False))
 
     def allows(self, request: Any) -> bool:
-        """Return whether whoever sends the request may upload."""
+        """Return whether the user of the request may upload."""
         if callable(self.who):
             return bool(self.who(request))
         if self.who == ANYONE:
@@ -88,7 +88,7 @@ class Rule:
 
 
 def find(name: str) -> Rule | None:
-    """Return the rule of a name; None where there is none. Raise ConfigurationError."""
+    """Return the rule of a name, or None; raise ConfigurationError for an invalid one."""
     options = named().get(name)
     return None if options is None else _parse(name, options)
 
@@ -101,7 +101,7 @@ def direct() -> list[Rule]:
 
 
 def get(name: str) -> Rule:
-    """Return the rule of a name; raise ConfigurationError where there is none."""
+    """Return the rule of a name; raise ConfigurationError if it is missing."""
     rule = find(name)
     if rule is None:
         raise ConfigurationError(

@@ -47,7 +47,7 @@ class Token:
         return salted_hmac(SALT, value, algorithm="sha256").hexdigest()[:40]
 
     def belongs_to(self, request: Any) -> bool:
-        """Return whether it was given to whoever sends the request."""
+        """Return whether it was given to the user of the request."""
         user, session = owner_of(request)
         if self.user:
             return constant_time_compare(self.user, user)

@@ -83,7 +83,7 @@ BUCKET = [
     Fault(
         "The bucket belongs to another account",
         Means.COMMAND,
-        ("somebody else", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"),
+        ("another account", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"),
         env=AUTO_CREATE,
         state=servers.answering("CreateBucket", answer=OTHERS_BUCKET, exists=False),
     ),

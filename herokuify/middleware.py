@@ -11,7 +11,7 @@ from django.core.signals import request_finished
 from django.http import HttpRequest
 
 from herokuify import logs
-from herokuify.conf.around import Finish, Middleware, unchanged
+from herokuify.conf.middleware import Finish, Middleware, unchanged
 
 
 class RequestIdMiddleware(Middleware):

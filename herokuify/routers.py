@@ -19,7 +19,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, router, transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponseBase
 
-from herokuify.conf.around import Finish, Middleware
+from herokuify.conf.middleware import Finish, Middleware
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from herokuify.conf.around import Finish, Middleware, unchanged
+from herokuify.conf.middleware import Finish, Middleware, unchanged
 
 _request: ContextVar[Any] = ContextVar("herokuify_uploads_request", default=None)
 

@@ -159,11 +159,6 @@ def _read_contents(
     except ET.ParseError:
         return
     if not root.tag.endswith("ListBucketResult"):
-        if response_dict["status_code"] < 300:
-            raise S3Error(
-                f"A listing was answered with <{root.tag}>, which is no answer of S3's.",
-                "Check AWS_S3_ENDPOINT_URL.",
-            )
         return
     space = root.tag.removesuffix("ListBucketResult")
     contents = []

@@ -47,10 +47,16 @@ def refuse_others(events: Any, destination: Destination) -> None:
     """Have a client of botocore's raise NotS3Error for answers that are not S3's."""
 
     def check(event_name: str, response_dict: Any, **_: Any) -> None:
-        if response_dict is not None:
-            name = event_name.rpartition(".")[2]
-            body = b"" if name in _PAYLOADS else response_dict["body"]
-            confirm(destination, name, response_dict["status_code"], response_dict["headers"], body)
+        if response_dict is None:
+            return
+        name, body = event_name.rpartition(".")[2], response_dict["body"]
+        status, headers = response_dict["status_code"], response_dict["headers"]
+        try:
+            confirm(destination, name, status, headers, b"" if name in _PAYLOADS else body)
+        except NotS3Error:
+            if hasattr(body, "close"):  # a stream that nobody will read
+                body.close()
+            raise
 
     # Before botocore reads it, and again before a retry: in between, botocore takes a success with
     # a page for a 500.

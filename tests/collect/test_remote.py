@@ -188,7 +188,6 @@ class TestRead:
             (Document(LISTING, b"cut", headers={**ETAG, "Content-Length": "9"}), "broken|length"),
             (Document(LISTING, b"no index", headers=ETAG), "it is no index"),
             (Document(LISTING, gzip.compress(b"[" * 100_000), headers=ETAG), "it is no index"),
-            (Document(LISTING, b"<html>Log in</html>"), "no answer of S3's"),
         ],
     )
     def test_index_that_is_not_to_be_had(

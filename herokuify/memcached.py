@@ -14,6 +14,7 @@ from typing import Any
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.cache.backends.memcached import BaseMemcachedCache
 
+from herokuify.conf.caches import pop_boolean
 from herokuify.conf.packages import require_package
 from herokuify.platforms import adapted
 
@@ -55,7 +56,7 @@ class BinaryMemcachedCache(BaseMemcachedCache):
             "socket_timeout": TIMEOUT,
             **self._options,
         }
-        self._ignores = bool(self._options.pop("ignore_exceptions", True))
+        self._ignores = pop_boolean(self._options, "ignore_exceptions", default=True)
 
     def get_backend_timeout(self, timeout: float | None = DEFAULT_TIMEOUT) -> int:
         """Return an expiry as memcached counts it, in seconds or as a date."""

@@ -15,6 +15,7 @@ from django.core.cache.backends.redis import RedisCache as DjangoRedisCache
 from django.core.cache.backends.redis import RedisCacheClient
 
 from herokuify.conf import redis_errors
+from herokuify.conf.caches import pop_boolean
 from herokuify.conf.packages import require_package
 from herokuify.conf.processes import THREADS
 from herokuify.conf.redis import CONNECT_TIMEOUT, READ_TIMEOUT
@@ -132,7 +133,7 @@ class RedisCache(DjangoRedisCache):
         require_package("redis", install="herokuify[redis]", needed_by=type(self).__name__)
         super().__init__(server, params)
         self._options = _without_login(params.get("OPTIONS", {}), self._servers)
-        self.ignore_exceptions = bool(self._options.pop("ignore_exceptions", False))
+        self.ignore_exceptions = pop_boolean(self._options, "ignore_exceptions", default=False)
         self._class = _Client
         self._server = ", ".join(urlsplit(url).hostname or "localhost" for url in self._servers)
 

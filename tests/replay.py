@@ -227,6 +227,8 @@ class Proxy:
         self.rule: Rule | None = None
         #: ETags as under SSE-KMS (see ETAGS): the server's, read backwards.
         self.has_kms_etags = False
+        #: As of a service that knows no conditional writes, and does not say so.
+        self.ignores_conditions = False
         self.requests: list[Request] = []
         self._answers: dict[str, Iterator[Answer | Document | Fault | None]] = {}
 
@@ -258,6 +260,8 @@ class Proxy:
         connection = HTTPConnection(self.upstream.hostname, self.upstream.port, timeout=60)
         headers = {k: v for k, v in request.headers.items() if k not in _HOP_BY_HOP}
         headers["content-length"] = str(len(request.body))
+        if self.ignores_conditions and request.method == "PUT":
+            headers = {k: v for k, v in headers.items() if k not in {"if-match", "if-none-match"}}
         if self.has_kms_etags:
             request = replace(request, body=_without_etags(request.body))
             headers = {k: _turned(v) if k == "if-match" else v for k, v in headers.items()}
@@ -279,7 +283,8 @@ class Proxy:
 
 
 def _turned(etag: str) -> str:
-    return '"' + etag.strip('"')[::-1] + '"'
+    digest, dash, count = etag.strip('"').partition("-")
+    return f'"{digest[::-1]}{dash}{count}"'
 
 
 def _without_etags(body: bytes) -> bytes:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils.module_loading import import_string
 
 import herokuify
 from herokuify import cache
@@ -363,3 +364,16 @@ def test_docs_name_every_variable() -> None:
     listed = {name for one in (*cache.VARIABLES, *redis.VARIABLES) for name in one.names}
     assert all(f"`{name}`" in rows for name in listed - {"HEROKU_REDIS_<COLOR>_URL"})
     assert "HEROKU_REDIS_AMBER_URL" in page
+
+
+@pytest.mark.parametrize(
+    "environ", [{"REDIS_URL": TLS_URL}, MEMCACHIER], ids=["redis", "memcached"]
+)
+@pytest.mark.parametrize("value", ["False", "", "true", None, 0])
+def test_a_switch_is_a_boolean(environ: dict[str, str], value: Any) -> None:
+    """Text would be true, whatever it says, and hide each error of the server."""
+    config = default_of(environ, ignore_exceptions=value)
+    kind = import_string(config["BACKEND"])
+    with pytest.raises(ConfigurationError, match="ignore_exceptions in a cache's OPTIONS"):
+        kind(config["LOCATION"], {"OPTIONS": config["OPTIONS"]})
+    kind(config["LOCATION"], {"OPTIONS": {**config["OPTIONS"], "ignore_exceptions": False}})

@@ -79,6 +79,7 @@ class Collection:
         self._stage = Stage.HASHED  # files of later ones wait
         self._waiting: dict[Stage, list[LocalFile]] = defaultdict(list)
         self._expected = 0
+        self._has_announced = False
         self.outcome = Outcome()
 
     def close(self) -> None:
@@ -183,6 +184,10 @@ class Collection:
         for stage in Stage:
             if stage is Stage.MANIFEST_COPY and not self._options.is_dry_run:
                 self._confirm()
+            if stage is Stage.MANIFEST and self._has_announced:
+                # If conditions are ignored, another run may not have seen the announcement.
+                self._look_again()
+                self._announce()
             self._stage = stage
             if stage is Stage.PLAIN:
                 add_plain()
@@ -199,31 +204,37 @@ class Collection:
 
     def _confirm(self) -> None:
         """Ensure that everything in the manifest exists, and that visitors can read it."""
-        found = self._remote
         # Where nothing was sent, an earlier run has asked: else the index would not know it.
         if self._target.confirm_public is not None and self._sent is not None:
             self.outcome.requests += 1
             self._target.confirm_public(self._sent)
         self._look_again()
-        # Another run may be about to remove what it was superseded in: it asks the index before.
-        revived = (found.entries.get(key) for key in self._files)
-        if not any(entry and entry.superseded is not None for entry in revived):
-            return
+        self._announce()
+
+    def _announce(self) -> None:
+        """Tell other runs what this one needs of what is superseded; they ask before removing."""
         for _ in range(ANNOUNCEMENTS):
-            etag = self._save(plan.revived(self._remote, self._files), replaces=self._remote.etag)
-            if etag is not None:
-                self._remote = replace(self._remote, etag=etag)
-                self._list_again()
+            revived = (self._remote.entries.get(key) for key in self._files)
+            if not any(entry and entry.superseded is not None for entry in revived):
                 return
-            self._look_again()
+            etag = self._save(plan.revived(self._remote, self._files), replaces=self._remote.etag)
+            self._has_announced = True
+            if etag is None:
+                self._look_again()
+                continue
+            self._list_again()
+            if not etag:
+                return
 
     def _look_again(self) -> None:
         """Detect other runs; raise VanishedError if they removed what this one needs."""
-        found, key = self._remote, self._target.index_key
         self.outcome.requests += 1
-        index = self._ask(lambda: remote.look(self._client, self._bucket, key, found.etag))
-        if index is not None or found.is_removing:
+        index = self._ask(lambda: self._look(self._remote.etag))
+        if index is not None or self._remote.is_removing:
             self._list_again()
+
+    def _look(self, etag: str) -> remote.Index | None:
+        return remote.look(self._client, self._bucket, self._target.index_key, etag)
 
     def _list_again(self) -> None:
         key = self._target.index_key
@@ -248,7 +259,8 @@ class Collection:
         if self._options.is_dry_run:
             self.outcome.removed = self._names(removable)
             return
-        if not removable and self._next_index(now) == self._remote.entries:
+        is_known = self._next_index(now) == self._remote.entries
+        if not (removable or self._has_announced) and is_known:
             return
         try:
             self._look_again()
@@ -261,6 +273,11 @@ class Collection:
             refused = self._remove(removable)
             removed = [key for key in removable if key not in refused]
             self.outcome.removed = self._names(removed)
+            # Where conditions are ignored, another run may have announced something meanwhile.
+            self.outcome.requests += 1
+            index = self._ask(lambda: self._look(self._remote.etag))
+            if index is not None:
+                self._remote = replace(self._remote, entries=index.entries)
             self._save(self._next_index(now, removed))
         elif removable or self._next_index(now) != self._remote.entries:
             self._save(self._next_index(now))
@@ -279,7 +296,8 @@ class Collection:
         if etag is not None:
             self.outcome.requests += 1
             # In this order: of two runs, at least one notices the other.
-            if not self._ask(lambda: remote.look(self._client, self._bucket, key, etag)):
+            if not self._ask(lambda: self._look(etag)):
+                self._remote = replace(self._remote, etag=etag)
                 return True
         self.outcome.kept_because = "another collectstatic is running"
         return False

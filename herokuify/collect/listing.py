@@ -178,11 +178,6 @@ def _read_contents(
     except ET.ParseError:
         return
     if not root.tag.endswith("ListBucketResult"):
-        if response_dict["status_code"] < 300:
-            raise S3Error(
-                f"A listing returned <{root.tag}>, which is not a response from S3.",
-                "Check AWS_S3_ENDPOINT_URL.",
-            )
         return
     space = root.tag.removesuffix("ListBucketResult")
     contents = []

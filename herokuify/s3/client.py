@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from herokuify.exceptions import ConfigurationError
+from herokuify.s3.answers import refuse_others
 from herokuify.s3.destination import Destination
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _make(kind: str, destination: Destination, profile: RetryProfile) -> Any:
     # One for all profiles: each Session registers its handlers with botocore's session.
     session = _pool.get(("boto3", destination), lambda: _make_boto3_session(destination))
     try:
-        return getattr(session, kind)(
+        made = getattr(session, kind)(
             "s3",
             region_name=destination.region,
             endpoint_url=destination.endpoint_url,
@@ -170,6 +171,9 @@ def _make(kind: str, destination: Destination, profile: RetryProfile) -> Any:
             f"AWS_S3_ENDPOINT_URL can't be used: {error}. It must look like https://s3.example.com.",
             "heroku config:set AWS_S3_ENDPOINT_URL=…",
         ) from error
+    client = made if kind == "client" else made.meta.client
+    refuse_others(client.meta.events, destination)
+    return made
 
 
 def _config(destination: Destination, profile: RetryProfile) -> Any:

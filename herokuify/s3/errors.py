@@ -21,19 +21,7 @@ _TRANSIENT_CODES = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnava
 
 
 class NotS3Error(S3Error):
-    """Something answered that is not S3: a success without what S3 says of it."""
-
-    def __init__(self, destination: Destination, key: str) -> None:
-        super().__init__(
-            f"{destination.storage}: {destination.endpoint} answered 200 to a PUT of "
-            f"s3://{destination.bucket}/{key} without an ETag, which is not a response from "
-            "S3: a proxy or another service is at that address, and the object was not stored.",
-            _ADDRESS,
-        )
-        self._of = destination, key
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self._of
+    """The response doesn't come from S3."""
 
 
 @contextmanager

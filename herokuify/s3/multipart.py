@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any, cast
 
-from herokuify.s3.destination import MOST_PARTS, Destination
-from herokuify.s3.errors import NotS3Error, failures
+from herokuify.s3.destination import MOST_PARTS
+from herokuify.s3.errors import failures
 from herokuify.s3.threads import Threads
 
 if TYPE_CHECKING:
@@ -62,13 +62,12 @@ class PartUpload:
 
     It aborts by itself when it is dropped, and when the interpreter exits. ``extra`` are
     the parameters of UploadPart; ``tick`` is called for each part that is sent. Raises botocore's
-    errors, and NotS3Error for a success that is none of S3's.
+    errors, and NotS3Error for an answer that is not S3's.
     """
 
     def __init__(
         self,
         client: S3Client,
-        destination: Destination,
         address: Mapping[str, Any],
         concurrency: int,
         *,
@@ -76,7 +75,6 @@ class PartUpload:
         **extra: Any,
     ) -> None:
         self._upload = _Upload(client, address)
-        self._destination = destination
         self._tick = tick
         self._extra = extra
         self._concurrency = concurrency
@@ -143,15 +141,12 @@ class PartUpload:
         self, number: int, request: Callable[[int], Any]
     ) -> Callable[[], CompletedPartTypeDef]:
         upload, tick = self._upload, self._tick
-        not_s3 = NotS3Error(self._destination, str(upload.address["Key"]))
 
         def work() -> CompletedPartTypeDef:
             if upload.is_over:
                 raise InterruptedError("the upload was aborted")
             answer = request(number)
             tick()
-            if not answer.get("ETag"):
-                raise not_s3
             checksums = {name: v for name, v in answer.items() if name.startswith("Checksum")}
             checksums.pop("ChecksumType", None)
             part: Any = {"PartNumber": number, "ETag": answer["ETag"], **checksums}
@@ -193,11 +188,8 @@ class PartUpload:
         answer = self._upload.client.complete_multipart_upload(
             **cast(Any, self._upload.address), MultipartUpload={"Parts": parts}, **extra
         )
-        etag = answer.get("ETag")
-        if not etag:  # the answer was empty, or none of S3's
-            raise NotS3Error(self._destination, str(self._upload.address["Key"]))
         self.settle()
-        return etag.strip('"')
+        return answer["ETag"].strip('"')
 
     def settle(self) -> None:
         """Treat the object as complete, whatever S3 responded."""

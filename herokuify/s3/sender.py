@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from herokuify.s3.answers import confirm
 from herokuify.s3.client import RetryProfile, connect, per_process, session_of
 from herokuify.s3.destination import Destination
-from herokuify.s3.errors import NotS3Error, is_transient
+from herokuify.s3.errors import is_transient
 from herokuify.s3.headers import http_headers
 from herokuify.s3.signing import Signer
 from herokuify.s3.template import OPERATION, PutTemplate
@@ -52,7 +53,7 @@ class Sender:
 
         ``parameters`` are those of boto3's ``put_object``. With ``only_new`` the request is
         conditional: S3 answers 412 when there is an object. Raises botocore's errors, and
-        NotS3Error for a success that is none of S3's.
+        NotS3Error for an answer that is not S3's.
         """
         headers = http_headers(parameters)
         signed = self._signed if headers is not None else None
@@ -65,7 +66,7 @@ class Sender:
 
         for attempt in range(1, self._profile.attempts + 1):
             try:
-                return self._confirmed(key, signed.put(key, body, headers))
+                return signed.put(key, body, headers)
             except _RedirectError:
                 return self._put_by_boto3(key, body, parameters, only_new=only_new)
             except Exception as error:
@@ -88,12 +89,7 @@ class Sender:
             Body=io.BytesIO(body),
             **cast(Any, {**parameters, **condition}),
         )
-        return self._confirmed(key, answer.get("ETag"))
-
-    def _confirmed(self, key: str, etag: str | None) -> str:
-        if not etag:
-            raise NotS3Error(self._destination, key)
-        return etag.strip('"')
+        return str(answer["ETag"]).strip('"')
 
     @cached_property
     def _signed(self) -> _SignedPut | None:
@@ -117,7 +113,10 @@ def _count(error: Exception, attempts: int) -> None:
 class _SignedPut:
     """PUTs as a template has them, over connections of urllib3's; one attempt each."""
 
-    def __init__(self, pool: Any, template: PutTemplate, credentials: Any) -> None:
+    def __init__(
+        self, destination: Destination, pool: Any, template: PutTemplate, credentials: Any
+    ) -> None:
+        self._destination = destination
         self._pool = pool
         self._template = template
         self._credentials = credentials
@@ -131,10 +130,12 @@ class _SignedPut:
         if template is None:
             return None
         pool = _pool(template, _verify(destination), client)
-        return cls(pool, template, session_of(destination).get_credentials())
+        return cls(
+            destination.connection, pool, template, session_of(destination).get_credentials()
+        )
 
-    def put(self, key: str, body: bytes, own: Mapping[str, str]) -> str | None:
-        """Send a PUT; return the ETag, None when a success has none. Raise botocore's errors."""
+    def put(self, key: str, body: bytes, own: Mapping[str, str]) -> str:
+        """Send a PUT; return the ETag. Raise botocore's errors, and NotS3Error."""
         from botocore import exceptions as botos
         from urllib3 import exceptions as urllib3s
 
@@ -163,10 +164,9 @@ class _SignedPut:
             ) from error
         except (urllib3s.HTTPError, OSError) as error:
             raise botos.HTTPClientError(error=error) from error
-        if answer.status in range(200, 300) and b"<Error>" not in answer.data:
-            # S3 says nothing more. A page, even with an ETag of its own, is a proxy's.
-            is_s3 = answer.status == 200 and not answer.data.strip()
-            return answer.headers.get("ETag") if is_s3 else None
+        confirm(self._destination, OPERATION, answer.status, answer.headers, answer.data)
+        if answer.status == 200 and not answer.data.strip():  # S3 may say 200 and add an error
+            return str(answer.headers["ETag"]).strip('"')
         raise _refusal(answer.status, dict(answer.headers), answer.data)
 
     def _headers(self, path: str, body: bytes, own: Mapping[str, str]) -> dict[str, str]:

@@ -120,7 +120,8 @@ def _unsent(client: S3Client, bucket: str) -> AWSPreparedRequest | None:
         if not request.url.endswith(_KEY):
             return None  # another thread's
         caught.append(request)
-        return AWSResponse(request.url, 200, HTTPHeaders(), _NoBody())
+        headers = HTTPHeaders.from_pairs([("ETag", f'"{"0" * 32}"')])
+        return AWSResponse(request.url, 200, headers, _NoBody())
 
     event = f"before-send.s3.{OPERATION}"
     client.meta.events.register_first(event, catch)

@@ -163,7 +163,6 @@ class Upload:
 
         return PartUpload(
             self._client,
-            self._destination,
             {**self._address, "UploadId": answer["UploadId"]},
             transfer.concurrency,
             tick=count,

@@ -64,6 +64,7 @@ _TYPES: dict[str, tuple[str, str, Callable[[object], bool]]] = {
             ("use_threads", "AWS_S3_USE_THREADS"),
         )
     },
+    "url_view": ("", "True or False", _is_boolean),
     "verify": ("AWS_S3_VERIFY", "True or False", _is_trust),
     "querystring_expire": ("AWS_QUERYSTRING_EXPIRE", "a whole number of seconds", _is_number),
     "max_memory_size": ("AWS_S3_MAX_MEMORY_SIZE", "a whole number of bytes", _is_number),
@@ -87,11 +88,12 @@ def check_types(storage: Any) -> None:
     Text is true for Python, whatever it says: "False" would replace uploads, or sign nothing.
     """
     for option, (name, kind, is_right) in _TYPES.items():
-        value = getattr(storage, option)
+        value = getattr(storage, option, False)  # not each class has all of them
         if not is_right(value):
             is_setting = hasattr(settings, name) and value is getattr(settings, name)
             what = name if is_setting else f"The option {option} of {type(storage).__name__}"
-            raise WrongTypeError(*_wrong(what, name, kind, value), name if is_setting else "")
+            named = name or f'OPTIONS["{option}"]'
+            raise WrongTypeError(*_wrong(what, named, kind, value), name if is_setting else "")
 
 
 def wrong_settings() -> Iterator[tuple[str, str]]:

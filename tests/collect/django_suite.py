@@ -1,8 +1,9 @@
 """Runs Django's own tests of static files with S3 in the place of its storages for them.
 
-``python -m tests.collect.django_suite TESTS RESULT``: TESTS is the folder ``tests`` of Django's
-source distribution, RESULT a file for the outcomes as JSON. The environment names the server and
-an empty bucket.
+``python -m tests.collect.django_suite TESTS RESULT LABEL PLAIN MANIFEST``: TESTS is the folder
+``tests`` of Django's source distribution, RESULT a file for the outcomes as JSON, PLAIN and
+MANIFEST the storages that take the place of Django's. The environment names the server and an
+empty bucket.
 """
 
 import importlib
@@ -14,13 +15,16 @@ from typing import Any
 from tests.storage import django_suite
 
 
-def put_s3_in_place() -> None:
+def put_s3_in_place(plain: str, manifest: str) -> None:
     """Give the tests other storages, and herokuify's command, before they import them."""
     from django.conf import settings
     from django.contrib.staticfiles import storage as package
     from django.utils._os import safe_join
 
-    from herokuify.storage import CachedS3ManifestStaticStorage, CachedS3StaticStorage
+    from herokuify import storage
+
+    plain_class: Any = getattr(storage, plain)
+    manifest_class: Any = getattr(storage, manifest)
 
     class OnDisk:
         """What Django's tests construct and look at: a folder with the local copies."""
@@ -44,10 +48,10 @@ def put_s3_in_place() -> None:
                 return str(staged.path(name))
             return str(safe_join(settings.STATIC_ROOT, str(name)))
 
-    class StaticFilesStorage(OnDisk, CachedS3StaticStorage):
+    class StaticFilesStorage(OnDisk, plain_class):  # type: ignore[misc]
         __module__ = "herokuify.storage.tests"
 
-    class ManifestStaticFilesStorage(OnDisk, CachedS3ManifestStaticStorage):
+    class ManifestStaticFilesStorage(OnDisk, manifest_class):  # type: ignore[misc]
         __module__ = "herokuify.storage.tests"
 
     package.StaticFilesStorage = StaticFilesStorage  # type: ignore[misc,assignment]
@@ -58,7 +62,7 @@ def put_s3_in_place() -> None:
 
 def main() -> None:
     """Hand over to Django's runtests.py."""
-    tests, result = sys.argv[1:]
+    tests, result, label, *kinds = sys.argv[1:]
     os.environ["DJANGO_SUITE_RESULT"] = result
     django_suite.configure(Path(tests))
     # The finder of media looks into a folder.
@@ -66,8 +70,8 @@ def main() -> None:
     storages.STORAGES["default"]["BACKEND"] = "django.core.files.storage.FileSystemStorage"
     options: Any = importlib.import_module("staticfiles_tests.settings")
     options.TEST_SETTINGS["INSTALLED_APPS"].insert(0, "herokuify")
-    put_s3_in_place()
-    django_suite.run(tests, "staticfiles_tests")
+    put_s3_in_place(*kinds)
+    django_suite.run(tests, label)
 
 
 if __name__ == "__main__":

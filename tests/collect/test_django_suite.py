@@ -1,4 +1,4 @@
-"""Django's own tests of static files, on the Cached classes and under the engine's command.
+"""Django's own tests of static files, on S3 and under the engine's command.
 
 They come from the source distribution of the Django that is installed: tests.storage.sdists.
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import S3Server, client_of
+from tests.servers import S3Server
 from tests.storage.sdists import djangos_tests
 
 LOCAL = "is about a storage that is a folder: Django clears it, links into it, asks what is there"
@@ -45,22 +45,59 @@ INAPPLICABLE = {
     ".test_warning_when_overwriting_files_in_staticdir": QUESTION,
     ".test_collect_static_files_subclass_of_static_storage": FOLDER,
 }
+DISK = "looks for files in STATIC_ROOT, where the classes without local copies put none"
+#: And those of the classes without local copies.
+UNCACHED = {
+    ".test_intermediate_files": DISK,
+    ".test_collect_static_files_default_permissions": DISK,
+    ".test_collect_static_files_permissions": DISK,
+    ".test_manifest_hash_v1": DISK,
+}
 
 
 @pytest.mark.once
-def test_passes(pytestconfig: pytest.Config, moto: S3Server, tmp_path: Path) -> None:
-    client_of(moto).create_bucket(Bucket="staticfiles-tests")
+@pytest.mark.parametrize(
+    ("label", "kinds", "inapplicable", "most"),
+    [
+        (
+            "staticfiles_tests",
+            ["CachedS3StaticStorage", "CachedS3ManifestStaticStorage"],
+            INAPPLICABLE,
+            150,
+        ),
+        # The other tests look for files on the disk.
+        (
+            "staticfiles_tests.test_storage",
+            ["S3StaticStorage", "S3ManifestStaticStorage"],
+            {**INAPPLICABLE, **UNCACHED},
+            50,
+        ),
+    ],
+    ids=["cached", "uncached"],
+)
+def test_passes(
+    pytestconfig: pytest.Config,
+    moto: S3Server,
+    moto_bucket: str,
+    tmp_path: Path,
+    label: str,
+    kinds: list[str],
+    inapplicable: dict[str, str],
+    most: int,
+) -> None:
     passed = djangos_tests(
         "tests.collect.django_suite",
+        label,
+        *kinds,
         config=pytestconfig,
         folder=tmp_path,
         variables={
             **moto.variables,
-            "AWS_STORAGE_BUCKET_NAME": "staticfiles-tests",
+            "AWS_STORAGE_BUCKET_NAME": moto_bucket,
             "DJANGO_SUITE_LEFT_OUT": "",
             # Two hundred runs would send the same files again.
             "DJANGO_SUITE_KEEPS_FILES": "1",
         },
-        inapplicable=INAPPLICABLE,
+        inapplicable=inapplicable,
     )
-    assert len(passed) > 150
+    assert len(passed) > most

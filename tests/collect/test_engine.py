@@ -335,8 +335,8 @@ class TestRemoval:
         assert [key for keys in bucket.removed for key in keys] == sorted(known)
         assert collection.outcome.removed == [key.removeprefix("static/") for key in sorted(known)]
         assert parse_index(bucket.stored["the/index"]) == {}
-        # Looked at the index three times, and stored twice.
-        assert collection.outcome.requests == 2 + 3 + 3 + 2
+        # Looked at the index four times, and stored twice.
+        assert collection.outcome.requests == 2 + 4 + 3 + 2
 
     def test_clear_and_prune_remove_once(self, collect: Collect) -> None:
         bucket = Bucket(entries(3, LONG_AGO))

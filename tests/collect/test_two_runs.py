@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,11 @@ OLD: Files = {**SMALL, "css/base.css": "/* old */", "js/site.js": "// old", "old
 NEW: Files = {**SMALL, "css/base.css": "/* new */", "js/site.js": "// new", "new.txt": "new"}
 
 
+#: Seconds without an answer that a run which is held puts up with.
+PATIENCE = 300
+Matches = Callable[[Request], bool]
+
+
 class Pause:
     """Holds a request of a run until others are done; the run that sends it has its own proxy."""
 
@@ -38,7 +43,13 @@ class Pause:
         if not self.is_over and self.matches(request):
             self.is_over = True
             self.has_come.set()
-            assert self.goes_on.wait(60)
+            assert self.goes_on.wait(PATIENCE)
+
+    def wait(self, run: Run) -> None:
+        """Return when the run is held."""
+        while run.process.is_alive() and not self.has_come.is_set():
+            self.has_come.wait(0.05)
+        assert self.has_come.is_set(), run.text
 
 
 class Two:
@@ -70,10 +81,8 @@ class Two:
         """Start a run of the first machine, and wait until it is held."""
         self.be(1, files)
         self.proxy.rule = pause
-        run = self.site.start(*arguments)
-        while run.process.is_alive() and not pause.has_come.is_set():
-            pause.has_come.wait(0.05)
-        assert pause.has_come.is_set(), run.text
+        run = self.site.start(*arguments, silence=PATIENCE)
+        pause.wait(run)
         return run
 
     def collect(self, files: Files, *arguments: str) -> None:
@@ -185,6 +194,83 @@ def test_who_removes_is_held(two: Two, moment: Callable[[Request], bool]) -> Non
     assert run.wait() == 0, run.text
     two.assert_served(2, OLD)
     two.assert_served(1, newer)
+
+
+class TestWithoutConditions:
+    """A service that takes conditional writes and does not look at their conditions."""
+
+    @pytest.fixture(autouse=True)
+    def ignoring(self, two: Two) -> Iterator[None]:
+        for proxy in (two.proxy, two.site.proxy):
+            proxy.ignores_conditions = True
+        yield
+        for proxy in (two.proxy, two.site.proxy):
+            proxy.ignores_conditions = False
+
+    @pytest.fixture
+    def removing(self, two: Two) -> Files:
+        """A release that supersedes another one, and is about to be superseded itself."""
+        two.collect(OLD)
+        two.collect(NEW)
+        return {**NEW, "css/base.css": "/* newer */"}
+
+    @pytest.mark.parametrize("moment", ["manifest's copy", "manifest"])
+    def test_an_announcement_is_overwritten_by_a_removal(
+        self, two: Two, removing: Files, moment: str
+    ) -> None:
+        """Which had looked at the index before it."""
+        pause, other_pause = Pause(MOMENTS["announcement"]), Pause(MOMENTS[moment])
+        run = two.hold(removing, pause, "--clear")
+        two.be(2, OLD)
+        two.site.proxy.rule = other_pause
+        other = two.site.start(silence=PATIENCE)
+        try:
+            other_pause.wait(other)
+            pause.goes_on.set()
+            assert run.wait() == 0, run.text
+        finally:
+            other_pause.goes_on.set()
+            pause.goes_on.set()
+        assert other.wait() == 0, other.text
+        two.site.proxy.rule = None
+        two.assert_served(1, removing)
+        two.assert_served(2, OLD)
+        # Nor does the next removal take it.
+        two.be(1, {**removing, "css/base.css": "/* newest */"})
+        two.site.collect("--clear")
+        two.assert_served(2, OLD)
+
+    def test_a_removal_is_overwritten_by_an_announcement(self, two: Two, removing: Files) -> None:
+        """Whose objects are listed before they go."""
+        before, after = Pause(MOMENTS["announcement"]), Pause(MOMENTS["manifest's copy"])
+        of_removal = Pause(lambda r: "delete" in r.query)
+        run = two.hold(OLD, before)
+        two.be(2, removing)
+        two.site.proxy.rule = of_removal
+        other = two.site.start("--clear", silence=PATIENCE)
+        try:
+            of_removal.wait(other)
+            two.proxy.rule = after
+            before.goes_on.set()
+            after.wait(run)
+            of_removal.goes_on.set()
+            assert other.wait() == 0, other.text
+        finally:
+            for pause in (before, of_removal, after):
+                pause.goes_on.set()
+        assert run.wait() == 0, run.text
+        two.assert_served(1, OLD)
+        two.assert_served(2, removing)
+
+    @pytest.mark.parametrize("moment", MOMENTS)
+    def test_a_whole_removal_meanwhile(self, two: Two, removing: Files, moment: str) -> None:
+        pause = Pause(MOMENTS[moment])
+        run = two.hold(OLD, pause)
+        two.collect(removing, "--clear")
+        pause.goes_on.set()
+        assert run.wait() == 0, run.text
+        two.assert_served(1, OLD)
+        two.assert_served(2, removing)
 
 
 def test_who_was_killed_holds_nobody_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

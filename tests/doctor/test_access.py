@@ -379,7 +379,10 @@ class TestObject:
         ("answer", "words"),
         [
             (replay.NOT_IMPLEMENTED, "does not support conditional writes"),
-            (Document(replay.CONDITIONS, b"", headers={"ETag": '"0"'}), "ignores the condition"),
+            (
+                Document(replay.CONDITIONS, b"", headers={"ETag": f'"{"0" * 32}"'}),
+                "ignores the condition",
+            ),
         ],
         ids=["unknown", "ignored"],
     )
@@ -447,7 +450,8 @@ class TestObject:
     def test_other_contents(
         self, proxied: Proxy, moto: S3Server, moto_bucket: str, diagnose: Diagnose
     ) -> None:
-        proxied.on("GetObject", Document(replay.ERRORS, b"something else"))
+        headers = {"ETag": f'"{"0" * 32}"'}
+        proxied.on("GetObject", Document(replay.ERRORS, b"something else", headers=headers))
         found = diagnose()
         assert "different content" in found.of("s3.get", "'default'").message
         assert contents(moto, moto_bucket) == []

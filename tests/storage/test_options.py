@@ -94,7 +94,9 @@ class TestProfile:
         assert proxied.operations == ["PutObject"] * 2
 
 
-SWITCHES = ["auto_create_bucket", "file_overwrite", "gzip", "querystring_auth", "use_ssl"]
+SWITCHES = [
+    *("auto_create_bucket", "file_overwrite", "gzip", "querystring_auth", "url_view", "use_ssl"),
+]
 
 
 @pytest.mark.parametrize("value", ["False", "", "true", None, 0, object()])

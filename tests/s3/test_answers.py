@@ -1,0 +1,158 @@
+"""What answers in S3's place: nothing of it counts as stored, listed or there."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, assume, example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from herokuify.s3 import upload as uploads
+from herokuify.s3.client import RetryProfile, connect
+from herokuify.s3.destination import Destination, Transfer
+from herokuify.s3.errors import NotS3Error
+from herokuify.s3.objects import Objects
+from herokuify.s3.reader import StoredObject
+from herokuify.s3.upload import Upload
+from tests.replay import ERRORS, Document, Proxy
+from tests.s3.test_sender import to
+from tests.servers import S3Server, client_of
+
+pytestmark = pytest.mark.no_django
+
+QUICK = RetryProfile(attempts=3, connect_timeout=5, read_timeout=10, longest_pause=0)
+DIGEST = "0123456789abcdef0123456789abcdef"
+PAGE = b"<html><body>Log in</body></html>"
+BODIES = {
+    "CompleteMultipartUpload": b"<CompleteMultipartUploadResult>%s</CompleteMultipartUploadResult>",
+    "CopyObject": b"<CopyObjectResult>%s</CopyObjectResult>",
+    "UploadPartCopy": b"<CopyPartResult>%s</CopyPartResult>",
+}
+#: None of S3's forms.
+ETAGS = [
+    *(None, "", '""', f'W/"{DIGEST}"', DIGEST, f'"{DIGEST[1:]}"', f'"{DIGEST}-"', '"5f3c5d2a-264"'),
+    f'"{DIGEST}", "{DIGEST}"',
+]
+PAGES = [PAGE, b"<!doctype html><p>Log in", b"Welcome!", b"<ok/>", b"<html", b"{}"]
+LOCATIONS = [None, "/login", "https://login.example.com/?next=/"]
+
+
+@pytest.fixture
+def destination(moto: S3Server, moto_bucket: str, proxy: Proxy) -> Destination:
+    """A bucket behind the proxy, where a byte is a large object."""
+    return to(moto, moto_bucket, proxy.url, transfer=Transfer(threshold=2**20, concurrency=2))
+
+
+def write(destination: Destination, operation: str, key: str, *, may_replace: bool) -> str:
+    """Write an object in a way that ends with the operation, or needs it."""
+    is_large = operation in {"UploadPart", "CompleteMultipartUpload"}
+    if is_large:
+        destination = replace(destination, transfer=Transfer(threshold=1))
+    upload = Upload(destination, QUICK, key, {}, may_replace=may_replace)
+    if "Copy" not in operation:
+        return upload.send(io.BytesIO(b"content"))
+    address = {"Bucket": destination.bucket, "Key": "source"}
+    head = connect(destination, QUICK).head_object(**address)  # type: ignore[arg-type]
+    source = StoredObject(destination, QUICK, address, head["ETag"], head["ContentLength"])
+    return upload.copy(source)
+
+
+@st.composite
+def answers(draw: st.DrawFn, operation: str) -> Document:
+    """Successes and redirects with something that S3 does not say."""
+    status = draw(st.sampled_from([200, 200, 200, 201, 202, 204, 206, 301, 302, 307, 308]))
+    etag = draw(st.sampled_from([*ETAGS, f'"{DIGEST}"', f'"{DIGEST}-2"']))
+    headers = {} if etag is None else {"ETag": etag}
+    if location := draw(st.sampled_from(LOCATIONS)):
+        headers["Location"] = location
+    right = b""
+    if operation in BODIES:
+        # Quotes are no matter there: Ceph's copies have none.
+        inner = draw(st.sampled_from(["", "<ETag/>", f'<ETag>W/"{DIGEST}"</ETag>']))
+        right = BODIES[operation] % inner.encode()
+    body = draw(st.sampled_from([*PAGES, right, right, b""]))
+    if operation not in BODIES:
+        assume(status != 200 or etag in ETAGS or body != right)
+    if status in {204, 304}:
+        body = b""
+    return Document(ERRORS, body, status, headers)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["PutObject", "UploadPart", "CompleteMultipartUpload", "CopyObject", "UploadPartCopy"],
+)
+def test_nothing_counts_as_stored(
+    destination: Destination,
+    proxy: Proxy,
+    moto: S3Server,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+) -> None:
+    if operation == "UploadPartCopy":
+        monkeypatch.setattr(uploads, "LARGEST_COPY", 1)
+    client = client_of(moto)
+    client.put_object(Bucket=destination.bucket, Key="source", Body=b"source")
+    # The proxy calls copies by the request that they are.
+    asked = {"CopyObject": "PutObject", "UploadPartCopy": "UploadPart"}.get(operation, operation)
+
+    @hypothesis_settings(
+        max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
+    @given(answers(operation), st.booleans())
+    @example(Document(ERRORS, b"", 200, {}), True)
+    @example(Document(ERRORS, PAGE, 200, {"ETag": f'"{DIGEST}"'}), False)
+    @example(Document(ERRORS, PAGE, 302, {"Location": "/login"}), False)
+    def check(answer: Document, may_replace: bool) -> None:
+        proxy.on(asked, answer)
+        with pytest.raises(NotS3Error, match="AWS_S3_ENDPOINT_URL"):
+            write(destination, operation, "a", may_replace=may_replace)
+        with pytest.raises(ClientError, match="404"):
+            client.head_object(Bucket=destination.bucket, Key="a")
+
+    check()
+    proxy.on(asked, None)
+    assert write(destination, operation, "a", may_replace=False)
+
+
+ASKED: dict[str, Callable[[Destination], Any]] = {
+    "HeadObject": lambda destination: Objects(destination, QUICK).head("a", {}),
+    "GetObject": lambda destination: connect(destination, QUICK).get_object(
+        Bucket=destination.bucket, Key="a"
+    ),
+    "ListObjects": lambda destination: Objects(destination, QUICK).folder(""),
+    "DeleteObject": lambda destination: Objects(destination, QUICK).delete("a"),
+    "CreateMultipartUpload": lambda destination: write(
+        destination, "UploadPart", "b", may_replace=True
+    ),
+}
+
+
+@pytest.mark.parametrize("operation", ASKED)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(Document(ERRORS, page, 200, {"Content-Type": "text/html"}) for page in PAGES),
+        Document(ERRORS, PAGE, 200, {"ETag": '"5f3c5d2a-264"'}),
+        Document(ERRORS, PAGE, 307),
+        Document(ERRORS, PAGE, 302, {"Location": "https://user:hunter2@example.com/"}),
+    ],
+)
+def test_nothing_counts_as_there(
+    destination: Destination, proxy: Proxy, moto: S3Server, operation: str, answer: Document
+) -> None:
+    client_of(moto).put_object(Bucket=destination.bucket, Key="a", Body=b"a")
+    proxy.on(operation, answer)
+    with pytest.raises(NotS3Error, match="AWS_S3_ENDPOINT_URL") as caught:
+        ASKED[operation](destination)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_head_without_a_length(destination: Destination, proxy: Proxy) -> None:
+    proxy.on("HeadObject", Document(ERRORS, b"", 200, {"ETag": f'"{DIGEST}"'}))
+    with pytest.raises(NotS3Error, match="without Content-Length"):
+        Objects(destination, QUICK).head("a", {})

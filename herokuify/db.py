@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from herokuify import env
-from herokuify.conf.database_urls import SSL_MODES, UNENCRYPTED, is_here, is_postgresql, parse
+from herokuify.conf.database_urls import (
+    SSL_MODES,
+    UNENCRYPTED,
+    is_here,
+    is_mysql,
+    is_postgresql,
+    parse,
+)
 from herokuify.conf.packages import require_package
 from herokuify.conf.processes import pool_options, runs_development_server, serves_asgi
 from herokuify.env import Stage, get_stage
@@ -32,6 +39,7 @@ CI_RUN = "HEROKU_TEST_RUN_ID"
 #: libpq's variable for what a URL calls sslmode.
 SSL_MODE = "PGSSLMODE"
 SSL_ROOTS = "PGSSLROOTCERT"
+HOSTS = ("PGHOSTADDR", "PGHOST")
 #: What may be given as keywords, by Django's names.
 DEFAULTS = frozenset(
     {
@@ -72,6 +80,8 @@ class _Connections:
             config |= self.for_file()
         if is_postgresql(config):
             self._connect_postgresql(config, pooled_by_server=pooled_by_server)
+        elif self.ssl_require and is_mysql(config):
+            config["OPTIONS"].setdefault("ssl_mode", "REQUIRED")
         if self.engine and config["ENGINE"] not in FILE_ENGINES:
             config["ENGINE"] = self.engine
         if not config["OPTIONS"]:
@@ -116,13 +126,18 @@ class _Connections:
             needed = (
                 mode is None
                 and self.stage in {Stage.RELEASE, Stage.DYNO}
-                and not is_here(config["HOST"])
+                and not is_here(config["HOST"] or self._libpq_host(options))
             )
         if needed and mode in {None, *UNENCRYPTED}:
             roots = options.get("sslrootcert") or env.read(self.environ, SSL_ROOTS)
             # With the system's authorities libpq refuses anything weaker.
             return "verify-full" if roots == "system" else "require"
         return mode
+
+    def _libpq_host(self, options: Mapping[str, Any]) -> str:
+        """The server that libpq takes where the URL's own place for it is empty."""
+        given = options.get("host") or options.get("hostaddr")
+        return str(given or env.read(self.environ, *HOSTS, default=""))
 
 
 def get_db_config(  # noqa: PLR0913 (one keyword a setting, as Django has them)
@@ -146,12 +161,12 @@ def get_db_config(  # noqa: PLR0913 (one keyword a setting, as Django has them)
     ``databases`` adds aliases, each with the variable that holds its URL. ``engine`` replaces
     the ENGINE of database servers. ``conn_max_age`` (seconds; None keeps connections open) is
     0 under ASGI and runserver, whose threads end with each request; ``conn_health_checks``
-    goes with it. The rest is for PostgreSQL. ``ssl_require`` asks for TLS, always or never;
-    None means on a dyno. ``pool`` is psycopg's (OPTIONS["pool"]), with its options if it is a
-    mapping; None means under ASGI, where it is installed. ``connection_pool_url`` prefers
-    Heroku's server-side one. ``followers`` adds aliases: True for all attached databases but
-    the primary, or names of variables. A relative ``sqlite_path`` is below the current
-    directory. ``defaults`` are Django's own settings of a database, such as
+    goes with it. ``ssl_require`` asks for TLS, always or never; None means on a dyno, and for
+    MySQL as the URL says. The rest is for PostgreSQL. ``pool`` is psycopg's (OPTIONS["pool"]),
+    with its options if it is a mapping; None means under ASGI, where it is installed.
+    ``connection_pool_url`` prefers Heroku's server-side one. ``followers`` adds aliases: True for
+    all attached databases but the primary, or names of variables. A relative ``sqlite_path`` is
+    below the current directory. ``defaults`` are Django's own settings of a database, such as
     ``ATOMIC_REQUESTS=True``. Raises ConfigurationError, without the password, for a malformed
     URL, for a running dyno without DATABASE_URL, and for a pool that can't be had.
     """
@@ -320,5 +335,6 @@ VARIABLES = (
     env.Variable(
         (SSL_ROOTS,), "libpq: the certificate authorities that PostgreSQL's certificate is of"
     ),
+    env.Variable(HOSTS, "libpq: PostgreSQL's server, where the URL names none"),
     env.Variable((CI_RUN,), "Heroku CI: tests run in the database itself"),
 )

@@ -53,7 +53,8 @@ CHECKS: tuple[tuple[Callable[..., Iterable[CheckMessage]], tuple[str, ...]], ...
     (variables.check_switches, (Tags.staticfiles,)),
     (caches.check_sessions, (Tags.caches, Tags.staticfiles)),
     (caches.check_options, (Tags.caches, Tags.staticfiles)),
-    (databases.check_pools, (Tags.database,)),
+    # Not "database": plain `check` leaves that out.
+    (databases.check_pools, (Tags.async_support,)),
     (uploads.check_rules, (Tags.staticfiles,)),
     (uploads.check_parts, (Tags.staticfiles,)),
     (uploads.check_pending, (Tags.security, Tags.staticfiles)),

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from herokuify import env
-from herokuify.conf.database_urls import SSL_MODES, UNENCRYPTED, is_here, is_postgresql, parse
+from herokuify.conf.database_urls import (
+    SSL_MODES,
+    UNENCRYPTED,
+    is_here,
+    is_mysql,
+    is_postgresql,
+    parse,
+)
 from herokuify.conf.packages import require_package
 from herokuify.conf.processes import pool_options, runs_development_server, serves_asgi
 from herokuify.env import Stage, get_stage
@@ -32,6 +39,7 @@ CI_RUN = "HEROKU_TEST_RUN_ID"
 #: libpq's variable for what a URL calls sslmode.
 SSL_MODE = "PGSSLMODE"
 SSL_ROOTS = "PGSSLROOTCERT"
+HOSTS = ("PGHOSTADDR", "PGHOST")
 #: What may be given as keywords, by Django's names.
 DEFAULTS = frozenset(
     {
@@ -72,6 +80,8 @@ class _Connections:
             config |= self.for_file()
         if is_postgresql(config):
             self._connect_postgresql(config, pooled_by_server=pooled_by_server)
+        elif self.ssl_require and is_mysql(config):
+            config["OPTIONS"].setdefault("ssl_mode", "REQUIRED")
         if self.engine and config["ENGINE"] not in FILE_ENGINES:
             config["ENGINE"] = self.engine
         if not config["OPTIONS"]:
@@ -116,13 +126,18 @@ class _Connections:
             needed = (
                 mode is None
                 and self.stage in {Stage.RELEASE, Stage.DYNO}
-                and not is_here(config["HOST"])
+                and not is_here(config["HOST"] or self._libpq_host(options))
             )
         if needed and mode in {None, *UNENCRYPTED}:
             roots = options.get("sslrootcert") or env.read(self.environ, SSL_ROOTS)
             # With the system's authorities libpq refuses anything weaker.
             return "verify-full" if roots == "system" else "require"
         return mode
+
+    def _libpq_host(self, options: Mapping[str, Any]) -> str:
+        """Return the server that libpq uses if the URL has no host."""
+        given = options.get("host") or options.get("hostaddr")
+        return str(given or env.read(self.environ, *HOSTS, default=""))
 
 
 def get_db_config(  # noqa: PLR0913 (one keyword a setting, as Django has them)
@@ -145,15 +160,15 @@ def get_db_config(  # noqa: PLR0913 (one keyword a setting, as Django has them)
     ``variable`` is read instead of DATABASE_URL and the variables of JawsDB and ClearDB.
     ``databases`` adds aliases, each with the variable that contains its URL. ``engine`` replaces
     the ENGINE of database servers. ``conn_max_age`` (seconds; None keeps connections open) is 0
-    under ASGI and runserver, where threads end with each request. The next arguments are for
-    PostgreSQL only. ``ssl_require`` requires TLS, or doesn't; None means on a dyno. ``pool``
-    enables psycopg's pool (OPTIONS["pool"]), with options if it is a mapping; None means under
-    ASGI, if it is installed. ``connection_pool_url`` prefers Heroku's server-side pool.
-    ``followers`` adds aliases: True for all attached databases except the primary, or names of
-    variables. A relative ``sqlite_path`` is below the current directory. ``defaults`` are Django's
-    database settings, such as ``ATOMIC_REQUESTS=True``. Raises ConfigurationError, without the
-    password, for a malformed URL, for a missing DATABASE_URL on a dyno, and for an unavailable
-    pool.
+    under ASGI and runserver, where threads end with each request. ``ssl_require`` requires TLS,
+    or doesn't; None means on a dyno, and for MySQL as in the URL. The next arguments are for
+    PostgreSQL only. ``pool`` enables psycopg's pool (OPTIONS["pool"]), with options if it is a
+    mapping; None means under ASGI, if it is installed. ``connection_pool_url`` prefers Heroku's
+    server-side pool. ``followers`` adds aliases: True for all attached databases except the
+    primary, or names of variables. A relative ``sqlite_path`` is below the current directory.
+    ``defaults`` are Django's database settings, such as ``ATOMIC_REQUESTS=True``. Raises
+    ConfigurationError, without the password, for a malformed URL, for a missing DATABASE_URL on a
+    dyno, and for an unavailable pool.
     """
     environ = os.environ if environ is None else environ
     _check_arguments(pool, connection_pool_url, defaults)
@@ -318,5 +333,6 @@ VARIABLES = (
         settings=("DATABASES",),
     ),
     env.Variable((SSL_ROOTS,), "libpq: the certificate authorities for PostgreSQL's certificate"),
+    env.Variable(HOSTS, "libpq: PostgreSQL's server, if the URL has no host"),
     env.Variable((CI_RUN,), "Heroku CI: tests run in the database itself"),
 )

@@ -187,8 +187,27 @@ class TestTls:
         default = default_of("postgres://me@127.0.0.1:6000/name", ssl_require=True)
         assert default["OPTIONS"] == {"sslmode": "require"}
 
-    @pytest.mark.parametrize("url", ["sqlite:///a.db", "sqlite://", "mysql://me@db.example.com/n"])
-    def test_never_reaches_other_engines(self, url: str) -> None:
+    @pytest.mark.parametrize(
+        ("query", "variables", "is_required"),
+        [
+            ("", {}, False),
+            ("?host=/var/run/postgresql", {}, False),
+            ("?host=db.example.com", {}, True),
+            ("?hostaddr=192.0.2.1", {}, True),
+            ("", {"PGHOST": "db.example.com"}, True),
+            ("", {"PGHOST": "localhost"}, False),
+            ("?host=localhost", {"PGHOST": "db.example.com"}, False),
+        ],
+    )
+    def test_is_required_of_libpqs_other_names_for_a_server(
+        self, query: str, variables: dict[str, str], is_required: bool
+    ) -> None:
+        environ = DYNO | variables | {"DATABASE_URL": f"postgres:///name{query}"}
+        options = get_db_config(environ)["default"].get("OPTIONS", {})
+        assert ("sslmode" in options) is is_required
+
+    @pytest.mark.parametrize("url", ["sqlite:///a.db", "sqlite://"])
+    def test_never_reaches_files(self, url: str) -> None:
         assert "OPTIONS" not in default_of(url, "dyno", ssl_require=True)
 
     def test_reaches_postgis(self) -> None:
@@ -291,12 +310,17 @@ class TestMoreDatabases:
         assert "OPTIONS" not in default
         assert get_db_config(environ | {"DATABASE_URL": POSTGRES})["default"]["NAME"] == "name"
 
-    @pytest.mark.parametrize("value", ["REQUIRED", "required", "VERIFY_IDENTITY"])
-    def test_tls_of_mysql(self, value: str) -> None:
-        default = default_of(f"mysql://me@db.example.com/n?ssl-mode={value}")
-        assert default["OPTIONS"] == {"ssl_mode": value.upper()}
+    @pytest.mark.parametrize("name", ["ssl-mode", "ssl_mode", "sslmode"])
+    @pytest.mark.parametrize("value", ["REQUIRED", "required", "VERIFY_IDENTITY", "verify-ca"])
+    def test_tls_of_mysql(self, name: str, value: str) -> None:
+        url = "mysql://me@db.example.com/n"
+        expected = {"ssl_mode": value.upper().replace("-", "_")}
+        assert default_of(f"{url}?{name}={value}", ssl_require=True)["OPTIONS"] == expected
         with pytest.raises(ConfigurationError, match="its ssl-mode is not one of DISABLED"):
-            default_of("mysql://me@db.example.com/n?ssl-mode=perhaps")
+            default_of(f"{url}?{name}=perhaps")
+        assert default_of(url, ssl_require=True)["OPTIONS"] == {"ssl_mode": "REQUIRED"}
+        for argument in (None, False):
+            assert "OPTIONS" not in default_of(url, "dyno", ssl_require=argument)
 
 
 class TestEngine:
@@ -371,6 +395,7 @@ class TestSeveralHosts:
             ("a.example.com,b.example.com", "a.example.com,b.example.com", ""),
             ("[2001:db8::1]:5432,[2001:db8::2]", "2001:db8::1,2001:db8::2", "5432,"),
             ("[::1],10.0.0.1", "::1,10.0.0.1", ""),
+            ("[fe80::1%25eth0]:5432", "fe80::1%eth0", "5432"),
             ("%2Fvar%2FRun", "/var/Run", ""),
         ],
     )

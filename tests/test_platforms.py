@@ -1,23 +1,16 @@
 """docs/guides/platforms.md: a process with exactly the variables that each platform sets."""
 
 import ast
-import http.client
 import json
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import herokuify
 from herokuify import platforms
-from tests.project import Project, clean_environment
+from tests.project import Project
 
 pytestmark = pytest.mark.source_tree
 
@@ -244,65 +237,3 @@ def test_build_commands_need_no_key(make_project: Callable[..., Project], name: 
     without = project.manage(*arguments[1:], env=variables)
     assert without.returncode != 0
     assert "ImproperlyConfigured" in without.stderr
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        number: int = listener.getsockname()[1]
-    return number
-
-
-def get(port: int, headers: Mapping[str, str]) -> int:
-    """Return the status of a request, once the server listens; after 30 s give up."""
-    end = time.monotonic() + 30
-    while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        try:
-            connection.request("GET", "/", headers=dict(headers))
-            return connection.getresponse().status
-        except ConnectionRefusedError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.1)
-        finally:
-            connection.close()
-
-
-def test_a_container_starts(make_project: Callable[..., Project]) -> None:
-    """The Dockerfile's last step, with the page's variables, but for the database's driver."""
-    page = PAGE.read_text(encoding="utf-8")
-    (command,) = re.findall(r"^CMD (.+)$", page, re.MULTILINE)
-    block = re.findall(r"^([A-Z_]+)=(.+)$", page, re.MULTILINE)
-    port = free_port()
-    project = make_project(
-        SETTINGS,
-        files={
-            "mysite/__init__.py": "",
-            "assets/site.css": "body {}",
-            "mysite/wsgi.py": "from django.core.wsgi import get_wsgi_application\n"
-            "application = get_wsgi_application()\n",
-            "urls.py": "from django.http import HttpResponse\nfrom django.urls import path\n"
-            "urlpatterns = [path('', lambda request: HttpResponse(request.get_host()))]\n",
-        },
-    )
-    environment = clean_environment(project.folder) | dict(block) | OURS
-    environment |= {"PORT": str(port), "DJANGO_SETTINGS_MODULE": "settings"}
-    environment |= {"WEB_CONCURRENCY": "1", "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
-    environment["PYTHONPATH"] += f"{os.pathsep}{project.folder}"
-    with subprocess.Popen(
-        ["/bin/sh", "-c", command],
-        cwd=project.folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            host = {"Host": "www.example.com"}
-            assert get(port, host | {"X-Forwarded-Proto": "https"}) == 200
-            assert get(port, host | {"X-Forwarded-Proto": "http"}) == 301
-            assert get(port, {"Host": "evil.example", "X-Forwarded-Proto": "https"}) == 400
-        finally:
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
-    assert (project.folder / "static" / "site.css").is_file()

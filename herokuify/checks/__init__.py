@@ -59,7 +59,8 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (Check("variables.check_switches"), (Tags.staticfiles,)),
     (Check("caches.check_sessions"), (Tags.caches, Tags.staticfiles)),
     (Check("caches.check_options"), (Tags.caches, Tags.staticfiles)),
-    (Check("databases.check_pools"), (Tags.database,)),
+    # Not "database": plain `check` leaves that out.
+    (Check("databases.check_pools"), (Tags.async_support,)),
     (Check("uploads.check_rules"), (Tags.staticfiles,)),
     (Check("uploads.check_parts"), (Tags.staticfiles,)),
     (Check("uploads.check_pending"), (Tags.security, Tags.staticfiles)),

@@ -22,7 +22,9 @@ _POSTGRESQL = re.compile(
     r"(?P<user>[^/?#]*@)?(?P<hosts>[^/?#@]*)",
     re.IGNORECASE,
 )
-_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.%]+)\]|(?P<name>[^:\[\]]*))(?::(?P<port>\d*))?")
+_HOST = re.compile(
+    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>[^:\[\]]*))(?::(?P<port>\d*))?"
+)
 
 
 def parse(name: str, url: str) -> dict[str, Any]:
@@ -103,10 +105,14 @@ def _check_postgresql(name: str, options: dict[str, Any]) -> None:
 def _adapt_mysql(name: str, options: dict[str, Any]) -> None:
     """Rename the options as in mysqlclient, which has no ``reconnect``."""
     options.pop("reconnect", None)
-    mode = options.pop("ssl-mode", None) or options.pop("sslmode", None)
-    if mode is not None:
-        options["ssl_mode"] = mode = str(mode).upper().replace("-", "_")
-        if mode not in MYSQL_SSL_MODES:
+    for spelled in ("ssl-mode", "sslmode"):
+        if spelled in options:
+            options["ssl_mode"] = options.pop(spelled)
+    if "ssl_ca" in options:
+        options["ssl"] = {"ca": options.pop("ssl_ca")}
+    if "ssl_mode" in options:
+        options["ssl_mode"] = str(options["ssl_mode"]).upper().replace("-", "_")
+        if options["ssl_mode"] not in MYSQL_SSL_MODES:
             raise _malformed(name, f"its ssl-mode is not one of {', '.join(MYSQL_SSL_MODES)}")
 
 

@@ -57,6 +57,7 @@ def find(fault: Fault, folder: Path, servers: Servers) -> Finding:
         variables = {**config, **fault.env}
         project = make_project(folder, fault.source, env=variables)
         lay_out(project)
+        project.write(fault.files)
         if fault.is_built:
             shutil.copytree(servers.slug.folder / "staticfiles", folder / "staticfiles")
         result = fault.command.run(project, sockets=not fault.means.is_offline)

@@ -1,12 +1,13 @@
 """All faults of the bench, in the order of docs/troubleshooting.md."""
 
-from tests.faults import configuration, operations, refusals
+from tests.faults import configuration, direct_uploads, operations, refusals
 from tests.faults.fault import Fault
 
 SECTIONS: dict[str, list[Fault]] = {
     "Config vars": configuration.VARIABLES,
     "Settings": configuration.SETTINGS,
     "Dynos": configuration.DYNOS,
+    "Direct uploads": direct_uploads.DIRECT_UPLOADS,
     "The way to S3": refusals.ACCESS,
     "The bucket": refusals.BUCKET,
     "Permissions": refusals.PERMISSIONS,

@@ -121,6 +121,20 @@ VARIABLES = [
         status=0,
     ),
     Fault(
+        "A .env file is loaded below the imports",
+        Means.CHECK,
+        ("herokuify.E011", "AWS_LOCATION was set after", "Load the .env file at the top"),
+        settings='import os; os.environ["AWS_LOCATION"] = "site"\n',
+        command=CHECK,
+    ),
+    Fault(
+        "A password in the endpoint",
+        Means.CHECK,
+        ("herokuify.E012", "AWS_S3_ENDPOINT_URL holds a user and a password"),
+        settings='AWS_S3_ENDPOINT_URL = "https://me:marked-password@s3.example.com"\n',
+        command=CHECK,
+    ),
+    Fault(
         "DATABASE_URL can't be read",
         Means.SETTINGS,
         ("DATABASE_URL", "heroku config:set DATABASE_URL=…"),
@@ -271,6 +285,58 @@ SETTINGS = [
         settings='STORAGES["default"]["OPTIONS"] = {"location": "static/uploads"}\n',
     ),
     Fault(
+        "Public uploads among the static files",
+        Means.CHECK,
+        ("herokuify.E014", "'static'", "locations apart"),
+        settings='STORAGES["public"] = {"BACKEND": "herokuify.storage.S3PublicMediaStorage", '
+        '"OPTIONS": {"location": "static"}}\n',
+        command=CHECK,
+    ),
+    Fault(
+        "Public files inside the location of private ones",
+        Means.CHECK,
+        ("herokuify.W017", "'media/public'", "locations apart"),
+        settings='STORAGES["public"] = {"BACKEND": "herokuify.storage.S3PublicMediaStorage", '
+        '"OPTIONS": {"location": "media/public"}}\n',
+        command=CHECK,
+        status=0,
+    ),
+    Fault(
+        "No URL pattern for lasting URLs of uploads",
+        Means.CHECK,
+        ("herokuify.E015", "url_view", 'include("herokuify.media.urls")'),
+        settings='STORAGES["default"]["OPTIONS"] = {"url_view": True}\n',
+        command=CHECK,
+    ),
+    Fault(
+        "Text instead of a boolean",
+        Means.CHECK,
+        ("herokuify.E013", "HEROKUIFY_COMPRESS", "env.boolean"),
+        settings='HEROKUIFY_COMPRESS = "False"\n',
+        command=CHECK,
+    ),
+    Fault(
+        "An app's own collectstatic hides herokuify's",
+        Means.CHECK,
+        ("herokuify.W016", "herokuify.management.commands.collectstatic.Command"),
+        settings='INSTALLED_APPS.insert(0, "assets")\n',
+        files={
+            "assets/management/commands/collectstatic.py": (
+                "from django.contrib.staticfiles.management.commands import collectstatic\n"
+                "class Command(collectstatic.Command):\n    pass\n"
+            ),
+            **dict.fromkeys(
+                [
+                    f"assets/{path}__init__.py"
+                    for path in ("", "management/", "management/commands/")
+                ],
+                "",
+            ),
+        },
+        command=CHECK,
+        status=0,
+    ),
+    Fault(
         "Unknown header",
         Means.CHECK,
         ("AWS_HEADERS", "Cash-Control"),
@@ -310,6 +376,34 @@ DYNOS = [
         Means.CHECK,
         ("herokuify.W011", "disk", shop.MEDIA),
         storages=STORAGES.replace(shop.MEDIA, "django.core.files.storage.FileSystemStorage"),
+        command=ON_A_DYNO,
+        status=0,
+    ),
+    Fault(
+        "Sessions in the memory of each process",
+        Means.CHECK,
+        ("herokuify.E016", "SESSION_ENGINE", "heroku addons:create heroku-redis:mini"),
+        settings='SESSION_ENGINE = "django.contrib.sessions.backends.cache"\n',
+        command=ON_A_DYNO,
+    ),
+    Fault(
+        "Nothing serves the static files",
+        Means.CHECK,
+        ("herokuify.W014", "local disk", "herokuify.get_storages()"),
+        storages=shop.storages(FILES),
+        settings=WITHOUT_COMPRESSOR.replace(", COMPRESS_STORAGE", "") + 'STATIC_URL = "static/"\n',
+        command=ON_A_DYNO,
+        status=0,
+    ),
+    Fault(
+        "ASGI without a pool of connections",
+        Means.CHECK,
+        ("herokuify.W015", "DATABASES['default']", 'pip install "psycopg[binary,pool]"'),
+        env={"DATABASE_URL": "postgres://me:marked-password@db.example.com/app"},
+        # As where the pool's package is not installed.
+        settings='import sys; sys.modules["psycopg_pool"] = None\n'
+        "import herokuify; DATABASES = herokuify.get_db_config()\n"
+        'ASGI_APPLICATION = "asgi.application"\n',
         command=ON_A_DYNO,
         status=0,
     ),

@@ -73,10 +73,10 @@ class Fault:
     """A fault: the project's variables and settings, the server's state, and the command.
 
     ``words`` is what the message must hold: the variable or setting, and the hint. The settings
-    are those of a shop that has everything right; ``settings`` comes after them, and ``storages``
-    in place of its own. With ``alone``, the fault is found without the app "herokuify", too. What
-    may as well be the network's, is no fault of ``is_configuration``. With ``is_built``, a build
-    has been here, and has published its files.
+    are those of a shop that has everything right; ``settings`` comes after them, ``storages``
+    in place of its own, and ``files`` beside its own. With ``alone``, the fault is found without
+    the app "herokuify", too. What may as well be the network's, is no fault of
+    ``is_configuration``. With ``is_built``, a build has been here, and has published its files.
     """
 
     title: str
@@ -86,6 +86,7 @@ class Fault:
     settings: str = ""
     storages: str = STORAGES
     app: str = shop.HEROKUIFY
+    files: Mapping[str, str] = field(default_factory=dict)
     state: servers.State | None = None
     command: Command = BUILD
     status: int = 1

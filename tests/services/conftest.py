@@ -46,3 +46,9 @@ def redis() -> Iterator[daemons.Redis]:
 def memcached() -> Iterator[daemons.Memcached]:
     with served(daemons.memcached) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[daemons.MariaDb]:
+    with served(daemons.mariadb) as server:
+        yield server

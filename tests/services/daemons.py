@@ -1,4 +1,4 @@
-"""PostgreSQL, pgbouncer, Redis and memcached for the tests: real ones, on loopback.
+"""PostgreSQL, pgbouncer, MariaDB, Redis and memcached for the tests: real ones, on loopback.
 
 Each runs in the foreground in a process of its own, with its files in a folder of its own.
 """
@@ -269,6 +269,43 @@ def _pooler(folder: Path, upstream: int) -> Iterator[int]:
 
     with running(place, command) as (port,):
         yield port
+
+
+@dataclass(frozen=True)
+class MariaDb:
+    """A MariaDB server, and the empty database ``app`` of a user who must come with TLS."""
+
+    port: int
+    certificate: Path
+
+    def url(self, host: str = HOST) -> str:
+        return f"mysql://app:{QUOTED}@{host}:{self.port}/app"
+
+
+@contextmanager
+def mariadb(folder: Path) -> Iterator[MariaDb]:
+    """Run MariaDB with TLS and one user."""
+    server = Path(program("mariadbd"))
+    data = folder / "data"
+    where = ("--no-defaults", f"--basedir={server.parents[1]}", f"--datadir={data}")
+    makes = ("--auth-root-authentication-method=normal", "--skip-test-db")
+    run(program("mariadb-install-db"), *where, *makes, cwd=folder)
+    certificate, key = make_certificate(folder)
+    (folder / "users.sql").write_text(
+        f"CREATE DATABASE app; CREATE USER app@'127.0.0.%' IDENTIFIED BY '{PASSWORD}' REQUIRE SSL;"
+        "\nGRANT ALL ON app.* TO app@'127.0.0.%';\n".replace("; ", ";\n")
+    )
+    hand_over(folder / "users.sql")
+
+    def command(ports: list[int]) -> Sequence[str | Path]:
+        return [
+            *(server, *where, f"--port={ports[0]}", f"--socket={folder}/socket"),
+            *("--bind-address=0.0.0.0", f"--init-file={folder}/users.sql"),
+            *(f"--ssl-cert={certificate}", f"--ssl-key={key}"),
+        ]
+
+    with running(folder, command) as (port,):
+        yield MariaDb(port, certificate)
 
 
 @dataclass(frozen=True)

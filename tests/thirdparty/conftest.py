@@ -6,9 +6,18 @@ import pytest
 
 from tests.browser.conftest import executable, playwright
 from tests.servers import S3Server
-from tests.services.conftest import redis
+from tests.services.conftest import mariadb, postgres, redis
+from tests.services.test_connections import limited, make_site
 
-__all__ = ["executable", "playwright", "redis"]
+__all__ = [
+    "executable",
+    "limited",
+    "make_site",
+    "mariadb",
+    "playwright",
+    "postgres",
+    "redis",
+]
 
 collect_ignore_glob = [] if os.environ.get("HEROKUIFY_TEST_THIRD_PARTY") == "1" else ["test_*.py"]
 

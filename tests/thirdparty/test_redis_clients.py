@@ -83,11 +83,13 @@ print(Job.fetch(job.id, connection=queue.connection).func_name)
     "django-tasks": (
         RQ,
         """
+from django.core.management import call_command
 from jobs import add
 result = add.enqueue(40, 2)
-print(add.get_result(result.id).status)
+call_command("rqworker", "--burst", "--verbosity=0")
+print(add.get_result(result.id).return_value)
 """,
-        "READY",
+        "42",
     ),
     "huey": (
         HUEY,

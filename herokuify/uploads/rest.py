@@ -17,6 +17,7 @@ from rest_framework.authentication import SessionAuthentication
 from rest_framework.renderers import JSONRenderer
 from rest_framework.views import APIView
 
+from herokuify.uploads.tokens import owner_of
 from herokuify.uploads.views import ACTIONS, answer
 
 app_name = "herokuify_uploads_rest"
@@ -34,7 +35,7 @@ class DirectUploadView(APIView):  # type: ignore[misc]  # without stubs
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
         """Check the request as REST framework does, and a visitor's CSRF token."""
         super().initial(request, *args, **kwargs)
-        if request.successful_authenticator is None:
+        if not owner_of(request)[0]:
             # What such a visitor may do depends on the session, as with Django's own views.
             SessionAuthentication().enforce_csrf(request)
 

@@ -32,6 +32,7 @@ PEERS = {
     "awscli": ("awscli==1.46.3",),
     "herokuify": (DJANGO, str(ROOT)),
     "herokuify-site": (DJANGO, _GUNICORN, str(ROOT)),
+    "example-site": (DJANGO, _GUNICORN, "pillow==12.*", str(ROOT)),
 }
 
 

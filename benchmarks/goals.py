@@ -119,6 +119,7 @@ def _goals(found: dict[str, Results]) -> Iterator[Goal]:
         "",
     )
     yield from _media()
+    yield from _uploads()
 
 
 def _deploys(found: dict[str, Results]) -> Iterator[Goal]:
@@ -183,6 +184,29 @@ def _media() -> Iterator[Goal]:
         )
         pair = (f"herokuify {case}", f"{other} {case}")
         yield _ratio(f"{case}: {other}", name, pair, "seconds", 1.11)
+
+
+def _uploads() -> Iterator[Goal]:
+    name, case = "uploads", "direct 200 MB"
+    yield Goal(
+        "p95 of pages while one thread has a 200 MB upload, against an idle dyno's",
+        name,
+        lambda m: m[case]["others_p95_ms"] / m[case]["idle_p95_ms"],
+        2,
+        "×",
+    )
+    for title, figure, divisor, limit, unit in (
+        ("memory that the dyno grows by", "grown_bytes", 2**20, 10, "MB"),
+        ("what the dyno receives of the visitor", "received", 1e3, 20, "kB"),
+    ):
+        yield Goal(
+            f"{title}, 200 MB",
+            name,
+            lambda m, figure=figure, divisor=divisor: m[case][figure] / divisor,  # type: ignore[misc]
+            limit,
+            unit,
+        )
+    yield Goal("claim of 1 GB", name, lambda m: m["direct 1024 MB"]["claim_s"], 10, "s")
 
 
 def _beyond(figure: str, unit: float) -> Callable[[Medians], float]:

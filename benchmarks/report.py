@@ -55,6 +55,19 @@ _TABLES = {
             Column("right_after", "s until the last wrong one"),
         ],
     ),
+    "uploads": (
+        "A large upload, and one thread",
+        [
+            Column("idle_p95_ms", "ms, p95 of pages, idle"),
+            Column("others_p95_ms", "ms, p95 meanwhile"),
+            Column("first_bytes", "MB, a process's first upload", 2**20),
+            Column("grown_bytes", "MB that memory grows", 2**20),
+            Column("received", "kB from the visitor", 1e3),
+            Column("received_from_s3", "kB from S3", 1e3),
+            Column("upload_s", "s, upload"),
+            Column("claim_s", "s, the form's answer"),
+        ],
+    ),
     "media": (
         "Media",
         [

@@ -28,6 +28,7 @@ COMMANDS = {
     "first-page": ("the first page of a running worker", 15),
     "media": ("saving and reading media; needs curl", 3),
     "silence": ("a site under load while S3 is silent for 20 seconds", 3),
+    "uploads": ("a large upload of the example's, and what others notice of it", 3),
     "faults": ("deploys that fail in the middle; --publish writes docs/faults.md", 3),
     "oracle": ("each set under each Django, against what Django writes locally", 1),
     "report": ("measure nothing; print the report of the results, or --publish it", 0),

@@ -15,6 +15,8 @@ TITLES = {
     "awscli": "aws s3 sync, ready-made tree",
     "collectfasta": "collectfasta, 32 threads",
     "django-storages": "django-storages",
+    "direct": "**herokuify**, directly",
+    "form": "with the form",
 }
 _SECTION = re.compile(r"(<!-- results: begin[^>]*-->\n).*(<!-- results: end -->)", re.DOTALL)
 

@@ -54,6 +54,7 @@ def test_each_column_is_explained_and_proved() -> None:
 
 def test_each_row_of_uploads_is_proved() -> None:
     assert len(UPLOADS) > 1
+    assert all(all(row) for row in UPLOADS)
     assert all(re.search(r"`tests/[^`]+`", row[2]) for row in UPLOADS[1:])
 
 

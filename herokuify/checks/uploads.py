@@ -89,13 +89,18 @@ def check_parts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 def _has_urls() -> bool:
     if not getattr(settings, "ROOT_URLCONF", None):
         return True  # a command's settings
-    try:
-        reverse("herokuify_uploads:begin")
-    except NoReverseMatch:
-        return False
-    except Exception:  # noqa: BLE001  (a project's URLs may raise anything, which Django reports)
+    for name, arguments in (
+        ("herokuify_uploads:begin", ()),
+        ("herokuify_uploads_rest:action", "x"),
+    ):
+        try:
+            reverse(name, args=arguments)
+        except NoReverseMatch:
+            continue
+        except Exception:  # noqa: BLE001  (a project's URLs may raise anything; Django reports it)
+            return True
         return True
-    return True
+    return False
 
 
 def check_pending(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
@@ -154,7 +159,7 @@ def _lets(source: str, scheme: str, host: str) -> bool:
     source_scheme, mark, source_host = source.rpartition("://")
     if source in {"*", f"{scheme}:"}:
         return True
-    if mark and source_scheme != scheme:
+    if mark and scheme not in {source_scheme, f"{source_scheme}s"}:  # http lets https, too
         return False
     source_host = source_host.partition("/")[0]
     if source_host.startswith("*."):

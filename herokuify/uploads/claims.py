@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from herokuify.exceptions import ConfigurationError, S3Error
 from herokuify.storage.files import StagedFile
-from herokuify.uploads import pending
+from herokuify.uploads import pending, rules
 from herokuify.uploads.rules import Rule
 from herokuify.uploads.staging import Stage
 from herokuify.uploads.tokens import Token
@@ -24,8 +24,11 @@ AGAIN = _("This upload can't be used any more. Please upload the file again.")
 LATER = _("The upload can't be checked right now. Please try again in a moment.")
 
 
-def find_token(text: str, rule: Rule, request: Any) -> Token | None:
-    """Return a token that the sender of the request may claim for the field; else None."""
+def stage_of(text: str, request: Any, field: str = "") -> Stage | None:
+    """Return what a token stands for, if the sender of the request may use it, for a field.
+
+    The rule may have become stricter since, and the sender's permissions fewer.
+    """
     if request is None:
         raise ConfigurationError(
             f"{MIDDLEWARE} is not in MIDDLEWARE, which forms need to know whose upload they are "
@@ -33,28 +36,29 @@ def find_token(text: str, rule: Rule, request: Any) -> Token | None:
             f'In settings.py: MIDDLEWARE = [..., "{MIDDLEWARE}"]',
         )
     token = Token.loads(text)
-    if token is None or token.field != rule.name or not token.belongs_to(request):
+    if token is None or field not in {"", token.field} or not token.belongs_to(request):
         return None
-    return token
+    rule = rules.find(token.field)
+    if rule is None or not rule.is_direct or not rule.allows(request):
+        return None
+    is_taken = token.size <= rule.max_size and rule.type_of(token.name, token.type)
+    return Stage(rule.storage, token) if is_taken else None
 
 
 def claim(text: str, rule: Rule, request: Any) -> StagedFile:
     """Return the file that a token stands for. Raise ValidationError."""
-    token = find_token(text, rule, request)
-    if token is None or token.size > rule.max_size:
-        raise ValidationError(AGAIN, code="direct_upload")
-    stage = Stage(rule.storage, token)
+    stage = stage_of(text, request, rule.name)
     try:
-        stored = stage.find()
+        stored = None if stage is None else stage.find()
     except S3Error:
         logger.exception("An upload to %s could not be checked.", rule.name)
         raise ValidationError(LATER, code="direct_upload_unknown") from None
-    if stored is None:
+    if stage is None or stored is None:
         raise ValidationError(AGAIN, code="direct_upload")
     model = None if rule.field is None else rule.field.model
     using = DEFAULT_DB_ALIAS if model is None else router.db_for_write(model)
     discard = partial(_discard, stage, request, using)
-    return StagedFile(stored, token.name, token.type, discard)
+    return StagedFile(stored, stage.token.name, stage.token.type, discard)
 
 
 def _discard(stage: Stage, request: Any, using: str) -> None:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from herokuify.storage.files import StagedFile
 from herokuify.uploads import rules
-from herokuify.uploads.claims import claim, find_token
+from herokuify.uploads.claims import claim, stage_of
 from herokuify.uploads.middleware import current_request
 from herokuify.uploads.rules import Rule
 from herokuify.uploads.tokens import Token
@@ -153,7 +153,8 @@ class DirectWidget(_Direct):
         if rule is None or request is None or base is None or not rule.allows(request):
             return super().render(name, value, attrs, renderer)  # type: ignore[misc, no-any-return]
         attrs = {**(attrs or {}), **self._attributes(rule, base)}
-        kept = [(one, token) for one in posted if (token := find_token(one, rule, request))]
+        stages = [(one, stage_of(one, request, rule.name)) for one in posted]
+        kept = [(one, stage.token) for one, stage in stages if stage]
         if kept:
             attrs["data-direct-required"] = attrs.pop("required", False)
         html = super().render(name, value, attrs, renderer)  # type: ignore[misc]

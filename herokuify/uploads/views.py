@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParser
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -17,7 +20,7 @@ from django.views.decorators.http import require_POST
 
 from herokuify.exceptions import HerokuifyError
 from herokuify.uploads import pending, rules
-from herokuify.uploads.claims import AGAIN, find_token
+from herokuify.uploads.claims import AGAIN, stage_of
 from herokuify.uploads.staging import Stage, new_key
 from herokuify.uploads.tokens import Token, owner_of
 
@@ -25,9 +28,8 @@ logger = logging.getLogger("herokuify.uploads")
 
 #: URLs in one answer.
 BATCH = 8
-LONGEST_NAME = 255
-View = Callable[[HttpRequest], HttpResponse]
-Work = Callable[[HttpRequest], dict[str, Any]]
+#: What answers a request and its data, which come by a form or as JSON.
+Work = Callable[[Any, Mapping[str, Any]], dict[str, Any]]
 
 
 class _RefusedError(Exception):
@@ -39,36 +41,35 @@ class _RefusedError(Exception):
         self.answer = {"error": reason, **more}
 
 
-def answering(work: Work) -> View:
-    """Make a view of what returns the answer's JSON."""
+def answer(work: Work, request: Any, data: Mapping[str, Any]) -> HttpResponse:
+    """Return the JSON of the work's result, or of the reason for its refusal."""
+    try:
+        return JsonResponse(work(request, data))
+    except _RefusedError as refusal:
+        return JsonResponse(refusal.answer, status=refusal.status)
+    except HerokuifyError:
+        logger.exception("An upload could not be continued.")
+        reason = _("The storage is not responding right now.")
+        return JsonResponse({"error": reason}, status=503)
 
+
+def _view(work: Work) -> Callable[[HttpRequest], HttpResponse]:
     @wraps(work)
     def view(request: HttpRequest) -> HttpResponse:
-        try:
-            return JsonResponse(work(request))
-        except _RefusedError as refusal:
-            return JsonResponse(refusal.answer, status=refusal.status)
-        except HerokuifyError:
-            logger.exception("An upload could not be continued.")
-            reason = _("The storage is not responding right now.")
-            return JsonResponse({"error": reason}, status=503)
+        return answer(work, request, request.POST)
 
-    return view
+    return never_cache(require_POST(csrf_protect(view)))
 
 
-def _protected(work: Work) -> View:
-    return never_cache(require_POST(csrf_protect(answering(work))))
-
-
-def do_begin(request: HttpRequest) -> dict[str, Any]:
+def do_begin(request: Any, data: Mapping[str, Any]) -> dict[str, Any]:
     """Allow one upload: its token, and where its first parts go."""
-    rule = rules.find(request.POST.get("field", ""))
+    rule = rules.find(_text(data, "field"))
     if rule is None or not rule.is_direct:
         raise _RefusedError(404, _("Nothing can be uploaded here."))
     if not rule.allows(request):
         raise _RefusedError(403, _("You may not upload here."))
-    name = _clean_name(request.POST.get("name", ""))
-    size = _number(request.POST.get("size", ""))
+    name = _file_name(_text(data, "name"))
+    size = _number(_text(data, "size"))
     if size is None or not name:
         raise _RefusedError(400, _("The file has no name or no size."))
     if size == 0:
@@ -91,16 +92,15 @@ def do_begin(request: HttpRequest) -> dict[str, Any]:
             )
     token = Token(key, rule.name, user, "" if user else session, name, content_type, size)
     upload_id = Stage(rule.storage, token).start()
-    token = Token(key, rule.name, token.user, token.session, name, content_type, size, upload_id)
-    stage = Stage(rule.storage, token)
+    stage = Stage(rule.storage, replace(token, upload_id=upload_id))
     first = range(1, min(BATCH, stage.count) + 1)
-    return {**_described(stage), "token": token.dumps(), "requests": stage.requests(first)}
+    return {**_described(stage), "token": stage.token.dumps(), "requests": stage.requests(first)}
 
 
-def do_parts(request: HttpRequest) -> dict[str, Any]:
+def do_parts(request: Any, data: Mapping[str, Any]) -> dict[str, Any]:
     """Say which parts have arrived; with ``numbers``, where these parts go."""
-    stage = _stage(request)
-    wanted = [int(one) for one in re.findall(r"\d{1,5}", request.POST.get("numbers", ""))]
+    stage = _stage(request, data)
+    wanted = [int(one) for one in re.findall(r"\d{1,5}", _text(data, "numbers"))]
     if wanted:
         numbers = [number for number in wanted[:BATCH] if 1 <= number <= stage.count]
         return {"requests": stage.requests(numbers)}
@@ -124,39 +124,36 @@ def do_abort(request: HttpRequest) -> dict[str, Any]:
     """Abort the upload."""
     stage = _stage(request)
     stage.abort()
-    pending.forget(request, stage.token.key)
+    if stage.token.upload_id:
+        # The URL of a single PUT lives on, so that what it may bring still counts.
+        pending.forget(request, stage.token.key)
     return {}
 
 
-begin, parts, finish, abort = map(_protected, (do_begin, do_parts, do_finish, do_abort))
+ACTIONS = {"begin": do_begin, "parts": do_parts, "finish": do_finish, "abort": do_abort}
+begin, parts, finish, abort = map(_view, ACTIONS.values())
 
 
 def _described(stage: Stage) -> dict[str, Any]:
     return {"partSize": stage.part_size, "parts": stage.count}
 
 
-def _stage(request: HttpRequest) -> Stage:
-    text = request.POST.get("token", "")
-    token = Token.loads(text)
-    rule = None if token is None else rules.find(token.field)
-    if rule is None or not rule.is_direct:
+def _stage(request: Any, data: Mapping[str, Any]) -> Stage:
+    stage = stage_of(_text(data, "token"), request)
+    if stage is None:
         raise _RefusedError(410, str(AGAIN))
-    token = find_token(text, rule, request)
-    if token is None:
-        raise _RefusedError(410, str(AGAIN))
-    return Stage(rule.storage, token)
+    return stage
 
 
-def _clean_name(name: str) -> str:
+def _text(data: Mapping[str, Any], name: str) -> str:
+    return str(data.get(name, ""))
+
+
+def _file_name(name: str) -> str:
     """Return the file's own name, as Django takes it from a multipart form."""
-    name = re.split(r"[/\\]", name)[-1]
-    name = "".join(char for char in name if char.isprintable()).strip()
-    if name in {".", ".."}:
-        return ""
-    if len(name) <= LONGEST_NAME:
-        return name
-    root, dot, ending = name.rpartition(".")
-    return root[: LONGEST_NAME - len(dot + ending)] + dot + ending if root else name[:LONGEST_NAME]
+    parser: Any = MultiPartParser
+    clean: str | None = parser.sanitize_file_name(None, name)
+    return UploadedFile(name=clean).name or ""  # shortened
 
 
 def _number(text: str) -> int | None:

@@ -131,7 +131,9 @@ class TestContentSecurityPolicy:
     def test_is_sent_with_every_page(self, visit: Visit, site: Site) -> None:
         answer = visit.open()
         policy = answer.headers["content-security-policy"]
-        assert f"script-src 'self' {on_s3(site, '').split(site.app.bucket)[0][:-1]};" in policy
+        for kind in ("script", "connect"):  # uploads go there, too
+            s3 = on_s3(site, "").split(site.app.bucket)[0][:-1]
+            assert f"{kind}-src 'self' {s3};" in policy
         assert "unsafe-" not in policy
 
     def test_no_script_in_the_page_runs(self, visit: Visit) -> None:
@@ -145,17 +147,24 @@ class TestContentSecurityPolicy:
         assert visit.page.evaluate("window.intruder") is None
         visit.forget("Content Security Policy directive 'script-src")
 
-    def test_no_stranger_is_asked(self, visit: Visit) -> None:
+    @pytest.mark.parametrize(
+        ("kind", "ask", "told"),
+        [
+            ("img", "document.body.append(Object.assign(new Image(), {src: url}))", "gif: csp"),
+            ("connect", "fetch(url, {method: 'PUT'}).catch(() => {})", "Fetch API cannot load"),
+        ],
+    )
+    def test_no_stranger_is_asked(self, visit: Visit, kind: str, ask: str, told: str) -> None:
+        url = "https://tracker.example/dot.gif"
         violated = visit.page.evaluate(
-            """() => new Promise((resolve) => {
+            f"""(url) => new Promise((resolve) => {{
               document.addEventListener("securitypolicyviolation", (event) =>
                 resolve([event.effectiveDirective, event.blockedURI]));
-              const image = new Image();
-              image.src = "https://tracker.example/dot.gif";
-              document.body.append(image);
-            })"""
+              {ask};
+            }})""",
+            url,
         )
-        assert violated == ["img-src", "https://tracker.example/dot.gif"]
+        assert violated == [f"{kind}-src", url]
         strangers = [request for request in visit.requests if "tracker" in request.url]
         assert all(request.failure == "csp" for request in strangers)
-        visit.forget('Content Security Policy directive: "img-src', f"{violated[1]}: csp")
+        visit.forget(f'Content Security Policy directive: "{kind}-src', told)

@@ -89,7 +89,8 @@ class TestPolicy:
         [
             ({"default-src": ["'self'"]}, True),
             ({"default-src": ["*"], "connect-src": ["'self'"]}, True),
-            ({"connect-src": ["http://my-bucket.s3.amazonaws.com"]}, True),
+            ({"connect-src": ["ws://my-bucket.s3.amazonaws.com"]}, True),
+            ({"connect-src": ["http://my-bucket.s3.amazonaws.com"]}, False),
             ({"connect-src": ["https://my-bucket.s3.amazonaws.com"]}, False),
             ({"connect-src": ["https://*.s3.amazonaws.com"]}, False),
             ({"connect-src": ["https:"]}, False),

@@ -58,8 +58,8 @@ class Heroku:
         elif name == "config:set":
             self.set(dict(item.split("=", 1) for item in rest))
         elif name == "run":
-            assert rest[-1] == "createsuperuser"
-            return self.dyno("run.1", [*rest, "--noinput"], ADMIN)
+            is_asking = rest[-1] == "createsuperuser"
+            return self.dyno("run.1", [*rest, *["--noinput"] * is_asking], ADMIN)
         elif name == "rollback":
             self.releases.pop()
         else:

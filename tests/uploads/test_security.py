@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import pytest
 from django.core.files.storage import Storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import Settings
 
@@ -147,12 +148,56 @@ class TestClaim:
             storage.save("documents/a.txt", file)
         assert not storage.exists("documents/a.txt")
 
+    @pytest.mark.parametrize(
+        "stricter",
+        [
+            {"max_size": 3},
+            {"max_size": 100, "types": ["image/*"]},
+            {"max_size": 100, "who": lambda request: False},
+        ],
+    )
     def test_rule_that_became_stricter_holds(
-        self, storage: Storage, ada: Browser, settings: Settings
+        self, storage: Storage, ada: Browser, settings: Settings, stricter: dict[str, Any]
     ) -> None:
         token = ada.upload(FIELD, "a.txt", b"text")
-        settings.HEROKUIFY_DIRECT_UPLOADS = {FIELD: {"max_size": 3}}
+        settings.HEROKUIFY_DIRECT_UPLOADS = {FIELD: stricter}
         assert AGAIN in add(ada, token)
+        assert ada.ask("parts", token=token, numbers=1)[0] == 410
+
+    def test_permission_that_was_taken_away_is_needed(
+        self, storage: Storage, log_in: Callable[..., Browser]
+    ) -> None:
+        from django.contrib.auth.models import User
+
+        grace = log_in("grace", "testapp.view_document")
+        assert grace.ask("begin", field=FIELD, name="a.txt", size=4)[0] == 403
+        mary = log_in("mary", "testapp.add_document")
+        token = mary.upload(FIELD, "a.txt", b"text")
+        User.objects.get(username="mary").user_permissions.clear()
+        for action in ("parts", "finish", "abort"):
+            assert mary.ask(action, token=token)[0] == 410
+
+    def test_claimed_twice_before_it_is_saved(
+        self, storage: Storage, ada: Browser, s3: S3Server, bucket: str
+    ) -> None:
+        """Two requests at once: each has a copy, or an error; never half a file."""
+        from django.contrib.auth.models import User
+        from django.test import RequestFactory
+
+        from herokuify.exceptions import S3Error
+        from herokuify.uploads import rules
+        from herokuify.uploads.claims import claim
+
+        token = ada.upload(FIELD, "a.txt", b"text")
+        request = RequestFactory().get("/")
+        request.user = User.objects.get(username="ada")
+        first, second, third = (claim(token, rules.get(FIELD), request) for _ in range(3))
+        names = {storage.save("documents/a.txt", one) for one in (first, second)}
+        assert [storage.open(name).read() for name in names] == [b"text", b"text"]
+        client_of(s3).delete_object(Bucket=bucket, Key=third.stored.address["Key"])
+        with pytest.raises((FileNotFoundError, S3Error)):
+            storage.save("documents/b.txt", third)
+        assert not storage.exists("documents/b.txt")
 
     def test_page_that_is_named_as_an_image(
         self, storage: Storage, ada: Browser, s3: S3Server, bucket: str
@@ -164,6 +209,64 @@ class TestClaim:
             found = client_of(s3).head_object(Bucket=bucket, Key=f"media/{name}")
             is_image = found["ContentType"] == "image/png"
             assert is_image or found["ContentDisposition"] == "attachment"
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            *("../../etc/passwd.txt", "..\\..\\boot.txt", "a\r\nX: y\x00.txt", "exe\u202etxt.png"),
+            *("a" * 300 + ".txt", "a." + "b" * 300, "name&#46;txt", "&#47;..&#47;a.txt", " "),
+        ],
+    )
+    def test_name_is_as_django_takes_it(self, storage: Storage, ada: Browser, given: str) -> None:
+        from django.http.multipartparser import MultiPartParser
+
+        found = Token.loads(ada.begin(FIELD, given, 4, "image/png")["token"])
+        assert found is not None
+        oracle: Any = MultiPartParser
+        clean = oracle.sanitize_file_name(None, given)
+        assert found.name == SimpleUploadedFile(clean, b"").name
+        assert len(found.name) <= 255
+        assert not set(found.name) & set("/\\\r\n\x00\u202e")
+
+    @pytest.mark.parametrize("name", ["", "..", "a/", "\n", "x/.."])
+    def test_name_that_is_none(self, storage: Storage, ada: Browser, name: str) -> None:
+        assert ada.ask("begin", field=FIELD, name=name, size=4)[0] == 400
+
+    def test_type_is_as_the_form_takes_it(
+        self, storage: Storage, ada: Browser, s3: S3Server, bucket: str
+    ) -> None:
+        """Whatever a client says: the object gets the headers of an ordinary upload."""
+
+        def headers() -> dict[str, Any]:
+            name = Document.objects.latest("pk").file.name
+            found = client_of(s3).head_object(Bucket=bucket, Key=f"media/{name}")
+            keys = ("ContentType", "ContentDisposition", "CacheControl", "ContentEncoding")
+            return {key: found.get(key) for key in keys}
+
+        for name, content_type in (
+            ("a.svg", "image/svg+xml"),
+            ("a.png", "image/png; charset=utf-8, text/html"),
+            ("a.html", "image/png"),
+            ("a.png", "TEXT/HTML"),
+            ("a.svg", ""),
+        ):
+            assert add(ada, ada.upload(FIELD, name, b"<svg/>", content_type)) == ""
+            direct = headers()
+            file = SimpleUploadedFile(name, b"<svg/>", content_type)
+            answer = ada.client.post("/admin/testapp/document/add/", {"file": file})
+            assert answer.status_code == 302
+            assert direct == headers(), (name, content_type)
+            is_inert = direct["ContentType"] == "image/png"
+            assert is_inert or direct["ContentDisposition"] == "attachment"
+
+    def test_part_numbers(
+        self, storage: Storage, ada: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("herokuify.uploads.staging.LARGEST_PUT", 5)
+        token = ada.begin(FIELD, "a.txt", 6, "text/plain")["token"]
+        status, answer = ada.ask("parts", token=token, numbers="0,1,2,10001,-1,١")
+        assert (status, sorted(answer["requests"])) == (200, ["1"])
+        ada.ask("abort", token=token)
 
     def test_middleware_is_needed(self, storage: Storage, ada: Browser, settings: Settings) -> None:
         token = ada.upload(FIELD, "a.txt", b"text")

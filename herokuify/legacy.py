@@ -18,6 +18,31 @@ from herokuify.exceptions import ConfigurationError
 #: file storages").
 LEGACY_SETTINGS = {"DEFAULT_FILE_STORAGE": "default", "STATICFILES_STORAGE": "staticfiles"}
 
+_DELETE = "delete it"
+#: Settings of boto's time and of collectfast that nothing reads any more → what to do about each.
+OBSOLETE = {
+    "AWS_AUTO_CREATE_ACL": _DELETE,
+    "AWS_BUCKET_ACL": _DELETE,
+    "AWS_CALLING_FORMAT": "delete it, or set AWS_S3_ADDRESSING_STYLE",
+    "AWS_ENCRYPTION": 'set AWS_S3_OBJECT_PARAMETERS = {"ServerSideEncryption": "AES256"}',
+    "AWS_PRELOAD_METADATA": _DELETE,
+    "AWS_QUERYSTRING_ACTIVE": "set AWS_QUERYSTRING_AUTH",
+    "AWS_REDUCED_REDUNDANCY": 'set AWS_S3_OBJECT_PARAMETERS = {"StorageClass": …}',
+    "AWS_S3_CALLING_FORMAT": "delete it, or set AWS_S3_ADDRESSING_STYLE",
+    "AWS_S3_ENCRYPTION": 'set AWS_S3_OBJECT_PARAMETERS = {"ServerSideEncryption": "AES256"}',
+    "AWS_S3_HOST": "set AWS_S3_ENDPOINT_URL",
+    "AWS_S3_PORT": "set AWS_S3_ENDPOINT_URL",
+    "AWS_S3_SECURE_URLS": "set AWS_S3_USE_SSL",
+    "S3_USE_SIGV4": _DELETE,
+    **{
+        f"{package}_{name}": _DELETE
+        for package in ("COLLECTFAST", "COLLECTFASTA")
+        for name in ("CACHE", "DEBUG", "ENABLED", "STRATEGY")
+    },
+    "COLLECTFAST_THREADS": "set HEROKUIFY_UPLOAD_CONCURRENCY, if you need it",
+    "COLLECTFASTA_THREADS": "set HEROKUIFY_UPLOAD_CONCURRENCY, if you need it",
+}
+
 #: django-compressor's COMPRESS_OFFLINE_MANIFEST_STORAGE, as two fragments set it.
 OFFLINE_MANIFEST_STORAGE = "herokuify.storage.offline.OfflineManifestStorage"
 

@@ -1,0 +1,87 @@
+"""What Heroku needs besides the settings: requirements, Procfile, Python's version, app.json."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from herokuify.init.block import Block
+from herokuify.init.source import file_of
+
+DRIVERS = {"psycopg", "psycopg2", "psycopg2-binary", "mysqlclient", "pymysql", "django-heroku"}
+LOCKS = {"uv.lock": "uv lock", "poetry.lock": "poetry lock"}
+
+
+def changed_files(block: Block) -> Iterator[tuple[Path, str]]:
+    """Yield the files, other than the settings, that are to be written, with their text."""
+    root = block.source.root
+    yield from _requirements(block)
+    wsgi = _wsgi(block)
+    if not (root / "Procfile").exists():
+        lines = ["release: python manage.py migrate --noinput"]
+        yield root / "Procfile", "\n".join([*lines, *_web(wsgi), ""])
+    if not (root / ".python-version").exists() and not (root / "runtime.txt").exists():
+        yield root / ".python-version", f"{sys.version_info[0]}.{sys.version_info[1]}\n"
+    if not (root / "app.json").exists():
+        [key, *_] = [*sorted(block.aliases("SECRET_KEY")), "SECRET_KEY"]
+        app = {"env": {key: {"generator": "secret"}}, "addons": ["heroku-postgresql:essential-0"]}
+        if block.settings_variable:
+            app["env"]["DJANGO_SETTINGS_MODULE"] = {"value": block.source.module}  # type: ignore[call-overload]
+        yield root / "app.json", json.dumps(app, indent=2) + "\n"
+    hook = root / "bin" / "post_compile"
+    if block.source.of("COMPRESS_OFFLINE") and not hook.exists():
+        yield hook, "#!/usr/bin/env bash\npython manage.py compress\n"
+
+
+def _requirements(block: Block) -> Iterator[tuple[Path, str]]:
+    root = block.source.root
+    file, project = root / "requirements.txt", root / "pyproject.toml"
+    known = set(_packages(file)) | set(_packages(project))
+    if {"redis", "django-redis", "hiredis"} & known:
+        block.extras.add("redis")
+    extras = f"[{','.join(sorted(block.extras))}]" if block.extras else ""
+    wanted = [] if "herokuify" in known else [f"herokuify{extras}"]
+    wanted += [] if known & {"gunicorn", "uwsgi", "uvicorn", "daphne"} else ["gunicorn"]
+    wanted += [] if known & DRIVERS else ["psycopg[binary]"]
+    if not wanted:
+        return
+    for name, command in LOCKS.items():
+        if (root / name).exists() and not file.exists():
+            block.to_type.append(command)
+    if not file.exists() and project.exists():
+        text = project.read_text(encoding="utf-8")
+        items = "".join(f'\n  "{one}",' for one in wanted)
+        pattern = r"(?ms)(^\[project\]\s*$.*?^dependencies\s*=\s*\[)"
+        if re.search(pattern, text):
+            yield project, re.sub(pattern, lambda match: match[1] + items, text, count=1)
+            return
+    text = file.read_text(encoding="utf-8") if file.exists() else "Django\n"
+    yield file, text + ("" if text.endswith("\n") else "\n") + "".join(f"{w}\n" for w in wanted)
+
+
+def _packages(file: Path) -> Iterator[str]:
+    """Yield the names of packages in a file of requirements and in those that it includes."""
+    if not file.exists():
+        return
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if included := re.match(r"\s*(?:-r|--requirement)[ =]*(\S+)", line):
+            yield from _packages(file.parent / included[1])
+        elif named := re.match(r"[\s\"']*([A-Za-z0-9][\w.-]*)", line):
+            yield named[1].lower().replace("_", "-")
+
+
+def _wsgi(block: Block) -> str:
+    """Return the module of the WSGI application, ``""`` where it can't be found."""
+    root = block.source.root
+    named = [getattr(one.value, "value", "") for one in block.source.of("WSGI_APPLICATION")]
+    modules = [str(name).rpartition(".")[0] for name in named]
+    modules += [".".join(file.relative_to(root).parts[:-1]) + ".wsgi" for file in root.glob("*/wsgi.py")]
+    modules += ["wsgi"]
+    return next((one for one in modules if file_of(root, one)), "")
+
+
+def _web(wsgi: str) -> list[str]:
+    return [f"web: gunicorn -c python:herokuify.server {wsgi}"] if wsgi else []

@@ -51,6 +51,7 @@ CHECKS: tuple[tuple[Callable[..., Iterable[CheckMessage]], tuple[str, ...]], ...
     (variables.check_order, (Tags.staticfiles,)),
     (variables.check_endpoint, (Tags.staticfiles,)),
     (variables.check_switches, (Tags.staticfiles,)),
+    (variables.check_obsolete, (Tags.files,)),
     (caches.check_sessions, (Tags.caches, Tags.staticfiles)),
     (caches.check_options, (Tags.caches, Tags.staticfiles)),
     (databases.check_pools, (Tags.database,)),

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from herokuify.exceptions import HerokuifyError
-from herokuify.init.block import Block
+from herokuify.init.block import deletable, make_block
 from herokuify.init.files import changed_files
+from herokuify.init.plan import Plan
 from herokuify.init.source import Source, find_settings
 
 
@@ -22,22 +23,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     root = Path.cwd()
     try:
         module, choice = find_settings(root, options.settings)
-        block = Block(Source(root, module), frozenset(options.keep), bool(choice))
+        plan = Plan(Source(root, module), frozenset(options.keep), bool(choice))
+        block = make_block(plan)
     except HerokuifyError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201
         return 1
-    if block.refused:
-        for place, problem, hint in block.refused:
+    if plan.refused:
+        for place, problem, hint in plan.refused:
             print(f"{place.show(root)}: {problem} {hint}", file=sys.stderr)  # noqa: T201
         return 1
-    changes = [*_settings(block), *changed_files(block)]
+    changes = [*_settings(plan, block), *changed_files(plan)]
     report = [f"Settings: {module}. {choice}".rstrip()]
     for file, text in changes:
         report += ["", *_diff(file, text, root)]
         if options.write:
             _write(file, text)
     if changes:
-        report += ["", *_advice(block, is_written=options.write)]
+        report += ["", *_advice(plan, is_written=options.write)]
     else:
         report.append("Nothing to do.")
     print("\n".join(report))  # noqa: T201
@@ -62,12 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings(block: Block) -> Iterator[tuple[Path, str]]:
-    if block.source.uses_herokuify:
+def _settings(plan: Plan, block: str) -> Iterator[tuple[Path, str]]:
+    if plan.source.uses_herokuify:
         return
-    with tokenize.open(block.source.file) as opened:
+    with tokenize.open(plan.source.file) as opened:
         text = opened.read()
-    yield block.source.file, text.rstrip("\n") + "\n\n\n" + block.text
+    yield plan.source.file, text.rstrip("\n") + "\n\n\n" + block
 
 
 def _diff(file: Path, text: str, root: Path) -> list[str]:
@@ -77,7 +79,14 @@ def _diff(file: Path, text: str, root: Path) -> list[str]:
             old = opened.read()
     name = file.relative_to(root).as_posix()
     lines = difflib.unified_diff(
-        old.splitlines(), text.splitlines(), f"a/{name}" if old else "/dev/null", f"b/{name}", "", "", 3, ""
+        old.splitlines(),
+        text.splitlines(),
+        f"a/{name}" if old else "/dev/null",
+        f"b/{name}",
+        "",
+        "",
+        3,
+        "",
     )
     return [*lines]
 
@@ -97,21 +106,21 @@ def _write(file: Path, text: str) -> None:
         file.chmod(0o755)
 
 
-def _advice(block: Block, *, is_written: bool) -> Iterator[str]:
-    root = block.source.root
-    if not block.source.uses_herokuify:
-        deletable = sorted({(place.line, name) for place, name in block.deletable()})
-        if deletable:
+def _advice(plan: Plan, *, is_written: bool) -> Iterator[str]:
+    root = plan.source.root
+    if not plan.source.uses_herokuify:
+        lines = deletable(plan)
+        if lines:
             yield "No longer have any effect, and may be deleted:"
-            yield from (f"  line {line}: {name}" for line, name in deletable)
-        if block.notes:
+            yield from (f"  line {line}: {name}" for line, name in lines)
+        if plan.notes:
             yield "Still have an effect, or need a decision:"
-        for place, text in dict.fromkeys(block.notes):
-            yield f"  {place.show(root)}: {text}" if place else f"  {text}"
+        for place, text in dict.fromkeys(plan.notes):
+            yield f"  {place.show(root)}: {text}"
     yield "To type:"
-    if block.settings_variable:
-        block.to_type.append(f"heroku config:set DJANGO_SETTINGS_MODULE={block.source.module}")
+    if plan.names_settings:
+        plan.to_type.append(f"heroku config:set DJANGO_SETTINGS_MODULE={plan.source.module}")
     if not is_written:
         yield "  python -m herokuify init --write"
-    yield from (f"  {line}" for line in dict.fromkeys(block.to_type))
+    yield from (f"  {line}" for line in dict.fromkeys(plan.to_type))
     yield "  python manage.py check --deploy"

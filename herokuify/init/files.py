@@ -8,41 +8,42 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from herokuify.init.block import Block
+from herokuify.init.plan import Plan
 from herokuify.init.source import file_of
 
 DRIVERS = {"psycopg", "psycopg2", "psycopg2-binary", "mysqlclient", "pymysql", "django-heroku"}
 LOCKS = {"uv.lock": "uv lock", "poetry.lock": "poetry lock"}
 
 
-def changed_files(block: Block) -> Iterator[tuple[Path, str]]:
+def changed_files(plan: Plan) -> Iterator[tuple[Path, str]]:
     """Yield the files, other than the settings, that are to be written, with their text."""
-    root = block.source.root
-    yield from _requirements(block)
-    wsgi = _wsgi(block)
+    root = plan.source.root
+    yield from _requirements(plan)
+    wsgi = _wsgi(plan)
     if not (root / "Procfile").exists():
         lines = ["release: python manage.py migrate --noinput"]
         yield root / "Procfile", "\n".join([*lines, *_web(wsgi), ""])
     if not (root / ".python-version").exists() and not (root / "runtime.txt").exists():
         yield root / ".python-version", f"{sys.version_info[0]}.{sys.version_info[1]}\n"
     if not (root / "app.json").exists():
-        [key, *_] = [*sorted(block.aliases("SECRET_KEY")), "SECRET_KEY"]
-        app = {"env": {key: {"generator": "secret"}}, "addons": ["heroku-postgresql:essential-0"]}
-        if block.settings_variable:
-            app["env"]["DJANGO_SETTINGS_MODULE"] = {"value": block.source.module}  # type: ignore[call-overload]
+        key = [*plan.aliases("SECRET_KEY"), "SECRET_KEY"][0]
+        variables = {key: {"generator": "secret"}}
+        if plan.names_settings:
+            variables["DJANGO_SETTINGS_MODULE"] = {"value": plan.source.module}
+        app = {"env": variables, "addons": ["heroku-postgresql:essential-0"]}
         yield root / "app.json", json.dumps(app, indent=2) + "\n"
     hook = root / "bin" / "post_compile"
-    if block.source.of("COMPRESS_OFFLINE") and not hook.exists():
+    if plan.source.of("COMPRESS_OFFLINE") and not hook.exists():
         yield hook, "#!/usr/bin/env bash\npython manage.py compress\n"
 
 
-def _requirements(block: Block) -> Iterator[tuple[Path, str]]:
-    root = block.source.root
+def _requirements(plan: Plan) -> Iterator[tuple[Path, str]]:
+    root = plan.source.root
     file, project = root / "requirements.txt", root / "pyproject.toml"
     known = set(_packages(file)) | set(_packages(project))
     if {"redis", "django-redis", "hiredis"} & known:
-        block.extras.add("redis")
-    extras = f"[{','.join(sorted(block.extras))}]" if block.extras else ""
+        plan.extras.add("redis")
+    extras = f"[{','.join(sorted(plan.extras))}]" if plan.extras else ""
     wanted = [] if "herokuify" in known else [f"herokuify{extras}"]
     wanted += [] if known & {"gunicorn", "uwsgi", "uvicorn", "daphne"} else ["gunicorn"]
     wanted += [] if known & DRIVERS else ["psycopg[binary]"]
@@ -50,7 +51,7 @@ def _requirements(block: Block) -> Iterator[tuple[Path, str]]:
         return
     for name, command in LOCKS.items():
         if (root / name).exists() and not file.exists():
-            block.to_type.append(command)
+            plan.to_type.append(command)
     if not file.exists() and project.exists():
         text = project.read_text(encoding="utf-8")
         items = "".join(f'\n  "{one}",' for one in wanted)
@@ -73,12 +74,14 @@ def _packages(file: Path) -> Iterator[str]:
             yield named[1].lower().replace("_", "-")
 
 
-def _wsgi(block: Block) -> str:
+def _wsgi(plan: Plan) -> str:
     """Return the module of the WSGI application, ``""`` where it can't be found."""
-    root = block.source.root
-    named = [getattr(one.value, "value", "") for one in block.source.of("WSGI_APPLICATION")]
+    root = plan.source.root
+    named = [getattr(one.value, "value", "") for one in plan.source.of("WSGI_APPLICATION")]
     modules = [str(name).rpartition(".")[0] for name in named]
-    modules += [".".join(file.relative_to(root).parts[:-1]) + ".wsgi" for file in root.glob("*/wsgi.py")]
+    modules += [
+        ".".join(file.relative_to(root).parts[:-1]) + ".wsgi" for file in root.glob("*/wsgi.py")
+    ]
     modules += ["wsgi"]
     return next((one for one in modules if file_of(root, one)), "")
 

@@ -216,8 +216,10 @@ class _Reader:
             r"(globals|locals|vars)\(\)\.", function
         ):
             self._refuse(place, f"What {function}() sets can't be told.")
-        elif isinstance(call.func, ast.Attribute) and call.func.attr in _METHODS and (
-            call.args or call.keywords
+        elif (
+            isinstance(call.func, ast.Attribute)
+            and call.func.attr in _METHODS
+            and (call.args or call.keywords)
         ):
             value = call.args[-1] if call.args else _keywords(call)
             self._assign(call.func.value, value, place, is_conditional=is_conditional)

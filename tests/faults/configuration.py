@@ -279,6 +279,13 @@ SETTINGS = [
         command=CHECK,
     ),
     Fault(
+        "Settings that nothing reads any more",
+        Means.CHECK,
+        ("herokuify.W020", "AWS_PRELOAD_METADATA", "COLLECTFASTA_STRATEGY"),
+        settings='AWS_PRELOAD_METADATA = True; COLLECTFASTA_STRATEGY = "…"\n',
+        status=0,
+    ),
+    Fault(
         "A regular expression that is none",
         Means.CHECK,
         ("AWS_EXTRA_HEADERS[0]", "'*.js'"),

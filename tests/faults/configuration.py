@@ -283,6 +283,7 @@ SETTINGS = [
         Means.CHECK,
         ("herokuify.W020", "AWS_PRELOAD_METADATA", "COLLECTFASTA_STRATEGY"),
         settings='AWS_PRELOAD_METADATA = True; COLLECTFASTA_STRATEGY = "…"\n',
+        command=CHECK,
         status=0,
     ),
     Fault(

@@ -280,7 +280,7 @@ STATIC_URL = f"https://{aws_s3_domain}/static/"
 DEFAULT_FROM_EMAIL = env("DJANGO_DEFAULT_FROM_EMAIL", default="Site <noreply@example.com>")
 SERVER_EMAIL = env("DJANGO_SERVER_EMAIL", default=DEFAULT_FROM_EMAIL)
 EMAIL_BACKEND = "anymail.backends.mailgun.EmailBackend"
-ANYMAIL = {"MAILGUN_API_KEY": env("MAILGUN_API_KEY"), "MAILGUN_SENDER_DOMAIN": env("MAILGUN_DOMAIN")}
+ANYMAIL = {"MAILGUN_API_KEY": env("MAILGUN_API_KEY")}
 """,
         "pyproject.toml": '[project]\nname = "site"\ndependencies = [\n  "django",\n]\n',
         "uv.lock": "",

@@ -28,7 +28,9 @@ MAIL = ("EMAIL_BACKEND", "EMAIL_HOST", "MAILERS", "ANYMAIL")
 
 
 def make_block(plan: Plan) -> str:
-    """Return the lines, and complete the plan."""
+    """Return the lines, and complete the plan; none where the settings have herokuify's."""
+    if plan.source.uses_herokuify:
+        return ""
     plan.refused += plan.source.refused
     if not plan.of("INSTALLED_APPS"):
         plan.refuse("INSTALLED_APPS", Place(plan.source.file, 1), "is not set in these files")

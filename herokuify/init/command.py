@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(plan: Plan, block: str) -> Iterator[tuple[Path, str]]:
-    if plan.source.uses_herokuify:
+    if not block:
         return
     with tokenize.open(plan.source.file) as opened:
         text = opened.read()

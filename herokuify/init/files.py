@@ -70,8 +70,8 @@ def _packages(file: Path) -> Iterator[str]:
     for line in file.read_text(encoding="utf-8").splitlines():
         if included := re.match(r"\s*(?:-r|--requirement)[ =]*(\S+)", line):
             yield from _packages(file.parent / included[1])
-        elif named := re.match(r"[\s\"']*([A-Za-z0-9][\w.-]*)", line):
-            yield named[1].lower().replace("_", "-")
+        for name in re.findall(r"""(?:^|["'])\s*([A-Za-z0-9][\w.-]*)""", line):
+            yield name.lower().replace("_", "-")
 
 
 def _wsgi(plan: Plan) -> str:

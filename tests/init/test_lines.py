@@ -55,8 +55,10 @@ def write(tmp_path: Path) -> Write:
             ["herokuify.get_db_config(conn_max_age=5)"],
         ),
         (
-            'DATABASES = {"default": env.db()}\n'
-            'DATABASES["default"]["ENGINE"] = "django.contrib.gis.db.backends.postgis"',
+            (
+                'DATABASES = {"default": env.db()}\n'
+                'DATABASES["default"]["ENGINE"] = "django.contrib.gis.db.backends.postgis"'
+            ),
             ["get_db_config(engine='django.contrib.gis.db.backends.postgis')"],
         ),
         (
@@ -115,7 +117,7 @@ def test_refuses(write: Write, init: Init, settings: str, problem: str, hint: st
     assert hint in output
     assert sorted(folder.iterdir()) == before
     if hint.startswith(KEEP):
-        name = hint.split()[-1]
+        name = hint.rsplit(maxsplit=1)[-1]
         status, output = init("--keep", name)
         assert status == 0, output
         assert f"+{name} = herokuify" not in output

@@ -91,7 +91,7 @@ def test_moves(make_origin: Callable[[Origin], Project], init: Init, origin: Ori
         assert f"\n{line}" in text
     for words in origin.said:
         assert words in written
-    assert not re.search(r"hunter2|secret\b", written)
+    assert "hunter2" not in written
 
     kept = {path: (folder / path).read_bytes() for path in tree(folder)}
     status, again = init("--write")
@@ -116,7 +116,7 @@ def test_startproject(tmp_path: Path, init: Init) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     django_admin = [sys.executable, "-m", "django", "startproject", "mysite", str(folder)]
-    subprocess.run(django_admin, check=True)
+    subprocess.run(django_admin, check=True, cwd=folder)
     status, written = init("--write")
     assert status == 0, written
     block = (folder / "mysite/settings.py").read_text(encoding="utf-8").partition(MARK)[2]

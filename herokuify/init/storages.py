@@ -112,7 +112,10 @@ def _media_options(plan: Plan) -> dict[str, str]:
     """Return the options of uploads on S3, with which they stay where they are in the bucket."""
     options: dict[str, str] = {}
     for alias, key, value, _ in plan.source.entries("STORAGES"):
-        if alias == "default" and key.startswith("OPTIONS/"):
+        if alias == "default" and key == "OPTIONS" and isinstance(value, ast.Dict):
+            pairs = zip(value.keys, value.values, strict=True)
+            options |= {str(getattr(name, "value", "")): ast.unparse(item) for name, item in pairs}
+        elif alias == "default" and key.startswith("OPTIONS/"):
             options[key.partition("/")[2]] = ast.unparse(value)
     options.setdefault("location", '""')
     unsigned = any(ast.unparse(one.value) == "False" for one in plan.of("AWS_QUERYSTRING_AUTH"))

@@ -102,6 +102,8 @@ def _lines(plan: Plan, classes: dict[str, list[tuple[str, Assignment]]]) -> Iter
             plan.note(places[-1:], "Static files stay where they are.")
     elif plan.of("AWS_LOCATION"):
         yield 'AWS_LOCATION = ""'
+    if is_static and (plan.source.django_heroku or any("Compressed" in name for name in static)):
+        arguments.append('static={"OPTIONS": {"gzip": True}}')  # as WhiteNoise does
     yield f"STORAGES = herokuify.get_storages({', '.join(arguments)})"
     if is_static:
         yield "STATIC_URL = get_static_url()"

@@ -93,7 +93,11 @@ LOGGING = {"version": 1, "disable_existing_loggers": False}
     },
     {"DJANGO_SECRET_KEY": KEY},
     same=("SECRET_KEY", "ALLOWED_HOSTS", "STORAGES", "STATIC_URL", "LOGGING", "DEBUG"),
-    block=("    DATABASES = herokuify.get_db_config(", "        conn_max_age=500,"),
+    block=(
+        "    DATABASES = herokuify.get_db_config(",
+        "        conn_max_age=500,",
+        '    STORAGES = herokuify.get_storages(static={"OPTIONS": {"gzip": True}})',
+    ),
     said=('accepts any host, "*"',),
     made=frozenset(),
 )

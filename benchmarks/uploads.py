@@ -197,7 +197,7 @@ def _claim(
 
 
 def _check(place: Lab, bucket: str, size: int) -> None:
-    """The photo is where the storage keeps it; it makes room for the next one."""
+    """Check that the storage has the photo, and delete it to make room for the next one."""
     client = place.buckets.client
     found = client.list_objects_v2(Bucket=bucket, Prefix="media/")["Contents"]
     if size not in {one["Size"] for one in found}:

@@ -36,7 +36,7 @@ class Options(NamedTuple):
 
 
 def photo_start() -> bytes:
-    """A PNG of one pixel: the rest of a large photo is noise behind it, which nobody looks at."""
+    """Return a PNG of one pixel: the rest of a large photo is noise behind it."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -110,7 +110,7 @@ class Visitor:
         return json.loads(self.post(f"/uploads/{action}", fields))
 
     def blocks(self, start: int, stop: int) -> Iterator[bytes]:
-        """The photo's bytes."""
+        """Return the photo's bytes."""
         noise = _NOISE[start % 251 :]
         first = photo_start()[start:stop]
         if first:

@@ -17,6 +17,28 @@ from herokuify.exceptions import ConfigurationError
 #: file storages").
 LEGACY_SETTINGS = {"DEFAULT_FILE_STORAGE": "default", "STATICFILES_STORAGE": "staticfiles"}
 
+_ADDRESSING = "AWS_S3_ADDRESSING_STYLE"
+#: Settings of boto's time, which nothing reads since django-storages dropped boto (its 1.7, "S3":
+#: "Removed"), and their successors.
+BOTO_SETTINGS = {
+    "AWS_AUTO_CREATE_ACL": "",
+    "AWS_BUCKET_ACL": "",
+    "AWS_CALLING_FORMAT": _ADDRESSING,
+    "AWS_ENCRYPTION": "AWS_S3_OBJECT_PARAMETERS",
+    "AWS_PRELOAD_METADATA": "",
+    "AWS_QUERYSTRING_ACTIVE": "AWS_QUERYSTRING_AUTH",
+    "AWS_REDUCED_REDUNDANCY": "AWS_S3_OBJECT_PARAMETERS",
+    "AWS_S3_CALLING_FORMAT": _ADDRESSING,
+    "AWS_S3_ENCRYPTION": "AWS_S3_OBJECT_PARAMETERS",
+    "AWS_S3_FORCE_HTTP_URL": "AWS_S3_URL_PROTOCOL",
+    "AWS_S3_HOST": "AWS_S3_ENDPOINT_URL",
+    "AWS_S3_PORT": "AWS_S3_ENDPOINT_URL",
+    "AWS_S3_PROXY_HOST": "AWS_S3_PROXIES",
+    "AWS_S3_PROXY_PORT": "AWS_S3_PROXIES",
+    "AWS_S3_SECURE_URLS": "AWS_S3_USE_SSL",
+    "S3_USE_SIGV4": "AWS_S3_SIGNATURE_VERSION",
+}
+
 #: django-compressor's COMPRESS_OFFLINE_MANIFEST_STORAGE, as two fragments set it.
 OFFLINE_MANIFEST_STORAGE = "herokuify.storage.offline.OfflineManifestStorage"
 
@@ -30,6 +52,17 @@ def django_reads_legacy_settings() -> bool:
     import django
 
     return django.VERSION < (5, 1)
+
+
+def successor(name: str) -> str | None:
+    """Return the setting that took the place of one that nothing reads any more.
+
+    ``""`` where it had no successor, and None where the setting has an effect. collectfasta's and
+    collectfast's belong to a ``collectstatic`` that herokuify's replaces.
+    """
+    if name.startswith(("COLLECTFAST_", "COLLECTFASTA_")):
+        return "HEROKUIFY_UPLOAD_CONCURRENCY" if name.endswith("_THREADS") else ""
+    return BOTO_SETTINGS.get(name)
 
 
 # With "herokuify" in INSTALLED_APPS: the settings take effect again

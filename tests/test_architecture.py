@@ -33,8 +33,8 @@ LAYERS = [
     {"buckets"},
     {"checks"},
     {"doctor"},
-    {"management"},
-    {"apps"},
+    {"init", "management"},
+    {"__main__", "apps"},
 ]
 # Third-party packages, and the only parts of herokuify that may import them.
 OUTSIDE = {

@@ -57,6 +57,7 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (Check("variables.check_order"), (Tags.staticfiles,)),
     (Check("variables.check_endpoint"), (Tags.staticfiles,)),
     (Check("variables.check_switches"), (Tags.staticfiles,)),
+    (Check("variables.check_obsolete"), (Tags.files,)),
     (Check("caches.check_sessions"), (Tags.caches, Tags.staticfiles)),
     (Check("caches.check_options"), (Tags.caches, Tags.staticfiles)),
     # Not "database": plain `check` leaves that out.

@@ -13,12 +13,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage
+from django.core.management import get_commands
 
 from herokuify import env, logs
 from herokuify.checks.messages import CheckWarning, error, unique
 from herokuify.conf import addons, hosts
 from herokuify.conf.addresses import has_login
 from herokuify.exceptions import ConfigurationError
+from herokuify.legacy import successor
 from herokuify.storage.options import ENDPOINTS, wrong_settings
 from herokuify.storage.registry import s3_registered, s3_storages
 
@@ -165,3 +167,26 @@ def _setting(name: str) -> str:
 def check_switches(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.E013: switches, and others, of a wrong type: the text "False" is true."""
     return [error(text, hint=hint, id="herokuify.E013") for text, hint in wrong_settings()]
+
+
+def check_obsolete(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W020: settings of boto's time and of collectfasta, which nothing reads."""
+    is_ours = get_commands().get("collectstatic") == "herokuify"
+    found = {
+        name: new
+        for name in dir(settings)
+        if (new := successor(name)) is not None and (is_ours or not name.startswith("COLLECT"))
+    }
+    if not found:
+        return []
+    verb = "has" if len(found) == 1 else "have"
+    renamed = [f"{new} in place of {name}" for name, new in found.items() if new]
+    return [
+        CheckWarning(
+            f"{env.listed(found)} {verb} no effect: neither herokuify nor django-storages reads "
+            f"{'it' if len(found) == 1 else 'them'}.",
+            hint=f"Delete {env.listed(found)} from the settings."
+            + (f" If you need it, set {env.listed(renamed)}." if renamed else ""),
+            id="herokuify.W020",
+        )
+    ]

@@ -77,7 +77,7 @@ def do_begin(request: Any, data: Mapping[str, Any]) -> dict[str, Any]:
     if size > rule.max_size:
         limit = filesizeformat(rule.max_size)
         raise _RefusedError(413, _("The file is too large: at most %s are accepted.") % limit)
-    content_type = rule.type_of(name, request.POST.get("type", ""))
+    content_type = rule.type_of(name, _text(data, "type"))
     if content_type is None:
         raise _RefusedError(415, _("Files of this type are not accepted."))
     user, session = owner_of(request, create=True)
@@ -110,9 +110,9 @@ def do_parts(request: Any, data: Mapping[str, Any]) -> dict[str, Any]:
     return {**_described(stage), "received": received}
 
 
-def do_finish(request: HttpRequest) -> dict[str, Any]:
+def do_finish(request: Any, data: Mapping[str, Any]) -> dict[str, Any]:
     """Complete the upload, so that the form may send its token."""
-    missing = _stage(request).finish()
+    missing = _stage(request, data).finish()
     if missing is None:
         raise _RefusedError(410, str(AGAIN))
     if missing:
@@ -120,9 +120,9 @@ def do_finish(request: HttpRequest) -> dict[str, Any]:
     return {}
 
 
-def do_abort(request: HttpRequest) -> dict[str, Any]:
+def do_abort(request: Any, data: Mapping[str, Any]) -> dict[str, Any]:
     """Abort the upload."""
-    stage = _stage(request)
+    stage = _stage(request, data)
     stage.abort()
     if stage.token.upload_id:
         # The URL of a single PUT lives on, so that what it may bring still counts.

@@ -15,7 +15,7 @@ DOCS = PACKAGE.parent / "docs"
 IDS = re.compile(r"\bherokuify\.[CEWID]\d{3}\b")
 # Projects silence them by these names.
 ERRORS = {f"herokuify.E{number:03}" for number in range(1, 21)}
-WARNINGS = {f"herokuify.W{number:03}" for number in range(1, 20)}
+WARNINGS = {f"herokuify.W{number:03}" for number in range(1, 21)}
 
 
 def sources() -> list[str]:

@@ -1,9 +1,16 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import get_commands
+from pytest_django import Settings
+from storages.backends import s3
 
+import herokuify
+from herokuify.checks.variables import check_obsolete
+from herokuify.legacy import BOTO_SETTINGS
 from herokuify.storage import S3MediaStorage
 from tests.checks.conftest import (
     LIVE,
@@ -227,3 +234,36 @@ class TestSwitches:
 
     def test_a_file_of_certificates_is_fine(self, found: Found) -> None:
         assert found(AWS_S3_VERIFY="/etc/ssl/ca.pem", **LOCAL) == []
+
+
+class TestObsolete:
+    def test_names_them_and_their_successors(self, found: Found) -> None:
+        text = only(found("local", AWS_S3_HOST="s3.example.com", COLLECTFASTA_THREADS=20), "W020")
+        assert "AWS_S3_HOST and COLLECTFASTA_THREADS have no effect" in text
+        assert "AWS_S3_ENDPOINT_URL in place of AWS_S3_HOST" in text
+        assert "HEROKUIFY_UPLOAD_CONCURRENCY in place of COLLECTFASTA_THREADS" in text
+
+    def test_one_without_a_successor(self, found: Found) -> None:
+        text = only(found("local", AWS_PRELOAD_METADATA=True), "W020")
+        assert "AWS_PRELOAD_METADATA has no effect" in text
+        assert "in place of" not in text
+
+    def test_collectfastas_count_where_collectstatic_is_another(self, settings: Settings) -> None:
+        settings.INSTALLED_APPS = ["django.contrib.staticfiles"]
+        settings.COLLECTFAST_STRATEGY = "collectfast.strategies.boto3.Boto3Strategy"
+        get_commands.cache_clear()
+        try:
+            assert check_obsolete() == []
+        finally:
+            get_commands.cache_clear()
+
+    def test_knows_no_setting_that_is_read(self) -> None:
+        """Of django-storages and of herokuify."""
+        sources = [Path(s3.__file__), *Path(herokuify.__file__).parent.rglob("*.py")]
+        text = " ".join(
+            path.read_text(encoding="utf-8") for path in sources if path.name != "legacy.py"
+        )
+        read = set(re.findall(r"\b(?:AWS|S3)_[A-Z0-9_]+\b", text))
+        assert "AWS_HEADERS" in read
+        assert not read & set(BOTO_SETTINGS)
+        assert {new for new in BOTO_SETTINGS.values() if new} <= read

@@ -345,6 +345,14 @@ SETTINGS = [
         command=CHECK,
     ),
     Fault(
+        "Settings without effect",
+        Means.CHECK,
+        ("herokuify.W020", "AWS_PRELOAD_METADATA", "COLLECTFASTA_STRATEGY"),
+        settings='AWS_PRELOAD_METADATA = True; COLLECTFASTA_STRATEGY = "…"\n',
+        command=CHECK,
+        status=0,
+    ),
+    Fault(
         "Invalid regular expression",
         Means.CHECK,
         ("AWS_EXTRA_HEADERS[0]", "'*.js'"),

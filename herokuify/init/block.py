@@ -1,0 +1,135 @@
+"""The lines that go to the end of the settings, and what there is to say of the lines above."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from herokuify.init.databases import cache_lines, database_lines
+from herokuify.init.plan import HOSTS, REPLACED, Plan, holds, listed, wrapped
+from herokuify.init.source import Place, is_plain_read
+from herokuify.init.storages import has_media_on_s3, root_line, storage_lines
+from herokuify.legacy import successor
+
+MARK = "# Added by `python -m herokuify init`. It overrides what stands above."
+#: Settings that herokuify.aws reads from variables, and by which names.
+AWS = {
+    name: {name}
+    for name in (
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+        *("AWS_STORAGE_BUCKET_NAME", "AWS_S3_CUSTOM_DOMAIN", "AWS_S3_ADDRESSING_STYLE"),
+        "AWS_LOCATION",
+    )
+} | {
+    "AWS_S3_REGION_NAME": {"AWS_S3_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"},
+    "AWS_S3_ENDPOINT_URL": {"AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"},
+}
+MAIL = ("EMAIL_BACKEND", "EMAIL_HOST", "MAILERS", "ANYMAIL")
+
+
+def make_block(plan: Plan) -> str:
+    """Return the lines, and complete the plan; none where the settings have herokuify's."""
+    if plan.source.uses_herokuify:
+        return ""
+    plan.refused += plan.source.refused
+    if not plan.of("INSTALLED_APPS"):
+        plan.refuse("INSTALLED_APPS", Place(plan.source.file, 1), "is not set in these files")
+    own = plan.own()
+    hosts = [name for name in HOSTS if name not in own and _has_hosts(plan, name)]
+    before = [*_variables(plan)]
+    after = []
+    if own:
+        before.append(f"own = {listed(own)}")
+        before.append("own = {name: globals()[name] for name in own if name in globals()}")
+        after.append("globals().update(own)")
+    for name in hosts:
+        before.append(f'{HOSTS[name]} = [*globals().get("{name}", ())]')
+        after.append(f"{name} = list(dict.fromkeys([*{HOSTS[name]}, *{name}]))")
+    after.append('INSTALLED_APPS = ["herokuify", *INSTALLED_APPS]')
+    for lines in (database_lines, cache_lines, root_line, storage_lines, _mail_lines):
+        after += lines(plan)
+    text = "\n".join((*before, *after))
+    imports = [
+        *(["import os"] if "os." in text else []),
+        *(["from pathlib import Path"] if "Path(" in text else []),
+    ]
+    fragments = ["from herokuify.aws import *", "from herokuify.common import *"]
+    _look_above(plan, own)
+    every = [MARK, *imports, *([""] if imports else []), "import herokuify"]
+    every += [""] if before else []
+    return "\n".join(map(wrapped, (*every, *before, *fragments, "", *after))) + "\n"
+
+
+def deletable(plan: Plan) -> list[tuple[int, str]]:
+    """Return the lines of the settings file that have no effect any more, with their names."""
+    unused = plan.overridden - {name for name, _ in plan.source.loads}
+    return sorted(
+        {
+            (one.place.line, one.name)
+            for one in plan.source.assignments
+            if one.name in unused and one.place.file == plan.source.file
+        }
+    )
+
+
+def _variables(plan: Plan) -> Iterator[str]:
+    """Yield lines that give variables, and values in the code, the names that herokuify reads."""
+    for name in ("SECRET_KEY", "DEBUG"):
+        for other in plan.aliases(name):
+            yield f'os.environ.setdefault("{name}", os.environ.get("{other}", ""))'
+    names = set(AWS) - plan.keep - (set() if has_media_on_s3(plan) else {"AWS_LOCATION"})
+    elsewhere = {
+        one.name
+        for one in plan.of(*names)
+        if not (is_plain_read(one.value) and plan.source.variables(one.value) <= AWS[one.name])
+    }
+    plan.overridden |= set(AWS) - elsewhere - {"AWS_LOCATION"}
+    if elsewhere:
+        yield f"for name in {listed(sorted(elsewhere))}:"
+        yield '    os.environ.setdefault(name, str(globals().get(name) or ""))'
+
+
+def _has_hosts(plan: Plan, name: str) -> bool:
+    called = plan.source.django_heroku is not None and name == "ALLOWED_HOSTS"
+    return called or any(ast.unparse(one.value) not in {"[]", "()"} for one in plan.of(name))
+
+
+def _mail_lines(plan: Plan) -> Iterator[str]:
+    found = plan.of(*MAIL)
+    if found:
+        plan.note(found[-1:], "Mail is sent as before.")
+    elif not set(MAIL) & plan.keep:
+        yield "globals().update(herokuify.get_email_config())"
+
+
+def _look_above(plan: Plan, own: list[str]) -> None:
+    """Note the lines above that still have an effect, and shouldn't or needn't."""
+    plan.overridden |= {*REPLACED, "DEBUG", "SECRET_KEY"} - set(own)
+    if not plan.aliases("SECRET_KEY") and "SECRET_KEY" not in own:
+        plan.to_type.append('heroku config:set SECRET_KEY="$(openssl rand -base64 48)"')
+    if "DEBUG" not in own and any(ast.unparse(one.value) == "True" for one in plan.of("DEBUG")):
+        read = [place for name, place in plan.source.loads if name == "DEBUG"]
+        plan.note(read, "This line reads DEBUG before the block changes it.")
+        if not plan.names_settings:
+            plan.to_type.append("DEBUG=true python manage.py runserver  # in local development")
+    for name in own:
+        text = f"{name} is kept; without this line, herokuify.common sets it."
+        plan.note(plan.of(name), text)
+    hosts = [one for one in plan.of("ALLOWED_HOSTS") if holds(one, "*")]
+    plan.note(hosts, 'ALLOWED_HOSTS accepts any host, "*". The variable ALLOWED_HOSTS is safer.')
+    if plan.source.django_heroku:
+        text = "Delete this call and its import once the variable ALLOWED_HOSTS is set."
+        plan.note([plan.source.django_heroku[0]], text)
+    text = "The block overrides these settings: move this import below it."
+    plan.note(plan.source.optional_imports, text)
+    for one in plan.source.assignments:
+        new = successor(one.name)
+        if new is not None:
+            instead = f"; {new} is its successor" if new else ""
+            plan.note([one], f"{one.name} has no effect{instead}.")
+    apps = [one for one in plan.of("INSTALLED_APPS") if holds(one, "collectfast")]
+    plan.note(apps, "Delete this app: herokuify's collectstatic takes its place.")
+    cached = [one for one in plan.of("AWS_S3_OBJECT_PARAMETERS") if holds(one, "CacheControl")]
+    plan.note(cached, "CacheControl overrides the year for which hashed names are cached.")
+    unsigned = plan.of("AWS_QUERYSTRING_AUTH")
+    plan.note(unsigned, "The URLs of uploads stay unsigned. Delete this if uploads are private.")

@@ -1,0 +1,119 @@
+"""What is known about a move so far: the settings, the user's wishes, and what there is to say."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from herokuify.init.source import Assignment, Place, Source, is_literal
+
+#: Settings of herokuify.common that a project's own lines win over.
+OWN = (
+    "LOGGING",
+    "SECRET_KEY_FALLBACKS",
+    "SECURE_CSP",
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS",
+    "SECURE_HSTS_PRELOAD",
+    "SECURE_HSTS_SECONDS",
+    "SECURE_SSL_REDIRECT",
+)
+#: Those that herokuify.common sets as a project would.
+REPLACED = ("SECURE_PROXY_SSL_HEADER", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
+#: The names that a project's hosts are added to.
+HOSTS = {"ALLOWED_HOSTS": "hosts", "CSRF_TRUSTED_ORIGINS": "origins"}
+
+
+@dataclass
+class Plan:
+    """The settings, what is to stay as it is, and what has been found out about them."""
+
+    source: Source
+    keep: frozenset[str]
+    #: Whether the deployed site must name its settings in DJANGO_SETTINGS_MODULE.
+    names_settings: bool = False
+    notes: list[tuple[Place, str]] = field(default_factory=list)
+    refused: list[tuple[Place, str, str]] = field(default_factory=list)
+    to_type: list[str] = field(default_factory=list)
+    extras: set[str] = field(default_factory=set)
+    #: Settings of which nothing above the block has an effect any more.
+    overridden: set[str] = field(default_factory=set)
+
+    def refuse(self, name: str, place: Place, problem: str) -> None:
+        """Refuse to touch a setting, unless it is to stay as it is."""
+        if name not in self.keep:
+            hint = f"Keep it as it is: python -m herokuify init --keep {name}"
+            self.refused.append((place, f"{name} {problem}.", hint))
+
+    def note(self, found: Iterable[Assignment | Place], text: str) -> None:
+        """Say something about lines."""
+        for one in found:
+            place = one.place if isinstance(one, Assignment) else one
+            self.notes.append((place, text))
+
+    def of(self, *names: str) -> list[Assignment]:
+        """Return the assignments of settings."""
+        return [one for name in names for one in self.source.of(name)]
+
+    def own(self) -> list[str]:
+        """Return the settings of herokuify.common that stay the project's own."""
+        found = {name for name in OWN if any(map(_differs, self.of(name)))}
+        found |= {name for name in ("DEBUG", "SECRET_KEY") if self._is_computed(name)}
+        return sorted(found | (self.keep & {*HOSTS, *REPLACED, "DEBUG", "SECRET_KEY"}))
+
+    def _is_computed(self, name: str) -> bool:
+        """Tell whether a setting is neither written down nor read from one variable."""
+        values = [one.value for one in self.of(name) if not is_literal(one.value)]
+        read = [self.source.variables(value) for value in values]
+        if name == "SECRET_KEY":
+            return bool(values) and not any(read)
+        return any(
+            variables != {name} and not (variables and isinstance(value, ast.Call | ast.Subscript))
+            for value, variables in zip(values, read, strict=True)
+        )
+
+    def aliases(self, name: str) -> list[str]:
+        """Return the other names of the variable that a setting is read from."""
+        if name in self.own():
+            return []
+        found = {one for each in self.of(name) for one in self.source.variables(each.value)}
+        return sorted(found - {name})
+
+
+def holds(one: Assignment, text: str) -> bool:
+    """Tell whether a text stands in an assignment, or begins one there; ``*`` must be all of it."""
+    return any(
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and (node.value == text if text == "*" else node.value.startswith(text))
+        for node in ast.walk(one.value)
+    )
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write names as a tuple."""
+    items = [f'"{name}"' for name in names]
+    return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+
+
+def wrapped(line: str, width: int = 88) -> str:
+    """Break a long line at the commas of its outermost brackets."""
+    found = re.fullmatch(r"( *)(.*?[(\[{])(.*)([)\]}]+[:,]?)", line)
+    if len(line) <= width or not found:
+        return line
+    indent, head, inside, tail = found.groups()
+    parts, depth = [""], 0
+    for character in inside:
+        depth += (character in "([{") - (character in ")]}")
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    items = [wrapped(f"{indent}    {part.strip()},") for part in parts if part.strip()]
+    return "\n".join([indent + head, *items, indent + tail])
+
+
+def _differs(one: Assignment) -> bool:
+    """Tell whether a setting is another than herokuify.common's on a dyno."""
+    return one.name != "SECURE_SSL_REDIRECT" or ast.unparse(one.value) != "True"

@@ -1,0 +1,333 @@
+"""A project's settings, parsed: what each line assigns, in the order in which Python runs them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from herokuify.exceptions import ConfigurationError
+
+#: Names of the settings module that a package of settings has for the deployed site.
+PRODUCTION = ("heroku", "production", "prod", "live")
+BY_HAND = "Add herokuify's lines by hand: the docs' page \"Move to herokuify\" has them."
+_NAME = re.compile("[A-Z][A-Z0-9_]*")
+_METHODS = {"update", "setdefault", "append", "extend", "insert", "remove"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a settings file."""
+
+    file: Path
+    line: int
+
+    def show(self, root: Path) -> str:
+        """Return ``path:line``, relative to the project."""
+        return f"{self.file.relative_to(root)}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """``name = value``, or of an item (``keys``); also of one branch of several."""
+
+    name: str
+    keys: tuple[str, ...]
+    value: ast.expr
+    place: Place
+    is_conditional: bool
+
+
+@dataclass
+class Source:
+    """The settings module and the modules of the project that it imports names from."""
+
+    root: Path
+    module: str
+    file: Path = field(init=False)
+    assignments: list[Assignment] = field(default_factory=list)
+    loads: list[tuple[str, Place]] = field(default_factory=list)
+    refused: list[tuple[Place, str, str]] = field(default_factory=list)
+    #: A call of django-heroku's: its place, and the names of its arguments that are true.
+    django_heroku: tuple[Place, set[str]] | None = None
+    optional_imports: list[Place] = field(default_factory=list)
+    uses_herokuify: bool = False
+
+    def __post_init__(self) -> None:
+        file = file_of(self.root, self.module)
+        if file is None:
+            raise ConfigurationError(
+                f"The settings module {self.module} is not in this folder.",
+                "Name it: python -m herokuify init --settings mysite.settings",
+            )
+        self.file = file
+        self._read(file, self.module)
+
+    def of(self, name: str) -> list[Assignment]:
+        """Return the assignments of a setting and of its items."""
+        return [one for one in self.assignments if one.name == name]
+
+    def entries(self, name: str) -> Iterator[tuple[str, str, ast.expr, Assignment]]:
+        """Yield alias, key and value of what a setting such as DATABASES holds.
+
+        The key is ``""`` where an entry is not written as a dictionary.
+        """
+        for one in self.of(name):
+            for value in self.alternatives(one.value):
+                yield from self._entries(one.keys, value, one)
+
+    def _entries(
+        self, keys: tuple[str, ...], value: ast.expr, one: Assignment
+    ) -> Iterator[tuple[str, str, ast.expr, Assignment]]:
+        if len(keys) >= 2:
+            yield keys[0], "/".join(keys[1:]), value, one
+        elif isinstance(value, ast.Dict):
+            for key, item in zip(value.keys, value.values, strict=True):
+                if isinstance(key, ast.Constant):
+                    for inner in self.alternatives(item):
+                        yield from self._entries((*keys, str(key.value)), inner, one)
+                elif isinstance(key, ast.expr) or not _is_name(item, one.name):
+                    yield keys[0] if keys else "", "", item, one
+        else:
+            yield keys[0] if keys else "", "", value, one
+
+    def alternatives(self, value: ast.expr, depth: int = 3) -> Iterator[ast.expr]:
+        """Yield what an expression can be: the branches of ``a if b else c`` and names' values."""
+        if isinstance(value, ast.IfExp):
+            yield from self.alternatives(value.body, depth)
+            yield from self.alternatives(value.orelse, depth)
+        elif isinstance(value, ast.Name) and depth and (found := self.of(value.id)):
+            for one in found:
+                if not one.keys:
+                    yield from self.alternatives(one.value, depth - 1)
+        else:
+            yield value
+
+    def variables(self, value: ast.expr, depth: int = 3) -> set[str]:
+        """Return the environment variables that an expression reads, also through names."""
+        found = set(variables_read(value))
+        for node in ast.walk(value):
+            if isinstance(node, ast.Name) and depth:
+                for one in self.of(node.id):
+                    found |= self.variables(one.value, depth - 1)
+        return found
+
+    def _read(self, file: Path, module: str) -> None:
+        with tokenize.open(file) as opened:
+            text = opened.read()
+        try:
+            tree = ast.parse(text, str(file))
+        except SyntaxError as error:
+            place = Place(file, error.lineno or 1).show(self.root)
+            raise ConfigurationError(f"{place}: {error.msg}.", "Fix the syntax error.") from None
+        _Reader(self, file, module).read(tree.body, is_conditional=False)
+
+    def follow(self, module: str, importer: Path) -> None:
+        """Read a module that settings import names from, if it is the project's."""
+        file = file_of(self.root, module)
+        if file is not None and file != importer:
+            self._read(file, module)
+
+
+@dataclass
+class _Reader:
+    """Reads the statements of one file into a Source."""
+
+    source: Source
+    file: Path
+    module: str
+
+    def read(self, statements: list[ast.stmt], *, is_conditional: bool) -> None:
+        for statement in statements:
+            self._read_one(statement, is_conditional=is_conditional)
+
+    def _read_one(self, node: ast.stmt, *, is_conditional: bool) -> None:
+        place = Place(self.file, node.lineno)
+        if isinstance(node, ast.ImportFrom | ast.Import):
+            self._import(node, place, is_conditional=is_conditional)
+            return
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Delete):
+            return
+        if isinstance(node, ast.ClassDef):
+            if any("Configuration" in ast.unparse(base) for base in node.bases):
+                self._refuse(place, "The settings are a class of django-configurations.")
+            return
+        blocks = [
+            statements
+            for name in ("body", "orelse", "finalbody")
+            if (statements := getattr(node, name, None))
+        ]
+        blocks += [handler.body for handler in getattr(node, "handlers", ())]
+        blocks += [case.body for case in getattr(node, "cases", ())]
+        for statements in blocks:
+            self.read(statements, is_conditional=True)
+        if blocks:
+            if isinstance(node, ast.With) and "prefixed" in ast.unparse(node.items[0].context_expr):
+                self._refuse(place, "The names of variables get a prefix here.")
+            self._load(getattr(node, "test", None), place)
+            return
+        self._simple(node, place, is_conditional=is_conditional)
+
+    def _simple(self, node: ast.stmt, place: Place, *, is_conditional: bool) -> None:
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            if node.value is None:
+                return
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                self._assign(target, node.value, place, is_conditional=is_conditional)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            self._call(node.value, place, is_conditional=is_conditional)
+        self._load(getattr(node, "value", None), place)
+
+    def _assign(
+        self, target: ast.expr, value: ast.expr, place: Place, *, is_conditional: bool
+    ) -> None:
+        if isinstance(target, ast.Tuple | ast.List):
+            same = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts)
+            for index, item in enumerate(target.elts):
+                part = value.elts[index] if same else value  # type: ignore[attr-defined]
+                self._assign(item, part, place, is_conditional=is_conditional)
+            return
+        keys: list[str] = []
+        while isinstance(target, ast.Subscript):
+            keys.insert(0, str(getattr(target.slice, "value", "")))
+            target = target.value
+        if isinstance(target, ast.Name):
+            self.source.assignments.append(
+                Assignment(target.id, tuple(keys), value, place, is_conditional)
+            )
+        elif isinstance(target, ast.Call):
+            self._refuse(place, f"What {ast.unparse(target)} gets can't be told.")
+
+    def _call(self, call: ast.Call, place: Place, *, is_conditional: bool) -> None:
+        function = ast.unparse(call.func)
+        first = ast.unparse(call.args[0]) if call.args else ""
+        if function.endswith(".settings") and first in {"locals()", "globals()", "vars()"}:
+            given = {
+                one.arg or ""
+                for one in call.keywords
+                if isinstance(one.value, ast.Constant) and one.value.value
+            }
+            self.source.django_heroku = place, given
+        elif function in {"exec", "include", "setattr"} or re.match(
+            r"(globals|locals|vars)\(\)\.", function
+        ):
+            self._refuse(place, f"What {function}() sets can't be told.")
+        elif (
+            isinstance(call.func, ast.Attribute)
+            and call.func.attr in _METHODS
+            and (call.args or call.keywords)
+        ):
+            value = call.args[-1] if call.args else _keywords(call)
+            self._assign(call.func.value, value, place, is_conditional=is_conditional)
+
+    def _import(
+        self, node: ast.ImportFrom | ast.Import, place: Place, *, is_conditional: bool
+    ) -> None:
+        if isinstance(node, ast.Import):
+            self.source.uses_herokuify |= any(one.name == "herokuify" for one in node.names)
+            return
+        module = node.module or ""
+        if node.level:
+            parts = self.module.split(".")
+            cut = node.level - (self.file.name == "__init__.py")
+            module = ".".join([*parts[: len(parts) - cut], *([module] if module else [])])
+        names = [one.name for one in node.names]
+        self.source.uses_herokuify |= module.partition(".")[0] == "herokuify"
+        if names == ["*"] and is_conditional:
+            self.source.optional_imports.append(place)
+        elif any(name == "*" or _NAME.fullmatch(name) for name in names):
+            known = {one.place.file for one in self.source.assignments}
+            file = file_of(self.source.root, module)
+            if file not in known:
+                self.source.follow(module, self.file)
+
+    def _load(self, value: ast.AST | None, place: Place) -> None:
+        for node in ast.walk(value) if value else ():
+            if isinstance(node, ast.Name):
+                self.source.loads.append((node.id, place))
+
+    def _refuse(self, place: Place, problem: str) -> None:
+        self.source.refused.append((place, problem, BY_HAND))
+
+
+def file_of(root: Path, module: str) -> Path | None:
+    """Return the file of a module of the project; None for what lies elsewhere."""
+    path = root.joinpath(*module.split("."))
+    found = (path.with_name(f"{path.name}.py"), path / "__init__.py")
+    return next((one for one in found if module and one.is_file()), None)
+
+
+def find_settings(root: Path, asked: str | None) -> tuple[str, str]:
+    """Return the settings module of the deployed site, and what else there is to say of it."""
+    manage = root / "manage.py"
+    if asked:
+        return asked, ""
+    if not manage.is_file():
+        raise ConfigurationError(
+            "There is no manage.py in this folder.", "cd to the folder of manage.py."
+        )
+    found = re.search(
+        r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]]\s*=?\s*[\"']([\w.]+)[\"']",
+        manage.read_text(encoding="utf-8"),
+    )
+    if found is None:
+        raise ConfigurationError(
+            "manage.py names no DJANGO_SETTINGS_MODULE.",
+            "Name it: python -m herokuify init --settings mysite.settings",
+        )
+    usual = found[1]
+    package = usual if (root.joinpath(*usual.split("."))).is_dir() else usual.rpartition(".")[0]
+    for name in PRODUCTION:
+        module = f"{package}.{name}"
+        if module != usual and package and file_of(root, module):
+            return module, f"manage.py names {usual}; these are the settings of the deployed site."
+    return usual, ""
+
+
+def variables_read(value: ast.AST) -> Iterator[str]:
+    """Yield the environment variables that an expression reads by itself."""
+    for node in ast.walk(value):
+        name: object = None
+        if isinstance(node, ast.Call) and node.args:
+            if re.search("env|config", ast.unparse(node.func), re.IGNORECASE):
+                name = getattr(node.args[0], "value", None)
+        elif isinstance(node, ast.Subscript) and "environ" in ast.unparse(node.value):
+            name = getattr(node.slice, "value", None)
+        if isinstance(name, str) and _NAME.fullmatch(name):
+            yield name
+
+
+def is_plain_read(value: ast.expr) -> bool:
+    """Tell whether an expression is a variable's value and nothing else, without a default."""
+    if isinstance(value, ast.Subscript):
+        return bool([*variables_read(value)])
+    if not isinstance(value, ast.Call) or not [*variables_read(value)]:
+        return False
+    rest = [*value.args[1:], *(one.value for one in value.keywords)]
+    if not isinstance(value.args[0], ast.Constant):
+        return False
+    return all(isinstance(one, ast.Constant) and not one.value for one in rest)
+
+
+def is_literal(value: ast.expr) -> bool:
+    """Tell whether an expression is the same everywhere."""
+    try:
+        ast.literal_eval(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_name(value: ast.expr, name: str) -> bool:
+    return isinstance(value, ast.Name) and value.id == name
+
+
+def _keywords(call: ast.Call) -> ast.Dict:
+    return ast.Dict(
+        keys=[ast.Constant(one.arg) for one in call.keywords if one.arg],
+        values=[one.value for one in call.keywords if one.arg],
+    )

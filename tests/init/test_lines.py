@@ -1,0 +1,179 @@
+"""What `init` makes of single lines of settings, and what it refuses, by line."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.init.conftest import Init
+
+MANAGE = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")\n'
+APPS = 'INSTALLED_APPS = ["django.contrib.staticfiles"]\n'
+Write = Callable[..., Path]
+KEEP = "Keep it as it is: python -m herokuify init --keep"
+BY_HAND = "Add herokuify's lines by hand"
+S3 = "storages.backends.s3.S3Storage"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a project in one folder: ``write(settings, {"requirements.txt": …})``."""
+
+    def write(settings: str, files: dict[str, str] | None = None) -> Path:
+        folder = tmp_path / "project"
+        for name, text in {
+            "manage.py": MANAGE,
+            "settings.py": APPS + settings,
+            **(files or {}),
+        }.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines"),
+    [
+        ('SECRET_KEY = os.environ["KEY"]', ['setdefault("SECRET_KEY", os.environ.get("KEY", ""))']),
+        ('DEBUG = config("SITE_DEBUG", default=False, cast=bool)', ['get("SITE_DEBUG", "")']),
+        ('DEBUG = "ON_HEROKU" not in os.environ', ['own = ("DEBUG",)']),
+        ('ALLOWED_HOSTS = ["www.example.com"]', ['hosts = [*globals().get("ALLOWED_HOSTS", ())]']),
+        ('AWS_STORAGE_BUCKET_NAME = "mine"', ['for name in ("AWS_STORAGE_BUCKET_NAME",):']),
+        (
+            'DATABASES = {"default": dj_database_url.config(env="MY_URL", conn_max_age=9)}',
+            ["get_db_config(conn_max_age=9, variable='MY_URL')", 'environ.get("MY_URL"):'],
+        ),
+        (
+            'DATABASES = {"default": env.db(), "other": env.db("OTHER_URL")}',
+            ["DATABASES = {**DATABASES, **herokuify.get_db_config()}"],
+        ),
+        (
+            'db = dj_database_url.config(conn_max_age=5)\nDATABASES["default"].update(db)',
+            ["herokuify.get_db_config(conn_max_age=5)"],
+        ),
+        (
+            (
+                'DATABASES = {"default": env.db()}\n'
+                'DATABASES["default"]["ENGINE"] = "django.contrib.gis.db.backends.postgis"'
+            ),
+            ["get_db_config(engine='django.contrib.gis.db.backends.postgis')"],
+        ),
+        (
+            f'STORAGES = {{"default": {{"BACKEND": "{S3}"}}}}\nAWS_LOCATION = "uploads"',
+            ['"AWS_LOCATION"', 'media={"OPTIONS": {"location": ""}}', 'get_media_url("")'],
+        ),
+        (
+            f'STATICFILES_STORAGE = "{S3}"\nAWS_LOCATION = "static"',
+            ['    AWS_LOCATION = ""', "globals().pop(name, None)"],
+        ),
+        ('STATIC_URL = "/assets/"', ["if AWS_STORAGE_BUCKET_NAME:\n    STORAGES ="]),
+        ('CELERY_BROKER_URL = REDIS_URL = os.environ["REDIS_URL"]', []),
+    ],
+)
+def test_carries_over(write: Write, init: Init, settings: str, lines: list[str]) -> None:
+    folder = write(f"{settings}\n")
+    status, output = init("--write")
+    assert status == 0, output
+    text = (folder / "settings.py").read_text(encoding="utf-8")
+    block = text.removeprefix(f"{APPS}{settings}\n")
+    compile(text, "settings.py", "exec")
+    for line in lines:
+        assert line in block
+    assert ("get_cache_config" in block) != ("REDIS_URL" in settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem", "hint"),
+    [
+        ("DATABASES = make()", "DATABASES is made by a function", f"{KEEP} DATABASES"),
+        (
+            'DATABASES = {"default": env.db()}\nDATABASES["default"]["OPTIONS"]["x"] = 1',
+            "DATABASES has its OPTIONS changed here",
+            f"{KEEP} DATABASES",
+        ),
+        (
+            'STORAGES = {"default": {"BACKEND": "mysite.storages.Media"}}',
+            "STORAGES has a class that is the project's, mysite.storages.Media",
+            f"{KEEP} STORAGES",
+        ),
+        ("STORAGES = make()", "STORAGES is made in a way", f"{KEEP} STORAGES"),
+        ("globals().update(load())", "What globals().update() sets", BY_HAND),
+        ("exec(open('local.py').read())", "What exec() sets", BY_HAND),
+        ("class Base(Configuration):\n    DEBUG = True", "django-configurations", BY_HAND),
+        ('with env.prefixed("SITE_"):\n    DEBUG = env.bool("DEBUG")', "get a prefix", BY_HAND),
+    ],
+)
+def test_refuses(write: Write, init: Init, settings: str, problem: str, hint: str) -> None:
+    folder = write(f"{settings}\n")
+    before = sorted(folder.iterdir())
+    status, output = init("--write")
+    assert status == 1
+    line = 1 + (settings + "\n").count("\n") if "OPTIONS" in settings else 2
+    assert output.startswith(f"settings.py:{line}: ")
+    assert problem in output
+    assert hint in output
+    assert sorted(folder.iterdir()) == before
+    if hint.startswith(KEEP):
+        name = hint.rsplit(maxsplit=1)[-1]
+        status, output = init("--keep", name)
+        assert status == 0, output
+        assert f"+{name} = herokuify" not in output
+        assert f"+    {name} = herokuify" not in output
+
+
+def test_says_what_is_missing(write: Write, init: Init) -> None:
+    folder = write("x = (\n")
+    assert "settings.py:2: " in init()[1]
+    (folder / "settings.py").write_text("DEBUG = True\n")
+    status, output = init()
+    assert status == 1
+    assert "INSTALLED_APPS is not set" in output
+    assert "The settings module elsewhere" in init("--settings", "elsewhere")[1]
+    (folder / "manage.py").write_text("")
+    assert "--settings mysite.settings" in init()[1]
+    (folder / "manage.py").unlink()
+    assert "cd to the folder of manage.py" in init()[1]
+
+
+def test_overwrites_no_copy(write: Write, init: Init) -> None:
+    folder = write("", {"settings.py.orig": "mine", "settings.py": APPS.replace("\n", "\r\n")})
+    assert init("--write")[0] == 0
+    assert (folder / "settings.py.orig").read_text() == "mine"
+    copy = (folder / "settings.py.orig1").read_bytes()
+    text = (folder / "settings.py").read_bytes()
+    assert text.startswith(copy)
+    assert text.count(b"\n") == text.count(b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "added"),
+    [
+        ({"requirements.txt": "Django"}, "requirements.txt", "Django\nherokuify\ngunicorn\npsyc"),
+        (
+            {"requirements.txt": "-r base.txt\n", "base.txt": "gunicorn\npsycopg2\nRedis==5\n"},
+            "requirements.txt",
+            "-r base.txt\nherokuify[redis]\n",
+        ),
+        (
+            {"pyproject.toml": '[project]\ndependencies = ["django", "gunicorn"]\n'},
+            "pyproject.toml",
+            'dependencies = [\n  "herokuify",',
+        ),
+    ],
+)
+def test_requirements(
+    write: Write, init: Init, files: dict[str, str], name: str, added: str
+) -> None:
+    folder = write("", files)
+    assert init("--write")[0] == 0
+    assert added in (folder / name).read_text(encoding="utf-8")
+    assert "Nothing to do" in init()[1]
+
+
+def test_leaves_settings_that_use_herokuify(write: Write, init: Init) -> None:
+    folder = write("from herokuify.common import *\n")
+    assert init("--write")[0] == 0
+    assert not list(folder.glob("settings.py.*"))

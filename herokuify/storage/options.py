@@ -94,7 +94,7 @@ def check_types(storage: Any) -> None:
             what = name if is_setting else f"The option {option} of {type(storage).__name__}"
             problem, hint = _wrong(what, name, kind, value)
             if not name:  # an option without a setting
-                hint = f'In settings.py: "OPTIONS": {{"{option}": True}}, without more quotes.'
+                hint = f'In settings.py: "OPTIONS": {{"{option}": True}}, not the text "True".'
             raise WrongTypeError(problem, hint, name if is_setting else "")
 
 

@@ -92,8 +92,10 @@ def check_types(storage: Any) -> None:
         if not is_right(value):
             is_setting = hasattr(settings, name) and value is getattr(settings, name)
             what = name if is_setting else f"The option {option} of {type(storage).__name__}"
-            named = name or f'OPTIONS["{option}"]'
-            raise WrongTypeError(*_wrong(what, named, kind, value), name if is_setting else "")
+            problem, hint = _wrong(what, name, kind, value)
+            if not name:  # an option without a setting
+                hint = f'In settings.py: "OPTIONS": {{"{option}": True}}, not the text "True".'
+            raise WrongTypeError(problem, hint, name if is_setting else "")
 
 
 def wrong_settings() -> Iterator[tuple[str, str]]:

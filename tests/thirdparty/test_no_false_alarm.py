@@ -144,7 +144,10 @@ HINTED = {
         "del AWS_QUERYSTRING_AUTH, AWS_DEFAULT_ACL\nMEDIA_URL = get_media_url()\n",
     ),
 }
-BUILT = {"staticfiles/staticfiles.json": "{}", "staticfiles/CACHE/manifest.json": "{}"}
+BUILT = {
+    "staticfiles/staticfiles.json": '{"version": "1.1", "hash": "x", "paths": {}}',
+    "staticfiles/CACHE/manifest.json": "{}",
+}
 
 
 @pytest.mark.parametrize("stage", STAGES)

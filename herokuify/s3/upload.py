@@ -44,9 +44,10 @@ _honouring: set[tuple[str, str]] = set()
 _without_conditions: set[tuple[str, str]] = set()
 _PUT, _COMPLETE, _COPY = "PutObject", "CompleteMultipartUpload", "CopyObject"
 #: Bytes that S3 copies in one request; what is larger goes in parts, many at a time. It copies
-#: about 100 MB a second in one request.
+#: about 100 MB a second in one request. A part is small enough for a slow service to copy ten of
+#: them before a web request gives up.
 LARGEST_COPY = 256 * 1024 * 1024
-COPIED_PART = 64 * 1024 * 1024
+COPIED_PART = 16 * 1024 * 1024
 COPIES = 10
 
 

@@ -130,7 +130,7 @@ VARIABLES = [
     Fault(
         "A password in the endpoint",
         Means.CHECK,
-        ("herokuify.E012", "AWS_S3_ENDPOINT_URL holds a user and a password"),
+        ("herokuify.E012", "AWS_S3_ENDPOINT_URL contains a user and a password"),
         settings='AWS_S3_ENDPOINT_URL = "https://me:marked-password@s3.example.com"\n',
         command=CHECK,
     ),
@@ -287,7 +287,7 @@ SETTINGS = [
     Fault(
         "Public uploads among the static files",
         Means.CHECK,
-        ("herokuify.E014", "'static'", "locations apart"),
+        ("herokuify.E014", "'static'", "separate locations"),
         settings='STORAGES["public"] = {"BACKEND": "herokuify.storage.S3PublicMediaStorage", '
         '"OPTIONS": {"location": "static"}}\n',
         command=CHECK,
@@ -295,7 +295,7 @@ SETTINGS = [
     Fault(
         "Public files inside the location of private ones",
         Means.CHECK,
-        ("herokuify.W017", "'media/public'", "locations apart"),
+        ("herokuify.W017", "'media/public'", "separate locations"),
         settings='STORAGES["public"] = {"BACKEND": "herokuify.storage.S3PublicMediaStorage", '
         '"OPTIONS": {"location": "media/public"}}\n',
         command=CHECK,

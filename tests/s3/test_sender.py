@@ -213,7 +213,7 @@ class TestAnswers:
         self, destination: Destination, proxy: Proxy, parameters: Mapping[str, Any]
     ) -> None:
         proxy.on("PutObject", Document(ERRORS, b"<html>Welcome!</html>"))
-        with pytest.raises(NotS3Error, match=r"without an ETag.*AWS_S3_ENDPOINT_URL"):
+        with pytest.raises(NotS3Error, match=r"without a valid ETag.*AWS_S3_ENDPOINT_URL"):
             Sender(destination, QUICK).put("a", b"1", parameters)
         assert len(proxy.requests) == 1
 

@@ -70,7 +70,7 @@ UNCACHED = {
             "staticfiles_tests.test_storage",
             ["S3StaticStorage", "S3ManifestStaticStorage"],
             {**INAPPLICABLE, **UNCACHED},
-            50,
+            30,
         ),
     ],
     ids=["cached", "uncached"],

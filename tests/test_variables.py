@@ -48,7 +48,7 @@ BUILDERS: dict[ModuleType, list[Callable[[Mapping[str, str]], object]]] = {
 VALUES = (
     *("", "nonsense", "true", "587", "https://b.s3.amazonaws.com/c", "a.example.com"),
     *("postgres://me@db.example.com/name", "rediss://redis.example.com"),
-    "amqps://rabbit.example.com",
+    *("amqps://rabbit.example.com", "postgres:///name"),
 )
 STAGES: tuple[dict[str, str], ...] = (
     {},

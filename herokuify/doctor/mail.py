@@ -18,10 +18,10 @@ from herokuify.doctor.findings import Subject
 from herokuify.doctor.runner import Findings, ProbeGroup
 from herokuify.doctor.services import CONNECT_TIMEOUT, SECONDS, Trouble, failure, reachable
 from herokuify.exceptions import ConfigurationError
-from herokuify.mail.backend import HINT, MissingBackend
 from herokuify.mail.providers import ADDONS, PLAIN, Provider
 
 PROBE = "mail"
+MISSING = "herokuify.mail.backend.MissingBackend"
 #: For the plain variables.
 _HINTS = {
     Trouble.LOGIN: PLAIN.login_hint,
@@ -103,12 +103,16 @@ def _backend(alias: str) -> Any:
 
 
 def _probe(backend: Any, subject: Subject, hints: Mapping[Trouble, str]) -> Findings:
-    if isinstance(backend, MissingBackend):
-        message = "No mail service is attached, so sending mail fails."
-        yield subject.warning(PROBE, message, HINT)
+    kind = f"{type(backend).__module__}.{type(backend).__qualname__}"
+    if kind == MISSING:
+        yield subject.warning(
+            PROBE,
+            "No mail service is attached, so sending mail fails.",
+            "heroku addons:create mailgun, or heroku config:set EMAIL_HOST=… EMAIL_HOST_USER=… "
+            "EMAIL_HOST_PASSWORD=…",
+        )
         return
     if not isinstance(backend, smtp.EmailBackend):
-        kind = f"{type(backend).__module__}.{type(backend).__qualname__}"
         yield subject.skipped(PROBE, f"{kind} does not send by SMTP")
         return
     backend.fail_silently = False

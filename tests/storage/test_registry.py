@@ -188,4 +188,4 @@ def test_location_by_its_parts(location: str, is_public: bool) -> None:
 def test_a_module_is_no_storage(name_storages: NameStorages, monkeypatch: Any) -> None:
     monkeypatch.setattr(registry, "import_string", importlib.import_module)  # as Django 6.2's
     name_storages(default="herokuify.storage")
-    assert "no class" in find_storages()[1]['STORAGES["default"]']
+    assert "not a class" in find_storages()[1]['STORAGES["default"]']

@@ -384,7 +384,7 @@ class TestInactivity:
         started = time.monotonic()
         collection = collect(bucket, via=proxy)
         collection.add(local_file("a"))
-        with pytest.raises(InactivityError, match="has not answered"):
+        with pytest.raises(InactivityError, match="has not responded"):
             collection.publish()
         assert time.monotonic() - started < 3
 

@@ -95,7 +95,7 @@ def test_databases(postgres: Postgres, site: Project, closed: int) -> None:
         "full": (
             database(app.replace("//app:", "//crowded:")),
             "failed",
-            ("too many connections for role", "limit of connections", "pool=True"),
+            ("too many connections for role", "connection limit", "pool=True"),
         ),
         "absent": (database(postgres.url("absent")), "failed", ("absent", "heroku pg:info")),
         "closed": (

@@ -114,4 +114,4 @@ def test_cloudcube_has_no_cors(found: Found) -> None:
         "STATIC_URL": "https://cloud-cube-eu.s3.amazonaws.com/static/",
         "STORAGES": storages(media=MEDIA),
     }
-    assert "Cloudcube's" in only(found(**{**SITE, **changes}), "W019")
+    assert "belongs to Cloudcube" in only(found(**{**SITE, **changes}), "W019")

@@ -65,6 +65,7 @@ def tell(
     return found, set(re.findall(r"\(([a-z_0-9]+\.[WE]\d+)\)", result.stderr))
 
 
+@pytest.mark.once  # the settings before init are those of one Django
 @pytest.mark.parametrize("origin", ORIGINS.values(), ids=ORIGINS)
 def test_moves(make_origin: Callable[[Origin], Project], init: Init, origin: Origin) -> None:
     project = make_origin(origin)

@@ -199,15 +199,17 @@ class Upload:
         self.requests += 1
         try:
             with self._explained():
-                return upload.complete(parts, **extra)
+                etag = upload.complete(parts, **extra)
+            # Ceph 16 leaves it empty.
+            return etag or self._own_etag() or ""
         except S3Error as error:
             if _is_silence(error):
                 raise
             # Also when the connection broke, or a retry met "NoSuchUpload": S3 may be done.
-            etag = self._own_etag()
-            if etag is not None:
+            own_etag = self._own_etag()
+            if own_etag is not None:
                 upload.settle()
-                return etag
+                return own_etag
             answer = cause_of(error, _COMPLETE)
             if answer is not None and status_of(answer) in _TAKEN:
                 _honouring.add((self._destination.endpoint, _COMPLETE))

@@ -387,7 +387,7 @@ REFUSALS: dict[str, tuple[str, Answer, list[str]]] = {
     "name": (
         "CreateBucket",
         replay.INVALID_NAME,
-        ["refuses", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"],
+        ["not a valid bucket name", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"],
     ),
     "location": (
         "CreateBucket",

@@ -162,12 +162,12 @@ def test_by_name_and_content(
     other = hashlib.md5(body + b".").hexdigest()[:12]
     name = form.format(stem=stem, hash=digest, other=other)
     storage = kind()
-    added: list[LocalFile] = []
 
-    class Collection:
-        add = staticmethod(added.append)
+    class Added(list[LocalFile]):
+        add = list.append
 
-    release = Release(storage, Collection(), Options(is_dry_run=True))  # type: ignore[arg-type]
+    added = Added()
+    release = Release(storage, added, Options(is_dry_run=True))  # type: ignore[arg-type]
     release._add_hashed(name, Content.of_bytes(body))
     (file,) = added
     is_named = carries(name, body)

@@ -25,6 +25,7 @@ AWS = {
     "AWS_S3_ENDPOINT_URL": {"AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"},
 }
 MAIL = ("EMAIL_BACKEND", "EMAIL_HOST", "MAILERS", "ANYMAIL")
+CONSOLE = "django.core.mail.backends.console."
 
 
 def make_block(plan: Plan) -> str:
@@ -95,10 +96,12 @@ def _has_hosts(plan: Plan, name: str) -> bool:
 
 
 def _mail_lines(plan: Plan) -> Iterator[str]:
-    found = plan.of(*MAIL)
+    # startproject of Django 6.1 writes MAILERS with the console: no decision of the project's.
+    found = [one for one in plan.of(*MAIL) if one.name != "MAILERS" or not holds(one, CONSOLE)]
     if found:
         plan.note(found[-1:], "Mail is sent as before.")
     elif not set(MAIL) & plan.keep:
+        plan.overridden |= set(MAIL)
         yield "globals().update(herokuify.get_email_config())"
 
 

@@ -55,14 +55,16 @@ class Buckets:
             self._delete(name)
 
     def _delete(self, name: str) -> None:
-        """Delete a bucket; what a cut request was still writing can appear once it is empty."""
-        for attempt in range(_ATTEMPTS):
+        """Delete a bucket, or empty it at least.
+
+        A request that was cut can still write, and Ceph may then refuse for a while.
+        """
+        for _ in range(_ATTEMPTS):
             self.clear(name)
             try:
                 self.client.delete_bucket(Bucket=name)
             except self.client.exceptions.ClientError as error:
-                is_last = attempt + 1 == _ATTEMPTS
-                if is_last or error.response["Error"]["Code"] != "BucketNotEmpty":
+                if error.response["Error"]["Code"] != "BucketNotEmpty":
                     raise
                 time.sleep(1)
             else:

@@ -166,7 +166,7 @@ class Release:
         self._plain = ((name, read(name)) for name in plain)
 
     def _add_hashed(self, name: str, content: Content) -> None:
-        """Add what Django has saved; an unchanged name has a hash already."""
+        """Add what Django has saved, as a plain file if its name has no hash of the content."""
         is_hashed = self._storage.is_content_named(name, content.open)
         self._add(name, content, Stage.HASHED if is_hashed else Stage.PLAIN, is_hashed=is_hashed)
 

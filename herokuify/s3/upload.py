@@ -14,6 +14,7 @@ from herokuify.exceptions import S3Error
 from herokuify.s3.client import RetryProfile, connect
 from herokuify.s3.destination import Destination, Transfer
 from herokuify.s3.errors import (
+    NotS3Error,
     cause_of,
     code_of,
     explained,
@@ -200,8 +201,13 @@ class Upload:
         try:
             with self._explained():
                 etag = upload.complete(parts, **extra)
-            # Ceph 16 leaves it empty.
-            return etag or self._own_etag() or ""
+            if not etag:  # so does Ceph 16: whether the object is there must be looked up
+                endpoint = self._destination.endpoint
+                raise NotS3Error(
+                    f"{endpoint} completed an upload without an ETag, and the object is not there.",
+                    "Check AWS_S3_ENDPOINT_URL.",
+                )
+            return etag
         except S3Error as error:
             if _is_silence(error):
                 raise

@@ -32,6 +32,8 @@ BODIES = {
     "CopyObject": b"<CopyObjectResult>%s</CopyObjectResult>",
     "UploadPartCopy": b"<CopyPartResult>%s</CopyPartResult>",
 }
+#: Ceph's own answer to a completion, which counts where the object is there.
+CEPHS = BODIES["CompleteMultipartUpload"] % b"<Key>a</Key><ETag/>"
 #: None of S3's forms.
 ETAGS = [
     *(None, "", '""', f'W/"{DIGEST}"', DIGEST, f'"{DIGEST[1:]}"', f'"{DIGEST}-"', '"5f3c5d2a-264"'),
@@ -107,6 +109,7 @@ def test_nothing_counts_as_stored(
     @example(Document(ERRORS, b"", 200, {}), True)
     @example(Document(ERRORS, PAGE, 200, {"ETag": f'"{DIGEST}"'}), False)
     @example(Document(ERRORS, PAGE, 302, {"Location": "/login"}), False)
+    @example(Document(ERRORS, CEPHS, 200, {}), False)
     def check(answer: Document, may_replace: bool) -> None:
         proxy.on(asked, answer)
         with pytest.raises(NotS3Error, match="AWS_S3_ENDPOINT_URL"):

@@ -1,4 +1,4 @@
-"""Deploys a second release through the tests' fault proxy, and looks at what is left."""
+"""Deploy a second release through the tests' fault proxy, and inspect the result."""
 
 from __future__ import annotations
 

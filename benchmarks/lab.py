@@ -1,4 +1,4 @@
-"""What the benchmarks share: environments, the server and its distance, and costs of commands."""
+"""Shared by the benchmarks: environments, the server and its delay, costs of commands."""
 
 from __future__ import annotations
 

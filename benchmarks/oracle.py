@@ -1,7 +1,7 @@
-"""Holds collectstatic against Django's own, under each Django that this Python runs.
+"""Compare collectstatic with Django's own, for each Django version that supports this Python.
 
-Compares every name and content in the bucket, the manifest's included, with what that Django's
-ManifestStaticFilesStorage and StaticFilesStorage write to the disk.
+Compares every name and content in the bucket, including the manifest, with the files that
+ManifestStaticFilesStorage and StaticFilesStorage of that version write to the disk.
 """
 
 from __future__ import annotations

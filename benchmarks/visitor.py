@@ -1,7 +1,7 @@
-"""A visitor of the example who signs the book with a large photo: what a browser sends.
+"""Submit the example's form with a large photo, as a browser does.
 
 ``python visitor.py OPTIONS`` (JSON, the fields of ``Options``) prints its figures as a line of
-JSON. A process of its own: what it sends takes no time of those who measure. Standard library only.
+JSON. It is a separate process, so that it doesn't slow down the measurement. Standard library only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A small site behind gunicorn: a page without static files and S3, and pages with them."""
+"""A small site on gunicorn: a page without static files and S3, and pages with them."""
 
 from __future__ import annotations
 

@@ -60,10 +60,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     for name, (text, rounds) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text, parents=[common])
         if rounds:
-            command.add_argument("--rounds", type=int, default=rounds, help=f"({rounds})")
+            command.add_argument(
+                "--rounds", type=int, default=rounds, help=f"number of rounds ({rounds})"
+            )
         if name in {"deploys", "oracle"}:
             sets = [one for one in SETS if SETS[one].sources]
-            command.add_argument("--sets", nargs="+", choices=list(SETS), default=sets)
+            command.add_argument(
+                "--sets", nargs="+", choices=list(SETS), default=sets, help="(small medium large)"
+            )
         if name == "deploys":
             _add_deploys(command)
         elif name == "oracle":
@@ -71,7 +75,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
                 "--djangos", nargs="+", help="versions (default: all that support this Python)"
             )
         elif name == "media":
-            command.add_argument("--sizes", nargs="+", type=int, default=[1, 64, 1024], help="MB")
+            command.add_argument(
+                "--sizes", nargs="+", type=int, default=[1, 64, 1024], help="in MB (1 64 1024)"
+            )
     return parser.parse_args(arguments)
 
 

@@ -67,11 +67,11 @@ def entries(text: str) -> dict[str, str]:
 
 def _blocks(messages: Mapping[str, str]) -> Iterator[str]:
     yield HEAD
-    yield "| Id or error | Mistake | Found by |\n|---|---|---|"
+    yield "| Id or error | Mistake |\n|---|---|"
     for faults in SECTIONS.values():
         for fault in faults:
             name = _id(fault, messages.get(fault.title, ""))
-            yield f"| {name} | [{fault.title}]({_label(fault)}) | {fault.means.value} |"
+            yield f"| {name} | [{fault.title}]({_label(fault)}) |"
     yield ""
     for section, faults in SECTIONS.items():
         yield f"## {section}\n"

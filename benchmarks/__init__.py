@@ -1,1 +1,1 @@
-"""Benchmarks of herokuify against its peers; ``python3 benchmarks/run.py --help`` tells more."""
+"""Benchmarks of herokuify and other packages; see ``python3 -m benchmarks --help``."""

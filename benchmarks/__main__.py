@@ -1,4 +1,4 @@
-"""``python3 -m benchmarks``: the same as ``python3 benchmarks/run.py``."""
+"""Run the benchmarks: ``python3 -m benchmarks``."""
 
 from benchmarks.run import main
 

@@ -1,4 +1,4 @@
-"""A bar chart as SVG: seconds of the first and of an unchanged deploy."""
+"""Draw a bar chart as SVG: seconds of the first and of an unchanged deploy."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def bars(medians: Medians, subtitle: str) -> str:
 
 
 def _panel(medians: Medians, variant: str, title: str, y: int) -> tuple[list[str], int]:
-    """Return a panel's elements and where the next one begins."""
+    """Return a panel's elements, and the position of the next panel."""
     rows = {
         contestant: {
             name: medians[case]["wall"]

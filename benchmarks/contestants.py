@@ -1,4 +1,4 @@
-"""Who takes part, and how each is told to deploy; standard library only."""
+"""The contestants, and how each deploys. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import NamedTuple
 VARIANTS = ("plain", "manifest")
 SCENARIOS = ("first", "unchanged", "changed", "headers")
 
-#: The key prefix below which everybody puts the files.
+#: The prefix of the files' keys.
 LOCATION = "static"
-#: The header that the scenario "headers" wants on the SVG files.
+#: The header that the scenario "headers" adds to SVG files.
 CACHE_CONTROL = "public, max-age=60"
 HEADERS_SUFFIX = ".svg"
 
@@ -74,7 +74,7 @@ if os.environ.get("BENCH_HEADERS"):
 
 
 class Access(NamedTuple):
-    """Where an S3 server is and who may use it."""
+    """An S3 server and its credentials."""
 
     endpoint: str
     key: str
@@ -87,7 +87,7 @@ class Access(NamedTuple):
 
 
 def write_project(folder: Path, storage: str, apps: Sequence[str], lines: str) -> None:
-    """Write a Django project as a user would, with nothing but static files."""
+    """Write a Django project that has only static files."""
     names = ", ".join(f'"{app}"' for app in [*apps, "django.contrib.staticfiles"])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manage.py").write_text(_MANAGE)
@@ -95,14 +95,14 @@ def write_project(folder: Path, storage: str, apps: Sequence[str], lines: str) -
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """Return an environment without what this machine's user has set for AWS, Python or Django."""
+    """Return an environment without the user's variables for AWS, Python or Django."""
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "TMPDIR"}}
     return {**kept, "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a contestant is asked to deploy, from where to where."""
+    """A deploy: its source and destination."""
 
     access: Access
     bucket: str
@@ -120,7 +120,7 @@ _Settings = dict[str, tuple[str, tuple[str, ...], str]]
 class Contestant:
     """A way to deploy static files: collectstatic (``settings``) or a copying tool (``tool``).
 
-    A ``local`` one never sees S3.
+    If ``local``, it doesn't use S3.
     """
 
     name: str
@@ -130,21 +130,21 @@ class Contestant:
 
     @property
     def scenarios(self) -> tuple[str, ...]:
-        """What it can do at all: headers are settings, and only storages have those."""
+        """The scenarios that it supports; only storages on S3 have settings for headers."""
         return SCENARIOS if not (self.tool or self.local) else SCENARIOS[:-1]
 
     @property
     def fresh_disk(self) -> bool:
-        """Whether a deploy finds an empty disk and new modification times, as on Heroku.
+        """Whether a deploy starts with an empty disk and new modification times, as on Heroku.
 
-        Copying tools, and the floor, decide by modification time: they keep theirs.
+        Copying tools and local storages compare modification times, so they keep the old ones.
         """
         return not (self.tool or self.local)
 
     def command(
         self, deployment: Deployment, variant: str, folder: Path
     ) -> tuple[list[str], dict[str, str]]:
-        """Return the command that deploys and its environment; writes the project to ``folder``."""
+        """Write the project to ``folder``; return the deploy's command and environment."""
         access = deployment.access
         credentials = {
             "AWS_ACCESS_KEY_ID": access.key,
@@ -174,7 +174,7 @@ class Contestant:
 
 
 def s5cmd_program(scripts: Path) -> str:
-    """Return the program itself; the one in the bin folder is a slower Python wrapper."""
+    """Return the program itself; the one in the bin directory is a slower Python wrapper."""
     places = scripts.parent.rglob("site-packages/s5cmd/bin/s5cmd*")
     return next((str(one) for one in places if os.access(one, os.X_OK)), str(scripts / "s5cmd"))
 
@@ -192,14 +192,14 @@ def _awscli(deployment: Deployment, target: str) -> list[str]:
 
 
 def _rclone(deployment: Deployment, target: str) -> list[str]:
-    # With its default of 4 transfers and a HEAD for each object, distance alone would decide.
+    # With the defaults, 4 transfers and a HEAD for each object, only the distance would matter.
     options = ["--transfers=64", "--checkers=64", "--fast-list", "--checksum"]
     remote = f':s3,provider=Ceph,env_auth,no_check_bucket,endpoint="{deployment.access.endpoint}"'
     return ["rclone", "copy", "--config=", *options, str(deployment.source), f"{remote}:{target}"]
 
 
 def _storages(package: str, classes: tuple[str, str], *lines: str, app: str = "") -> _Settings:
-    """Return the settings of both variants; ``lines`` are the plain one's and the manifest's."""
+    """Return the settings of both variants; ``lines`` are for plain and for manifest."""
     apps = (app,) if app else ()
     return {
         variant: (f"{package}.{name}", apps, text)

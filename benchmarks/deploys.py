@@ -1,4 +1,4 @@
-"""Deploys sets with each contestant; records what each deploy cost and whether it was right."""
+"""Deploy sets with each contestant; record each deploy's costs and whether it is correct."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from benchmarks.trees import Trees, files_in, touch
 
 
 def main(options: argparse.Namespace) -> None:
-    """Measure each set that the options name."""
+    """Measure each set in the options."""
     django = peer("local", options.work)
     for name in options.sets:
         files = SETS[name]
@@ -57,7 +57,7 @@ def main(options: argparse.Namespace) -> None:
 
 @dataclass
 class Runner:
-    """Deploys one set with one contestant and variant, scenario after scenario."""
+    """Deploy a set with a contestant and variant in all scenarios."""
 
     lab: Lab
     trees: Trees
@@ -65,9 +65,9 @@ class Runner:
     variant: str
 
     def round(self, wanted: list[str], number: int) -> Iterator[dict[str, Any]]:
-        """Yield a record for each scenario, the bucket being new at the first one."""
+        """Yield a record for each scenario, starting with a new bucket."""
         self.disk, self.folder = self.lab.folder(), self.lab.folder()
-        if not number:  # the first one to read the program from the disk pays nothing more
+        if not number:  # load the program into the page cache
             command, variables = self._command("none", self.trees.source("base"))
             quiet = subprocess.DEVNULL
             subprocess.run(
@@ -80,7 +80,7 @@ class Runner:
                 if scenario not in self.contestant.scenarios:
                     continue
                 if scenario == "changed":
-                    state = "changed"  # and so it stays: "headers" is to change nothing else
+                    state = "changed"  # also for "headers", which changes only headers
                 record = self._run(bucket, scenario, state)
                 yield {"case": f"{self.contestant.name} {self.variant} {scenario}", **record}
                 if record["exit"]:
@@ -89,7 +89,7 @@ class Runner:
     def _run(self, bucket: str, scenario: str, state: str) -> dict[str, Any]:
         source = self._prepare(state)
         command, variables = self._command(bucket, source, new_headers=scenario == "headers")
-        for path in files_in(source):  # nobody gets a colder page cache than the next one
+        for path in files_in(source):  # the same page cache for all
             path.read_bytes()
         os.sync()
         load = os.getloadavg()[0]
@@ -108,7 +108,7 @@ class Runner:
         return self.contestant.command(deployment, self.variant, self.folder / "project")
 
     def _prepare(self, state: str) -> Path:
-        """Make the disk as the deploy finds it, and return the folder of the files."""
+        """Prepare the disk for the deploy, and return the source directory."""
         if self.contestant.fresh_disk:
             self.disk = self.lab.folder()
             source = self.trees.source(state)
@@ -121,13 +121,13 @@ class Runner:
         return source
 
     def _inspect(self, bucket: str, scenario: str, state: str) -> dict[str, Any]:
-        """Compare what lies in the bucket with what Django would have deployed."""
+        """Compare the bucket with the files that Django would deploy."""
         etags = self.lab.buckets.etags(bucket, LOCATION)
         wanted = self.trees.digests(self.variant, state)
         found: dict[str, Any] = {
             "objects": len(etags),
             "missing": sorted(wanted.keys() - etags.keys())[:10],
-            # a multipart object's ETag is no MD5
+            # the ETag of a multipart object is not an MD5
             "wrong": [
                 n for n, md5 in wanted.items() if "-" not in etags.get(n, "-") and etags[n] != md5
             ][:10],

@@ -1,4 +1,4 @@
-"""The delay proxy in a process of its own: a server, some milliseconds away."""
+"""Run the delay proxy in a separate process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PROXY = Path(__file__).resolve().with_name("proxy.py")
 
 
 class Distance:
-    """A running delay proxy; clients reach the server behind it at ``endpoint``."""
+    """A running delay proxy; ``endpoint`` is its URL."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -24,7 +24,7 @@ class Distance:
         self.endpoint = f"http://127.0.0.1:{self._answer()['port']}"
 
     def take(self) -> dict[str, Any]:
-        """Return what was counted since the last call; see ``proxy.Traffic.as_dict``."""
+        """Return the traffic since the last call; see ``proxy.Traffic.as_dict``."""
         self.tell("take")
         traffic = self._answer()
         total = traffic["proxy_cpu_seconds"]
@@ -47,7 +47,7 @@ class Distance:
 
 @contextlib.contextmanager
 def distance_to(upstream: str, rtt: float) -> Iterator[Distance]:
-    """Put ``rtt`` milliseconds between this machine and the server at ``host:port``."""
+    """Delay requests to the server at ``host:port`` by ``rtt`` milliseconds."""
     command = [sys.executable, str(_PROXY), upstream, "--rtt", str(rtt)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -55,4 +55,4 @@ def distance_to(upstream: str, rtt: float) -> Iterator[Distance]:
         try:
             yield Distance(process)
         finally:
-            process.communicate()  # the end of its input ends it
+            process.communicate()  # it exits at the end of its input

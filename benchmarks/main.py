@@ -1,4 +1,4 @@
-"""The benchmarks' main program, run by ``benchmarks/run.py`` in the harness's environment."""
+"""The benchmarks' main program, which ``run.py`` starts in the harness's environment."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from benchmarks.run import parse
 
 
 def main() -> None:
-    """Measure as the options say, then report."""
+    """Run the benchmark and write its report."""
     options = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # buckets are removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # to remove buckets
     if options.command != "report":
         importlib.import_module(f"benchmarks.{options.command.replace('-', '_')}").main(options)
     if options.command not in {"faults", "oracle"}:

@@ -1,8 +1,8 @@
-"""Runs one command and writes what it cost: ``python measure.py RESULT.json COMMAND…``.
+"""Run a command and write its costs: ``python measure.py RESULT.json COMMAND…``.
 
-A process of its own, and a small one, because Linux carries the peak memory of the process that
-forks over to the program it executes: measured from the harness, each contestant would seem at
-least as big as the harness. Standard library only, and little of it.
+This is a small, separate process, because on Linux a program inherits the peak memory of the
+process that starts it: started by the harness, each contestant would seem at least as large as the
+harness. Standard library only.
 """
 
 import os
@@ -11,7 +11,7 @@ import time
 
 
 def main() -> None:
-    """Write wall and processor seconds, peak memory of the largest process, and exit status."""
+    """Write the wall and CPU seconds, the peak memory of the largest process, and the exit code."""
     result, command = sys.argv[1], sys.argv[2:]
     begin = time.monotonic()
     child = os.spawnvp(os.P_NOWAIT, command[0], command)

@@ -1,4 +1,4 @@
-"""Saves and reads media with each contestant, ``s5cmd cp`` and curl."""
+"""Save and read media with each contestant, ``s5cmd cp`` and curl."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MEGABYTE = 1024 * 1024
 
 @dataclass
 class Bench:
-    """A bucket, and files to send."""
+    """A bucket and the files to upload."""
 
     lab: Lab
     bucket: str
@@ -40,9 +40,9 @@ class Bench:
         return path
 
     def storage(self, who: str, task: str, size: int, number: int) -> Iterator[dict[str, Any]]:
-        """Measure a storage: near for time and memory; far, in the first round, for requests.
+        """Measure time and memory without the delay, and requests, in the first round, with it.
 
-        Memory is what the process takes beyond one that does nothing.
+        Memory is that of the process minus that of an idle one.
         """
         if who not in self._idle:
             self._idle[who] = self._probe(who, "nothing", 1, self.lab.near)["peak_bytes"]
@@ -62,7 +62,7 @@ class Bench:
         yield record
 
     def program(self, task: str, size: int, _: int) -> Iterator[dict[str, Any]]:
-        """Measure s5cmd, which saves, or curl, which reads."""
+        """Measure a save with s5cmd, or a read with curl."""
         self._prepare(task, size)
         near, path = self.lab.near, str(self.source(size))
         if task == "save":
@@ -78,7 +78,7 @@ class Bench:
         yield {**record, "seconds": record["wall"]}
 
     def _prepare(self, task: str, size: int) -> None:
-        """Empty the bucket for a save, so that its name is free; put the file for a read."""
+        """Empty the bucket before a save; upload the file before a read."""
         buckets = self.lab.buckets
         if task == "save":
             buckets.clear(self.bucket)

@@ -1,7 +1,7 @@
-"""Holds collectstatic against Django's own, under each Django that this Python runs.
+"""Compare collectstatic with Django's own, for each Django version that supports this Python.
 
-Compares every name and content in the bucket, the manifest's included, with what that Django's
-ManifestStaticFilesStorage and StaticFilesStorage write to the disk.
+Compares every name and content in the bucket, including the manifest, with the files that
+ManifestStaticFilesStorage and StaticFilesStorage of that version write to the disk.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from benchmarks.environments import ROOT, environment
 from benchmarks.lab import Lab, lab, measured
 from benchmarks.trees import Trees
 
-#: Django → the oldest and the newest Python that it runs on (its release notes).
+#: Django → the oldest and the newest Python that it supports (its release notes).
 DJANGOS = {
     "4.2": ((3, 8), (3, 12)),
     "5.2": ((3, 10), (3, 99)),
     "6.0": ((3, 12), (3, 99)),
     "6.1": ((3, 12), (3, 99)),
 }
-#: A copy of the manifest under its own hash is herokuify's, not Django's.
+#: herokuify, unlike Django, keeps a copy of the manifest under its hash.
 _COPIES = {"plain": 0, "manifest": 1}
 
 
 def main(options: argparse.Namespace) -> None:
-    """Compare each set under each Django; ends with status 1 when anything differs."""
+    """Compare each set with each Django version; exit with status 1 if anything differs."""
     here = sys.version_info[:2]
     djangos = [one for one, (old, new) in DJANGOS.items() if old <= here <= new]
     wrong = 0

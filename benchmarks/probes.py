@@ -1,4 +1,4 @@
-"""What one process of a contestant does; run by path in the contestant's environment.
+"""The tasks of a contestant's process; run by path in the contestant's environment.
 
 ``python -I probes.py CONTESTANT TASK …`` prints its figures as a line of JSON. The bucket and the
 server come from the environment.
@@ -19,7 +19,7 @@ from typing import Any
 
 _DJANGO = "django.contrib.staticfiles.storage."
 _S3 = "storages.backends.s3."
-#: contestant → the storages of media, plain static files and those with a manifest
+#: contestant → the storages for media, plain static files, and those with a manifest
 STORAGES = {
     "local": (
         "django.core.files.storage.FileSystemStorage",
@@ -41,14 +41,14 @@ _sockets = 0
 
 
 def configure(contestant: str, folder: str = "") -> None:
-    """Set Django up with the contestant's storages and their defaults."""
+    """Set up Django with the contestant's storages and their defaults."""
     import django
     from django.conf import settings
 
     media, static, manifest = STORAGES[contestant]
     variables = os.environ
     ours: dict[str, Any] = {}
-    if contestant == "herokuify":  # with all fragments, as its users have it
+    if contestant == "herokuify":  # with all fragments, as in a project
         exec(  # noqa: S102
             "import herokuify\n"
             "from herokuify.aws import *\n"
@@ -109,7 +109,7 @@ def start(contestant: str, what: str) -> dict[str, float]:
 
 
 def static_urls(contestant: str, folder: str) -> dict[str, float]:
-    """Time static URLs, in microseconds, and count the S3 clients and sockets that they make."""
+    """Time static URLs, in microseconds; count the S3 clients and sockets that they create."""
     sys.addaudithook(_count_sockets)
     paths = {name: name.replace(".css", f".{hash(name) % 16**12:012x}.css") for name in NAMES}
     manifest = {"paths": paths, "version": "1.1", "hash": "0" * 12}
@@ -126,12 +126,12 @@ def static_urls(contestant: str, folder: str) -> dict[str, float]:
 
 
 def signed_urls(contestant: str) -> dict[str, float]:
-    """Time signed URLs: microseconds of one of a new name, and pages of images a second."""
+    """Time signed URLs: microseconds for a new name, and pages of images per second."""
     configure(contestant)
     from django.core.files.storage import default_storage
 
     url = default_storage.url
-    url("warm-up.jpg")  # the client is made
+    url("warm-up.jpg")  # creates the client
     new = [f"new/{number:06}.jpg" for number in range(3000)]
     signed = _microseconds(url, new)
     numbers = random.Random(50)  # noqa: S311
@@ -147,7 +147,7 @@ def signed_urls(contestant: str) -> dict[str, float]:
 
 
 def puts(contestant: str) -> dict[str, float]:
-    """Send small objects from as many threads as collectstatic has; milliseconds of CPU a PUT."""
+    """Send small objects from as many threads as collectstatic; milliseconds of CPU per PUT."""
     configure(contestant)
     from concurrent.futures import ThreadPoolExecutor
 
@@ -170,19 +170,19 @@ def puts(contestant: str) -> dict[str, float]:
             client.put_object(Bucket=bucket, Key=f"{number}.css", Body=body, **headers)
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(put, range(2 * THREADS)))  # connections are there
+        list(pool.map(put, range(2 * THREADS)))  # opens the connections
         begin = time.process_time()
         list(pool.map(put, range(PUTS)))
         return {"put_ms": (time.process_time() - begin) / PUTS * 1000}
 
 
 def media(contestant: str, task: str, name: str, path: str) -> dict[str, float]:
-    """Read, read three bytes, save, or do nothing; the seconds without the first connection."""
+    """Read, read three bytes, save, or do nothing; seconds, without the first connection."""
     configure(contestant)
     from django.core.files.base import File
     from django.core.files.storage import default_storage
 
-    default_storage.exists("nothing")  # the connection is there
+    default_storage.exists("nothing")  # opens the connection
     begin = time.monotonic()
     if task == "read3":
         with default_storage.open(name) as file:
@@ -200,7 +200,7 @@ def media(contestant: str, task: str, name: str, path: str) -> dict[str, float]:
 
 
 def signed_url(contestant: str, name: str) -> dict[str, str]:
-    """Return a media URL that anybody may read."""
+    """Return a signed media URL."""
     configure(contestant)
     from django.core.files.storage import default_storage
 
@@ -216,7 +216,7 @@ def _microseconds(url: Callable[[str], str], names: Iterable[str]) -> float:
 
 
 def _clients() -> int:
-    """Count the S3 clients that live in this process."""
+    """Count the S3 clients in this process."""
     module = sys.modules.get("botocore.client")
     return sum(isinstance(thing, module.BaseClient) for thing in gc.get_objects()) if module else 0
 

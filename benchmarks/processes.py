@@ -1,4 +1,4 @@
-"""What a process costs that starts, and perhaps renders a static and a signed media URL."""
+"""Measure a process that starts and renders no URL, or a static and a signed media URL."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def variables_of(access: Access | None, bucket: str, folder: Path) -> dict[str, 
 def probe(
     scripts: Path, arguments: list[str], variables: dict[str, str], folder: Path
 ) -> dict[str, Any]:
-    """Run a task of ``benchmarks/probes.py``; ends the benchmark when it fails."""
+    """Run a task of ``benchmarks/probes.py``; raise SystemExit if it fails."""
     command = [str(scripts / "python"), "-I", str(PROBES), *arguments]
     record = measured(command, variables, folder, cwd=folder)
     if record["exit"]:

@@ -1,14 +1,14 @@
-"""A TCP proxy that stands for distance: it delays each direction by half a round trip.
+"""A TCP proxy that simulates distance: it delays each direction by half a round trip.
 
 ``python3 benchmarks/proxy.py HOST:PORT [--rtt MILLISECONDS]`` listens on a free port of the
 loopback interface and prints it as a line of JSON. Each line on standard input is a command:
-``take`` is answered by a line of JSON with what was counted since the last ``take``; from ``mute``
-to ``unmute`` connections are accepted, and nothing that arrives is passed on before ``unmute``. It
-ends when standard input does.
+``take`` is answered by a line of JSON with the traffic since the last ``take``. Between ``mute``
+and ``unmute``, connections are accepted, but no data is passed on. The proxy exits at the end of
+standard input.
 
-Bytes are passed on as they are: what is signed stays signed. The throughput is not limited; a new
-connection costs the round trip that TCP's handshake would. One thread and one heap of due times
-serve all connections, because the proxy shares the processor with what is measured.
+Bytes are passed on unchanged, so signatures stay valid. The throughput is not limited; a new
+connection costs a round trip, like TCP's handshake. One thread and one heap of due times serve all
+connections, because the proxy shares the processor with the contestants.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ def kind_of(method: bytes, path: bytes, query: bytes) -> str:
 
 
 class Traffic:
-    """What passed since the last look: requests by kind, answers by status, bytes."""
+    """The traffic since the last reset: requests by kind, responses by status, bytes."""
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Reset the counters."""
         self.requests: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.sent = self.received = self.connections = 0
@@ -72,14 +72,14 @@ class Traffic:
 
 
 class End:
-    """One socket of a pair: what arrives at it goes to the other end, later."""
+    """One socket of a pair: data that arrives is sent to the other one, later."""
 
     def __init__(self, sock: socket.socket, not_before: float, *, is_client: bool) -> None:
         self.sock = sock
         self.fd = sock.fileno()
         self.peer: End = self
         self.is_client = is_client
-        self.asked = False  # a client's: its request has no answer yet
+        self.asked = False  # by a client, without a response yet
         self.not_before = not_before
         self.in_transit = 0  # bytes read here, not yet written to the peer
         self.waiting: deque[bytes | None] = deque()  # due, but the kernel's buffer is full
@@ -89,7 +89,7 @@ class End:
         self.closed = False
 
     def count(self, data: bytes, traffic: Traffic) -> None:
-        """Count what arrived: a request begins with what a client sends after an answer."""
+        """Count data; a request begins with the client's first data after a response."""
         if self.is_client:
             traffic.sent += len(data)
             if not self.asked and (match := _REQUEST.match(data)):
@@ -124,7 +124,7 @@ class Proxy:
         return int(self.listener.getsockname()[1])
 
     def run(self, commands: int) -> None:
-        """Serve until the file descriptor of the commands is at its end."""
+        """Serve until the end of the commands' file descriptor."""
         self.epoll.register(commands, select.EPOLLIN)
         listener = self.listener.fileno()
         while True:
@@ -242,7 +242,7 @@ class Proxy:
         self._listen(end.peer)
 
     def _listen(self, end: End) -> None:
-        """Ask epoll for what this end can do now."""
+        """Register the events that this end can handle now."""
         if end.closed:
             return
         reading = not end.ended and end.in_transit < HIGH_WATER
@@ -261,7 +261,7 @@ class Proxy:
 
 
 def main() -> None:
-    """Run the proxy as a process of its own."""
+    """Run the proxy."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("upstream", metavar="HOST:PORT")
     parser.add_argument("--rtt", type=float, default=20.0, help="milliseconds (default: 20)")

@@ -1,4 +1,4 @@
-"""What one small PUT costs, sent from many threads: herokuify's own way, and boto3's."""
+"""Measure the CPU time of a small PUT from many threads, with herokuify and boto3."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.results import Measure, take_turns
 
 
 def main(options: argparse.Namespace) -> None:
-    """Send the same objects with each, in turns; near, as only CPU is looked at."""
+    """Send the same objects with each, in turns; without the delay, which costs no CPU."""
     with (
         lab(options, ["herokuify", "django-storages"]) as place,
         place.buckets.new(f"bench-{os.getpid()}-{time.time_ns()}") as bucket,

@@ -1,4 +1,4 @@
-"""Turns raw figures into the tables and charts of docs/benchmarks.md."""
+"""Turn raw figures into the tables and charts of docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from benchmarks.sets import SETS
 from benchmarks.text import TITLES, number, replace_section, table
 
 PAGE = ROOT / "docs" / "benchmarks.md"
+_TASKS = {
+    "nothing": "no URL",
+    "static": "a static URL",
+    "media": "a media URL",
+    "both": "both URLs",
+}
 
 
 class Column(NamedTuple):
@@ -26,62 +32,64 @@ class Column(NamedTuple):
     divisor: float = 1
 
 
-_PEAK = Column("peak_bytes", "peak MB", 1e6)
 #: benchmark → title, columns
 _TABLES = {
     "urls": (
         "URLs",
         [
-            Column("static_us", "µs, static"),
-            Column("manifest_us", "µs, static with a manifest"),
-            Column("signed_us", "µs, signed and new"),
-            Column("pages_per_second", "pages of 50 of 50,000 images a second"),
+            Column("static_us", "static URL (µs)"),
+            Column("manifest_us", "static URL with a manifest (µs)"),
+            Column("signed_us", "new signed URL (µs)"),
+            Column("pages_per_second", "pages of 50 images per second"),
         ],
     ),
-    "puts": ("One small PUT", [Column("put_ms", "ms of CPU")]),
-    "processes": ("Processes", [Column("cpu", "CPU s"), _PEAK]),
+    "puts": ("A small PUT", [Column("put_ms", "CPU time (ms)")]),
+    "processes": (
+        "Starting a process",
+        [Column("cpu", "CPU time (s)"), Column("peak_bytes", "peak memory (MB)", 1e6)],
+    ),
     "first-page": (
-        "The first static page of a worker",
-        [Column("first_ms", "ms"), Column("second_ms", "ms, the second one")],
+        "The first page of a worker",
+        [Column("first_ms", "first page (ms)"), Column("second_ms", "second page (ms)")],
     ),
     "silence": (
-        "S3 is silent for 20 s",
+        "S3 doesn't respond for 20 s",
         [
-            Column("plain_pages", "pages without S3"),
-            Column("plain_lost", "lost"),
-            Column("plain_slowest", "slowest, s"),
-            Column("stored_failed", "pages with S3 that failed"),
-            Column("stored_slowest", "slowest, s"),
-            Column("right_after", "s until the last wrong one"),
+            Column("plain_pages", "requests without S3"),
+            Column("plain_lost", "lost requests without S3"),
+            Column("plain_slowest", "slowest without S3 (s)"),
+            Column("stored_failed", "failed requests with S3"),
+            Column("stored_slowest", "slowest with S3 (s)"),
+            Column("right_after", "last failure after S3 is back (s)"),
         ],
     ),
     "uploads": (
-        "A large upload, and one thread",
+        "A large upload",
         [
-            Column("idle_p95_ms", "ms, p95 of pages, idle"),
-            Column("others_p95_ms", "ms, p95 meanwhile"),
-            Column("first_bytes", "MB, a process's first upload", 2**20),
-            Column("grown_bytes", "MB that memory grows", 2**20),
-            Column("received", "kB from the visitor", 1e3),
-            Column("received_from_s3", "kB from S3", 1e3),
-            Column("upload_s", "s, upload"),
-            Column("claim_s", "s, the form's answer"),
+            Column("idle_p95_ms", "page time, p95, idle (ms)"),
+            Column("others_p95_ms", "page time, p95, during the upload (ms)"),
+            Column("first_bytes", "memory of the first upload (MB)", 2**20),
+            Column("grown_bytes", "growth of memory after it (MB)", 2**20),
+            Column("received", "received from the visitor (kB)", 1e3),
+            Column("received_from_s3", "received from S3 (kB)", 1e3),
+            Column("upload_s", "upload (s)"),
+            Column("claim_s", "response to the form (s)"),
         ],
     ),
     "media": (
         "Media",
         [
-            Column("seconds", "s"),
-            Column("peak_bytes", "MB of memory", 2**20),
+            Column("seconds", "time (s)"),
+            Column("peak_bytes", "memory (MB)", 2**20),
             Column("request_count", "requests"),
-            Column("moved", "MB moved", 1e6),
+            Column("moved", "data transferred (MB)", 1e6),
         ],
     ),
 }
 
 
 def write(options: argparse.Namespace) -> None:
-    """Print the report or, to publish it, write it and its charts into docs/."""
+    """Print the report; with ``--publish``, write it and its charts to docs/."""
     folder = PUBLISHED if options.publish else options.work / "results"
     found = {
         name: results
@@ -91,6 +99,7 @@ def write(options: argparse.Namespace) -> None:
     sections = ["## Goals\n", goals_table(found)]
     for name, results in found.items():
         sections.append(_set(name, results) if name in SETS else _figures(name, results))
+    sections.append(_conditions(found))
     if not options.publish:
         print("\n".join(sections))
         return
@@ -107,10 +116,10 @@ def _set(name: str, results: Results) -> str:
     sizes = "; with hashed copies ".join(_size(data, one) for one in VARIANTS if one in data["set"])
     return "\n".join(
         [
-            f"## The {name} set\n",
-            f"{sizes}. {_circumstances(results)}\n",
-            f"![Seconds of each contestant, the {name} set](benchmarks-{name}.svg)\n",
-            "Seconds of the whole command; in brackets its CPU seconds:\n",
+            f"## Deploys of the {name} set\n",
+            f"{sizes}.\n",
+            f"![Seconds per deploy of the {name} set](benchmarks-{name}.svg)\n",
+            "Seconds per deploy:\n",
             _overview(results),
         ]
     )
@@ -118,7 +127,7 @@ def _set(name: str, results: Results) -> str:
 
 def _overview(results: Results) -> str:
     medians = results.medians()
-    # Another day may have been a faster one: its rows are to be compared with each other.
+    # The machine's speed differs from day to day: compare only rows of the same day.
     measured = {run["case"].partition(" ")[0]: run["date"] for run in results.data["runs"]}
     newest = max(measured.values())
     columns = [
@@ -134,16 +143,16 @@ def _overview(results: Results) -> str:
             peak = max(cell["peak_bytes"] for cell in cells if cell) / 1e6
             day = "" if measured[name] == newest else f" ({measured[name]})"
             rows.append([TITLES[name] + day, *map(_cell, cells), f"{peak:.0f}"])
-    text = table(["", *columns, "peak MB"], rows)
+    text = table(["", *columns, "peak memory (MB)"], rows)
     if any(median["failed"] for median in medians.values()):
-        text += "\n\\* failed in some round, or left the bucket wrong.\n"
+        text += "\n\\* Failed in at least one round, or left wrong files in the bucket.\n"
     return text
 
 
 def _cell(median: Mapping[str, float] | None) -> str:
     if not median:
         return ""
-    return f"{'* ' if median['failed'] else ''}{number(median['wall'])} ({number(median['cpu'])})"
+    return f"{'* ' if median['failed'] else ''}{number(median['wall'])}"
 
 
 def _figures(name: str, results: Results) -> str:
@@ -155,9 +164,12 @@ def _figures(name: str, results: Results) -> str:
             number(median[column.figure] / column.divisor) if column.figure in median else ""
             for column in columns
         ]
-        rows.append([f"{TITLES.get(who, who)} {what}".strip(), *cells])
-    head = ["", *(column.title for column in columns)]
-    return "\n".join([f"## {title}\n", f"{_circumstances(results)}\n", table(head, rows)])
+        label = TITLES.get(who, who)
+        rows.append([f"{label}, {_TASKS.get(what, what)}" if what else label, *cells])
+    lines = [["", *(column.title for column in columns)], *rows]
+    if len(columns) > len(rows):  # a long table is easier to read than a wide one
+        lines = [list(line) for line in zip(*lines, strict=True)]
+    return "\n".join([f"## {title}\n", table(lines[0], lines[1:])])
 
 
 def _size(data: dict[str, Any], variant: str) -> str:
@@ -165,18 +177,28 @@ def _size(data: dict[str, Any], variant: str) -> str:
     return f"{facts['files']:,} files, {facts['bytes'] / 1e6:.1f} MB"
 
 
-def _circumstances(results: Results) -> str:
-    data = results.data
-    here = data["machine"]
-    dates = sorted({run["date"] for run in data["runs"]})
-    rounds = sorted(median["rounds"] for median in results.medians().values())
-    medians = f"Medians of {rounds[0]:g}" + (
-        f" to {rounds[-1]:g}" if rounds[-1] > rounds[0] else ""
-    )
-    server = f"{data['server']} at {data['rtt_ms']:g} ms, " if "server" in data else ""
-    releases = ", ".join(f"{name} {version}" for name, version in sorted(data["versions"].items()))
-    return (
-        f"{medians}, {' and '.join(dict.fromkeys((dates[0], dates[-1])))}; {server}"
-        f"{here['cores']} cores of {here['processor']}, {here['memory_gb']} GB, {here['system']}, "
-        f"Python {here['python']}; {releases}. Made by `{data['command']}`."
-    )
+def _conditions(found: Mapping[str, Results]) -> str:
+    """Return what all figures have in common, and a table of what they haven't."""
+    machines, servers, releases, rows = [], [], [], []
+    for results in found.values():
+        data, here = results.data, results.data["machine"]
+        machines.append(
+            f"{here['cores']} cores of {here['processor']}, {here['memory_gb']} GB, "
+            f"{here['system']}, Python {here['python']}"
+        )
+        if "server" in data:
+            servers.append(f"{data['server']}, {data['rtt_ms']:g} ms away")
+        releases += [f"{package} {version}" for package, version in data["versions"].items()]
+        dates = sorted({run["date"] for run in data["runs"]})
+        rounds = sorted(median["rounds"] for median in results.medians().values())
+        rows.append(
+            [
+                f"`{data['command']}`",
+                " to ".join(dict.fromkeys(f"{one:g}" for one in (rounds[0], rounds[-1]))),
+                ", ".join(dates),
+            ]
+        )
+    common = (machines, servers, sorted(releases, key=str.lower))
+    text = "; ".join(", ".join(dict.fromkeys(one)) for one in common if one)
+    head = ["command", "rounds", "dates"]
+    return "\n".join(["## Conditions\n", f"{text}.\n", table(head, rows)])

@@ -1,4 +1,4 @@
-"""Raw figures on the disk, and the medians of them."""
+"""Raw figures on the disk, and their medians."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 
 #: case → figure → the median of its rounds
 Medians = dict[str, dict[str, float]]
-#: What measures a case: the number of the round → its records, each with figures.
+#: Measures a case: number of the round → records with figures.
 Measure = Callable[[int], Iterable[dict[str, Any]]]
 
 
 class Results:
-    """The runs of one benchmark and their circumstances, in one JSON file; written at each run.
+    """The runs of a benchmark and their conditions, in a JSON file that each run updates.
 
-    A case that is measured again replaces its earlier runs; those of other cases stay.
+    If a case is measured again, its earlier runs are replaced; those of other cases stay.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,12 +29,12 @@ class Results:
         self._renewed: set[str] = set()
 
     def describe(self, **circumstances: Any) -> None:
-        """Say what holds for the runs to come."""
+        """Set the conditions of the following runs."""
         versions = {**self.data.get("versions", {}), **circumstances.pop("versions", {})}
         self.data |= {**circumstances, "versions": versions, "machine": machine()}
 
     def add(self, case: str, record: Mapping[str, Any]) -> None:
-        """Keep one run."""
+        """Add a run."""
         if case not in self._renewed:
             self._renewed.add(case)
             self.data["runs"] = [run for run in self.data["runs"] if run["case"] != case]
@@ -48,7 +48,7 @@ class Results:
         new.replace(self.path)
 
     def medians(self) -> Medians:
-        """Return the medians of all that succeeded at least once; "failed" counts the others."""
+        """Return the medians of cases that succeeded at least once; "failed" counts failures."""
         groups: dict[str, list[dict[str, Any]]] = {}
         for run in self.data["runs"]:
             groups.setdefault(run["case"], []).append(run)
@@ -68,7 +68,7 @@ def _median(runs: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _flat(run: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers of a run; requests by kind, CPU as a sum."""
+    """Return the numbers of a run: requests by kind, CPU time as a sum."""
     numbers = {key: value for key, value in run.items() if isinstance(value, int | float)}
     if "user" in run:
         numbers["cpu"] = run["user"] + run["system"]
@@ -78,9 +78,9 @@ def _flat(run: Mapping[str, Any]) -> dict[str, float]:
 def take_turns(
     results: Results, cases: Mapping[str, Measure], rounds: int, *, warm_up: bool = False
 ) -> None:
-    """Measure each case in each round; another one begins each round, so drift hits everybody.
+    """Measure each case in each round, starting with a different one, so that drift affects all.
 
-    The records may bring a "case" of their own. With ``warm_up`` a first round does not count.
+    Records may name a different "case". With ``warm_up``, an additional first round is discarded.
     """
     names = list(cases)
     for number in range(-1 if warm_up else 0, rounds):
@@ -105,7 +105,7 @@ def summary(record: Mapping[str, Any]) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Describe the machine without naming it."""
+    """Describe the machine, without its name."""
     model = _first(Path("/proc/cpuinfo"), "model name") or platform.processor()
     memory = _first(Path("/proc/meminfo"), "MemTotal")
     return {

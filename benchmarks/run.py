@@ -1,7 +1,7 @@
-"""Benchmarks of herokuify and its peers: ``python3 -m benchmarks --help``, with all set-up.
+"""Benchmarks of herokuify and other packages; docs/benchmarks.md describes them.
 
-Needs Python 3.10 or newer and PyPI; see docs/benchmarks.md. Standard library only, because nothing
-is installed yet: this makes the harness's virtual environment and goes on in it.
+You need Python 3.10 or newer and access to PyPI. This module uses only the standard library: it
+creates the virtual environment of the harness and continues in it.
 """
 
 from __future__ import annotations
@@ -21,70 +21,83 @@ from benchmarks.sets import SETS  # noqa: E402
 _OLDEST = (3, 10)
 #: command → help, rounds by default
 COMMANDS = {
-    "deploys": ("collectstatic and copying tools, on sets of files", 3),
+    "deploys": ("collectstatic and copying tools, with sets of files", 3),
     "urls": ("static and signed URLs, and pages of images", 7),
-    "processes": ("what a process costs that starts and renders", 15),
-    "puts": ("CPU of one small PUT", 5),
-    "first-page": ("the first page of a running worker", 15),
+    "processes": ("starting a process and rendering URLs", 15),
+    "puts": ("CPU time of a small PUT", 5),
+    "first-page": ("the first page with a static file in a new worker", 15),
     "media": ("saving and reading media; needs curl", 3),
-    "silence": ("a site under load while S3 is silent for 20 seconds", 3),
-    "uploads": ("a large upload of the example's, and what others notice of it", 3),
-    "faults": ("deploys that fail in the middle; --publish writes docs/faults.md", 3),
-    "oracle": ("each set under each Django, against what Django writes locally", 1),
-    "report": ("measure nothing; print the report of the results, or --publish it", 0),
+    "silence": ("a site under load while S3 doesn't respond for 20 seconds", 3),
+    "uploads": ("a large upload to the example project, and other visitors' requests", 3),
+    "faults": ("deploys that fail midway; --publish writes docs/faults.md", 3),
+    "oracle": ("each set with each Django version, compared with Django's own storages", 1),
+    "report": ("measures nothing: prints the report again; --publish writes it", 0),
 }
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Return the options."""
+    """Parse the command line."""
     common = argparse.ArgumentParser(add_help=False)
     add = common.add_argument
-    add("--rtt", type=float, default=20.0, help="milliseconds to the server and back (20)")
+    add("--rtt", type=float, default=20.0, help="round trip to the S3 server in milliseconds (20)")
     add(
         "--s3",
         default=os.environ.get("HEROKUIFY_BENCH_S3"),
         metavar="URL",
-        help="S3 server to use; its account is HEROKUIFY_BENCH_S3_KEY, HEROKUIFY_BENCH_S3_SECRET or"
-        " key, secretsecret (default: HEROKUIFY_BENCH_S3; without it, rclone serves a folder)",
+        help="S3 server (default: HEROKUIFY_BENCH_S3, or a new rclone serve s3); its credentials"
+        " are HEROKUIFY_BENCH_S3_KEY and HEROKUIFY_BENCH_S3_SECRET, or key and secretsecret",
     )
-    add("--server-name", default="", help="what the server is, for the report: 'Ceph 16.2'")
+    add("--server-name", default="", help="the server's name in the report, such as 'Ceph 16.2'")
     add(
         "--work",
         type=Path,
         default=ROOT / ".benchmarks",
-        help="folder of environments, sets, logs and unpublished results (.benchmarks)",
+        help="directory for environments, sets, logs and unpublished results (.benchmarks)",
     )
-    add("--publish", action="store_true", help="keep the results; write docs/benchmarks.md")
+    add("--publish", action="store_true", help="keep the results, and write docs/benchmarks.md")
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (text, rounds) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text, parents=[common])
         if rounds:
-            command.add_argument("--rounds", type=int, default=rounds, help=f"({rounds})")
+            command.add_argument(
+                "--rounds", type=int, default=rounds, help=f"number of rounds ({rounds})"
+            )
         if name in {"deploys", "oracle"}:
             sets = [one for one in SETS if SETS[one].sources]
-            command.add_argument("--sets", nargs="+", choices=list(SETS), default=sets)
+            command.add_argument(
+                "--sets", nargs="+", choices=list(SETS), default=sets, help="(small medium large)"
+            )
         if name == "deploys":
             _add_deploys(command)
         elif name == "oracle":
-            command.add_argument("--djangos", nargs="+", help="versions (all this Python runs)")
+            command.add_argument(
+                "--djangos", nargs="+", help="versions (default: all that support this Python)"
+            )
         elif name == "media":
-            command.add_argument("--sizes", nargs="+", type=int, default=[1, 64, 1024], help="MB")
+            command.add_argument(
+                "--sizes", nargs="+", type=int, default=[1, 64, 1024], help="in MB (1 64 1024)"
+            )
     return parser.parse_args(arguments)
 
 
 def _add_deploys(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    text = "(default: the set's, without the slow collectfasta and django-storages)"
+    text = "(default: the set's, which lack the slow collectfasta and django-storages)"
     add("--contestants", nargs="+", choices=list(CONTESTANTS), help=text)
     add("--variants", nargs="+", choices=VARIANTS, help="(default: the set's)")
     add("--scenarios", nargs="+", choices=SCENARIOS, help="(default: the set's)")
-    add("--timeout", type=float, default=3600.0, help="seconds a deploy may take (3600)")
-    add("--before", metavar="COMMIT", help="the older herokuify of the contestant 'before'")
+    add(
+        "--timeout",
+        type=float,
+        default=3600.0,
+        help="the longest time for a deploy in seconds (3600)",
+    )
+    add("--before", metavar="COMMIT", help="add the contestant 'before', an older herokuify")
 
 
 def main() -> None:
-    """Make the harness's environment and go on in it."""
+    """Create the harness's environment, and continue in it."""
     options = parse()
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The S3 server that is deployed to: one that runs already, or rclone's on a folder."""
+"""The S3 server: a running one, or a new ``rclone serve s3``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ATTEMPTS = 10
 
 
 class Buckets:
-    """What the harness itself does on the server: without the delay, and not counted."""
+    """The harness's own requests to the server, without the delay and not counted."""
 
     def __init__(self, access: Access) -> None:
         self.client: S3Client = boto3.client(
@@ -47,7 +47,7 @@ class Buckets:
 
     @contextlib.contextmanager
     def new(self, name: str) -> Iterator[str]:
-        """Make a bucket, and remove it with all it holds at the end."""
+        """Create a bucket; delete it and its objects at the end."""
         self.client.create_bucket(Bucket=name)
         try:
             yield name
@@ -55,9 +55,9 @@ class Buckets:
             self._delete(name)
 
     def _delete(self, name: str) -> None:
-        """Delete a bucket, or empty it at least.
+        """Delete a bucket, or at least its objects.
 
-        A request that was cut can still write, and Ceph may then refuse for a while.
+        An interrupted request can still write; Ceph may then refuse to delete the bucket.
         """
         for _ in range(_ATTEMPTS):
             self.clear(name)
@@ -71,7 +71,7 @@ class Buckets:
                 return
 
     def clear(self, name: str) -> None:
-        """Remove all that a bucket holds."""
+        """Delete all objects of a bucket."""
         for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=name):
             keys: list[ObjectIdentifierTypeDef] = [
                 {"Key": entry["Key"]} for entry in page.get("Contents", [])
@@ -80,7 +80,7 @@ class Buckets:
                 self.client.delete_objects(Bucket=name, Delete={"Objects": keys, "Quiet": True})
 
     def etags(self, name: str, location: str) -> dict[str, str]:
-        """Return the ETag, without quotes, of each object by its name inside the location."""
+        """Return the ETags, without quotes, by the objects' names in the location."""
         prefix = f"{location}/"
         return {
             entry["Key"].removeprefix(prefix): entry["ETag"].strip('"')
@@ -99,9 +99,9 @@ class Buckets:
 def chosen_server(
     url: str | None, title: str, rclone: Path, folder: Path
 ) -> Iterator[tuple[Access, str]]:
-    """Yield the server at ``url``, or one that ``rclone`` (its bin folder) runs on ``folder``.
+    """Yield the server at ``url``, or a new one of ``rclone`` (a bin directory) on ``folder``.
 
-    Yields it with what to call it in a report.
+    Also yields its name in a report.
     """
     if url:
         key = os.environ.get("HEROKUIFY_BENCH_S3_KEY", "key")
@@ -114,7 +114,7 @@ def chosen_server(
 
 @contextlib.contextmanager
 def rclone_server(rclone: Path, folder: Path) -> Iterator[Access]:
-    """Run ``rclone serve s3`` on a new folder, which is removed at the end."""
+    """Run ``rclone serve s3`` on a new directory, and delete it at the end."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     access = Access(f"http://127.0.0.1:{port}", "key", "secretsecret")

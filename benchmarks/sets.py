@@ -1,4 +1,4 @@
-"""The static files that are deployed: real ones, out of pinned packages from PyPI, or made up."""
+"""The static files to deploy: real ones from pinned packages, or generated ones."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 
 class Source(NamedTuple):
-    """A folder of static files in a package.
+    """A directory of static files in a package.
 
-    ``folder`` is relative to where pip installs; its contents go to ``prefix`` in the set. Of a
-    folder, ``only`` takes these subfolders.
+    ``folder`` is relative to site-packages; its contents go to ``prefix`` in the set. ``only``
+    limits them to these subdirectories.
     """
 
     requirement: str
@@ -19,9 +19,9 @@ class Source(NamedTuple):
 
 
 class FileSet(NamedTuple):
-    """What is deployed, and what is measured with it unless the options say otherwise.
+    """The files, and the defaults of the options.
 
-    ``generated`` is the number of made-up files and the bytes of each.
+    ``generated`` is the number of generated files, and their size in bytes.
     """
 
     sources: tuple[Source, ...] = ()
@@ -56,7 +56,7 @@ _ICONS = (
     Source("mkdocs-material==9.8.1", "material/templates/.icons", prefix="icons"),
 )
 
-#: Real files, about 130, 3,400 and 20,000; and many made-up ones, for memory.
+#: About 130, 3,400 and 20,000 real files, and many generated ones to measure memory.
 SETS = {
     "small": FileSet((_ADMIN,)),
     "medium": FileSet(_EDITORS),

@@ -1,8 +1,8 @@
-"""A site under load, while its S3 accepts connections and says nothing for a while.
+"""Measure a site under load while S3 accepts connections, but doesn't respond.
 
-gunicorn has two workers of four threads. Eight clients ask for a page that needs no S3, and eight
-for one that does. A page is lost when it is not answered with 200 within 30 s: Heroku's router
-would have given up.
+gunicorn has two workers with four threads each. Eight clients request a page that doesn't need S3,
+and eight one that does. A request is lost if it gets no response with status 200 within 30 s, after
+which Heroku's router gives up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PAUSE = 0.1  # seconds between a client's requests
 
 
 class Answer(NamedTuple):
-    """What a client got, and when; seconds on the monotonic clock."""
+    """A response; times are seconds of the monotonic clock."""
 
     page: str
     begin: float
@@ -102,6 +102,6 @@ def _judged(answers: list[Answer], silent: float, back: float) -> dict[str, Any]
         "plain_slowest": round(max(meanwhile, default=0.0), 3),
         "stored_slowest": round(max(one.seconds for one in stored), 3),
         "stored_failed": len(wrong),
-        # AFTER seconds stand for "not within the time that was watched"
+        # AFTER seconds mean that failures didn't end while this was measured
         "right_after": round(max(0.0, max(wrong, default=back) - back), 3),
     }

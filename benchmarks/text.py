@@ -1,4 +1,4 @@
-"""Numbers and tables as the reports print them, and where they stand in a page."""
+"""Format numbers and tables for the reports, and replace a page's results."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 TITLES = {
     "local": "Django, local disk",
     "herokuify": "**herokuify**",
-    "before": "herokuify, an older commit",
-    "s5cmd": "s5cmd sync, ready-made tree",
-    "rclone": "rclone copy, ready-made tree",
-    "awscli": "aws s3 sync, ready-made tree",
+    "before": "herokuify, older commit",
+    "s5cmd": "s5cmd sync, collected files",
+    "rclone": "rclone copy, collected files",
+    "awscli": "aws s3 sync, collected files",
     "collectfasta": "collectfasta, 32 threads",
     "django-storages": "django-storages",
-    "direct": "**herokuify**, directly",
+    "direct": "**herokuify**, direct",
     "form": "with the form",
 }
 _SECTION = re.compile(r"(<!-- results: begin[^>]*-->\n).*(<!-- results: end -->)", re.DOTALL)
@@ -23,6 +23,8 @@ _SECTION = re.compile(r"(<!-- results: begin[^>]*-->\n).*(<!-- results: end -->)
 
 def number(value: float) -> str:
     """Format a number with three digits, at most two of them decimals."""
+    if not value:
+        return "0"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
@@ -33,8 +35,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def replace_section(page: Path, section: str) -> None:
-    """Write what stands between a page's markers."""
+    """Replace the text between a page's markers."""
     text = page.read_text()
     if not _SECTION.search(text):
-        raise SystemExit(f"error: {page.name} has lost the markers of its results")
+        raise SystemExit(f"error: {page.name} lacks the markers of its results")
     page.write_text(_SECTION.sub(lambda match: f"{match[1]}\n{section}\n{match[2]}", text))

@@ -1,4 +1,4 @@
-"""Trees of files on the disk: a set as a project has it, and as it lies on S3 when deployed."""
+"""Directories of a set's files: a project's source files, and the deployed ones."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from benchmarks.sets import SETS, FileSet, Source
 
 CHANGED_FILES = 10
 _CHANGEABLE = {".css", ".js", ".svg"}
-_LONG_AGO = 1_600_000_000  # seconds since the epoch: older than any object and any local copy
+_LONG_AGO = 1_600_000_000  # seconds since the epoch, older than any object or local copy
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """Yield every file below a folder, in order."""
+    """Yield every file in a directory, sorted."""
     for parent, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
@@ -29,35 +29,35 @@ def files_in(folder: Path) -> Iterator[Path]:
 
 
 def touch(folder: Path, names: Sequence[str] | None = None) -> None:
-    """Set modification times to now, as a deploy's fresh copy has them, of all or of some."""
+    """Set the modification times of all or some files to now, as in a new checkout."""
     for path in files_in(folder) if names is None else (folder / name for name in names):
         os.utime(path)
 
 
 class Trees:
-    """All trees of one set, each in the states "base" and "changed"; made when asked for.
+    """The directories of a set, in the states "base" and "changed", created on demand.
 
-    ``source`` is what the Django contestants collect from, ``ready`` what Django's own storages
-    make of it: for the contestants that copy ready-made trees, and to check what others sent.
-    ``django`` is the bin folder of an environment with Django; trees of different ``release``s of
-    it are kept apart.
+    ``source`` has the files that contestants collect, ``ready`` those that Django's own storages
+    write: copying tools send them, and other contestants' files are compared with them. ``django``
+    is the bin directory of an environment with Django; each ``release`` of it has its own
+    directories.
     """
 
     def __init__(self, name: str, work: Path, django: Path, release: str = "") -> None:
         self.name, self.work, self.django = name, work, django
         self.files: FileSet = SETS[name]
-        # Another definition of the set is another folder.
+        # Each definition of the set has its own directory.
         digest = hashlib.sha256(repr((release, self.files[:2])).encode()).hexdigest()[:12]
         self.folder = work / "sets" / f"{name}-{digest}"
         self._digests: dict[tuple[str, str], dict[str, str]] = {}
 
     def source(self, state: str) -> Path:
-        """Return the folder of the project's source files."""
+        """Return the directory of the project's source files."""
         make = self._make_base if state == "base" else self._make_changed
         return self._made(f"source-{state}", make)
 
     def ready(self, variant: str, state: str) -> Path:
-        """Return the folder of the files as Django deploys them, with old modification times."""
+        """Return the directory of the deployed files, with old modification times."""
 
         def make(folder: Path) -> None:
             nowhere = Access("http://127.0.0.1:9", "-", "-")
@@ -70,7 +70,7 @@ class Trees:
         return self._made(f"{variant}-{state}", make)
 
     def digests(self, variant: str, state: str) -> dict[str, str]:
-        """Return the MD5 (S3's ETag) of each file as Django deploys it; computed once."""
+        """Return the MD5 (S3's ETag) of each deployed file; computed once."""
         if (variant, state) not in self._digests:
             folder = self.ready(variant, state)
             self._digests[variant, state] = {
@@ -80,13 +80,13 @@ class Trees:
         return self._digests[variant, state]
 
     def changed_names(self, variant: str) -> list[str]:
-        """Return what a deploy of the state "changed" has to send after one of "base"."""
+        """Return the files that differ between the states "base" and "changed"."""
         base = self.digests(variant, "base")
         changed = self.digests(variant, "changed")
         return [name for name, md5 in changed.items() if base.get(name) != md5]
 
     def facts(self, variant: str, *, changed: bool) -> dict[str, Any]:
-        """Count files and bytes; with ``changed``, only what that deploy has to send."""
+        """Count files and bytes; with ``changed``, also the files that differ."""
         folder = self.ready(variant, "base")
         facts = {
             "files": len(self.digests(variant, "base")),
@@ -116,7 +116,7 @@ class Trees:
             path.write_bytes(f"{number} ".encode().ljust(size, b"x"))
 
     def _make_changed(self, folder: Path) -> None:
-        """Change some text files, evenly spread."""
+        """Change some text files, evenly distributed."""
         shutil.copytree(self.source("base"), folder, dirs_exist_ok=True)
         paths = [path for path in files_in(folder) if path.suffix in _CHANGEABLE]
         for path in paths[:: max(1, len(paths) // CHANGED_FILES)][:CHANGED_FILES]:

@@ -1,8 +1,8 @@
-"""A large photo for the example, on gunicorn with one process of one thread.
+"""Upload a large photo to the example project, on gunicorn with one process of one thread.
 
-The visitor's line carries 100 Mbit a second. Meanwhile somebody asks for the page ten times a
-second, as before it, when the dyno is idle. The photo goes directly, or with the form as without
-JavaScript; the photo of the claim goes as fast as it can.
+The visitor's line has 100 Mbit/s. The photo is uploaded directly, or with the form, as without
+JavaScript. Meanwhile, and before that, the page is requested ten times per second. The photo of
+1 GB has no limit of speed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ IDLE = 10.0  # seconds
 DOMAIN = "hut-1234567890ab.herokuapp.com"
 _VISITOR = Path(__file__).resolve().with_name("visitor.py")
 _LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.sqlite3", "media", "staticfiles")
-#: What the example takes, and what it must take here.
+#: The example's limits, and the larger ones for this benchmark.
 _LIMITS = {
     "guestbook/validators.py": ("PHOTO_MAX_MB = 10", "PHOTO_MAX_MB = 2048"),
     "config/settings.py": ('"max_size": 10 * 2**20', '"max_size": 2048 * 2**20'),
@@ -56,7 +56,7 @@ class Dyno:
     port: int
 
     def _memory(self, figure: str) -> int:
-        """Bytes, of the gunicorn that listens and the one that answers."""
+        """Return the bytes of gunicorn's master and worker."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         total = 0
         for pid in (str(self.pid), *children):
@@ -64,18 +64,18 @@ class Dyno:
             total += next(
                 int(line.split()[1]) for line in status.splitlines() if line.startswith(figure)
             )
-            Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew (proc(5))
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # resets the peak, see proc(5)
         return total * 1024
 
     @contextlib.contextmanager
     def watched(self, figures: dict[str, Any], name: str) -> Iterator[None]:
-        """Note by how much the processes' memory has grown meanwhile, at its peak."""
+        """Record how much the processes' peak memory grows in this context."""
         before = self._memory("VmRSS:")
         yield
         figures[name] = self._memory("VmHWM:") - before
 
     def ask(self) -> float:
-        """Get the page; returns the seconds that it took."""
+        """Request the page; return the seconds."""
         begin = time.monotonic()
         connection = HTTPConnection("127.0.0.1", self.port, timeout=120)
         with contextlib.closing(connection):
@@ -88,7 +88,7 @@ class Dyno:
 
 
 def main(options: argparse.Namespace) -> None:
-    """Send the photo both ways in each round, and one of 1 GB to be claimed."""
+    """Upload the photo directly and with the form in each round, and one of 1 GB directly."""
     with (
         lab(options, ["example-site"]) as place,
         place.buckets.new(f"bench-{os.getpid()}-{time.time_ns()}") as bucket,
@@ -103,7 +103,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _deployed(place: Lab, bucket: str) -> tuple[Path, dict[str, str]]:
-    """Build the example, and release it."""
+    """Build and release the example."""
     folder = place.folder() / "app"
     shutil.copytree(ROOT / "example_project", folder, ignore=_LEFT_BEHIND)
     for name, (usual, here) in _LIMITS.items():
@@ -124,7 +124,7 @@ def _deployed(place: Lab, bucket: str) -> tuple[Path, dict[str, str]]:
     for arguments in (["collectstatic", "--noinput"], ["compress"], ["migrate", "--noinput"]):
         command = [str(scripts / "python"), "manage.py", *arguments]
         subprocess.run(command, env=variables, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    # The dyno is as far from S3 as others' are; browsers are sent to the server itself.
+    # The dyno's requests are delayed, browsers' are not.
     away = {
         "AWS_S3_ENDPOINT_URL": place.far.endpoint,
         "AWS_S3_PUBLIC_ENDPOINT_URL": place.near.endpoint,
@@ -168,7 +168,7 @@ def _round(
 ) -> Iterator[dict[str, Any]]:
     figures: dict[str, Any] = {}
     with _serving(folder, variables) as dyno:
-        with dyno.watched(figures, "first_bytes"):  # boto3 is imported, for one
+        with dyno.watched(figures, "first_bytes"):  # which imports boto3
             _sent(Options(f"127.0.0.1:{dyno.port}", DOMAIN, SMALL, route, RATE))
         with _others(dyno, figures, "idle"):
             time.sleep(IDLE)
@@ -197,7 +197,7 @@ def _claim(
 
 
 def _check(place: Lab, bucket: str, size: int) -> None:
-    """Check that the storage has the photo, and delete it to make room for the next one."""
+    """Check that the bucket has the photo, and delete it."""
     client = place.buckets.client
     found = client.list_objects_v2(Bucket=bucket, Prefix="media/")["Contents"]
     if size not in {one["Size"] for one in found}:
@@ -209,7 +209,7 @@ def _check(place: Lab, bucket: str, size: int) -> None:
 
 
 def _sent(options: Options) -> dict[str, Any]:
-    """Sign the book, in a process of its own; returns the seconds that it took."""
+    """Submit the form in a separate process; return its figures."""
     command = [sys.executable, "-I", str(_VISITOR), json.dumps(options._asdict())]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode:
@@ -220,7 +220,7 @@ def _sent(options: Options) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _others(dyno: Dyno, figures: dict[str, Any], name: str) -> Iterator[None]:
-    """Ask for the page all the while, however long the answers take; note their 95th percentile."""
+    """Request the page at a constant rate; record the 95th percentile of the times."""
     seconds: list[float] = []
     failed: list[BaseException] = []
     ended = threading.Event()

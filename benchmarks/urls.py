@@ -1,4 +1,4 @@
-"""Times URLs of static files and of media; each contestant in processes of its own."""
+"""Time URLs of static files and media, each contestant in separate processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def main(options: argparse.Namespace) -> None:
             if who != "django-storages":
                 arguments = [who, "static-urls", str(folder)]
                 record |= probe(scripts[who], arguments, variables, folder)
-            if who != "local":  # a process of its own: the other one counts sockets
+            if who != "local":  # separate, because the other one counts sockets
                 record |= probe(scripts[who], [who, "signed-urls"], variables, folder)
             yield record
 

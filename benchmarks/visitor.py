@@ -1,7 +1,7 @@
-"""A visitor of the example who signs the book with a large photo: what a browser sends.
+"""Submit the example's form with a large photo, as a browser does.
 
 ``python visitor.py OPTIONS`` (JSON, the fields of ``Options``) prints its figures as a line of
-JSON. A process of its own: what it sends takes no time of those who measure. Standard library only.
+JSON. It is a separate process, so that it doesn't slow down the measurement. Standard library only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NAME, TYPE = "photo.png", "image/png"
 
 
 class Options(NamedTuple):
-    """What to send, where, and how fast."""
+    """The site, the photo, and the speed of the line."""
 
     site: str  # host:port
     domain: str
@@ -36,7 +36,7 @@ class Options(NamedTuple):
 
 
 def photo_start() -> bytes:
-    """Return a PNG of one pixel: the rest of a large photo is noise behind it."""
+    """Return a PNG of one pixel, to which a large photo adds noise."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -49,7 +49,7 @@ def photo_start() -> bytes:
 
 
 class Line:
-    """The visitor's line: all that goes through it together is no faster than it."""
+    """The visitor's line, which limits the speed of all connections together."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -57,7 +57,7 @@ class Line:
         self._free = time.monotonic()
 
     def paced(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the blocks, each when there is room for it."""
+        """Yield the blocks at the speed of the line."""
         for block in blocks:
             if self._rate:
                 with self._lock:
@@ -68,7 +68,7 @@ class Line:
 
 
 class Visitor:
-    """Somebody with a browser: cookies, the form's token, and a line."""
+    """A visitor with a browser: cookies, the form's token, and a line."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -81,7 +81,7 @@ class Visitor:
         self.token = found[1].decode()
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: Any = None) -> bytes:
-        """Send a request to the site, as its router passes it on."""
+        """Send a request to the site, as the router passes it on."""
         connection = http.client.HTTPConnection(self.options.site, timeout=300)
         own = {
             "Host": self.options.domain,
@@ -106,7 +106,7 @@ class Visitor:
         return self.ask("POST", path, headers, urlencode(fields))
 
     def tell(self, action: str, **fields: Any) -> Any:
-        """Ask the views of direct uploads."""
+        """Send a request to the views of direct uploads."""
         return json.loads(self.post(f"/uploads/{action}", fields))
 
     def blocks(self, start: int, stop: int) -> Iterator[bytes]:
@@ -122,7 +122,7 @@ class Visitor:
             at += len(block)
 
     def directly(self) -> dict[str, float]:
-        """Put the photo on S3, and send the form with its token."""
+        """Upload the photo to S3, and submit the form with its token."""
         size = self.options.size
         begin = time.monotonic()
         upload = self.tell("begin", field="guestbook.Entry.photo", name=NAME, size=size, type=TYPE)
@@ -155,7 +155,7 @@ class Visitor:
         return {"upload_s": sent - begin, "claim_s": time.monotonic() - sent}
 
     def with_the_form(self) -> dict[str, float]:
-        """Send the photo with the form, as a browser does that has no script."""
+        """Submit the photo with the form, as without JavaScript."""
         fields = {**FIELDS, "csrfmiddlewaretoken": self.token}
         head = "".join(
             f'--form\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
@@ -185,7 +185,7 @@ _NOISE = bytes(zlib.crc32(number.to_bytes(4, "big")) & 255 for number in range(B
 
 
 def main() -> None:
-    """Sign the book once."""
+    """Submit the form once."""
     visitor = Visitor(Options(**json.loads(sys.argv[1])))
     routes = {"direct": visitor.directly, "form": visitor.with_the_form}
     print(json.dumps(routes[visitor.options.route]()))

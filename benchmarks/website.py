@@ -1,4 +1,4 @@
-"""A small site behind gunicorn: a page without static files and S3, and pages with them."""
+"""A small site on gunicorn: a page without static files and S3, and pages with them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _START_SECONDS = 30
 
 
 def contestant(name: str) -> Contestant:
-    """Return the contestant with a site in its settings, and with its storage for media."""
+    """Return the contestant with the site's settings and its storage for media."""
     media = _MEDIA.format(MEDIA[name]) if name in MEDIA else ""
     usual = CONTESTANTS[name]
     settings = {
@@ -75,7 +75,7 @@ def contestant(name: str) -> Contestant:
 def serve(
     name: str, deployment: Deployment, folder: Path, workers: int, threads: int
 ) -> Iterator[int]:
-    """Run gunicorn, and yield its port when every worker has very likely been up."""
+    """Run gunicorn, and yield its port when all workers are very likely running."""
     _, variables = contestant(name).command(deployment, "manifest", folder)
     (folder / "urls.py").write_text(_URLS)
     (folder / "wsgi.py").write_text(_WSGI)
@@ -104,7 +104,7 @@ def serve(
 
 
 def ask(port: int, page: str, timeout: float = 60) -> tuple[int, float]:
-    """Get a page: its status, 0 for none at all, and the seconds that it took."""
+    """Request a page; return the status, 0 without a response, and the seconds."""
     begin = time.monotonic()
     connection = HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:

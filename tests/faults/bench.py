@@ -1,4 +1,4 @@
-"""Runs a fault as a user meets it, and takes its message out of what the command printed."""
+"""Reproduce a fault, and extract its message from the command's output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOSTS = {
     "REDIS_URL": ("redis.example.com", 6379),
 }
 MARKED = (*SECRETS.values(), "marked-", "secretsecret")
-# What depends on the system, and on the versions of Python and of minifiers.
+# These depend on the system and on the versions of Python and of minifiers.
 VOLATILE = {
     # The first file that the file system lists.
     r"\S+ can't be written to STATIC_ROOT": "shop/css/base.css can't be written to STATIC_ROOT",
@@ -33,16 +33,16 @@ VOLATILE = {
     r"\.[0-9a-f]{12}\.": ".0123456789ab.",
     r"herokuify-doctor-[0-9a-f]{32}": "herokuify-doctor-…",
 }
-# What one system check says, with its hint.
+# The message of a system check, with its hint.
 CHECK = re.compile(r"^\S+: \([\w.]+\) .*\n(?:[\t ]+.*\n|\n(?=[\t ]))*", re.MULTILINE)
-# What the doctor says of one probe, with the hint; and the plan of one thing that a bucket has.
+# The doctor's result of a probe, with the hint; and a step of the plan for a bucket.
 ROW = re.compile(r"^  (?:failed|warning) .*\n(?: {12,}.*\n)*", re.MULTILINE)
 STEP = re.compile(r"^  \S.*\n(?:    .*\n)*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was said of a fault; ``message`` without what differs from run to run."""
+    """The output for a fault; ``message`` is without parts that differ between runs."""
 
     fault: Fault
     status: int
@@ -52,7 +52,7 @@ class Finding:
 
 
 def find(fault: Fault, folder: Path, servers: Servers) -> Finding:
-    """Make the fault, and run its command."""
+    """Create the project with the fault, and run the command."""
     with fault.place(servers, f"test-{uuid.uuid4().hex}") as config:
         variables = {**config, **fault.env}
         project = make_project(folder, fault.source, env=variables)
@@ -67,13 +67,13 @@ def find(fault: Fault, folder: Path, servers: Servers) -> Finding:
 
 
 def _message(fault: Fault, log: str) -> str:
-    """The part of the log that is about the fault."""
+    """Return the part of the log that is about the fault."""
     pattern = ROW if fault.means is Means.DOCTOR else STEP if fault.means is Means.PLAN else CHECK
     parts = [match[0] for match in pattern.finditer(log)]
     about = [part for part in parts if any(word in part for word in fault.words)]
     if about:
         return "\n".join(re.sub(r"\n\s*\n| {12,}", "\n", part).strip() for part in about)
-    # Tracebacks name the exception's module, which helps nobody.
+    # Tracebacks show the exception's module, which isn't helpful.
     return re.sub(r"^(?:\w+\.)+(?=\w+: )", "", last_error(log)).strip()
 
 

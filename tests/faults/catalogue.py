@@ -1,4 +1,4 @@
-"""All faults of the bench, in the order of docs/troubleshooting.md."""
+"""All faults, in the order of docs/troubleshooting.md."""
 
 from tests.faults import configuration, direct_uploads, operations, refusals
 from tests.faults.fault import Fault
@@ -8,10 +8,10 @@ SECTIONS: dict[str, list[Fault]] = {
     "Settings": configuration.SETTINGS,
     "Dynos": configuration.DYNOS,
     "Direct uploads": direct_uploads.DIRECT_UPLOADS,
-    "The way to S3": refusals.ACCESS,
+    "Access to S3": refusals.ACCESS,
     "The bucket": refusals.BUCKET,
     "Permissions": refusals.PERMISSIONS,
-    "What visitors get": operations.VISITORS,
+    "Published files": operations.VISITORS,
     "Services": operations.SERVICES,
 }
 FAULTS = {fault.title: fault for faults in SECTIONS.values() for fault in faults}

@@ -1,10 +1,10 @@
-"""Faults of config vars and settings, which are found before S3 is asked for anything."""
+"""Faults of config vars and settings, which are found without a request to S3."""
 
 from tests.faults.fault import CHECK, COLLECT, ON_A_DYNO, STORAGES, Fault, Means
 from tests.projects import shop
 from tests.projects.heroku import SECRETS
 
-UNSET = ""  # as good as absent, for herokuify as for a person
+UNSET = ""  # herokuify treats empty variables as unset
 NO_BUCKET = {"AWS_STORAGE_BUCKET_NAME": UNSET}
 NO_KEYS = {"AWS_ACCESS_KEY_ID": UNSET, "AWS_SECRET_ACCESS_KEY": UNSET}
 WITHOUT_COMPRESSOR = (
@@ -31,7 +31,7 @@ VARIABLES = [
         env=NO_BUCKET,
     ),
     Fault(
-        "No bucket name, for media only",
+        "No bucket name, only uploads on S3",
         Means.CHECK,
         ("AWS_STORAGE_BUCKET_NAME is not set", "heroku config:set AWS_STORAGE_BUCKET_NAME=…"),
         env=NO_BUCKET,
@@ -92,7 +92,7 @@ VARIABLES = [
         env={"AWS_S3_ENDPOINT_URL": "https://s3.example.com/my-bucket"},
     ),
     Fault(
-        "The endpoint has a query",
+        "The endpoint has a query string",
         Means.SETTINGS,
         ("AWS_S3_ENDPOINT_URL is", "heroku config:set AWS_S3_ENDPOINT_URL=…"),
         env={"AWS_S3_ENDPOINT_URL": "https://s3.example.com/?marked-secret"},
@@ -105,7 +105,7 @@ VARIABLES = [
         command=ON_A_DYNO,
     ),
     Fault(
-        "DEBUG on a dyno",
+        "DEBUG is true on a dyno",
         Means.SETTINGS,
         ("DEBUG is true on Heroku", "heroku config:unset DEBUG"),
         env={"DEBUG": "true"},
@@ -135,7 +135,7 @@ VARIABLES = [
         command=CHECK,
     ),
     Fault(
-        "DATABASE_URL can't be read",
+        "DATABASE_URL is malformed",
         Means.SETTINGS,
         ("DATABASE_URL", "heroku config:set DATABASE_URL=…"),
         env={"DATABASE_URL": "postgres//me:marked-password@db.example.com/app"},
@@ -163,7 +163,7 @@ SETTINGS = [
         settings=WITHOUT_COMPRESSOR + 'STATIC_URL = STATIC_URL.rstrip("/")\n',
     ),
     Fault(
-        # compressor is the first to say so.
+        # django-compressor reports it first.
         "STATIC_URL without a trailing slash, with django-compressor",
         Means.SETTINGS,
         ("URL", "trailing slash"),
@@ -204,7 +204,7 @@ SETTINGS = [
         settings="STATIC_ROOT = None\n",
     ),
     Fault(
-        # Where not even root may write, which only a part of the systems admits before (E005).
+        # Not even root may write there; only some systems say so in advance (E005).
         "STATIC_ROOT is read-only",
         Means.COMMAND,
         ("can't be written to STATIC_ROOT", 'STATIC_ROOT = BASE_DIR / "staticfiles"'),
@@ -218,7 +218,7 @@ SETTINGS = [
         settings='COMPRESS_ROOT = BASE_DIR / "elsewhere"\n',
     ),
     Fault(
-        "No local copies for bundles",
+        "No local copies for django-compressor",
         Means.CHECK,
         ("herokuify.E006", shop.MANIFEST.rpartition(".")[2], shop.CACHED_MANIFEST),
         storages=shop.storages(shop.MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST),
@@ -236,7 +236,7 @@ SETTINGS = [
         settings='COMPRESS_URL = "https://elsewhere.s3.amazonaws.com/static/"\n',
     ),
     Fault(
-        "compressor's finder is missing",
+        "CompressorFinder is missing",
         Means.CHECK,
         ("herokuify.E009", "STATICFILES_FINDERS", "compressor.finders.CompressorFinder"),
         settings="STATICFILES_FINDERS.pop()\n",
@@ -271,7 +271,7 @@ SETTINGS = [
         settings=shop.QUIET + f"STATICFILES_STORAGE = {shop.CACHED_MANIFEST!r}\n",
     ),
     Fault(
-        "An ACL that buckets refuse",
+        "AWS_DEFAULT_ACL is an ACL that new buckets refuse",
         Means.CHECK,
         ("herokuify.W006", "AWS_DEFAULT_ACL"),
         settings='AWS_DEFAULT_ACL = "public-read"\n',
@@ -293,7 +293,7 @@ SETTINGS = [
         command=CHECK,
     ),
     Fault(
-        "Public files inside the location of private ones",
+        "Public files inside a private location",
         Means.CHECK,
         ("herokuify.W017", "'media/public'", "separate locations"),
         settings='STORAGES["public"] = {"BACKEND": "herokuify.storage.S3PublicMediaStorage", '
@@ -302,21 +302,21 @@ SETTINGS = [
         status=0,
     ),
     Fault(
-        "No URL pattern for lasting URLs of uploads",
+        "No URL pattern for url_view",
         Means.CHECK,
         ("herokuify.E015", "url_view", 'include("herokuify.media.urls")'),
         settings='STORAGES["default"]["OPTIONS"] = {"url_view": True}\n',
         command=CHECK,
     ),
     Fault(
-        "Text instead of a boolean",
+        "A string instead of a boolean",
         Means.CHECK,
         ("herokuify.E013", "HEROKUIFY_COMPRESS", "env.boolean"),
         settings='HEROKUIFY_COMPRESS = "False"\n',
         command=CHECK,
     ),
     Fault(
-        "An app's own collectstatic hides herokuify's",
+        "An app's collectstatic overrides herokuify's",
         Means.CHECK,
         ("herokuify.W016", "herokuify.management.commands.collectstatic.Command"),
         settings='INSTALLED_APPS.insert(0, "assets")\n',
@@ -362,10 +362,10 @@ SETTINGS = [
     ),
 ]
 
-# What the web dynos miss.
+# Faults that only matter on a dyno.
 DYNOS = [
     Fault(
-        "DEBUG on a dyno, in the settings",
+        "DEBUG = True in the settings on a dyno",
         Means.CHECK,
         ("herokuify.E010", "DEBUG is true on Heroku", "DEBUG = False"),
         settings="DEBUG = True\n",
@@ -404,11 +404,11 @@ DYNOS = [
         status=0,
     ),
     Fault(
-        "ASGI without a pool of connections",
+        "ASGI without a connection pool",
         Means.CHECK,
         ("herokuify.W015", "DATABASES['default']", 'pip install "psycopg[binary,pool]"'),
         env={"DATABASE_URL": "postgres://me:marked-password@db.example.com/app"},
-        # As where the pool's package is not installed.
+        # As if the pool's package were not installed.
         settings='import sys; sys.modules["psycopg_pool"] = None\n'
         "import herokuify; DATABASES = herokuify.get_db_config()\n"
         'ASGI_APPLICATION = "asgi.application"\n',

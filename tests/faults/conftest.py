@@ -1,4 +1,4 @@
-"""Fixtures of the fault bench."""
+"""Fixtures of the faults."""
 
 import os
 import subprocess
@@ -30,18 +30,18 @@ def servers(request: pytest.FixtureRequest) -> Servers:
 
 @pytest.fixture(scope="session")
 def written() -> Iterator[dict[str, str] | None]:
-    """Where messages go, by the faults' titles, when they are to be published; else None."""
+    """Collect messages by the faults' titles, if the page is to be written; else None."""
     if os.environ.get(WRITE) != "1":
         yield None
         return
-    messages = page.entries(page.current())  # what this run skips stays
+    messages = page.entries(page.current())  # faults that this run skips keep theirs
     yield messages
     page.PATH.write_text(page.render(messages), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
 def slug(ceph: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slug]:
-    """A shop that a build has published, bundles included."""
+    """Build and publish the shop, including bundles."""
     made = Slug(tmp_path_factory.mktemp("slug"), ceph, f"test-{uuid.uuid4().hex}")
     config = variables(ceph, made.bucket, AWS_AUTO_CREATE_BUCKET="true")
     source = Fault("", Means.COMMAND, (), settings="HEROKUIFY_COMPRESS = True\n").source
@@ -63,7 +63,7 @@ def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for loopback that nobody has signed, and its key."""
+    """Create a self-signed certificate for loopback, and its key."""
     folder = tmp_path_factory.mktemp("certificate")
     path, key = folder / "server.crt", folder / "server.key"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"

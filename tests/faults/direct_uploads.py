@@ -1,4 +1,4 @@
-"""Faults of direct uploads' settings, which system checks find."""
+"""Faults of the settings for direct uploads, which system checks find."""
 
 from tests.faults.fault import CHECK, Fault, Means
 
@@ -14,7 +14,7 @@ HEROKUIFY_DIRECT_UPLOADS = {"shop.Photo.file": {"max_size": 10_000_000}}
 
 DIRECT_UPLOADS = [
     Fault(
-        "A rule for direct uploads names a field that is not there",
+        "HEROKUIFY_DIRECT_UPLOADS names an unknown field",
         Means.CHECK,
         ("herokuify.E020", "shop.Photo.picture", "HEROKUIFY_DIRECT_UPLOADS"),
         settings=RULES.replace("shop.Photo.file", "shop.Photo.picture"),
@@ -22,7 +22,7 @@ DIRECT_UPLOADS = [
         command=CHECK,
     ),
     Fault(
-        "The middleware of direct uploads is missing",
+        "DirectUploadMiddleware is missing",
         Means.CHECK,
         ("herokuify.E019", "is not in MIDDLEWARE", "MIDDLEWARE = [..., "),
         settings=RULES + "del MIDDLEWARE[-1]\n",
@@ -30,7 +30,7 @@ DIRECT_UPLOADS = [
         command=CHECK,
     ),
     Fault(
-        "Direct uploads wait in a public location",
+        "Pending direct uploads are in a public location",
         Means.CHECK,
         ("herokuify.E018", "pending", "AWS_PUBLIC_LOCATION"),
         settings=RULES + 'AWS_PUBLIC_LOCATION = "pending"\n',
@@ -38,7 +38,7 @@ DIRECT_UPLOADS = [
         command=CHECK,
     ),
     Fault(
-        "The Content-Security-Policy lacks the bucket",
+        "The Content Security Policy blocks direct uploads",
         Means.CHECK,
         ("herokuify.W018", "connect-src", "get_csp(STATIC_URL, MEDIA_URL)"),
         settings=RULES

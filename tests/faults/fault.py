@@ -1,4 +1,4 @@
-"""What a fault is: where it lies, the command that meets it, and what must be said of it."""
+"""A fault: the mistake in a project, the command that finds it, and its message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.projects import heroku, shop
 
 
 class Means(Enum):
-    """What finds a fault."""
+    """The way in which a fault is found."""
 
     SETTINGS = "importing the settings"
     CHECK = "a system check"
@@ -23,30 +23,30 @@ class Means(Enum):
 
     @property
     def is_offline(self) -> bool:
-        """Whether no server may be asked."""
+        """Whether it is found without any server."""
         return self in {Means.SETTINGS, Means.CHECK}
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command of manage.py, and the variables that tell where it runs."""
+    """A command of manage.py, and the variables of the dyno on which it runs."""
 
     line: str
     dyno: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_build(self) -> bool:
-        """Whether Heroku's buildpack runs it, and judges its log."""
+        """Whether Heroku's buildpack runs it and reads its log."""
         return self.dyno is heroku.BUILD
 
     @property
     def shown(self) -> str:
-        """What a user types; Heroku adds ``--traceback``."""
+        """The command as a user types it; Heroku adds ``--traceback``."""
         name = self.line.partition(" ")[0]
         return f"python manage.py {name if name == 'shell' else self.line}"
 
     def run(self, project: Project, *, sockets: bool = True) -> Run:
-        """Run it in a process of its own."""
+        """Run it in a separate process."""
         arguments = shlex.split(self.line)
         if self.is_build:
             run = heroku.manage(project, *arguments, "--traceback", sockets=sockets)
@@ -56,10 +56,10 @@ class Command:
 
 
 BUILD = Command("collectstatic --noinput", heroku.BUILD)
-COLLECT = Command("collectstatic --noinput")  # on no platform that is known
+COLLECT = Command("collectstatic --noinput")  # not on a known platform
 COMPRESS = Command("compress", heroku.BUILD)
 CHECK = Command("check")
-# On a terminal that is wide enough for every line.
+# The terminal is wide enough for every line.
 DOCTOR = Command("herokuify doctor", {"COLUMNS": "1000"})
 PLAN = Command("herokuify bucket")
 APPLY = Command("herokuify bucket --apply")
@@ -72,11 +72,11 @@ STORAGES = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACH
 class Fault:
     """A fault: the project's variables and settings, the server's state, and the command.
 
-    ``words`` is what the message must hold: the variable or setting, and the hint. The settings
-    are those of a shop that has everything right; ``settings`` comes after them, ``storages``
-    in place of its own, and ``files`` beside its own. With ``alone``, the fault is found without
-    the app "herokuify", too. What may as well be the network's, is no fault of
-    ``is_configuration``. With ``is_built``, a build has been here, and has published its files.
+    The message must contain ``words``: the variable or setting, and the hint. The project is a
+    correctly configured shop: ``settings`` are appended to its settings, ``storages`` replace its
+    own, and ``files`` are added. With ``alone``, the fault is also found without the app
+    "herokuify". Without ``is_configuration``, the cause may be the network. With ``is_built``, a
+    build has published the project's files before.
     """
 
     title: str
@@ -93,11 +93,11 @@ class Fault:
     alone: bool = False
     is_configuration: bool = True
     is_built: bool = False
-    is_alike: bool = True  # on each Django; up to 6.0 its own check makes the storage, and fails
+    is_alike: bool = True  # on each Django; up to 6.0, Django's own check creates the storage
 
     @property
     def place(self) -> servers.State:
-        """Where its S3 is: in a sound state on moto, unless the fault is one of S3's."""
+        """The state of its S3 server: sound and on moto, unless the fault is one of S3's."""
         return self.state or (servers.amazon if self.means.is_offline else servers.moto)
 
     @property

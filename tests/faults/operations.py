@@ -1,4 +1,4 @@
-"""Faults of what is published and of services: found by those who ask for it."""
+"""Faults of published files and of services, which the doctor and the plan find."""
 
 from tests.faults import servers
 from tests.faults.fault import APPLY, DOCTOR, PLAN, Fault, Means
@@ -56,7 +56,7 @@ VISITORS = [
         is_built=True,
     ),
     Fault(
-        "A bundle is missing",
+        "A django-compressor bundle is missing",
         Means.DOCTOR,
         ("CACHE/css/", "python manage.py collectstatic"),
         state=servers.lost("CACHE/css/output"),
@@ -100,7 +100,7 @@ SERVICES = [
         command=DOCTOR,
     ),
     Fault(
-        "Redis' certificate is refused",
+        "The certificate of Redis is refused",
         Means.DOCTOR,
         ("certificate", "CACHES = herokuify.get_cache_config()"),
         storages=LOCAL,

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md: the faults of the catalogue, and the message of each."""
+"""Write docs/troubleshooting.md: each fault of the catalogue, with its message."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ WIDTH = 96  # characters of a line of a message
 HEAD = """\
 # Troubleshooting
 
-This page shows the message for each configuration fault that herokuify detects. The message also
-says how to fix it. Search the page for a word of your message, or for its id. Two commands look for
-faults:
+This page lists the configuration mistakes that herokuify detects, with the message of each, which
+says how to fix it. Search the page for the id in your message, such as `herokuify.E002`, or for a
+few of its words.
+
+Two commands look for mistakes:
 
 ```console
 $ heroku run python manage.py check            # settings, without a network
 $ heroku run python manage.py herokuify doctor # S3, databases, caches and mail
 ```
 
-{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` first runs the checks for
-static files. Messages of configuration errors contain the word ImproperlyConfigured, by which
-Heroku's build recognizes them. The messages below are from the tests
-(`python3 tools/troubleshooting.py`), with example names and paths.
+{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` runs the checks for
+static files first. Messages of configuration errors contain the word ImproperlyConfigured, by which
+Heroku's build recognizes them. Names and paths below are examples.
 """
 
 
 def render(messages: Mapping[str, str]) -> str:
-    """Return the page for messages by the titles of their faults."""
+    """Return the page; ``messages`` are by the titles of their faults."""
     return "\n".join(_blocks(messages))
 
 
 def entry(fault: Fault, message: str) -> str:
-    """Return what the page says of a fault."""
+    """Return the page's entry for a fault."""
     return "\n".join(
         [
             f"({_label(fault)})=",
@@ -54,28 +55,28 @@ def entry(fault: Fault, message: str) -> str:
 
 
 def current() -> str:
-    """Return the page as it is."""
+    """Return the page's text; empty if there is no page."""
     return PATH.read_text(encoding="utf-8") if PATH.exists() else ""
 
 
 def entries(text: str) -> dict[str, str]:
-    """Return the messages of a page, as it shows them, by the titles of their faults."""
+    """Return the messages of a page by the titles of their faults."""
     pattern = r"^### (.+)\n\n.*\n\n```text\n((?:.*\n)*?)```$"
     return {title: body.rstrip("\n") for title, body in re.findall(pattern, text, re.MULTILINE)}
 
 
 def _blocks(messages: Mapping[str, str]) -> Iterator[str]:
     yield HEAD
-    yield "| Fault | Id or error | Found by |\n|---|---|---|"
+    yield "| Id or error | Mistake |\n|---|---|"
     for faults in SECTIONS.values():
         for fault in faults:
-            name = _id(messages.get(fault.title, ""))
-            yield f"| [{fault.title}]({_label(fault)}) | {name} | {fault.means.value} |"
+            name = _id(fault, messages.get(fault.title, ""))
+            yield f"| {name} | [{fault.title}]({_label(fault)}) |"
     yield ""
     for section, faults in SECTIONS.items():
         yield f"## {section}\n"
         for fault in faults:
-            if fault.title in messages:  # not where its server is missing
+            if fault.title in messages:  # otherwise, its server is missing
                 yield entry(fault, messages[fault.title])
 
 
@@ -83,15 +84,17 @@ def _label(fault: Fault) -> str:
     return "fault-" + re.sub(r"[\W_]+", "-", re.sub("['`]", "", fault.title.lower())).strip("-")
 
 
-def _id(message: str) -> str:
-    """Return what a message is known by: a check, the doctor's probe or the exception."""
-    kinds = r"herokuify\.[EW]\d+|^(?:failed|warning) +([\w.-]+)|^(\w+Error)"
-    found = re.search(kinds, message, re.MULTILINE)
+def _id(fault: Fault, message: str) -> str:
+    """Return the check's id, the doctor's probe or the name of the exception."""
+    kinds = r"herokuify\.[EW]\d+|^(?:failed|warning) +([\w.-]+)|^(\w+Error|ImproperlyConfigured)"
+    # A message may begin with another check's, which the same mistake causes.
+    expected = (word for word in fault.words if re.fullmatch(r"herokuify\.[EW]\d+", word))
+    found = re.search(kinds, next(expected, message), re.MULTILINE)
     return f"`{found[1] or found[2] or found[0]}`" if found else ""
 
 
 def _wrapped(message: str) -> str:
-    """Break long lines, and leave of a list of files the first one."""
+    """Break long lines, and shorten a list of files to the first one."""
     shown: list[str] = []
     for line in message.expandtabs(4).splitlines():
         is_file = line.startswith("  ") and not line.startswith("    ")

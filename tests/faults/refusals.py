@@ -1,4 +1,4 @@
-"""Faults that show when S3 is asked: keys, permissions, the bucket, the way there."""
+"""Faults that a request to S3 finds: connection, keys, permissions, the bucket."""
 
 from tests.faults import servers
 from tests.faults.configuration import NO_KEYS
@@ -15,7 +15,7 @@ from tests.replay import (
 
 AUTO_CREATE = {"AWS_AUTO_CREATE_BUCKET": "true"}
 KEYS = "heroku config:set AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…"
-# What a view does with an upload.
+# As a view uses uploads.
 MEDIA = "from django.core.files.storage import default_storage as media; media."
 READ = Command(f"shell -c '{MEDIA}open(\"a.txt\").read()'")
 DELETE = Command(f"shell -c '{MEDIA}delete(\"a.txt\")'")
@@ -45,7 +45,7 @@ ACCESS = [
         alone=True,
     ),
     Fault(
-        "The token has expired",
+        "The session token has expired",
         Means.COMMAND,
         ("AWS_SESSION_TOKEN", f"{KEYS} AWS_SESSION_TOKEN=…"),
         env={"AWS_SESSION_TOKEN": SECRETS["AWS_SESSION_TOKEN"]},
@@ -94,7 +94,7 @@ BUCKET = [
         state=servers.answering(answer=wrong_region("us-east-1", "eu-west-1")),
     ),
     Fault(
-        "A public policy is refused",
+        "S3 refuses a public policy",
         Means.COMMAND,
         ("s3:PutBucketPolicy", "Block Public Access settings for this account"),
         env=AUTO_CREATE,

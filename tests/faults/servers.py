@@ -1,4 +1,4 @@
-"""The states in which a fault finds S3: each yields the config vars that lead there."""
+"""States of the S3 server for faults; each yields the config vars to reach it."""
 
 from __future__ import annotations
 

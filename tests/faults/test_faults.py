@@ -1,4 +1,4 @@
-"""Each fault of the catalogue is found, and what is said of it names it and the hint."""
+"""Each fault of the catalogue is found, with a message that names it and has the hint."""
 
 import dataclasses
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_is_found(
     if not fault.is_alike and django.VERSION < (6, 1):
         return
     if written is None:
-        shown = "docs/troubleshooting.md is old; python3 tools/troubleshooting.py writes it"
+        shown = "docs/troubleshooting.md is outdated: run python3 tools/troubleshooting.py"
         assert page.entry(fault, found.message) in page.current(), shown
     else:
         written[title] = found.message
@@ -39,7 +39,7 @@ def test_is_found_without_the_app(title: str, servers: Servers, tmp_path: Path) 
     assert "staticfiles.json" not in tree(tmp_path / "app/staticfiles")
 
 
-# What no system check says in time.
+# No system check reports these before compress runs.
 @pytest.mark.parametrize(
     "title",
     ["No bucket name", "STATIC_URL contains `None`", "STATIC_URL is relative"],
@@ -48,7 +48,7 @@ def test_is_found_by_compress(title: str, servers: Servers, tmp_path: Path) -> N
     check(bench.find(dataclasses.replace(FAULTS[title], command=COMPRESS), tmp_path, servers))
 
 
-# Before the checks, where Django's collectstatic makes its storage first (up to Django 6.0).
+# Up to Django 6.0, collectstatic creates its storage before the checks run.
 @pytest.mark.parametrize("title", ["Unknown header", "Invalid regular expression"])
 def test_is_found_by_the_build(title: str, servers: Servers, tmp_path: Path) -> None:
     check(bench.find(dataclasses.replace(FAULTS[title], command=BUILD), tmp_path, servers))

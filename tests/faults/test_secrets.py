@@ -1,4 +1,4 @@
-"""No command shows a secret, whether it succeeds or fails, however talkative it is."""
+"""No command shows a secret, whether it succeeds or fails, at any verbosity."""
 
 import shlex
 import uuid

@@ -49,7 +49,7 @@ class Killer:
 #: Title → a rule for the proxy, which depends on the round.
 FAULTS: dict[str, Callable[[int, str], Any]] = {
     "10 % SlowDown, 5 % dropped connections": lambda number, key: fault_proxy.shaky(number),
-    "one file refused for ever (403)": lambda number, key: fault_proxy.for_keys(
+    "one file permanently refused (403)": lambda number, key: fault_proxy.for_keys(
         [f"{LOCATION}/{key}"], ACCESS_DENIED
     ),
     "credentials expire midway": lambda number, key: fault_proxy.after(3 + number, EXPIRED_TOKEN),
@@ -105,7 +105,8 @@ class Broken:
             key = f"{LOCATION}/{MANIFEST}"
             answer = buckets.client.get_object(Bucket=self.deployment.bucket, Key=key)
             gone = set(json.loads(answer["Body"].read())["paths"].values()) - there.keys()
-        return f"{len(gone)} files of the running site are gone" if gone else ""
+        verb = "is" if len(gone) == 1 else "are"
+        return f"{_files(len(gone))} of the running site {verb} gone" if gone else ""
 
     def incomplete(self, buckets: Buckets) -> int:
         """Count the files of the second release that are missing or have the wrong content."""
@@ -162,7 +163,7 @@ def _break(broken: Broken, proxy: Proxy, buckets: Buckets, fault: str, number: i
         again = broken.deploy()
         left = broken.incomplete(buckets)
         if again or left:
-            told.append(f"**next run: exit {again}, {left} files wrong**")
+            told.append(f"**next run: exit {again}, {_files(left)} wrong**")
     return ", ".join(told)
 
 
@@ -170,8 +171,12 @@ def _said(status: int | None, incomplete: int) -> str:
     if status is None:
         return "killed"
     if status == 0:
-        return f"**success, {incomplete} files wrong**" if incomplete else "all sent"
+        return f"**success, {_files(incomplete)} wrong**" if incomplete else "all sent"
     return "gave up" if status == LONGEST else "error"
+
+
+def _files(number: int) -> str:
+    return f"{number} file{'' if number == 1 else 's'}"
 
 
 def _report(cells: dict[tuple[str, str, str], list[str]], place: Lab) -> str:

@@ -38,18 +38,18 @@ PAGES = {
 
 
 class Variables(SphinxDirective):
-    """Every variable that herokuify reads, of its modules' lists VARIABLES."""
+    """Every variable that herokuify reads, from VARIABLES of its modules."""
 
     def run(self) -> list[nodes.Node]:
-        """Write a table for each page on variables."""
+        """Write a table for each page that documents variables."""
         return self.parse_text_to_nodes("\n".join(variables()), allow_section_headings=True)
 
 
 class Matrix(SphinxDirective):
-    """What is tested with what, of noxfile.py."""
+    """The tested versions, from noxfile.py."""
 
     def run(self) -> list[nodes.Node]:
-        """Write the table of the matrix."""
+        """Write the matrix as a table."""
         return self.parse_text_to_nodes("\n".join(matrix()))
 
 
@@ -73,7 +73,7 @@ def variables() -> Iterator[str]:
         if PAGES[module] != last:
             last = PAGES[module]
             yield from ("", f"**{{doc}}`{last}`**", "")
-            yield from ("| Variable | For |", "|---|---|")
+            yield from ("| Variable | For | Setting |", "|---|---|---|")
         for variable in importlib.import_module(module).VARIABLES:
             if variable.names not in known:
                 known.add(variable.names)
@@ -83,16 +83,14 @@ def variables() -> Iterator[str]:
 def _row(variable: Variable) -> str:
     names = ", ".join(f"`{name}`" for name in variable.names)
     links = " or ".join(f"[{name}](settings.md#{name.lower()})" for name in variable.settings)
-    words = [_escaped(variable.purpose)]
-    if variable.secret:
-        words.append("a secret")
-    if links:
-        words.append(f"becomes {links}")
-    return f"| {names} | {'; '.join(words)} |"
+    purpose = _escaped(variable.purpose) + ("; a secret" if variable.secret else "")
+    return f"| {names} | {purpose} | {links} |"
 
 
 def _escaped(help_text: str) -> str:
-    return re.sub(r"([*_<>|`])", r"\\\1", help_text)
+    """Escape Markdown; options are code, in which two hyphens don't become a dash."""
+    text = re.sub(r"([*_<>|`])", r"\\\1", help_text)
+    return re.sub(r"--[a-z][a-z-]*", r"`\g<0>`", text)
 
 
 def matrix() -> Iterator[str]:
@@ -115,7 +113,7 @@ def command_help(command: BaseCommand, name: str) -> Iterator[str]:
 
 
 def _common_options() -> set[str]:
-    """Return the options that every command of Django's has."""
+    """Return the options that every Django command has."""
     parser = BaseCommand().create_parser("manage.py", "any")
     return {option for action in parser._actions for option in action.option_strings}  # noqa: SLF001
 

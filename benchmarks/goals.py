@@ -106,7 +106,7 @@ def _goals(found: dict[str, Results]) -> Iterator[Goal]:
         ("CPU time", "cpu", "s", 0.04),
     ):
         yield Goal(
-            f"{title} of a process that renders a static and a media URL, in excess of Django",
+            f"{title} of a process that renders a static and a media URL, beyond Django's",
             "processes",
             _beyond(figure, _MB if unit == "MB" else 1),
             limit,
@@ -120,7 +120,7 @@ def _goals(found: dict[str, Results]) -> Iterator[Goal]:
         1.2,
     )
     yield Goal(
-        "lost pages without S3 while S3 doesn't respond",
+        "lost requests for a page that doesn't need S3, while S3 doesn't respond",
         "silence",
         lambda medians: medians["herokuify"]["plain_lost"],
         0,

@@ -55,12 +55,12 @@ _TABLES = {
     "silence": (
         "S3 doesn't respond for 20 s",
         [
-            Column("plain_pages", "requests without S3"),
-            Column("plain_lost", "lost requests without S3"),
-            Column("plain_slowest", "slowest without S3 (s)"),
-            Column("stored_failed", "failed requests with S3"),
-            Column("stored_slowest", "slowest with S3 (s)"),
-            Column("right_after", "last failure after S3 is back (s)"),
+            Column("plain_pages", "page that doesn't need S3: requests"),
+            Column("plain_lost", "page that doesn't need S3: lost requests"),
+            Column("plain_slowest", "page that doesn't need S3: slowest (s)"),
+            Column("stored_failed", "page that needs S3: failed requests"),
+            Column("stored_slowest", "page that needs S3: slowest (s)"),
+            Column("right_after", "page that needs S3: last failure after S3 is back (s)"),
         ],
     ),
     "uploads": (
@@ -68,8 +68,8 @@ _TABLES = {
         [
             Column("idle_p95_ms", "page time, p95, idle (ms)"),
             Column("others_p95_ms", "page time, p95, during the upload (ms)"),
-            Column("first_bytes", "memory of the first upload (MB)", 2**20),
-            Column("grown_bytes", "growth of memory after it (MB)", 2**20),
+            Column("first_bytes", "memory growth, first upload (MB)", 2**20),
+            Column("grown_bytes", "memory growth, upload after it (MB)", 2**20),
             Column("received", "received from the visitor (kB)", 1e3),
             Column("received_from_s3", "received from S3 (kB)", 1e3),
             Column("upload_s", "upload (s)"),

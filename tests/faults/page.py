@@ -67,7 +67,7 @@ def entries(text: str) -> dict[str, str]:
 
 def _blocks(messages: Mapping[str, str]) -> Iterator[str]:
     yield HEAD
-    yield "| Id or error | Mistake |\n|---|---|"
+    yield "| Id, error or command | Mistake |\n|---|---|"
     for faults in SECTIONS.values():
         for fault in faults:
             name = _id(fault, messages.get(fault.title, ""))
@@ -85,12 +85,12 @@ def _label(fault: Fault) -> str:
 
 
 def _id(fault: Fault, message: str) -> str:
-    """Return the check's id, the doctor's probe or the name of the exception."""
+    """Return the check's id, the doctor's probe or the exception's name, else the command."""
     kinds = r"herokuify\.[EW]\d+|^(?:failed|warning) +([\w.-]+)|^(\w+Error|ImproperlyConfigured)"
     # A message may begin with another check's, which the same mistake causes.
     expected = (word for word in fault.words if re.fullmatch(r"herokuify\.[EW]\d+", word))
     found = re.search(kinds, next(expected, message), re.MULTILINE)
-    return f"`{found[1] or found[2] or found[0]}`" if found else ""
+    return f"`{found[1] or found[2] or found[0]}`" if found else fault.means.value
 
 
 def _wrapped(message: str) -> str:

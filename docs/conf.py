@@ -37,6 +37,9 @@ nitpick_ignore_regex = [
     ("py:class", r"herokuify\.env\.[DT]"),
 ]
 
+# Quotes and ellipses only: two hyphens begin an option.
+smartquotes_action = "qe"
+
 html_theme = "furo"
 html_title = f"herokuify {release}"
 html_static_path = ["_static"]

@@ -1,27 +1,28 @@
-"""The guest book's settings: from config vars on Heroku, and as they stand in local development."""
+"""The guest book's settings: from config vars on Heroku, with defaults for local development."""
 
 import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import herokuify
-from herokuify.aws import *  # AWS_…: plain config vars, or those of Bucketeer or Cloudcube
-from herokuify.common import *  # SECRET_KEY, hosts, HTTPS and LOGGING; names below win
-from herokuify.compress import *  # COMPRESS_…: bundles that come out alike in every build
+from herokuify.aws import *  # AWS_…: the bucket and its credentials
+from herokuify.common import *  # SECRET_KEY, DEBUG, hosts, HTTPS, logging
+from herokuify.compress import *  # COMPRESS_…: the same bundles in every build
 from herokuify.env import Stage, get_stage
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
+# On a developer's computer without DEBUG=true, too.
 DEBUG = DEBUG or get_stage(os.environ) is Stage.LOCAL
 
-# HSTS for all subdomains and for the browsers' preload lists is hard to take back, and wants a
-# domain that is wholly yours: switch it on with SECURE_HSTS_INCLUDE_SUBDOMAINS=true and
-# SECURE_HSTS_PRELOAD=true, and delete these lines.
+# HSTS for all subdomains, and in browsers' preload lists, is hard to undo, and only for a domain of
+# your own. To enable it, set SECURE_HSTS_INCLUDE_SUBDOMAINS=true and SECURE_HSTS_PRELOAD=true, and
+# delete these lines.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 INSTALLED_APPS = [
     "guestbook",
-    "herokuify",  # above staticfiles: its commands take precedence
+    "herokuify",  # above staticfiles, whose collectstatic it replaces
     "herokuify.uploads",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -33,7 +34,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "herokuify.middleware.RequestIdMiddleware",  # first: every line of the log has the id
+    "herokuify.middleware.RequestIdMiddleware",  # first, so that all log lines have the id
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -74,12 +75,12 @@ MEDIA_ROOT = BASE_DIR / "media"
 
 SECURE_CSP = get_csp(STATIC_URL, MEDIA_URL)
 SECURE_CSP["img-src"].append("blob:")  # the preview of a photo
-# The style within 500.html, which needs no other file; a test knows when this must change.
+# The hash of the <style> in 500.html, which loads no other files.
 SECURE_CSP["style-src"].append("'sha256-OE3MGB2d7mTjoHWZaVCUlXmJ3ZWVh9UD5pgn2ZzVfuU='")
 
-STORAGES = herokuify.get_storages()  # S3 where there is a bucket, else the local disk
+STORAGES = herokuify.get_storages()  # S3 if a bucket is set, else the local disk
 
-# With a bucket, photos go there from the browser, and no dyno waits for a walker's thin line.
+# With a bucket, browsers upload photos directly to S3, so that slow uploads don't occupy a dyno.
 HEROKUIFY_DIRECT_UPLOADS = {
     "guestbook.Entry.photo": {
         "max_size": 10 * 2**20,
@@ -93,7 +94,7 @@ STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.AppDirectoriesFinder",
     "compressor.finders.CompressorFinder",
 ]
-if AWS_STORAGE_BUCKET_NAME:  # a storage on the disk looks for bundles in its manifest
+if AWS_STORAGE_BUCKET_NAME:  # the bundles are next to the other static files
     COMPRESS_STORAGE = STORAGES["staticfiles"]["BACKEND"]
 COMPRESS_OFFLINE = not DEBUG
 
@@ -108,5 +109,5 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-# MAILERS, or EMAIL_… before Django 6.1: of the mail add-on that is attached.
+# MAILERS, or before Django 6.1 EMAIL_…, for the attached mail add-on.
 globals().update(herokuify.get_email_config())

@@ -1,4 +1,4 @@
-"""The addresses of the site."""
+"""The URL patterns of the site."""
 
 from django.conf import settings
 from django.conf.urls.static import static
@@ -9,6 +9,6 @@ urlpatterns = [
     path("", include("guestbook.urls")),
     path("admin/", admin.site.urls),
     path("uploads/", include("herokuify.uploads.urls")),
-    # In local development runserver hands out the photos; on Heroku this is empty and S3 does.
+    # Serves photos in local development. On Heroku, S3 serves them, and this is empty.
     *static(settings.MEDIA_URL, document_root=settings.MEDIA_ROOT),
 ]

@@ -1,4 +1,4 @@
-"""What gunicorn serves (see the Procfile)."""
+"""The WSGI application, which gunicorn serves (see the Procfile)."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Where the hut's warden looks after the book."""
+"""The guest book in the admin."""
 
 from django.contrib import admin
 from django.utils.html import format_html

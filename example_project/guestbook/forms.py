@@ -29,7 +29,7 @@ class EntryForm(forms.ModelForm):
         widgets = {
             "name": forms.TextInput({"autocomplete": "name"}),
             "message": forms.Textarea({"rows": 4}),
-            # A phone whose camera writes HEIC converts to JPEG when it reads this list.
+            # With this list, phones convert HEIC photos to JPEG.
             "photo": forms.FileInput(
                 {"accept": "image/jpeg,image/png,image/webp", "data-max-bytes": PHOTO_MAX_BYTES}
             ),

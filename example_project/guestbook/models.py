@@ -1,4 +1,4 @@
-"""What a guest leaves behind."""
+"""The guest book's model."""
 
 from django.db import models
 
@@ -16,7 +16,7 @@ class Entry(models.Model):
         height_field="photo_height",
         validators=[PHOTO_EXTENSIONS, validate_photo_size],
     )
-    # Kept in the database so that no page has to read a photo to know its shape.
+    # Stored, so that rendering a page does not read each photo.
     photo_width = models.PositiveIntegerField(editable=False)
     photo_height = models.PositiveIntegerField(editable=False)
     created = models.DateTimeField(auto_now_add=True, db_index=True)

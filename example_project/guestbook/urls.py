@@ -1,4 +1,4 @@
-"""The addresses of the book."""
+"""The URL patterns of the guest book."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""What the book accepts as a photo."""
+"""Validators for photos."""
 
 from django.core.exceptions import ValidationError
 from django.core.files import File

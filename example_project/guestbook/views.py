@@ -1,4 +1,4 @@
-"""The one page of the book."""
+"""The view of the guest book."""
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -15,12 +15,12 @@ ENTRIES_PER_PAGE = 25
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def book(request: HttpRequest) -> HttpResponse:
-    """Show the newest entries, and add one when the form comes back filled in."""
+    """Show the newest entries, and add one when the form is submitted."""
     form = EntryForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         entry = form.save()
         messages.success(request, f"Thank you, {entry.name}. Your page is in the book.")
-        # Without a fragment of its own the address would keep the form's.
+        # Without a fragment here, browsers would keep the form's.
         return redirect(f"{reverse('guestbook:book')}#thanks")
     page = Paginator(Entry.objects.all(), ENTRIES_PER_PAGE).get_page(request.GET.get("page"))
     status = 422 if form.is_bound else 200

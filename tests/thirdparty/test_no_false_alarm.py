@@ -25,6 +25,7 @@ DATABASES = herokuify.get_db_config()
 CACHES = herokuify.get_cache_config()
 STORAGES = herokuify.get_storages()
 STATIC_URL, STATIC_ROOT = get_static_url(), BASE_DIR / "staticfiles"
+MEDIA_URL, MEDIA_ROOT = get_media_url(), BASE_DIR / "media"
 globals().update(herokuify.get_email_config())
 """
 COMMON = """
@@ -138,11 +139,8 @@ HINTED = {
         {"E007"},
         'COMPRESS_STORAGE = "herokuify.storage.CachedS3ManifestStaticStorage"\n',
     ),
-    # Uploads at a path on the site, unsigned though private; an ACL that new buckets refuse.
-    BAKERYDEMO: (
-        {"E002", "W005", "W006"},
-        "del AWS_QUERYSTRING_AUTH, AWS_DEFAULT_ACL\nMEDIA_URL = get_media_url()\n",
-    ),
+    # Uploads unsigned though private; an ACL that new buckets refuse.
+    BAKERYDEMO: ({"W005", "W006"}, "del AWS_QUERYSTRING_AUTH, AWS_DEFAULT_ACL\n"),
 }
 BUILT = {
     "staticfiles/staticfiles.json": '{"version": "1.1", "hash": "x", "paths": {}}',

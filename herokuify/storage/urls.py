@@ -111,7 +111,7 @@ class Urls:
         signer = self._signer.of(self._storage)
         if signer is not None:
             return signer.sign_request("PUT", key, query, headers, int(time.time()), life)
-        destination = self._storage.destination
+        destination = self._storage.public_destination
         operation = "upload_part" if query else "put_object"
         parameters = {"Bucket": destination.bucket, "Key": key, **put_parameters(headers)}
         if query:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from herokuify.s3.destination import MOST_PARTS
 from herokuify.s3.errors import is_denied, is_unsupported
+from herokuify.s3.multipart import PartUpload
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -71,24 +72,17 @@ def _tags(client: S3Client, address: Any, *, is_copied: bool) -> Any:
 
 
 def _copy_in_parts(client: S3Client, address: Any, source: Any, parameters: Any, size: int) -> None:
-    upload = client.create_multipart_upload(**address, **parameters)["UploadId"]
+    started = client.create_multipart_upload(**address, **parameters)
+    address = {**address, "UploadId": started["UploadId"]}
+    upload = PartUpload(client, address, concurrency=1, tick=lambda: None)
     part_size = max(PART_SIZE, -(-size // MOST_PARTS))
     try:
-        parts: Any = []
-        for number, start in enumerate(range(0, size, part_size), 1):
-            answer: Any = client.upload_part_copy(
-                **address,
-                **source,
-                UploadId=upload,
-                PartNumber=number,
-                CopySourceRange=f"bytes={start}-{min(start + part_size, size) - 1}",
-            )
-            parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
-        client.complete_multipart_upload(
-            **address, UploadId=upload, MultipartUpload={"Parts": parts}
-        )
+        for start in range(0, size, part_size):
+            stop = min(start + part_size, size)
+            upload.copy({**source, "CopySourceRange": f"bytes={start}-{stop - 1}"})
+        upload.complete(upload.finish())
     except BaseException:
-        client.abort_multipart_upload(**address, UploadId=upload)
+        upload.abort()
         raise
 
 

@@ -56,10 +56,10 @@ class Outcome:
         """Return the sum of this outcome and that of the run before a restart."""
         if earlier is None:
             return self
-        sent = list(dict.fromkeys([*earlier.sent, *self.sent]))
+        sent = dict.fromkeys([*earlier.sent, *self.sent])
         return Outcome(
-            sent=sent,
-            unchanged=[name for name in self.unchanged if name not in set(sent)],
+            sent=[*sent],
+            unchanged=[name for name in self.unchanged if name not in sent],
             removed=[*earlier.removed, *self.removed],
             post_processed=self.post_processed,
             sent_bytes=earlier.sent_bytes + self.sent_bytes,

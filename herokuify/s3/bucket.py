@@ -105,7 +105,7 @@ def _make_ready(client: S3Client, destination: Destination, public: Sequence[str
 
 
 def make(client: S3Client, destination: Destination) -> bool:
-    """Create a bucket in the client's region; return False if we already own it."""
+    """Create a bucket in the client's region; return False if this account already has it."""
     from botocore.exceptions import ClientError
 
     region = client.meta.region_name

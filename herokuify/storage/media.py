@@ -156,7 +156,7 @@ class S3PublicMediaStorage(S3MediaStorage):
     querystring_auth = False
 
     def get_default_settings(self) -> dict[str, Any]:
-        """Return the media storage's defaults with a different location."""
+        """Return the media storage's defaults with the location and domain of public uploads."""
         prefix = setting("AWS_PUBLIC_LOCATION", setting("AWS_LOCATION", ""))
         return {
             **super().get_default_settings(),

@@ -122,7 +122,7 @@ class Stageable(S3BotoStorage):
 
 
 def _changed(storage: Storage) -> set[str]:
-    """Return the names that classes of a project or its packages override."""
+    """Return the attributes that classes of the project or of other packages define."""
     kinds = storage.__class__.__mro__
     others = [kind for kind in kinds if kind.__module__.partition(".")[0] not in _KNOWN]
     return {name for kind in others for name in vars(kind)}

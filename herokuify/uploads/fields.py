@@ -245,7 +245,7 @@ def _mixed(mixin: Any, kind: Any) -> Any:
 def make_direct(field: forms.FileField, upload: str) -> None:
     """Let a form field and its widget, of any class, accept direct uploads."""
     if not isinstance(field.widget, forms.FileInput):
-        return  # a hidden one, for example
+        return  # such as a hidden input
     both: Any = ((field, DirectField), (field.widget, DirectWidget))
     for each, mixin in both:
         # Change the class of the existing object, to keep all its attributes.

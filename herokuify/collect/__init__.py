@@ -1,5 +1,5 @@
-"""The collectstatic engine: local → remote → plan → upload → publish, on plain data.
+"""collectstatic: a pipeline of local files → remote objects → plan → upload → publish.
 
-Knows no Django settings: `herokuify.collect.project` describes a project's static
-files and their place on S3, and `engine.Collection` brings the two together.
+`herokuify.collect.project` reads Django's settings, and describes the static files and their
+destination as plain data. `engine.Collection` runs the pipeline.
 """

@@ -22,10 +22,10 @@ RELATIVE = {
 
 
 class CssCompressor(css.CssCompressor):
-    """Compressor's, with absolute URLs in what becomes a part of the page."""
+    """Compressor's class, with absolute URLs in inline CSS."""
 
     def output(self, mode: str = "file", *args: Any, **kwargs: Any) -> str:
-        """Return the bundle's tag, or with mode "inline" its content in one."""
+        """Return the HTML element for the bundle; with mode "inline", one with its content."""
         if mode == "inline":
             self.filters: list[str] = [
                 ABSOLUTE if name in RELATIVE else name for name in self.filters
@@ -34,7 +34,7 @@ class CssCompressor(css.CssCompressor):
 
 
 class CssRelativeFilter(css_default.CssRelativeFilter):
-    """Compressor's, for each COMPRESS_OUTPUT_DIR: ``""`` and ``"."`` have no folder to leave."""
+    """Compressor's class, which also supports ``""`` and ``"."`` as COMPRESS_OUTPUT_DIR."""
 
     def post_process_url(self, url: str) -> str:
         """Make a URL below COMPRESS_URL relative to the bundle's folder."""

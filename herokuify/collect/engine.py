@@ -1,4 +1,4 @@
-"""The pipeline: local → remote → plan → upload → publish."""
+"""Run the pipeline: local → remote → plan → upload → publish."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from herokuify.collect.remote import BucketMissingError, Remote
 from herokuify.collect.report import Progress
 from herokuify.collect.upload import Sent, Uploader
 from herokuify.s3.client import connect
+from herokuify.s3.objects import MOST_DELETIONS
 from herokuify.s3.threads import Threads
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 
 ANNOUNCEMENTS = 5  # attempts, each after another run has written the index
-DELETE_AT_ONCE = 1000  # keys that one DeleteObjects request takes
-#: What may wait for the listing: files, and bytes of contents that exist in memory alone.
+#: Files that may wait for the listing, and bytes of content that only exists in memory.
 UNDECIDED = 1000
 UNDECIDED_BYTES = 8 * 1024 * 1024
 
@@ -48,8 +48,8 @@ class Collection:
     """One run: ``add`` files as they are found and hashed, then ``publish``.
 
     Hashing continues while the listing is being read, and uploads start while later files are still
-    being hashed. Files that visitors would see wait in ``publish`` for their stage, and each stage
-    waits for the success of the previous one.
+    being hashed. Files that visitors would see wait in ``publish`` for their stage, which starts
+    when the previous stage has succeeded.
     """
 
     def __init__(self, target: Target, options: Options, progress: Progress) -> None:
@@ -67,16 +67,16 @@ class Collection:
         self._uploader = Uploader(
             target.destination, target.profile, on_sent=self._note, tick=self._show
         )
-        # Without the contents, which would add up to the whole release; the ETags of those
-        # that are sent are known later.
+        # Without the content, which may not fit in memory. The ETags of files that are sent are
+        # added later.
         self._files = Entries()
-        self._asked: dict[str, str] = {}  # names
-        self._kept: set[str] = set()  # of those that were asked
-        self._sent: str | None = None  # one that was sent, and how many
+        self._asked: dict[str, str] = {}  # names by key of files that need a HEAD
+        self._kept: set[str] = set()  # those of them that were not sent
+        self._sent: str | None = None  # the key of a file that was sent
         self._sent_count = 0
         self._undecided: list[LocalFile] = []
         self._undecided_bytes = 0
-        self._stage = Stage.HASHED  # files of later ones wait
+        self._stage = Stage.HASHED  # files of later stages wait
         self._waiting: dict[Stage, list[LocalFile]] = defaultdict(list)
         self._expected = 0
         self._has_announced = False
@@ -92,14 +92,14 @@ class Collection:
         return key in self._files
 
     def add(self, file: LocalFile) -> None:
-        """Add a file of the release; the first one of a key wins."""
+        """Add a file of the release, unless one with this key was added before."""
         if file.key in self._files:
             return
         entry = Entry("", file.content.digest, file.fingerprint, owner=self._target.owner)
         self._files[intern(file.key)] = entry
         self._progress.collected += 1
         if self._can_wait():
-            # What waits must not hold the bytes of all files.
+            # Without the bytes, if they can be read again.
             waiting = file.without_data()
             self._undecided.append(waiting)
             self._undecided_bytes += len(waiting.content.data or b"")
@@ -140,13 +140,13 @@ class Collection:
         except BucketMissingError as error:
             if self._target.create_bucket is None:
                 raise error.__cause__ from None  # type: ignore[misc]
-            # Here, and not in a thread, which the interpreter's end would cut in the middle.
+            # In the main thread, because the interpreter's exit would interrupt other threads.
             self._target.create_bucket()
             return Remote(requests=2)
 
     def _stage_of(self, file: LocalFile) -> Stage:
-        # Without a manifest every name is a lasting one. New files disturb nobody, and must
-        # be there before a changed file refers to them.
+        # Without a manifest, names don't change. New files must exist before changed files refer
+        # to them.
         is_new = file.key not in self._remote.objects
         if is_new and file.stage is Stage.PLAIN and not self._target.has_manifest:
             return Stage.HASHED
@@ -161,7 +161,7 @@ class Collection:
         self._show()
 
     def _note(self, key: str, sent: Sent) -> None:
-        """Remember what became of a file; called by one of the uploader's threads at a time."""
+        """Record a sent file; called by one of the uploader's threads at a time."""
         self._files[key] = self._files[key]._replace(etag=sent.etag)
         if sent.is_kept:
             self._kept.add(key)
@@ -174,18 +174,19 @@ class Collection:
         self._progress.show(self._sent_count, self._expected)
 
     def publish(self, add_plain: Callable[[], None] = lambda: None) -> None:
-        """Send what waits, each stage after the success of the one before.
+        """Send the waiting files, each stage after the previous one has succeeded.
 
-        ``add_plain`` adds more files of the stage ``PLAIN`` when it has come: they need not be
-        held until then. Raises PublishError after the first stage in which a file could not be
-        sent, and VanishedError when another run has removed what this one needs.
+        ``add_plain`` is called to add the files of the stage ``PLAIN``, so that they don't have to
+        be kept until then. Raises PublishError after the first stage in which a file could not be
+        sent, and VanishedError if another run has removed objects that this one needs.
         """
         self._decide_undecided()
         for stage in Stage:
             if stage is Stage.MANIFEST_COPY and not self._options.is_dry_run:
                 self._confirm()
             if stage is Stage.MANIFEST and self._has_announced:
-                # If conditions are ignored, another run may not have seen the announcement.
+                # A service that ignores conditions may have let another run overwrite the
+                # announcement.
                 self._look_again()
                 self._announce()
             self._stage = stage
@@ -204,7 +205,7 @@ class Collection:
 
     def _confirm(self) -> None:
         """Ensure that everything in the manifest exists, and that visitors can read it."""
-        # Where nothing was sent, an earlier run has asked: else the index would not know it.
+        # If nothing was sent, an earlier run has checked it.
         if self._target.confirm_public is not None and self._sent is not None:
             self.outcome.requests += 1
             self._target.confirm_public(self._sent)
@@ -212,7 +213,7 @@ class Collection:
         self._announce()
 
     def _announce(self) -> None:
-        """Tell other runs what this one needs of what is superseded; they ask before removing."""
+        """Tell other runs which superseded objects this one needs: they check before removing."""
         for _ in range(ANNOUNCEMENTS):
             revived = (self._remote.entries.get(key) for key in self._files)
             if not any(entry and entry.superseded is not None for entry in revived):
@@ -227,7 +228,7 @@ class Collection:
                 return
 
     def _look_again(self) -> None:
-        """Detect other runs; raise VanishedError if they removed what this one needs."""
+        """Detect other runs; raise VanishedError if they removed objects that this one needs."""
         self.outcome.requests += 1
         index = self._ask(lambda: self._look(self._remote.etag))
         if index is not None or self._remote.is_removing:
@@ -249,10 +250,10 @@ class Collection:
         self._remote = replace(again, requests=self._remote.requests)
 
     def prune_and_save_index(self) -> None:
-        """Remove what the options select, then record the release in the index.
+        """Remove the objects that the options select, then record the release in the index.
 
-        Nothing is removed that another run has put into force meanwhile. Raises VanishedError
-        when another run has removed what this one needs.
+        Objects that another run has published meanwhile are not removed. Raises VanishedError if
+        another run has removed objects that this one needs, and RemoveError if S3 refused to.
         """
         now = int(time.time())
         removable = self._removable(now)
@@ -264,7 +265,7 @@ class Collection:
             return
         try:
             self._look_again()
-        except InactivityError as error:  # raised here: the thread is still waiting
+        except InactivityError as error:  # the release is published
             remote.warn(self._bucket, self._target.index_key, str(error))
             return
         removable = self._removable(now)
@@ -273,7 +274,7 @@ class Collection:
             refused = self._remove(removable)
             removed = [key for key in removable if key not in refused]
             self.outcome.removed = self._names(removed)
-            # Where conditions are ignored, another run may have announced something meanwhile.
+            # A service that ignores conditions may have let another run make an announcement.
             self.outcome.requests += 1
             index = self._ask(lambda: self._look(self._remote.etag))
             if index is not None:
@@ -285,7 +286,7 @@ class Collection:
             raise RemoveError(refused)
 
     def _may_remove(self, now: int) -> bool:
-        """Announce the removal to other runs; return whether none has interfered."""
+        """Announce the removal to other runs; return False if another run is active."""
         etag = self._save(
             self._next_index(now), replaces=self._remote.etag, removing=secrets.token_hex(8)
         )
@@ -295,7 +296,7 @@ class Collection:
             return False
         if etag is not None:
             self.outcome.requests += 1
-            # In this order: of two runs, at least one notices the other.
+            # Announce first, then look: of two runs, at least one detects the other.
             if not self._ask(lambda: self._look(etag)):
                 self._remote = replace(self._remote, etag=etag)
                 return True
@@ -314,16 +315,16 @@ class Collection:
     def _save(
         self, entries: Mapping[str, Entry], *, replaces: str | None = None, removing: str = ""
     ) -> str | None:
-        """Store the index; return its ETag, "" where that did not succeed.
+        """Store the index; return its ETag, or "" after a failure.
 
-        None when it is another one already than the one to be replaced.
+        Return None if the stored index is not the one with the ETag ``replaces``.
         """
         self.outcome.requests += 1
         key = self._target.index_key
         save = partial(remote.save_index, self._client, self._bucket, key, entries)
         try:
             return self._ask(lambda: save(replaces=replaces, removing=removing))
-        except InactivityError as error:  # raised here: the thread is still waiting
+        except InactivityError as error:
             remote.warn(self._bucket, key, str(error))
             return ""
 
@@ -348,10 +349,10 @@ class Collection:
         return sorted(keys)
 
     def _remove(self, keys: Sequence[str]) -> dict[str, str]:
-        """Remove objects; return the error codes of those that S3 refused to remove."""
+        """Remove objects; return the error codes of those that S3 refused to remove, by key."""
         refused: dict[str, str] = {}
-        for start in range(0, len(keys), DELETE_AT_ONCE):
-            some = keys[start : start + DELETE_AT_ONCE]
+        for start in range(0, len(keys), MOST_DELETIONS):
+            some = keys[start : start + MOST_DELETIONS]
             removal: DeleteTypeDef = {"Objects": [{"Key": key} for key in some], "Quiet": True}
             answer = self._ask(
                 partial(self._client.delete_objects, Bucket=self._bucket, Delete=removal)

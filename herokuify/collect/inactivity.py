@@ -1,4 +1,4 @@
-"""How long a network may be silent before a run is given up."""
+"""Give up a run if S3 doesn't respond for too long."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TypeVar
 
 from herokuify.exceptions import S3Error
 
-#: Seconds without any answer from S3. The clients' own time-outs are longer: they can't tell
-#: a network that is dead from one that is slow, with more under way than it can carry by then.
+#: Seconds without a response from S3. The clients' own timeouts are longer, because a single
+#: request can't distinguish a dead network from a slow one that is busy with other requests.
 TIMEOUT = 30.0
 
 ResultT = TypeVar("ResultT")
 
 
 class InactivityError(S3Error):
-    """S3 has not answered, though it had time enough."""
+    """S3 has not responded for ``TIMEOUT`` seconds."""
 
     def __init__(self) -> None:
         super().__init__(f"S3 has not responded for {TIMEOUT:.0f} s.", "Try again.")
@@ -27,7 +27,7 @@ class InactivityError(S3Error):
 
 
 class InactivityTimeout:
-    """Knows when S3 was last heard; safe to use from several threads."""
+    """Measures the time since S3's last response; thread-safe."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
@@ -38,11 +38,11 @@ class InactivityTimeout:
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody should wait any more."""
+        """Whether S3 has not responded for too long."""
         return time.monotonic() - self._since > TIMEOUT
 
     def wait(self, future: Future[ResultT]) -> ResultT:
-        """Return the future's result; raise InactivityError if nothing happens for too long."""
+        """Return the future's result; raise InactivityError if S3 doesn't respond for too long."""
         while not future.done():
             if self.is_over:
                 raise InactivityError

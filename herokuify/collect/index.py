@@ -1,4 +1,4 @@
-"""What is remembered of the objects of a release, because a listing can't show it."""
+"""The index: a stored file with data about objects that a listing doesn't have."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import NamedTuple
 from herokuify.collect.packed import Packed, Shared, digest_bytes
 
 INDEX_VERSION = 2
-#: The owner of what releases of several apps have: none of them may remove it.
+#: The owner of objects in releases of several apps, which none of the apps may remove.
 SHARED = "*"
-#: Objects in one line of the stored index. Read and written line by line, the index of
-#: 40,000 objects never is one text, which would take several times its own memory.
+#: Objects in one line of the stored index. It is read and written line by line, because parsing
+#: the index of 40,000 objects as one text would take several times as much memory.
 _IN_A_LINE = 1000
-#: Bytes; a thousand of the longest keys, all of them escaped, take 7 MB.
+#: Bytes; a line with the longest keys, completely escaped, has 7 MB.
 _LONGEST_LINE = 16 * 1024 * 1024
-#: What reading a damaged index raises; the last two for brackets within brackets, and for what
-#: is a thousand times larger unpacked.
+#: What reading a damaged index may raise; the last two for deeply nested JSON, and for data that
+#: is a thousand times larger decompressed.
 _DAMAGE = (
     *(OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError),
     *(StopIteration, RecursionError, MemoryError),
@@ -40,23 +40,23 @@ def index_key(location: str) -> str:
 
 
 class Entry(NamedTuple):
-    """What the index remembers of an object; it counts only under the object's ETag."""
+    """The index's data about an object, which is only valid if the object still has this ETag."""
 
     etag: str
     digest: str
     fingerprint: str
-    #: When the object was first absent from the newest release, in seconds since 1970;
-    #: None while it belongs to it.
+    #: When a release without the object was first published, in seconds since 1970; None while
+    #: it is in the newest release.
     superseded: int | None = None
-    #: Whose collectstatic has sent it; "" while that was not remembered.
+    #: The app whose collectstatic sent it; "" in the index of an earlier version.
     owner: str = ""
 
     def is_of(self, owner: str) -> bool:
-        """Return whether the owner's collectstatic alone has sent it, so that it may be removed."""
+        """Return whether only this app's collectstatic has sent it, so that it may remove it."""
         return self.owner in {"", owner}
 
 
-#: What the entries of a release have in common: fingerprint, superseded and owner.
+#: Values that many entries share: fingerprint, superseded and owner.
 _common: Shared[tuple[str, int | None, str]] = Shared()
 
 
@@ -65,7 +65,7 @@ class Entries(Packed[Entry]):
 
     @staticmethod
     def pack(entry: Entry) -> bytes | None:
-        """Return the entry as bytes, if its digest and its ETag, unless empty, are 16 bytes."""
+        """Return the entry as bytes; None unless its digest and its ETag (or "") are 16 bytes."""
         etag = digest_bytes(entry.etag) if entry.etag else b""
         digest = digest_bytes(entry.digest)
         if etag is None or digest is None:
@@ -79,11 +79,14 @@ class Entries(Packed[Entry]):
 
 
 class DamagedIndexError(Exception):
-    """The stored bytes are no index."""
+    """The stored bytes aren't a valid index."""
 
 
 def parse_index(stored: bytes) -> Entries:
-    """Return entries by key; none for another version. Raise DamagedIndexError."""
+    """Return entries by key; none for another version.
+
+    Raises DamagedIndexError.
+    """
     entries = Entries()
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(stored)) as file:
@@ -93,15 +96,15 @@ def parse_index(stored: bytes) -> Entries:
             for line in lines:
                 for key, fields in json.loads(line).items():
                     entry = _entry(fields)
-                    if entry.digest:  # earlier versions named all that the listing had
-                        entries[intern(key)] = entry  # the listing has the same keys
+                    if entry.digest:  # earlier versions added entries without one
+                        entries[intern(key)] = entry  # the same string as in the listing
     except _DAMAGE as error:
         raise DamagedIndexError(f"it is not an index: {type(error).__name__}") from error
     return entries
 
 
 def is_removing(stored: bytes) -> bool:
-    """Return whether the run that has written the index was about to remove objects."""
+    """Return whether the run that wrote the index was about to remove objects."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(stored)) as file:
             return bool(json.loads(_read_line(file)).get("removing"))
@@ -132,7 +135,7 @@ def _entry(fields: object) -> Entry:
 def dump_index(entries: Mapping[str, Entry], removing: str = "") -> bytes:
     """Return the index as gzipped lines of JSON; equal entries give equal bytes.
 
-    ``removing`` tells other runs that this one is about to remove objects.
+    ``removing``, a random text, tells other runs that this one is about to remove objects.
     """
     header: dict[str, object] = {"version": INDEX_VERSION}
     if removing:

@@ -1,4 +1,4 @@
-"""The objects below a location, as S3 lists them: 1,000 a page, pages in parallel."""
+"""List the objects below a location, 1,000 per page, with several pages in parallel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from herokuify.s3.threads import Threads
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
-AT_ONCE = 4  # requests, and with them pages in memory
+AT_ONCE = 4  # parallel requests
 _LISTED = "herokuify"
 
 
@@ -45,7 +45,7 @@ class Objects(Packed[Listed]):
 
     @staticmethod
     def pack(listed: Listed) -> bytes | None:
-        """Return the object as bytes, if its ETag is an MD5."""
+        """Return the object as bytes; None unless its ETag is an MD5 digest."""
         etag = digest_bytes(listed.etag)
         if etag is None or listed.size >> 64:
             return None
@@ -90,7 +90,7 @@ class Listing:
         self.requests = 0
 
     def read(self) -> Objects:
-        """List all of them; return them by key."""
+        """List all objects; return them by key."""
         self.client.meta.events.register(
             "before-parse.s3.ListObjectsV2", _read_contents, unique_id="herokuify-listing"
         )
@@ -98,15 +98,15 @@ class Listing:
         if first.is_last:
             return first.objects
         keys = list(first.objects)
-        # Directory buckets have an order of their own, in which nothing can be left out.
+        # Directory buckets don't sort keys, so their listing can't be divided.
         bounds = self._bounds(keys[-1]) if keys == sorted(keys) else []
         threads = Threads(AT_ONCE)
         try:
-            stretches = [
-                threads.submit(partial(self._read_stretch, first, start, end))
+            ranges = [
+                threads.submit(partial(self._read_range, first, start, end))
                 for start, end in zip([None, *bounds], [*bounds, None], strict=True)
             ]
-            found = [stretch.result() for stretch in stretches]
+            found = [one.result() for one in ranges]
         except BaseException:
             self._has_failed = True
             raise
@@ -120,14 +120,14 @@ class Listing:
         """Return the last key of each range; all ranges hold equally many expected keys."""
         in_first = bisect_right(self._expected, last)
         rest = self._expected[in_first:]
-        # As many as there seem to be pages, if the first one tells.
+        # As many ranges as there are pages, judging from the first page.
         count = min(AT_ONCE, -(-len(rest) // in_first) if in_first else len(rest))
         return [rest[len(rest) * number // count] for number in range(1, count)]
 
-    def _read_stretch(self, first: _Page, start: str | None, end: str | None) -> Objects | None:
-        """List what comes after ``start``, or without it after the first page, up to ``end``.
+    def _read_range(self, first: _Page, start: str | None, end: str | None) -> Objects | None:
+        """List the objects after ``start``, or after the first page if it is None, up to ``end``.
 
-        None where the server does not know how to begin in the middle.
+        Return None if the service doesn't support StartAfter.
         """
         if start is None:
             return self._read_on(first, end)
@@ -143,7 +143,7 @@ class Listing:
         return page.objects
 
     def _read_on(self, page: _Page, end: str | None = None) -> Objects:
-        """List what comes after a page, up to ``end``."""
+        """List the objects after a page, up to ``end``."""
         objects = Objects()
         while not (page.is_last or self._has_failed):
             if end is not None and max(page.objects, default="") >= end:
@@ -169,9 +169,9 @@ class Listing:
 def _read_contents(
     response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
 ) -> None:
-    """Read a page's objects before botocore's parser does, which takes 50 µs for each.
+    """Parse a page's objects in place of botocore, whose parser takes 50 µs per object.
 
-    The keys are left for botocore to decode, and what is no page for botocore to refuse.
+    botocore still decodes the keys, and handles responses that aren't a page.
     """
     try:
         root = ET.fromstring(response_dict["body"])  # noqa: S314  (S3's own answer)

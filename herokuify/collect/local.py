@@ -1,4 +1,4 @@
-"""The static files of a release, as they are on this machine."""
+"""The files of a release, with the content and headers that they should have on S3."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from herokuify.storage.content import Content
 
 
 class Stage(enum.IntEnum):
-    """When a file may become visible: each stage waits for the one before to succeed."""
+    """When a file is sent: each stage starts when the previous one has succeeded."""
 
-    #: Named by its content: nothing refers to it before the manifest does.
+    #: With a hash of the content in its name: visitors don't see it before the manifest.
     HASHED = 0
-    #: A lasting name: each upload is its own publication.
+    #: With a name that doesn't change: visitors see it when it is sent.
     PLAIN = 1
     #: A copy of the manifest under its own hash.
     MANIFEST_COPY = 2
@@ -29,21 +29,21 @@ class Stage(enum.IntEnum):
 class LocalFile:
     """One object of a release: its key, content and parameters."""
 
-    name: str  # inside the location
+    name: str  # relative to the location
     key: str  # in the bucket
     stage: Stage
     content: Content
     parameters: Mapping[str, Any]  # of boto3's put_object
-    is_gzipped: bool = False  # where that makes it smaller
+    is_gzipped: bool = False  # if that makes it smaller
 
     def without_data(self) -> LocalFile:
-        """Return the same without the bytes, where they can be read again."""
+        """Return the file without its bytes, if they can be read again."""
         content = self.content.without_data()
         return self if content is self.content else replace(self, content=content)
 
     @property
     def fingerprint(self) -> str:
-        """What the object's headers, encoding and type must be, in 16 hex digits."""
+        """A hash of the parameters: 16 hex digits."""
         return _fingerprint(f"{self.is_gzipped} {sorted(self.parameters.items())!r}")
 
 

@@ -1,4 +1,4 @@
-"""django-compressor's offline manifest, the same for every build of a commit."""
+"""django-compressor's offline manifest, identical in all builds of a commit."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ EXTENSION = "compressor.contrib.jinja2ext.CompressorExtension"
 
 
 class OfflineManifestStorage(OfflineManifestFileStorage):
-    """Writes the offline manifest sorted and atomically, in the slug.
+    """Writes the offline manifest to the slug, sorted and atomically.
 
-    Then it sees to it that the bundles are on S3, and that collectstatic knows them as the
-    release's. compressor fills it from threads, in the order in which they happen to finish: two
-    builds of one commit would differ.
+    Sorted, because compressor's threads add entries in random order, so that two builds of one
+    commit would differ. Also publishes the bundles, if no other command does, and records them for
+    collectstatic.
     """
 
     def __init__(self, location: Any = None, base_url: Any = None, **options: Any) -> None:
-        # Its base class takes the folder of "/CACHE" for one at the top of the disk.
+        # The base class would treat "/CACHE" as an absolute path.
         folder = settings.COMPRESS_OUTPUT_DIR.strip("/")
         super().__init__(location or Path(settings.COMPRESS_ROOT, folder), base_url, **options)
 
     def save(self, name: str, content: Any, max_length: int | None = None) -> str:
         """Replace the manifest; return its name.
 
-        Raises ConfigurationError when COMPRESS_STORAGE can't work: compressor loses the
-        errors of its threads, and would write an empty manifest with success.
+        Raises ConfigurationError if COMPRESS_STORAGE can't work: compressor ignores the
+        errors of its threads, and would write an empty manifest.
         """
         storage = get_storage()
         if isinstance(storage, S3BotoStorage):
@@ -62,7 +62,7 @@ class OfflineManifestStorage(OfflineManifestFileStorage):
 
 
 def record_bundles() -> None:
-    """Record the names that compressor has saved, for the slug's release phase."""
+    """Record the names of the bundles that compressor has saved, for later commands."""
     storage = get_storage()
     if isinstance(storage, CachedS3BotoStorage):
         _write(bundles_record(storage), json.dumps(sorted(storage.saved_bundles), indent=2))
@@ -74,9 +74,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def is_wanted() -> bool:
-    """Return whether HEROKUIFY_COMPRESS has something to do; before anything is sent.
+    """Return whether collectstatic must run `compress` for HEROKUIFY_COMPRESS.
 
-    Raises ConfigurationError where `compress` would fail afterwards.
+    Raises ConfigurationError, before anything is sent, if `compress` would fail.
     """
     if not settings.COMPRESS_ENABLED:
         return False
@@ -91,21 +91,21 @@ def is_wanted() -> bool:
 
 
 def get_engines() -> list[str]:
-    """Return the template engines in which `compress` looks: "django", "jinja2" or both."""
+    """Return the template engines for `compress`: "django", "jinja2" or both."""
     found = ["django"] if any(isinstance(one, DjangoTemplates) for one in engines.all()) else []
     try:
         environment = settings.COMPRESS_JINJA2_GET_ENVIRONMENT()
     except InvalidTemplateEngineError:
-        environment = None  # compressor's default, where TEMPLATES has no "jinja2"
+        environment = None  # compressor's default function needs a "jinja2" in TEMPLATES
     if environment is not None and EXTENSION in environment.extensions:
         found.append("jinja2")
     return found or ["django"]
 
 
 def compress(progress: Progress, **options: Any) -> Outcome | None:
-    """Run `compress`, then send its bundles through the collect engine.
+    """Run `compress`, then publish its bundles with the collect engine.
 
-    Returns None when compressor's storages leave the engine nothing to do.
+    Return None if compressor's storages aren't herokuify's, so that `compress` has saved them.
     """
     storage = get_storage()
     keeps_manifest_here = isinstance(default_offline_manifest_storage, OfflineManifestFileStorage)

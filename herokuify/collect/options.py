@@ -1,4 +1,4 @@
-"""What a run of the engine is asked for, and what comes of it."""
+"""The input and the result of the engine."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from herokuify.s3.destination import Destination
 
 @dataclass(frozen=True)
 class Target:
-    """Where a release goes: below ``prefix`` (ends in a slash) of a bucket."""
+    """Where a release goes: below ``prefix``, which ends in a slash, in a bucket."""
 
     destination: Destination
     profile: RetryProfile
     prefix: str
     index_key: str
     has_manifest: bool
-    #: Which keys this run's release decides about; the others belong to another command.
+    #: Whether this run may supersede a key; the others belong to another command.
     in_scope: Callable[[str], bool]
     create_bucket: Callable[[], None] | None = None
-    #: Asks for an object as a visitor does, by its name; raises when nobody could read it.
+    #: Called with the key of an object; raises if visitors can't read it.
     confirm_public: Callable[[str], None] | None = None
-    #: Whose release it is, of several apps that share the location.
+    #: Identifies the app, among apps that share the location.
     owner: str = ""
-    #: Keys, in order, many of which may be in the bucket.
+    #: Sorted keys that probably exist; see ``Listing``.
     expected: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller asks for beyond publishing."""
+    """The command's options."""
 
     is_dry_run: bool = False
     clear: bool = False
@@ -40,26 +40,26 @@ class Options:
 
 @dataclass
 class Outcome:
-    """What happened, or with a dry run what would have."""
+    """What happened, or in a dry run, what would have happened. Lists contain names."""
 
     sent: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
-    #: Of the collected files, those that were hashed.
+    #: Collected files that were hashed.
     post_processed: list[str] = field(default_factory=list)
     sent_bytes: int = 0
     requests: int = 0
-    #: Why nothing was removed, though the options ask for it; "" when all was that may be.
+    #: Why nothing was removed although the options select it; "" if nothing prevented it.
     kept_because: str = ""
 
     def after(self, earlier: Outcome | None) -> Outcome:
-        """Return this summary with what the run before the restart has sent."""
+        """Return the sum of this outcome and that of the run before a restart."""
         if earlier is None:
             return self
-        sent = list(dict.fromkeys([*earlier.sent, *self.sent]))
+        sent = dict.fromkeys([*earlier.sent, *self.sent])
         return Outcome(
-            sent=sent,
-            unchanged=[name for name in self.unchanged if name not in set(sent)],
+            sent=[*sent],
+            unchanged=[name for name in self.unchanged if name not in sent],
             removed=[*earlier.removed, *self.removed],
             post_processed=self.post_processed,
             sent_bytes=earlier.sent_bytes + self.sent_bytes,
@@ -69,7 +69,7 @@ class Outcome:
 
 
 class PublishError(Exception):
-    """Some files could not be sent; nothing that refers to them was published."""
+    """Some files could not be sent; later stages were not published."""
 
     def __init__(self, failures: dict[str, BaseException]) -> None:
         super().__init__(f"{_count(failures, 'file')} could not be sent")
@@ -77,7 +77,7 @@ class PublishError(Exception):
 
 
 class VanishedError(Exception):
-    """Another run has removed objects that this release needs: it must start again."""
+    """Another run has removed objects that this release needs, so it must start again."""
 
 
 class RemoveError(Exception):

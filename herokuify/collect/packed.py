@@ -1,4 +1,4 @@
-"""Many records in little memory: a release may have 200,000 objects, a release phase 512 MB."""
+"""Keep many records in little memory: 200,000 objects must fit in a dyno with 512 MB."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ValueT = TypeVar("ValueT")
 
 
 class Packed(MutableMapping[str, RecordT]):
-    """Records by key, held as bytes: a fraction of the record and of the strings in it."""
+    """Records by key, stored as bytes, which need a fraction of the memory."""
 
     def __init__(self, records: Mapping[str, RecordT] | None = None) -> None:
         self._packed: dict[str, bytes | RecordT] = {}
@@ -21,7 +21,7 @@ class Packed(MutableMapping[str, RecordT]):
     @staticmethod
     @abstractmethod
     def pack(record: Any) -> bytes | None:
-        """Return the record as bytes; None for an unusual one, which is held as it is."""
+        """Return the record as bytes; None for an unusual one, which is stored unchanged."""
 
     @staticmethod
     @abstractmethod
@@ -62,19 +62,19 @@ class Packed(MutableMapping[str, RecordT]):
         return self.unpack(found) if type(found) is bytes else found
 
     def take(self, key: str, records: Mapping[str, RecordT]) -> None:
-        """Take a record from another mapping: one of the same kind shares its bytes."""
+        """Copy a record from another mapping; one of the same class shares its bytes."""
         if isinstance(records, type(self)):
             self._packed[key] = records._packed[key]  # noqa: SLF001  (its own class)
         else:
             self[key] = records[key]
 
     def take_all(self, records: Packed[RecordT]) -> None:
-        """Take all of another mapping of the same kind."""
+        """Copy all records from another mapping of the same class."""
         self._packed.update(records._packed)
 
 
 class Shared(Generic[ValueT]):
-    """Values that many records share, each by a number of four bytes; thread-safe."""
+    """Values that many records share, each represented by four bytes; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -99,7 +99,7 @@ class Shared(Generic[ValueT]):
 
 
 def digest_bytes(digits: str) -> bytes | None:
-    """Return the 16 bytes that 32 lower-case hex digits are; None for any other text."""
+    """Return 32 lower-case hex digits as 16 bytes; None for any other text."""
     try:
         found = bytes.fromhex(digits)
     except ValueError:

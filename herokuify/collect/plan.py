@@ -1,4 +1,4 @@
-"""What has to happen to each object; pure decisions."""
+"""Decide what to do with each object. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from herokuify.collect.index import SHARED, Entries, Entry
 from herokuify.collect.local import LocalFile
 from herokuify.collect.remote import Remote
 
-#: Parameters that a HEAD answers with, and what their absence means.
+#: Parameters that a HEAD returns, and their defaults.
 _SHOWN: Mapping[str, Any] = {
     "CacheControl": None,
     "ContentDisposition": None,
@@ -21,21 +21,21 @@ _SHOWN: Mapping[str, Any] = {
     "StorageClass": "STANDARD",
     "WebsiteRedirectLocation": None,
 }
-#: Shown, too, but set by the bucket when nobody asked for it.
+#: Parameters that a HEAD also returns if the bucket sets them by default.
 _SHOWN_WHEN_ASKED = {"ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled"}
 
 
 class Action(enum.Enum):
-    """What to do about a file of the release."""
+    """What to do with a file of the release."""
 
     KEEP = "keep"
     SEND = "send"
-    #: The object may be right, but nothing remembers its headers: ask it (a HEAD).
+    #: The index has no entry for the object: a HEAD must show whether it differs.
     ASK = "ask"
 
 
 def decide(file: LocalFile, remote: Remote) -> Action:
-    """Keep what the index shows as unchanged, send what differs, ask about the rest."""
+    """Decide whether to keep, send or ask about the object for a file."""
     listed = remote.objects.get(file.key)
     if listed is None:
         return Action.SEND
@@ -43,7 +43,7 @@ def decide(file: LocalFile, remote: Remote) -> Action:
     if entry is not None:
         is_same = (entry.digest, entry.fingerprint) == (file.content.digest, file.fingerprint)
         return Action.KEEP if is_same else Action.SEND
-    # Without an entry only the ETag tells the content, and only where it is an MD5.
+    # Without an entry, only the ETag identifies the content, if it is an MD5 digest.
     can_ask = not file.content.is_large and "-" not in listed.etag and _is_shown(file.parameters)
     if can_ask and (file.is_gzipped or listed.size == file.content.size):
         return Action.ASK
@@ -55,7 +55,7 @@ def _is_shown(parameters: Mapping[str, Any]) -> bool:
 
 
 def is_as_asked(head: Mapping[str, Any], body: bytes, parameters: Mapping[str, Any]) -> bool:
-    """Return whether a HEAD's answer shows just this body with just these parameters."""
+    """Return whether the response to a HEAD has exactly this body and these parameters."""
     return (
         head["ETag"].strip('"') == hashlib.md5(body, usedforsecurity=False).hexdigest()
         and head.get("Metadata", {}) == parameters.get("Metadata", {})
@@ -78,10 +78,10 @@ def next_index(
     in_scope: Callable[[str], bool],
     owner: str = "",
 ) -> Entries:
-    """Return the index after a release: its objects, and when the others were superseded.
+    """Return the index after a release: mark objects that are no longer in it as superseded.
 
-    What no index has named is not collectstatic's, and gets no entry. Keys out of scope are
-    another command's, and another owner's its own: they stay as they were.
+    Objects that were not in the index before weren't sent by collectstatic, and get no entry.
+    Entries out of scope and those of other owners stay unchanged.
     """
     entries = Entries()
     for key in remote.entries:
@@ -97,13 +97,13 @@ def next_index(
         whose = owner if known is None or known.is_of(owner) else SHARED
         if entry.owner == whose and entry.superseded is None:
             entries.take(key, release)
-        else:  # it may belong to a release again after it was superseded
+        else:  # superseded before, and in a release again
             entries[key] = entry._replace(owner=whose, superseded=None)
     return entries
 
 
 def revived(remote: Remote, release: Mapping[str, Entry]) -> Entries:
-    """Return the index before a release, in which none of its objects is superseded."""
+    """Return the current index, with the objects of the release not superseded."""
     entries = Entries()
     for key in remote.entries:
         entries.take(key, remote.entries)
@@ -116,11 +116,10 @@ def revived(remote: Remote, release: Mapping[str, Entry]) -> Entries:
 def prunable(
     remote: Remote, release: Container[str], now: int, days: float, owner: str = ""
 ) -> list[str]:
-    """Return the keys outside the release that were superseded more than ``days`` ago.
+    """Return the owner's keys in the index that were superseded more than ``days`` ago.
 
-    Only what the index names as the owner's: another app's objects stay, and what nobody
-    knows. An object that was written since it was superseded, by `compress` in the same
-    build, counts from then.
+    If an object was written after it was superseded, such as by `compress` in the same build, the
+    time since then counts.
     """
     oldest = now - days * 24 * 60 * 60
     return [
@@ -131,10 +130,9 @@ def prunable(
 
 
 def clearable(remote: Remote, release: Container[str], owner: str = "") -> list[str]:
-    """Return the owner's keys in the index that neither this release nor the last one has.
+    """Return the owner's keys in the index that are in neither this nor the previous release.
 
-    The previous release is what the index says is not superseded. What it does not know
-    at all could belong to it, and stays.
+    The previous release consists of the entries that aren't superseded.
     """
     return [key for key, _ in _superseded(remote, release, owner)]
 

@@ -1,4 +1,4 @@
-"""A project's static files and their place on S3, described for the collect engine."""
+"""Describe a project's static files and their destination for the collect engine."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ from herokuify.storage.static import S3StaticStorage, compressed_prefix, is_bund
 
 logger = logging.getLogger("herokuify.collect")
 
-#: How often a run begins anew because another one has removed what it needs.
+#: How often a run starts again because another one has removed objects that it needs.
 ROUNDS = 3
 
 
 class Scope(enum.Enum):
-    """Which objects a run supersedes when it does not have them; other commands' stay."""
+    """Which objects a run supersedes if they are not in its release."""
 
-    RELEASE = "all below the location"
-    ALL_BUT_BUNDLES = "without compressor's, whose manifest is not here"
-    BUNDLES = "compressor's alone"
-    ADDITIONS = "none: the hashed files stay in force when only their sources are sent"
+    RELEASE = "all objects below the location"
+    ALL_BUT_BUNDLES = "all but compressor's bundles, whose manifest is not on this machine"
+    BUNDLES = "only compressor's bundles"
+    ADDITIONS = "none, because files are only sent without hashing"
 
     def includes(self, *, is_bundle: bool) -> bool:
-        """Return whether the run decides about an object, be it a bundle or not."""
+        """Return whether the run may supersede an object."""
         return {
             Scope.RELEASE: True,
             Scope.ALL_BUT_BUNDLES: not is_bundle,
@@ -74,10 +74,10 @@ def collect(
     *,
     post_process: bool = True,
 ) -> Outcome:
-    """Publish the collected files, hashed if the storage hashes, and compressor's bundles.
+    """Publish the collected files, hashed if the storage does that, and compressor's bundles.
 
-    Raises CommandError with every file that failed and why, S3ConfigurationError when S3
-    refuses altogether, and NotStagedError when only Django's own command can collect them.
+    Raises CommandError with all failed files and the reasons, S3ConfigurationError if S3 refuses
+    all requests, and NotStagedError if only Django's own command can use the storage.
     """
     bundles = list(offline_bundles(storage))
     scope = Scope.RELEASE if bundles else Scope.ALL_BUT_BUNDLES
@@ -105,7 +105,7 @@ def collect(
 
 
 def publish_bundles(storage: S3StaticStorage, progress: Progress) -> Outcome:
-    """Publish the bundles that the local offline manifest names, and remember them."""
+    """Publish the bundles in the local offline manifest."""
 
     def run(collection: Collection) -> None:
         Release(storage, collection, Options()).add_bundles(list(offline_bundles(storage)))
@@ -123,7 +123,7 @@ def _run(
     scope: Scope,
     names: Sequence[str] = (),
 ) -> Outcome:
-    """Do the work; start again, with the new state, when another run interferes."""
+    """Do the work; start again if another run removes objects that this one needs."""
     earlier = None
     for _ in range(ROUNDS):
         try:
@@ -150,7 +150,7 @@ def bundles_record(storage: CachedS3BotoStorage) -> Path:
 
 
 def offline_bundles(storage: S3StaticStorage) -> Iterator[tuple[str, Path]]:
-    """Return names and paths of the local bundles in compressor's offline manifest."""
+    """Yield the names and paths of the local bundles, if there is an offline manifest."""
     if not isinstance(storage, CachedS3BotoStorage):
         return
     record = bundles_record(storage)
@@ -185,12 +185,12 @@ def _collection(
             f"whole bucket {storage.bucket_name!r}.",
             "Give it a folder, such as 'static'.",
         )
-    # One part at a time: a large file must not take more memory than many small ones.
+    # One part at a time, so that a large file doesn't need more memory than many small ones.
     transfer = storage.transfer._replace(concurrency=1)
     destination = replace(storage.destination, transfer=transfer)
     prefix = f"{location}/"
-    # Without a folder of their own they are told from other files by their names alone, and
-    # those of former releases stay.
+    # Without a folder of their own, only their names distinguish bundles from other files, so
+    # old ones are kept.
     folder = compressed_prefix()
     if scope is Scope.BUNDLES and not folder:
         scope = Scope.ADDITIONS
@@ -227,9 +227,9 @@ def _collection(
 
 
 def _owner() -> str:
-    """Return eight hex digits that identify this app among those that share the location.
+    """Return eight hex digits that identify this app among apps that share the location.
 
-    They are the same in each build of the app: a random key is not used.
+    They are the same in all builds, so SECRET_KEY is only used if it comes from the environment.
     """
     try:
         key: str = settings.SECRET_KEY
@@ -259,7 +259,7 @@ def _bucket_maker(storage: S3StaticStorage, options: Options) -> Any:
 
 
 def _failure(storage: S3StaticStorage, error: PublishError) -> str:
-    """List every failed key below its cause."""
+    """Return the message for a failed release: the failed keys, grouped by cause."""
     causes: dict[str, list[str]] = {}
     for key, failure in sorted(error.failures.items()):
         cause = str(failure)

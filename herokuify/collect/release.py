@@ -1,4 +1,4 @@
-"""A release's files, described for the collect engine."""
+"""Describe a release's files for the collect engine."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from herokuify.storage.references import DanglingReferencesError
 from herokuify.storage.staging import Staging
 from herokuify.storage.static import S3StaticStorage
 
-#: How the system says that a folder is not for writing, not now and not later.
+#: Errors for a folder that can't be written to.
 _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
 #: Where the collected files come from: name → the finder's storage and the path in it.
 Found = Mapping[str, tuple[Storage, str]]
 
 
 class NotStagedError(Exception):
-    """A storage's class sends files in its own way, which only Django's own command follows."""
+    """A storage's class sends files in its own way, which only Django's command supports."""
 
     def __init__(self, storage: S3StaticStorage, method: str) -> None:
         super().__init__(f"{storage.__class__.__name__}.{method}() sends files in its own way")
 
 
 class Release:
-    """Turns collected files into the engine's."""
+    """Adds a release's files to the engine's collection."""
 
     def __init__(self, storage: S3StaticStorage, collection: Collection, options: Options) -> None:
         self._storage = storage
@@ -54,24 +54,20 @@ class Release:
     def add_hashed(self, storage: S3ManifestStaticStorage, found: Found) -> None:
         """Add files under their hashed and their own names, and the manifest.
 
-        Raises CommandError when a file refers to one that was not found.
+        Raises CommandError if a file refers to a missing one.
         """
         tree = HashingTree(found, self._add_hashed)
         try:
-            for name, _, result in storage.hash_files(tree):
-                if isinstance(result, Exception):
-                    raise CommandError(_hashing_error(name, result)) from result
-                if result:
-                    self._collection.outcome.post_processed.append(name)
-        except UnicodeDecodeError as error:  # raised by old Djangos, yielded by new ones
+            self._post_process(storage.hash_files(tree))
+        except UnicodeDecodeError as error:  # old versions of Django raise it, new ones yield it
             raise CommandError(_hashing_error(str(tree.opened), error)) from error
         self._add_collected(found, tree.take)
         self._add_manifest(storage, tree.manifest, tree.manifest_hash)
 
     def add_staged(self, found: Found, folder: str, *, post_process: bool) -> None:
-        """Have the storage save and post-process the files in a folder, and add what is there.
+        """Let the storage save and post-process files in a folder, and add the result.
 
-        Raises NotStagedError when its class sends files in its own way.
+        Raises NotStagedError if its class sends files in its own way.
         """
         storage = self._storage
         staging = Staging(folder)
@@ -109,7 +105,7 @@ class Release:
                 if result:
                     self._collection.outcome.post_processed.append(name)
         finally:
-            # With what it does at its end, while the files are still where it expects them.
+            # Run its cleanup now, while the files are still where it expects them.
             getattr(processor, "close", lambda: None)()
 
     def _add_manifest(
@@ -139,7 +135,7 @@ class Release:
             self._send(name, content, Stage.HASHED, is_hashed=True)
 
     def activate_manifest(self) -> None:
-        """Write the release's manifest, if it has one, to this machine's disk."""
+        """Write the release's manifest, if it has one, to STATIC_ROOT."""
         if self._activate is None or self._options.is_dry_run:
             return
         try:
@@ -148,12 +144,12 @@ class Release:
             raise _disk_error("The manifest", error) from error
 
     def add_plain(self) -> None:
-        """Add the files that wait until the hashed ones are there, of a release with a manifest."""
+        """Add the plain files of a release with a manifest, when the hashed ones are sent."""
         for name, content in self._plain:
             self._add(name, content, Stage.PLAIN)
 
     def _add_collected(self, names: Iterable[str], read: Callable[[str], Content]) -> None:
-        """Add files under their own names, which a bundler may have made of the content."""
+        """Add files under their own names, which may contain a bundler's hash."""
         has_manifest = isinstance(self._storage, S3ManifestStaticStorage)
         plain = []
         for name in names:
@@ -166,14 +162,14 @@ class Release:
         self._plain = ((name, read(name)) for name in plain)
 
     def _add_hashed(self, name: str, content: Content) -> None:
-        """Add what Django has saved, as a plain file if its name has no hash of the content."""
+        """Add a file that hashing has saved; as a plain file if its name has no content hash."""
         is_hashed = self._storage.is_content_named(name, content.open)
         self._add(name, content, Stage.HASHED if is_hashed else Stage.PLAIN, is_hashed=is_hashed)
 
     def _add(self, name: str, content: Content, stage: Stage, *, is_hashed: bool = False) -> None:
         name = name.replace("\\", "/")
         if self._storage.key_of(name) in self._collection:
-            return  # collected under the name of a hashed file
+            return  # a collected file has the name of a hashed one
         if not self._options.is_dry_run:
             try:
                 self._storage.write_local_copy(name, content)
@@ -183,7 +179,7 @@ class Release:
 
     def _send(self, name: str, content: Content, stage: Stage, *, is_hashed: bool = False) -> None:
         parameters = self._storage.parameters_for(name, is_hashed=is_hashed)
-        # A few sets of headers serve thousands of files.
+        # Thousands of files share a few sets of headers.
         parameters = self._shared.setdefault(repr(sorted(parameters.items())), parameters)
         self._collection.add(
             LocalFile(

@@ -1,4 +1,7 @@
-"""What is on S3: one listing, and the index that remembers what a listing can't show."""
+"""The state of the bucket: a listing, and the index for what a listing doesn't have.
+
+A run that is about to remove objects marks the index (``is_removing``), so that other runs wait.
+"""
 
 from __future__ import annotations
 
@@ -30,28 +33,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("herokuify.collect")
 
-#: Seconds that a run may take between its word that it removes objects and the last removal.
+#: Seconds for which a removal mark is valid. A run must have removed its objects by then.
 REMOVING = 60.0
 
 
 class BucketMissingError(Exception):
-    """There is no bucket; its cause is S3's answer."""
+    """The bucket doesn't exist; ``__cause__`` is S3's response."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """The stored index, and by what another version of it shows."""
+    """The stored index."""
 
     entries: Mapping[str, Entry] = field(default_factory=Entries)
-    #: "" while there is none, or none that can be read.
+    #: Changes with each write; "" if there is no index, or none that can be read.
     etag: str = ""
-    #: Whether a run that may still be at work is about to remove objects.
+    #: Whether another run may be removing objects at the moment.
     is_removing: bool = False
 
 
 @dataclass(frozen=True)
 class Remote:
-    """The objects below a location, and their content if it is known."""
+    """The objects below a location, and the index."""
 
     objects: Mapping[str, Listed] = field(default_factory=Objects)
     entries: Mapping[str, Entry] = field(default_factory=Entries)
@@ -60,23 +63,22 @@ class Remote:
     is_removing: bool = False
 
     def entry(self, key: str) -> Entry | None:
-        """Return the object's entry, if the listing confirms it."""
+        """Return the object's entry in the index; None if the object has changed since."""
         entry = self.entries.get(key)
         listed = self.objects.get(key)
         return entry if entry and listed and entry.etag == listed.etag else None
 
     @property
     def is_index_lost(self) -> bool:
-        """Whether there are objects, and nothing tells whose they are."""
+        """Whether there are objects, but the index is missing or empty."""
         return bool(self.objects) and not self.entries
 
 
 def read(listing: Listing, index_key: str) -> Remote:
     """List the objects and load the index concurrently.
 
-    A missing, damaged or foreign index is empty: it costs time, never correctness. Of a damaged
-    one a line is said. Raises
-    BucketMissingError when there is no bucket.
+    A missing, damaged or unreadable index counts as empty, so that all files are compared; for a
+    damaged or unreadable one, a warning is logged. Raises BucketMissingError.
     """
     threads = Threads(1)
     try:
@@ -95,17 +97,17 @@ def read(listing: Listing, index_key: str) -> Remote:
 
 
 def look(client: S3Client, bucket: str, key: str, etag: str) -> Index | None:
-    """Reload the index; None if its ETag is still the same."""
+    """Reload the index; return None if it still has this ETag or can't be read."""
     try:
         return _changed(client, bucket, key, etag)
     except failures() as error:
-        # Whoever can't read it was told so at the start.
+        # If it can't be read, ``read`` has logged a warning.
         is_absent = code_of(error) in _ABSENT
         return Index() if etag and is_absent else None
 
 
 def wait_for_removal(client: S3Client, bucket: str, key: str, timeout: InactivityTimeout) -> None:
-    """Return when no run is about to remove objects: what it removes must show."""
+    """Wait until no other run is removing objects, or a minute has passed."""
     for _ in range(int(REMOVING)):
         if not _load_index(client, bucket, key).is_removing:
             return
@@ -135,18 +137,18 @@ def _changed(client: S3Client, bucket: str, key: str, etag: str) -> Index | None
             return None
         raise
     found = answer.get("ETag", "").strip('"')
-    if found and found == etag:  # of a service that knows no conditions
+    if found and found == etag:  # the service ignores conditions
         return None
     try:
         entries = parse_index(stored)
     except DamagedIndexError as error:
         warn(bucket, key, str(error))
         entries = Entries()
-    return Index(entries, found, is_removing(stored) and _is_young(answer))
+    return Index(entries, found, is_removing(stored) and _is_recent(answer))
 
 
-def _is_young(answer: Any) -> bool:
-    """Return whether who wrote the index may still be at work, by the server's own clock."""
+def _is_recent(answer: Any) -> bool:
+    """Return whether the index's removal mark is still valid, by the server's clock."""
     modified = answer.get("LastModified")
     if not modified:
         return False
@@ -165,10 +167,11 @@ def save_index(
     replaces: str | None = None,
     removing: str = "",
 ) -> str | None:
-    """Store the index; return its ETag, "" where it was refused.
+    """Store the index; return its ETag, or "" after an error.
 
-    Then the next run compares every file anew. With ``replaces``, the ETag of the index that
-    is known ("" for none), returns None when there is another one, where the service looks.
+    After an error, the next run compares all files. With ``replaces``, the ETag of the known index
+    ("" for none), store it conditionally, and return None if there is a different one. A service
+    that ignores conditions overwrites that one.
     """
     condition: Any = {}
     if replaces is not None:
@@ -181,7 +184,7 @@ def save_index(
         except failures() as error:
             if not (condition and status_of(error) in {400, 404, 405, 409, 412, 501}):
                 raise
-            # Ceph says 412 of a condition that holds.
+            # Ceph responds with 412 even if the condition is true.
             if look(client, bucket, key, str(replaces)) is not None:
                 return None
             answer = put(Body=body)
@@ -192,7 +195,7 @@ def save_index(
 
 
 def warn(bucket: str, key: str, reason: str) -> None:
-    """Warn that the index can't be used, and what that means."""
+    """Log a warning that the index can't be read or written."""
     logger.warning(
         "The index s3://%s/%s can't be read or written (%s): every file is compared again. "
         "It needs s3:GetObject and s3:PutObject.",

@@ -1,4 +1,4 @@
-"""What the command says while it works, and at its end."""
+"""Show the command's progress."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-EVERY = 5.0  # seconds between two lines in a log
-REFRESH = 0.1  # seconds between two states of the bar on a terminal
+EVERY = 5.0  # seconds between lines in a log
+REFRESH = 0.1  # seconds between updates of the bar on a terminal
 BAR = 30  # characters
 
 
 class Output(Protocol):
-    """A text stream, or Django's wrapper of one."""
+    """A text stream, or Django's wrapper for one."""
 
     def write(self, text: str, /) -> object: ...  # noqa: D102
     def flush(self) -> object: ...  # noqa: D102
@@ -21,7 +21,7 @@ class Output(Protocol):
 
 @dataclass
 class Progress:
-    """Counts files, and shows the counts: a live bar on a terminal, a line at times in a log."""
+    """Counts files, and shows the counts: as a bar on a terminal, as lines elsewhere."""
 
     output: Output
     is_quiet: bool = False
@@ -36,7 +36,7 @@ class Progress:
         self._is_terminal = self.output.isatty()
 
     def show(self, finished: int, expected: int) -> None:
-        """Show the progress, if it's time to."""
+        """Show the progress, if the last time was long enough ago."""
         now = time.monotonic()
         if self.is_quiet or now - self._shown < (REFRESH if self._is_terminal else EVERY):
             return
@@ -58,7 +58,7 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Time since the start."""
+        """Seconds since the start."""
         return time.monotonic() - self.started
 
 

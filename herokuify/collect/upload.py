@@ -1,4 +1,4 @@
-"""Sending files in parallel: bounded, every failure kept."""
+"""Send files in parallel, in bounded memory, and collect all failures."""
 
 from __future__ import annotations
 
@@ -19,32 +19,30 @@ from herokuify.s3.threads import Threads
 from herokuify.s3.upload import Upload
 from herokuify.storage.content import compressed
 
-#: Not more: they all arrive at once, and on a line of 300 kB a second before the inactivity
-#: timeout.
+#: On a line with 300 kB/s, this many bytes arrive before the inactivity timeout.
 BYTES_IN_FLIGHT = 8 * 1024 * 1024
-FAILURES = 100  # after so many, what is left would only fail the same way
+FAILURES = 100  # after so many, the remaining files are skipped
 
 
 class GaveUpError(Exception):
-    """A file was not sent, because too much else had failed before."""
+    """A file was not sent, because too many others had failed."""
 
 
 class Sent(NamedTuple):
-    """What became of a file: the object's ETag, and the bytes that were sent for it."""
+    """The result for a file."""
 
-    etag: str
-    size: int
-    is_kept: bool = False
+    etag: str  # the object's
+    size: int  # bytes sent
+    is_kept: bool = False  # the object was the same, and nothing was sent
     requests: int = 1
 
 
 class Uploader:
-    """Sends files, at most as many as the profile has connections, and 8 MB at a time.
+    """Sends as many files in parallel as the profile has connections, with 8 MB in total.
 
-    One file may be larger. ``submit`` blocks while that much is under way, so that memory stays
-    bounded however fast files arrive. A request is tried again by ``herokuify.s3``. Use it from
-    one thread; while that waits, it calls ``tick`` at times. ``on_sent`` is called for each key
-    that was sent, by one thread at a time.
+    One larger file may be sent alone. ``submit`` blocks while these limits are reached, so memory
+    is bounded. Use it from one thread; it calls ``tick`` at least once a second while it waits.
+    ``on_sent`` is called for each key that was sent, by one thread at a time.
     """
 
     def __init__(
@@ -68,10 +66,10 @@ class Uploader:
         self._is_abandoned = False
         self.failures: dict[str, BaseException] = {}
 
-    # What the caller's thread does
+    # In the caller's thread
 
     def submit(self, file: LocalFile, *, ask: bool = False) -> None:
-        """Send a file, or with ``ask`` only if a HEAD shows that the object differs."""
+        """Send a file in a thread; with ``ask``, only if a HEAD shows that the object differs."""
         size = min(file.content.size, BYTES_IN_FLIGHT)
         with self._change:
             self._wait(
@@ -107,24 +105,24 @@ class Uploader:
                 self._change.wait(timeout=1.0)
 
     def _abandon(self) -> None:
-        """Count everything in progress as failed; its threads run into their timeouts."""
+        """Count all files in progress as failed; their threads run until their timeouts."""
         self._is_abandoned = True
         self.failures.update(dict.fromkeys(self._active, InactivityError()))
         self._active.clear()
         self._bytes = 0
 
-    # What the threads do
+    # In other threads
 
     def _work(self, file: LocalFile, *, ask: bool) -> None:
         try:
             sent: Sent | Exception = self._send(file, ask=ask)
-        except Exception as error:  # noqa: BLE001  (kept, to be raised for all at once)
+        except Exception as error:  # noqa: BLE001  (collected in ``failures``)
             sent = error
         if isinstance(sent, Sent):
             self._timeout.reset()
         with self._change:
             size = self._active.pop(file.key, None)
-            if size is None:  # it was given up meanwhile
+            if size is None:  # abandoned
                 return
             self._bytes -= size
             if isinstance(sent, Sent):
@@ -172,6 +170,6 @@ class Uploader:
             upload = Upload(
                 self._destination, self._profile, file.key, parameters, may_replace=True
             )
-            # That these are the bytes that were hashed shows before the object does.
+            # confirm() checks, before the object appears, that the file hasn't changed.
             etag = upload.send(body, confirm=file.content.confirm, tick=self._timeout.reset)
         return Sent(etag, size, requests=upload.requests)

@@ -12,9 +12,9 @@ from herokuify.storage.static import S3StaticStorage, joined
 
 logger = logging.getLogger("herokuify.collect")
 
-#: The policy of a new bucket takes a moment to have effect everywhere.
+#: A new bucket's policy takes a moment to have effect everywhere.
 ATTEMPTS = 4
-_EMPTY = 416  # of a file without a first byte
+_EMPTY = 416  # for an empty file, which has no first byte
 _UNKNOWN = "Can't tell whether visitors can read the static files: %s"
 _HINT = (
     "python manage.py herokuify bucket --apply (a policy that lets anyone read only static files; "
@@ -23,11 +23,11 @@ _HINT = (
 
 
 def confirm_public(storage: S3StaticStorage, key: str) -> None:
-    """Ask for a static file as a visitor does, at the bucket's own address.
+    """Request a static file without credentials, at the bucket's own address.
 
-    Warns when it is refused, for somebody may be about to open the bucket, or this machine be
-    no visitor; with AWS_AUTO_CREATE_BUCKET raises S3ConfigurationError: it is left to us then,
-    and was not made ready.
+    If S3 refuses, log a warning, because the bucket may be made public later, or this machine may
+    be blocked. With AWS_AUTO_CREATE_BUCKET, raise S3ConfigurationError instead: herokuify is
+    responsible for the policy then.
     """
     location = storage.location.strip("/")
     url = joined(storage.base_url, key.removeprefix(f"{location}/"))

@@ -1,1 +1,1 @@
-"""Lasting addresses of private uploads: a view that checks permission and redirects to S3."""
+"""Permanent URLs of private uploads: a view that checks permission and redirects to S3."""

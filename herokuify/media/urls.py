@@ -1,4 +1,4 @@
-"""Lasting addresses of uploads: ``path("media/", include("herokuify.media.urls"))``."""
+"""Permanent URLs of uploads: ``path("media/", include("herokuify.media.urls"))``."""
 
 from __future__ import annotations
 

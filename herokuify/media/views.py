@@ -1,4 +1,4 @@
-"""The view behind the lasting address of an upload."""
+"""The view behind the permanent URL of an upload."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from django.views.decorators.http import require_safe
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.lasting import is_reachable, permission_of, storage_of
 
-#: Seconds that a browser may keep the answer. It is for one visitor, and a signed URL is valid for
-#: half of its life at least.
+#: Seconds that browsers may cache the redirect, at most. Signed URLs are valid for at least half of
+#: their lifetime, so a quarter of it is safe.
 LONGEST = 300
-PART_OF_A_LIFE = 4
+PART_OF_LIFETIME = 4
 
 
 @require_safe
@@ -27,8 +27,8 @@ def redirect_to_file(
 ) -> HttpResponseBase:
     """Redirect users who may read the file to its signed URL.
 
-    Others are sent to the login, or refused when they are logged in. That a file is absent is told
-    to those alone who might have read it.
+    Others are redirected to the login page, or get a 403 if they are logged in. Only users who
+    would be allowed to read the file get a 404 if it doesn't exist.
     """
     storage = storage_of(alias)
     is_known = storage is not None and is_reachable(storage, name)
@@ -36,12 +36,12 @@ def redirect_to_file(
         return _refuse(request)
     if storage is None or not is_known or not storage.exists(name):
         raise Http404
-    # A signature holds for one method.
+    # A signature is only valid for one method.
     method = None if request.method == "GET" else request.method
     response = HttpResponseRedirect(storage.object_url(name, http_method=method))
-    seconds = min(LONGEST, int(storage.querystring_expire) // PART_OF_A_LIFE)
+    seconds = min(LONGEST, int(storage.querystring_expire) // PART_OF_LIFETIME)
     response["Cache-Control"] = f"private, max-age={seconds}"
-    # The next who uses the browser may be somebody else.
+    # Another user may log in with the same browser.
     patch_vary_headers(response, ["Cookie", "Authorization"])
     return response
 
@@ -49,7 +49,7 @@ def redirect_to_file(
 def _is_permitted(request: HttpRequest, storage: Any, name: str) -> bool:
     permission = permission_of(storage)
     answer = permission(request, storage, name) if permission else _is_logged_in(request)
-    if inspect.isawaitable(answer):  # which is true, whatever it would say
+    if inspect.isawaitable(answer):  # a coroutine is always true
         raise ConfigurationError(
             "The option url_permission names a coroutine function; it must be a plain function.",
             "Write it with def instead of async def.",

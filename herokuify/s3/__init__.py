@@ -1,6 +1,6 @@
-"""Amazon S3 and services like it: all that speaks their protocol.
+"""Amazon S3 and S3-compatible services: clients, uploads, reads, headers, policies and errors.
 
-Knows no Django setting, no storage class and nothing of collectstatic: it takes a
-`destination.Destination`. boto3, botocore and urllib3 are imported here alone, inside functions,
-when a request is really made.
+This package uses no Django settings, storage classes or collectstatic code: callers pass a
+`destination.Destination`. boto3, botocore and urllib3 are imported only here, inside functions,
+when a request is made.
 """

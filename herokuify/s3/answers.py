@@ -13,21 +13,21 @@ from herokuify.s3.errors import NotS3Error
 if TYPE_CHECKING:
     from herokuify.s3.destination import Destination
 
-#: 32 hexadecimal digits, with the number of parts where there were some: all services that speak
-#: S3 do so. In directory buckets Amazon has "random alphanumeric strings" (Amazon S3 API
-#: Reference, "ObjectIdentifier").
+#: 32 hexadecimal digits, followed by the number of parts of a multipart upload. In Amazon's
+#: directory buckets, ETags are "random alphanumeric strings" (Amazon S3 API Reference,
+#: "ObjectIdentifier").
 _ETAG = re.compile(r'"[0-9A-Fa-f]{32}(-[0-9]+)?"')
 _AMAZONS_ETAG = re.compile(r'"[0-9A-Za-z]+(-[0-9]+)?"')
-#: Of objects that somebody else has written, Google Cloud Storage has other forms as well.
+#: Google Cloud Storage also uses other forms, for objects that other clients wrote.
 _READ_ETAG = re.compile(r'"(?:[0-9A-Fa-f]{32}(?:-[0-9]+)?|-?[0-9A-Za-z+/_]{12,}=*)"')
-#: Answers without a body, and headers that they must have.
+#: Operation → headers that its response must have.
 _HEADERS = {
     "PutObject": ("ETag",),
     "UploadPart": ("ETag",),
     "HeadObject": ("ETag", "Content-Length"),
     "GetObject": ("ETag",),
 }
-#: The root of an answer's XML, and an element that it must have.
+#: Operation → the root of its response's XML, and a child element that it must have.
 _DOCUMENTS = {
     "CompleteMultipartUpload": ("CompleteMultipartUploadResult", "ETag"),
     "CopyObject": ("CopyObjectResult", "ETag"),
@@ -37,9 +37,9 @@ _DOCUMENTS = {
     "ListObjectsV2": ("ListBucketResult", ""),
     "ListParts": ("ListPartsResult", ""),
 }
-#: Of these the answer's status is the whole answer.
+#: Operations whose responses have no body, and their possible statuses.
 _STATUSES = {"PutObject": {200}, "UploadPart": {200}, "DeleteObject": {200, 204}}
-#: The body is what was stored.
+#: Operations whose response body is stored data, which may have any content.
 _PAYLOADS = {"GetObject", "GetBucketPolicy"}
 _PAGE = re.compile(rb"\s*<(!doctype )?html\b", re.IGNORECASE)
 _ROOT = re.compile(rb"\s*(?:<\?[^>]*>\s*)*<(?:\w+:)?(\w+)")
@@ -56,12 +56,12 @@ def refuse_others(events: Any, destination: Destination) -> None:
         try:
             confirm(destination, name, status, headers, b"" if name in _PAYLOADS else body)
         except NotS3Error:
-            if hasattr(body, "close"):  # a stream that nobody will read
+            if hasattr(body, "close"):  # a stream
                 body.close()
             raise
 
-    # Before botocore reads it, and again before a retry: in between, botocore takes a success with
-    # a page for a 500.
+    # Check before botocore parses the response, and again before it decides on a retry: in
+    # between, botocore turns a successful response with an unexpected body into a 500.
     events.register("before-parse.s3", check, unique_id="herokuify-before")
     events.register("response-received.s3", check, unique_id="herokuify-after")
 
@@ -97,18 +97,18 @@ def _fault(
     if operation in _STATUSES and body.strip():
         return "with a page"
     if status not in _STATUSES.get(operation, {200} if operation in _DOCUMENTS else {status}):
-        return "with another status than S3"
+        return "with a status that S3 doesn't use"
     return _document_fault(operation, etag, body)
 
 
 def _document_fault(operation: str, etag: re.Pattern[str], body: bytes) -> str:
     expected, element = _DOCUMENTS.get(operation, ("", ""))
-    if not expected:  # services say various things
+    if not expected:  # responses to other operations vary between services
         return "with a page" if _PAGE.match(body) else ""
-    # moto calls one of them ListPartsResponse.
+    # moto's root element for ListParts is ListPartsResponse.
     if _root(body) not in {expected, expected.replace("Result", "Response")}:
         return f"without <{expected}>"
-    if operation == "ListObjectsV2":  # it is large, and its reader parses it
+    if operation == "ListObjectsV2":  # large, and parsed by its reader anyway
         return ""
     return _element_fault(operation, etag, element, body)
 
@@ -117,11 +117,11 @@ def _element_fault(operation: str, etag: re.Pattern[str], element: str, body: by
     try:
         document = ET.fromstring(body.strip())  # noqa: S314  (S3's own answer)
     except ET.ParseError:
-        return ""  # cut on its way: botocore tries again
+        return ""  # truncated in transit: botocore retries
     found = {child.tag.rpartition("}")[2]: child.text or "" for child in document}
     value = found.get(element, "")
     if element == "ETag":
-        # Ceph 16 leaves it empty when it completes an upload; its copies have it without quotes.
+        # Ceph 16: empty for completed uploads, without quotes for copies.
         is_completed = operation == "CompleteMultipartUpload" and {"ETag", "Key"} <= found.keys()
         if is_completed and not value:
             return ""

@@ -1,4 +1,4 @@
-"""Creating a bucket, ready for every storage that shares it."""
+"""Create a bucket that is ready for all storages that share it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _READY: WaiterConfigTypeDef = {"Delay": 1, "MaxAttempts": 30}  # seconds, tries
 
 
 def create(client: S3Client, destination: Destination, public: Sequence[str]) -> None:
-    """Make the bucket and let anyone GET what lies below the ``public`` locations.
+    """Create the bucket, and make everything below the ``public`` locations readable by anyone.
 
-    ``public`` holds prefixes without slashes at their ends. A bucket that is there
-    already is left exactly as it is; one that can't be made ready is removed again.
-    Raises S3ConfigurationError with the permission that is missing.
+    ``public`` holds prefixes without trailing slashes. An existing bucket is not changed; a new
+    one that can't be set up is removed again. Raises S3ConfigurationError, which names the
+    missing permission.
     """
-    # One at a time: us-east-1 tells each of two creators that it was the first, and one that
-    # fails would take the other's bucket away.
+    # One at a time: us-east-1 reports success to both of two concurrent requests, and one that
+    # fails afterwards would remove the bucket that the other uses.
     with _creating:
         if not _exists(client, destination):
             with _terminated_by_exception():
@@ -46,9 +46,9 @@ def create(client: S3Client, destination: Destination, public: Sequence[str]) ->
 
 @contextmanager
 def _terminated_by_exception() -> Iterator[None]:
-    """Make SIGTERM end the block like Ctrl-C, so that cleanup runs.
+    """Make SIGTERM raise SystemExit in the block, so that cleanup runs.
 
-    A server with a handler of its own, such as gunicorn's, keeps it.
+    A handler that is already set, such as gunicorn's, is kept.
     """
     is_main = current_thread() is main_thread()
     if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
@@ -62,7 +62,7 @@ def _terminated_by_exception() -> Iterator[None]:
 
 
 def _exit(number: int, frame: object) -> None:
-    signal.signal(number, signal.SIG_IGN)  # once is enough: the bucket is being removed
+    signal.signal(number, signal.SIG_IGN)  # don't interrupt the cleanup
     sys.exit(128 + number)
 
 
@@ -72,7 +72,7 @@ def _exists(client: S3Client, destination: Destination) -> bool:
     try:
         client.head_bucket(Bucket=destination.bucket)
     except ClientError:
-        return False  # what a HEAD refuses is told better by the attempt to create
+        return False  # if it was another error, CreateBucket's response says more
     except BotoCoreError as error:
         raise explain(error, destination) from error
     return True
@@ -84,7 +84,7 @@ def _make_ready(client: S3Client, destination: Destination, public: Sequence[str
     try:
         is_new = make(client, destination)
     except (KeyboardInterrupt, SystemExit):
-        if _exists(client, destination):  # S3 was faster than its answer
+        if _exists(client, destination):  # created, but the response was not read
             _remove(client, destination)
         raise
     if not is_new:
@@ -97,7 +97,7 @@ def _make_ready(client: S3Client, destination: Destination, public: Sequence[str
             _allow_public_policy(client, destination)
             _publish(client, destination, public)
     except BaseException as error:
-        # Left behind, it would never be made public: an existing bucket is not altered.
+        # A bucket left behind would never be made public: existing buckets aren't changed.
         _remove(client, destination)
         if isinstance(error, BotoCoreError):
             raise explain(error, destination) from error
@@ -105,7 +105,7 @@ def _make_ready(client: S3Client, destination: Destination, public: Sequence[str
 
 
 def make(client: S3Client, destination: Destination) -> bool:
-    """Create a bucket in the client's region; return False if we already own it."""
+    """Create a bucket in the client's region; return False if this account already has it."""
     from botocore.exceptions import ClientError
 
     region = client.meta.region_name
@@ -116,9 +116,9 @@ def make(client: S3Client, destination: Destination) -> bool:
         try:
             client.create_bucket(Bucket=destination.bucket, **options)
         except ClientError as error:
-            # Two dynos start at once: the other one's bucket is as good as ours.
+            # Another dyno has created it at the same time.
             if code_of(error) in {"BucketAlreadyOwnedByYou", "OperationAborted"}:
-                # Or it is this very one, and the answer to an earlier attempt was lost.
+                # After a retry, it was this process, and the first response was lost.
                 return bool(error.response["ResponseMetadata"].get("RetryAttempts"))
             if code_of(error) == "BucketAlreadyExists":
                 raise S3ConfigurationError(
@@ -138,19 +138,20 @@ def wait(client: S3Client, destination: Destination) -> None:
         client.get_waiter("bucket_exists").wait(Bucket=destination.bucket, WaiterConfig=_READY)
     except WaiterError as error:
         raise S3Error(
-            f"{destination.storage}: bucket {destination.bucket!r} is being created: {error}"
+            f"{destination.storage}: the new bucket {destination.bucket!r} is not ready yet: "
+            f"{error}"
         ) from error
 
 
 def _allow_public_policy(client: S3Client, destination: Destination) -> None:
-    """Lift a new bucket's block on public policies, and leave its block on ACLs."""
+    """Remove a new bucket's block on public policies; keep its block on public ACLs."""
     from botocore.exceptions import ClientError
 
     with explained(destination, "s3:GetBucketPublicAccessBlock"):
         try:
             answer = client.get_public_access_block(Bucket=destination.bucket)
         except ClientError as error:
-            # Services without this block answer in many ways; nothing is to be lifted there.
+            # Services without public access blocks respond with various errors.
             if code_of(error) in {"AccessDenied", "403"}:
                 raise
             return

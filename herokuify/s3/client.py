@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from types_boto3_s3.service_resource import S3ServiceResource
 
 
-#: Seconds; of two tries the router sees one end.
+#: Seconds. Two attempts end before the router's 30 seconds.
 COPY_TIMEOUT = 12
 
 
 class RetryProfile(NamedTuple):
-    """How long a caller waits for S3, and how often it tries.
+    """Timeouts, and the number of attempts.
 
     The limits apply to each request; AWS_S3_CLIENT_CONFIG overrides them.
     """
@@ -31,29 +31,29 @@ class RetryProfile(NamedTuple):
     connect_timeout: float  # seconds
     read_timeout: float  # seconds without a byte
     longest_pause: float  # seconds between two attempts
-    #: Whether reading goes on where a connection fell silent, or gives up at once.
+    #: Whether a read is resumed after a timeout, instead of failing at once.
     resumes: bool = True
     connections: int = 64
 
     def pause(self, attempt: int) -> float:
-        """Return the seconds to wait after a failed attempt, the first being 1."""
+        """Return the seconds to wait after a failed attempt; the first attempt is 1."""
         return random.uniform(0, min(self.longest_pause, 0.25 * 2**attempt))  # noqa: S311
 
     def for_copies(self) -> RetryProfile:
-        """Return the same for copies within S3, which answers when it is done with them."""
+        """Return the profile for copies within S3: the response comes when the copy is done."""
         return self._replace(read_timeout=max(self.read_timeout, COPY_TIMEOUT))
 
 
-#: In a web process: a request must end before the router's 30 s and gunicorn's time-out, and its
-#: thread is missing to other pages meanwhile. An S3 that is silent costs 9 s at most.
+#: In a web process: a request must end before the router's 30 s and gunicorn's timeout, and blocks
+#: a thread meanwhile. An S3 that doesn't respond takes 9 s at most.
 WEB = RetryProfile(attempts=2, connect_timeout=3, read_timeout=4, longest_pause=0.5, resumes=False)
-#: In commands and workers: SlowDown ends within seconds, a restart within a minute.
+#: In commands and workers: S3 recovers from SlowDown within seconds, and from a restart within a
+#: minute.
 PATIENT = RetryProfile(attempts=10, connect_timeout=10, read_timeout=60, longest_pause=20)
-#: Of collectstatic, which by itself notices a network that is dead. The time-outs are long: on
-#: a slow line, a body of 8 MB takes as long to arrive, and its answer is waited for from the
-#: moment that the kernel has it.
+#: For collectstatic, which itself detects a dead network. The timeouts are long: waiting for the
+#: response starts when the kernel has the body, and 8 MB can take that long on a slow line.
 COLLECT = RetryProfile(attempts=10, connect_timeout=10, read_timeout=60, longest_pause=8)
-#: For a caller that wants to know whether it works, and not to make it work.
+#: For checking whether S3 works.
 PROBE = RetryProfile(attempts=2, connect_timeout=3, read_timeout=5, longest_pause=1)
 
 
@@ -82,7 +82,7 @@ class _Pool:
         self._lock = threading.RLock()
 
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        # A lock for the making only: boto3 sessions are not thread-safe, clients are.
+        # The lock is only for creation: boto3 sessions are not thread-safe, clients are.
         if key not in self._made:
             with self._lock:
                 if key not in self._made:
@@ -91,21 +91,21 @@ class _Pool:
 
 
 _pool = _Pool()
-# A socket shared with the parent process mixes up both sides' answers.
+# On a socket shared with the parent process, each could read the other's responses.
 os.register_at_fork(after_in_child=_pool.forget)
 
 
 def connect(destination: Destination, profile: RetryProfile = PATIENT) -> S3Client:
-    """Return the process's client for the destination, made at the first call; thread-safe."""
-    client: S3Client = _made("client", destination, profile)
+    """Return the process's client for the destination, created at the first call; thread-safe."""
+    client: S3Client = _connection("client", destination, profile)
     return client
 
 
 def connect_resource(
     destination: Destination, profile: RetryProfile = PATIENT
 ) -> S3ServiceResource:
-    """Return the process's boto3 resource, which takes longer to make."""
-    resource: S3ServiceResource = _made("resource", destination, profile)
+    """Return the process's boto3 resource, which takes longer to create than a client."""
+    resource: S3ServiceResource = _connection("resource", destination, profile)
     return resource
 
 
@@ -124,11 +124,11 @@ def session_of(destination: Destination) -> Any:
 
 
 def per_process(key: Hashable, make: Callable[[], Any]) -> Any:
-    """Return what ``make`` has made for the key in this process; a fork's child makes it anew."""
+    """Return the process's object for the key, created by ``make``; forks create their own."""
     return _pool.get(key, make)
 
 
-def _made(kind: str, destination: Destination, profile: RetryProfile) -> Any:
+def _connection(kind: str, destination: Destination, profile: RetryProfile) -> Any:
     kept = destination.connection
     return _pool.get((kind, kept, profile), lambda: _make(kind, kept, profile))
 
@@ -153,7 +153,7 @@ def _make_boto3_session(destination: Destination) -> Any:
 def _make(kind: str, destination: Destination, profile: RetryProfile) -> Any:
     from botocore.exceptions import BotoCoreError
 
-    # One for all profiles: each Session registers its handlers with botocore's session.
+    # One for all profiles: each boto3 session registers its handlers with botocore's session.
     session = _pool.get(("boto3", destination), lambda: _make_boto3_session(destination))
     try:
         made = getattr(session, kind)(

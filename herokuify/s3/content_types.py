@@ -1,4 +1,4 @@
-"""Content types: by file name, the same on every machine; as clients send them; inert ones."""
+"""Content types: guessed from file names, parsed from clients' headers, and safe to show."""
 
 from __future__ import annotations
 
@@ -60,10 +60,9 @@ COMPRESSED = {
 }
 DEFAULT = "application/octet-stream"
 
-#: What a browser may show of a stranger's file in the site's name. None of these runs a script
-#: there: a browser decodes it, or shows it as it is, and never takes it for a page, whatever the
-#: bytes are (WHATWG, "MIME Sniffing", section 7). Only what browsers show is of use here; other
-#: types are saved in any case.
+#: Types of untrusted files that browsers may show in the site's origin, because they never run
+#: scripts there: whatever the bytes are, browsers decode them or show them as text, and never as a
+#: page (WHATWG, "MIME Sniffing", section 7). Only types that browsers can show are listed.
 INERT = frozenset(
     {
         # Raster images. SVG is a document with scripts.
@@ -78,29 +77,29 @@ INERT = frozenset(
         # Fonts.
         *("application/vnd.ms-fontobject", "font/collection", "font/otf", "font/ttf"),
         *("font/woff", "font/woff2"),
-        # Browsers' viewers run a PDF's scripts in a sandbox, without a way to the site.
+        # Browsers' viewers run a PDF's scripts in a sandbox without access to the site.
         "application/pdf",
-        # Shown as it is, in any charset.
+        # Shown as text, in any charset.
         "text/plain",
     }
 )
 
 _TOKEN = r"[\w!#$%&'*+.^`|~-]+"  # noqa: S105 (RFC 9110's word)
 _QUOTED = r'"(?:[ !#-\[\]-~]|\\[ -~])*"'
-#: RFC 9110, "Media Type", in ASCII: one type, and parameters that have names and values. White
-#: space has one place before each sign, or a long value would be tried in endless ways. It is
-#: compiled by the first upload.
+#: RFC 9110, "Media Type", in ASCII: one type, and parameters with names and values. White space
+#: is only matched before separators and names, to prevent catastrophic backtracking. Compiled
+#: by the first upload.
 _MEDIA_TYPE = (
     rf"(?a)(?P<essence>{_TOKEN}/{_TOKEN})"
     rf"(?:[ \t]*;(?:[ \t]*{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?)*"
 )
-LONGEST = 255  # characters, which RFC 6838's longest names make; headers have a limit on S3
+LONGEST = 255  # characters: RFC 6838's limits for type and subtype, 127 each, and the slash
 
 
 @cache
 def _table() -> mimetypes.MimeTypes:
-    # An instance of its own starts from Python's table; the module's functions add the
-    # machine's mime.types, which differ between local machines and Heroku stacks.
+    # A new instance has only Python's own table; the module's functions also read the machine's
+    # mime.types, which differ between local machines and Heroku stacks.
     table = mimetypes.MimeTypes()
     for suffix, content_type in TYPES.items():
         table.add_type(content_type, suffix)
@@ -117,8 +116,8 @@ class Media(NamedTuple):
 def guess(name: str) -> Media:
     """Guess the content type of a file by its name.
 
-    An archive (``data.tar.gz``, ``site.css.gz``) is a file of its own type without
-    an encoding: with one, browsers would unpack what the visitor wants to keep.
+    A compressed file (``data.tar.gz``, ``site.css.gz``) has the type of its compression
+    format and no encoding: with an encoding, browsers would decompress downloads.
     The exception is ``.svgz``, which browsers show only with its encoding.
     """
     if name.lower().endswith(".svgz"):
@@ -132,19 +131,19 @@ def guess(name: str) -> Media:
 def parse(value: object) -> str | None:
     """Return a content type that a client has sent, ready for a header; None if invalid.
 
-    Browsers take the last type of a list, and guess at what is none: only one type with
-    well-formed parameters may be stored.
+    Only a single type with well-formed parameters is valid: of a list, browsers use the last
+    type, and for a malformed one, they guess.
     """
     if not isinstance(value, str):
         return None
     text = value.strip(" \t")
     if len(text) > LONGEST or not re.fullmatch(_MEDIA_TYPE, text):
         return None
-    # Signatures hold for spaces alone; a quoted value has no tab.
+    # A signature would not match with tabs; quoted values contain none.
     return text.replace("\t", " ")
 
 
 def essence(content_type: object) -> str:
-    """Return type and subtype, in lower case, without parameters; "" of what is no type."""
+    """Return type and subtype in lower case, without parameters; "" if invalid."""
     found = re.fullmatch(_MEDIA_TYPE, parse(content_type) or "")
     return found["essence"].lower() if found else ""

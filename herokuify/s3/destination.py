@@ -1,4 +1,4 @@
-"""Where requests go: all that this package knows of a project's settings."""
+"""Where requests go: the project's settings, as far as `herokuify.s3` uses them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ MOST_PARTS = 10_000
 
 
 class Transfer(NamedTuple):
-    """How large objects travel: in parts of 8 MB, three at a time, one more being read."""
+    """How large objects are sent: in parts, with one more part in memory than ``concurrency``."""
 
-    threshold: int = 8 * 1024 * 1024  # bytes; what is smaller goes in one request
+    threshold: int = 8 * 1024 * 1024  # bytes; smaller objects are sent in one request
     part_size: int = 8 * 1024 * 1024  # bytes
     concurrency: int = 3  # parts at a time
 
     @classmethod
     def of(cls, config: Any) -> Transfer:
-        """Return what a ``TransferConfig`` of boto3's asks for, within what S3 takes."""
+        """Return boto3's ``TransferConfig`` within S3's limits; the defaults for None."""
         if config is None:
             return cls()
         return cls(
@@ -31,15 +31,15 @@ class Transfer(NamedTuple):
         )
 
     def for_size(self, size: int) -> Transfer:
-        """Return the same with parts large enough for an object of ``size`` bytes."""
+        """Return a copy with parts large enough for an object of ``size`` bytes."""
         return self._replace(part_size=max(self.part_size, -(-size // MOST_PARTS)))
 
 
 @dataclass(frozen=True)
 class Destination:
-    """A bucket, and how it is reached: the options of boto3's clients, by their meaning."""
+    """A bucket and the options of boto3's clients for it."""
 
-    storage: str  # the class that asks, for messages
+    storage: str  # the name of the storage's class, for messages
     bucket: str
     region: str | None = None
     endpoint_url: str | None = None
@@ -69,5 +69,5 @@ class Destination:
 
     @property
     def connection(self) -> Destination:
-        """The same without what makes no difference to a connection."""
+        """A copy with only the fields that connections depend on."""
         return replace(self, storage="", bucket="", transfer=Transfer())

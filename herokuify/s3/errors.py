@@ -1,4 +1,4 @@
-"""What S3's refusals mean, and the hint for each."""
+"""What S3's errors mean, with a hint for each."""
 
 from __future__ import annotations
 
@@ -25,23 +25,26 @@ class NotS3Error(S3Error):
 
 
 @contextmanager
-def explained(destination: Destination, permission: str, key: str = "") -> Iterator[None]:
+def explained(
+    destination: Destination, permission: str, key: str = "", *, may_be_absent: bool = False
+) -> Iterator[None]:
     """Raise S3Error or S3ConfigurationError in place of botocore's errors.
 
-    ``permission`` is the IAM action of the request (``s3:PutObject``). An absent
-    object (404) passes as botocore's ClientError: what absence means is the
-    caller's to say.
+    ``permission`` is the IAM action of the request (``s3:PutObject``). With ``may_be_absent``,
+    a 404 for the object raises FileNotFoundError.
     """
     try:
         yield
     except S3Error:
         raise
     except Exception as error:
-        # Only now: until a request fails, botocore may not have been imported.
+        # Imported only now: a process without failed requests may never need botocore.
         from botocore.exceptions import BotoCoreError, ClientError
 
         _forget_locals(error)
-        if isinstance(error, ClientError) and not is_absent(error):
+        if isinstance(error, ClientError):
+            if may_be_absent and is_absent(error):
+                raise FileNotFoundError(f"File does not exist: {key}") from error
             raise translate(error, destination, permission, key) from error
         if isinstance(error, BotoCoreError):
             raise _unsent(error, destination, permission, key) from error
@@ -49,9 +52,9 @@ def explained(destination: Destination, permission: str, key: str = "") -> Itera
 
 
 def _forget_locals(error: BaseException | None) -> None:
-    """Drop the local variables of the calls that have failed, whose headers hold tokens.
+    """Clear the local variables of the failed calls: their headers contain tokens.
 
-    Error pages and mail to ADMINS show the variables of all calls in a traceback.
+    Error pages and mail to ADMINS show the local variables of each call in a traceback.
     """
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
@@ -61,7 +64,7 @@ def _forget_locals(error: BaseException | None) -> None:
 
 
 def explain(error: Exception, destination: Destination, key: str = "") -> S3Error:
-    """Return the herokuify error for one of botocore's."""
+    """Return the S3Error for one of botocore's errors."""
     from botocore.exceptions import ClientError
 
     if isinstance(error, S3Error):
@@ -80,7 +83,7 @@ def failures() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def translated(destination: Destination, key: str = "") -> Iterator[None]:
-    """Raise S3Error in place of botocore's errors, that of an absent object included."""
+    """Raise S3Error in place of botocore's errors; the permission follows from the operation."""
     try:
         yield
     except S3Error:
@@ -90,25 +93,25 @@ def translated(destination: Destination, key: str = "") -> Iterator[None]:
 
 
 def code_of(error: Exception) -> str:
-    """Return S3's error code; for a HEAD, whose answer has no body, the HTTP status.
+    """Return S3's error code; for a HEAD, whose response has no body, the HTTP status.
 
-    ``""`` for an error that is no answer of S3's.
+    ``""`` if S3 did not respond.
     """
     return str(_response(error).get("Error", {}).get("Code", ""))
 
 
 def status_of(error: Exception) -> int:
-    """Return the HTTP status of the answer; 0 where there was none."""
+    """Return the HTTP status of S3's response; 0 without one."""
     return int(_response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def _response(error: Exception) -> Any:
-    # Of a connection that broke, botocore's errors have None.
+    # botocore's errors for broken connections have None.
     return getattr(error, "response", None) or {}
 
 
 def cause_of(error: S3Error, operation: str = "") -> ClientError | None:
-    """Return S3's own answer; None when there was none, or it was to another operation."""
+    """Return S3's error response; None without one, or if it was to another operation."""
     from botocore.exceptions import ClientError
 
     cause = error.__cause__
@@ -118,7 +121,7 @@ def cause_of(error: S3Error, operation: str = "") -> ClientError | None:
 
 
 def is_absent(error: ClientError) -> bool:
-    """Return whether the object, not the bucket, does not exist."""
+    """Return whether the bucket exists, but not the object."""
     return status_of(error) == 404 and code_of(error) != "NoSuchBucket"
 
 
@@ -128,12 +131,12 @@ def is_denied(error: Exception) -> bool:
 
 
 def is_unsupported(error: Exception) -> bool:
-    """Return whether the service doesn't support the request: some lack parts of S3."""
+    """Return whether the service doesn't support this request."""
     return status_of(error) in {405, 501} or code_of(error) in _UNSUPPORTED
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same request may succeed in a moment."""
+    """Return whether the same request may succeed shortly."""
     from botocore.exceptions import ClientError, HTTPClientError, SSLError
     from botocore.exceptions import ConnectionError as BotoConnectionError
 
@@ -144,7 +147,7 @@ def is_transient(error: BaseException) -> bool:
     )
 
 
-#: Operation of boto3's client → the IAM action it needs, where the two differ.
+#: Operation of boto3's client → the IAM action that it needs, where the names differ.
 _PERMISSIONS = {
     "CreateMultipartUpload": "s3:PutObject",
     "CompleteMultipartUpload": "s3:PutObject",
@@ -169,7 +172,7 @@ def permission_of(operation: str) -> str:
 
 
 def translate(error: ClientError, destination: Destination, permission: str, key: str) -> S3Error:
-    """Return the herokuify error that says what S3's answer means."""
+    """Return the error that says what S3's response means."""
     code = code_of(error)
     bucket = destination.bucket
     where = f"s3://{bucket}/{key}" if key else f"bucket {bucket!r}"
@@ -183,19 +186,19 @@ def translate(error: ClientError, destination: Destination, permission: str, key
     return S3Error(
         f"{destination.storage}: S3 answered {status_of(error)} {code} ({message}) "
         f"to {permission} on {where}{tries}.",
-        # S3 asks for fewer requests, or is not well.
         _BUSY if status_of(error) == 503 else "",
     )
 
 
 def moved(destination: Destination, region: str) -> S3Error:
-    """Return the error for a bucket that is in another region than the settings say."""
+    """Return the error for a bucket that is in a different region than the settings say."""
     from botocore.exceptions import ClientError
 
     answer: Any = {"Error": {"Code": "PermanentRedirect", "Region": region}}
     return translate(ClientError(answer, "HeadBucket"), destination, "s3:ListBucket", "")
 
 
+#: S3 asks for fewer requests, or is overloaded.
 _BUSY = (
     "Try again; with HEROKUIFY_UPLOAD_CONCURRENCY = 16 in the settings, collectstatic sends fewer "
     "requests at a time."
@@ -258,7 +261,7 @@ _UNSUPPORTED = {"MethodNotAllowed", "NotImplemented", "UnsupportedOperation"}
 def _meaning(
     code: str, error: ClientError, destination: Destination, permission: str, where: str
 ) -> tuple[str, str] | None:
-    """Return the problem and the hint; None when it is about nothing in the settings."""
+    """Return the problem and the hint; None if the settings aren't the cause."""
     if code in _DENIED:
         return _denied(permission, where)
     if code not in _MEANINGS:
@@ -292,17 +295,17 @@ def _denied(permission: str, where: str) -> tuple[str, str]:
 
 
 def _unsent(error: Exception, destination: Destination, permission: str, key: str) -> S3Error:
-    """Return the error for a request that S3 has not answered."""
+    """Return the error for a request without a response from S3."""
     from botocore import exceptions as botos
 
     name = destination.storage
-    #: Settings that botocore itself refuses.
+    # Settings that botocore itself refuses.
     unusable: dict[type[BotoCoreError], str] = {
         botos.InvalidRegionError: "AWS_S3_REGION_NAME",
         botos.InvalidS3AddressingStyleError: "AWS_S3_ADDRESSING_STYLE",
         botos.ProfileNotFound: "AWS_S3_SESSION_PROFILE",
     }
-    # botocore's texts name the URL, which may come from its own variables and files.
+    # botocore's messages contain the URL, which may hold a password from its own configuration.
     reason = without_logins(str(error))
     if isinstance(error, (botos.NoCredentialsError, botos.PartialCredentialsError)):
         return S3ConfigurationError(

@@ -1,4 +1,4 @@
-"""HTTP headers from the settings, as the parameters S3's API takes them."""
+"""HTTP headers from the settings, as parameters of S3's API."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class HeaderRules:
-    """The headers of every object, and those of the names that a pattern matches."""
+    """The headers of all objects, and of those whose names match a pattern."""
 
     everywhere: Mapping[str, Any]
     patterns: Sequence[tuple[re.Pattern[str], Mapping[str, Any]]]
@@ -184,8 +184,8 @@ def _date(header: object, value: object, *, setting: str) -> datetime:
 def http_headers(parameters: Mapping[str, Any]) -> dict[str, str] | None:
     """Return the HTTP headers, names in lower case, of a PUT with these S3 parameters.
 
-    The reverse of ``parameters``. None where that is boto3's to say: for a parameter that has no
-    place in the settings, and for values that boto3 would refuse or encode.
+    The reverse of ``parameters``. None if only boto3 can send them: for parameters that the
+    settings don't allow, and values that boto3 would refuse or encode.
     """
     headers: dict[str, Any] = {}
     for parameter, value in parameters.items():
@@ -200,7 +200,7 @@ def http_headers(parameters: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def put_parameters(headers: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters of boto3's PUT that sends these headers, names in lower case."""
+    """Return the parameters with which boto3's PUT sends these headers, names in lower case."""
     known = {**PARAMETERS, "content-length": "ContentLength", "if-none-match": "IfNoneMatch"}
     found: dict[str, Any] = {}
     for name, value in headers.items():
@@ -212,7 +212,7 @@ def put_parameters(headers: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _header_value(parameter: str, value: Any) -> Any:
-    """Return the text of a value; what is none stays as it is."""
+    """Return a value as text; other types are returned unchanged."""
     if parameter == "Expires" and isinstance(value, datetime):
         return format_datetime(value.astimezone(timezone.utc), usegmt=True)
     if isinstance(value, datetime):

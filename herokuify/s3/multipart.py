@@ -1,4 +1,4 @@
-"""Large objects in parts: several at a time, in bounded memory, all or nothing."""
+"""Multipart uploads: several parts at a time, in bounded memory, all or nothing."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("herokuify.s3")
 
-#: Seconds that an abort waits for parts on their way: one that arrives later is kept by S3.
+#: Seconds that an abort waits for parts in transit, because S3 keeps parts that arrive later.
 PATIENCE = 10
 
 
 class _Upload:
-    """What an abort must know; apart from PartUpload, which it must not keep alive."""
+    """What ``abort`` needs, without a reference to PartUpload, which it must not keep alive."""
 
     def __init__(self, client: S3Client, address: Mapping[str, Any]) -> None:
         self.client = client
@@ -34,14 +34,9 @@ class _Upload:
         self.is_over = False
         self._process = os.getpid()
 
-    @property
-    def is_here(self) -> bool:
-        """Whether this process has started it: a fork's child must leave it alone."""
-        return self._process == os.getpid()
-
     def abort(self) -> None:
         """Abort the multipart upload on S3; log a failure."""
-        if self.is_over or not self.is_here:
+        if self.is_over or self._process != os.getpid():  # a fork must not abort it
             return
         self.is_over = True
         wait(self.pending, timeout=PATIENCE)
@@ -58,11 +53,11 @@ class _Upload:
 
 
 class PartUpload:
-    """A multipart upload: the object appears with ``complete``; ``abort`` removes all parts.
+    """A multipart upload: ``complete`` creates the object, ``abort`` removes all parts.
 
-    It aborts by itself when it is dropped, and when the interpreter exits. ``extra`` are
-    the parameters of UploadPart; ``tick`` is called for each part that is sent. Raises botocore's
-    errors, and NotS3Error for an answer that is not S3's.
+    It aborts by itself when it is garbage-collected or the interpreter exits. ``extra`` are
+    parameters of UploadPart; ``tick`` is called after each part. Raises botocore's errors, and
+    NotS3Error for a response that doesn't come from S3.
     """
 
     def __init__(
@@ -84,17 +79,17 @@ class PartUpload:
         weakref.finalize(self, self._upload.abort)
 
     def send(self, body: bytes, number: int = 0) -> None:
-        """Send the next part, or one again by its number; wait while too many are on their way.
+        """Send the next part, or part ``number`` again; block while too many are in transit.
 
         Raises the error of any part that has failed.
         """
         upload, extra = self._upload, self._extra
         bodies = [body]
-        del body  # what was sent must not wait in memory for the next part to replace it
+        del body  # only ``bodies`` refers to it, and is cleared once the part is sent
 
         def request(number: int) -> Any:
             body = io.BytesIO(bodies[0])
-            # A stream: the time-out holds for each block that is sent, not for all of the part.
+            # A stream, so that the timeout applies to each block, not to the whole part.
             answer = upload.client.upload_part(
                 **cast(Any, upload.address), PartNumber=number, Body=body, **extra
             )
@@ -104,9 +99,9 @@ class PartUpload:
         self._submit(request, number)
 
     def copy(self, source: Mapping[str, Any]) -> None:
-        """Make S3 copy the next part from another object; wait like ``send``.
+        """Make S3 copy the next part from another object; block like ``send``.
 
-        ``source`` are UploadPartCopy's parameters: CopySource and the like.
+        ``source`` are parameters of UploadPartCopy, such as CopySource.
         """
         upload = self._upload
 
@@ -126,12 +121,12 @@ class PartUpload:
                 "AWS_S3_TRANSFER_CONFIG = TransferConfig(multipart_chunksize=…)"
             )
         if number in self._parts:
-            self._parts[number].result()  # of two requests for one part, the later must win
+            self._parts[number].result()  # the new bytes must arrive after the old ones
         pending = self._upload.pending
         while len(pending) >= self._concurrency:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                future.result()  # one that has failed stays, and fails what follows as well
+                future.result()  # a failed part stays pending, and fails all further calls
                 pending.discard(future)
         future = self._start(self._work(number, request))
         self._parts[number] = future
@@ -159,14 +154,13 @@ class PartUpload:
             try:
                 return self._threads.submit(work)
             except RuntimeError:
-                # No further thread: the interpreter is ending, or a limit of the dyno's is
-                # reached. Should one of those that run take the part as well, it is the same.
+                # Can't start a thread: the interpreter is exiting, or the dyno's limit is reached.
                 self._concurrency = 1
                 self._end_threads()
         future: Future[CompletedPartTypeDef] = Future()
         try:
             future.set_result(work())
-        except BaseException as error:  # noqa: BLE001  (raised by whoever asks for the result)
+        except BaseException as error:  # noqa: BLE001  (raised by result())
             future.set_exception(error)
         return future
 
@@ -176,7 +170,7 @@ class PartUpload:
             self._threads = None
 
     def finish(self, count: int | None = None) -> list[CompletedPartTypeDef]:
-        """Wait for all parts, or so many of the first, and return what completes them."""
+        """Wait for all parts, or the first ``count``; return the list for ``complete``."""
         futures = [future for number, future in sorted(self._parts.items())][:count]
         parts = [future.result() for future in futures]
         self._upload.pending.clear()
@@ -188,17 +182,17 @@ class PartUpload:
         answer = self._upload.client.complete_multipart_upload(
             **cast(Any, self._upload.address), MultipartUpload={"Parts": parts}, **extra
         )
-        self.settle()
+        self.mark_complete()
         return answer["ETag"].strip('"')
 
-    def settle(self) -> None:
-        """Treat the object as complete, whatever S3 responded."""
+    def mark_complete(self) -> None:
+        """Record that the object exists, so that nothing is aborted."""
         self._upload.is_over = True
 
     def abort(self, *, in_background: bool = False) -> None:
-        """Abort; log a failure, because an error is being raised already.
+        """Abort; only log a failure, because an error is being raised already.
 
-        In the background where S3 is silent: the caller need not wait for that, too.
+        With ``in_background``, return at once: if S3 doesn't respond, the abort takes long, too.
         """
         try:
             if in_background:

@@ -1,10 +1,11 @@
-"""What is in a bucket: one object, a folder, and their end."""
+"""Look up, list and delete objects."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from herokuify.exceptions import S3Error
 from herokuify.s3.client import RetryProfile, connect
@@ -12,45 +13,40 @@ from herokuify.s3.destination import Destination
 from herokuify.s3.errors import cause_of, explained, status_of
 from herokuify.s3.upload import accepted_by
 
-ResultT = TypeVar("ResultT")
-
 #: Keys in one request to delete (Amazon S3 API Reference, "DeleteObjects").
 MOST_DELETIONS = 1000
-MOST_NAMED = 20  # failures that a message repeats
+MOST_NAMED = 20  # failures that a message lists
 
 
 class Objects:
-    """The objects of one bucket. Raises S3Error, and FileNotFoundError for one that is absent."""
+    """The objects of one bucket. Raises S3Error, and FileNotFoundError for absent objects."""
 
     def __init__(self, destination: Destination, profile: RetryProfile) -> None:
         self._destination = destination
         self._client = connect(destination, profile)
 
     def reading_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what of the parameters of a PUT a GET takes as well, such as RequestPayer."""
+        """Return the parameters of a PUT that a GET also accepts, such as RequestPayer."""
         return accepted_by(self._client, "GetObject", parameters)
 
     def head(self, key: str, parameters: Mapping[str, Any]) -> Any:
-        """Return the answer to a HEAD."""
+        """Return the response to a HEAD."""
+        from botocore.exceptions import ClientError
+
         address: Any = {"Bucket": self._destination.bucket, "Key": key}
-
-        def request() -> Any:
-            from botocore.exceptions import ClientError
-
+        with explained(self._destination, "s3:GetObject", key, may_be_absent=True):
             try:
                 return self._client.head_object(**address, **self.reading_parameters(parameters))
             except ClientError as error:
                 if status_of(error) in {301, 400, 403}:
-                    # The answer to a HEAD has no body, and so no reason: ask with a GET.
+                    # The response to a HEAD has no body, so no reason: a GET raises it.
                     self._client.get_object(**address, Range="bytes=0-0")["Body"].close()
                 raise
-
-        return self._asked("s3:GetObject", key, request)
 
     def first(
         self, keys: Sequence[str], parameters: Callable[[str], Mapping[str, Any]]
     ) -> tuple[str, Any]:
-        """Return the first of the keys that is there, and the answer to its HEAD."""
+        """Return the first of the keys that exists, and the response to its HEAD."""
         *others, last = keys
         for key in others:
             try:
@@ -58,7 +54,7 @@ class Objects:
             except FileNotFoundError:
                 pass
             except S3Error as error:
-                # Some services refuse unusual keys, and whether one is missing can be secret.
+                # Some services refuse unusual keys, or respond 403 for absent ones.
                 cause = cause_of(error)
                 if cause is None or status_of(cause) not in {400, 403}:
                     raise
@@ -67,8 +63,8 @@ class Objects:
     def folder(self, prefix: str) -> tuple[list[str], list[str]]:
         """Return the names of the folders and of the files directly below a prefix.
 
-        Without those that a path can't lead to: "", which is the folder itself or stands between
-        two slashes, "." and "..", and what has a backslash. A walker would not come to an end.
+        Leave out names that can't be part of a path, on which a recursive walk would not end:
+        "" (the folder itself, or between two slashes), ".", "..", and any with a backslash.
         """
         folders: list[str] = []
         files: list[str] = []
@@ -80,20 +76,20 @@ class Objects:
                 found: Any = page.get("CommonPrefixes", ())
                 folders += [one["Prefix"][len(prefix) : -1] for one in found]
                 files += [one["Key"][len(prefix) :] for one in page.get("Contents", ())]
-        return [*filter(_is_a_step, folders)], [*filter(_is_a_step, files)]
+        return [*filter(_is_path_part, folders)], [*filter(_is_path_part, files)]
 
     def delete(self, key: str) -> None:
-        """Remove an object; its absence is no error."""
-        address: Any = {"Bucket": self._destination.bucket, "Key": key}
-        try:
-            self._asked("s3:DeleteObject", key, lambda: self._client.delete_object(**address))
-        except FileNotFoundError:
-            return
+        """Remove an object, if it exists."""
+        with (
+            suppress(FileNotFoundError),
+            explained(self._destination, "s3:DeleteObject", key, may_be_absent=True),
+        ):
+            self._client.delete_object(Bucket=self._destination.bucket, Key=key)
 
     def delete_many(self, keys: Iterable[str]) -> None:
-        """Remove many objects, a thousand with each request; their absence is no error.
+        """Remove the objects that exist, a thousand per request.
 
-        Raises S3Error with the keys that are left, after all have been tried.
+        Raises S3Error with the remaining keys, after all have been tried.
         """
         waiting = iter(keys)
         left: dict[str, str] = {}
@@ -112,19 +108,6 @@ class Objects:
                 "For AccessDenied, grant the permission s3:DeleteObject.",
             )
 
-    def _asked(self, permission: str, key: str, request: Callable[[], ResultT]) -> ResultT:
-        try:
-            with explained(self._destination, permission, key):
-                return request()
-        except S3Error:
-            raise
-        except Exception as error:
-            from botocore.exceptions import ClientError
 
-            if isinstance(error, ClientError):
-                raise FileNotFoundError(f"File does not exist: {key}") from error
-            raise
-
-
-def _is_a_step(name: str) -> bool:
+def _is_path_part(name: str) -> bool:
     return name not in {"", ".", ".."} and "\\" not in name

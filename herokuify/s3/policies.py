@@ -1,4 +1,4 @@
-"""What a bucket's policy and CORS rule say: pure documents, for all who write them."""
+"""The bucket policy and the CORS rule, as data for S3's API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-#: What tells herokuify's statement and rule from those that others wrote.
+#: These ids distinguish herokuify's statement and rule from others.
 PUBLIC_SID = "HerokuifyPublicStatic"
 CORS_ID = "HerokuifyStatic"
 CORS_SECONDS = 3600  # how long browsers remember the answer to a preflight request
@@ -16,14 +16,14 @@ _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
 
 
 def location_around(location: str, public: Iterable[str]) -> str | None:
-    """Return the first public location that contains this one; ``""`` is the whole bucket."""
+    """Return the first public location that contains ``location``; ``""`` is the whole bucket."""
     inside = f"{_plain(location)}/"
     found = (_plain(one) for one in public)
     return next((one for one in found if not one or inside.startswith(f"{one}/")), None)
 
 
 def _plain(location: str) -> str:
-    """Return a location as in keys, without leading and trailing slashes."""
+    """Return a location without leading, trailing and repeated slashes, as in keys."""
     return posixpath.normpath(f"/{location}").strip("/")
 
 
@@ -60,7 +60,7 @@ def public_statement(region: str | None, bucket: str, locations: Iterable[str]) 
 
 
 def public_policy(region: str | None, bucket: str, locations: Iterable[str]) -> dict[str, Any]:
-    """Return the policy for a bucket that has none."""
+    """Return a policy with only the public statement, for a bucket without a policy."""
     return {
         "Version": "2012-10-17",
         "Statement": [public_statement(region, bucket, locations)],
@@ -70,11 +70,10 @@ def public_policy(region: str | None, bucket: str, locations: Iterable[str]) -> 
 def cors_rule(origins: Iterable[str], upload_headers: Iterable[str] = ()) -> dict[str, Any]:
     """Return the CORS rule for pages of these origins; ``["*"]`` for any.
 
-    Browsers load fonts from another origin only with it (CSS Fonts, "Font fetching
-    requirements"); what anyone may read, any site may. With ``upload_headers``, which their PUTs
-    send, pages may also put objects for which the site has signed a URL. One rule for both:
-    services take the first that has the origin, whatever its methods. The headers are named in
-    full, which not every service takes patterns for, and nothing is exposed.
+    Browsers need it to load fonts from another origin (CSS Fonts, "Font fetching requirements").
+    ``upload_headers``, the names of the headers that browsers send with direct uploads, also allow
+    PUTs. It is one rule for both, because services use the first rule that matches the origin,
+    whatever its methods. Not every service supports patterns in header names.
     """
     headers = list(upload_headers)
     return {

@@ -1,4 +1,4 @@
-"""Ranged reads of objects, with a limited read-ahead."""
+"""Read objects in ranges, with limited read-ahead."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import os
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from errno import EINVAL
 from functools import cached_property
@@ -17,33 +18,33 @@ from herokuify.s3.client import RetryProfile, connect
 from herokuify.s3.destination import Destination
 from herokuify.s3.errors import cause_of, explained, status_of
 
-#: Bytes of the first request, and of one that follows a seek.
+#: Bytes of the first request, and of the first one after a seek.
 FIRST = 64 * 1024
-#: Bytes of the second request, when it goes on where the first has ended. The third has no
-#: end: then the connection itself reads ahead, as far as the kernel's buffers reach.
+#: Bytes of the second request in a sequential read. The third has no end: read-ahead is then
+#: limited by the kernel's socket buffers.
 SECOND = 1024 * 1024
-#: Bytes that are read and dropped rather than asked for anew, on a seek forward.
+#: A seek forward by at most so many bytes reads and drops them, instead of sending a new request.
 SKIPPED = 256 * 1024
-#: Breaks of the connection without a byte between them, before reading fails.
+#: Attempts in a row without a single byte before reading fails.
 TRIES = 5
-#: The metadata of an object that was gzipped when it was stored: the length of its content.
+#: Metadata of objects that herokuify has gzipped: the length of the uncompressed content.
 LENGTH = "herokuify-length"
 _GZIP = (["gzip"], ["x-gzip"])
-PAUSE = 0.1  # seconds after the first break, twice as long after each further one
+PAUSE = 0.1  # seconds after the first failed attempt, doubled after each further one
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as a HEAD has shown it; reading it never mixes it with a later one."""
+    """An object as a HEAD described it: a later version is never read in its place."""
 
     destination: Destination
     profile: RetryProfile
-    address: Mapping[str, Any]  # Bucket, Key, and what else a GET needs
+    address: Mapping[str, Any]  # Bucket, Key and other parameters of a GET
     etag: str
     size: int  # bytes, as stored
-    #: Whether its bytes are the gzipped content, and not the content itself.
+    #: Whether the stored bytes are gzipped and must be decompressed for the content.
     is_packed: bool = False
-    #: Bytes of what it unpacks to, where whoever packed it has left them in its metadata.
+    #: The length of the decompressed content, if the metadata contain it.
     unpacked_size: int | None = None
 
     @classmethod
@@ -56,13 +57,13 @@ class StoredObject:
         *,
         came_packed: bool,
     ) -> StoredObject:
-        """Return what the answer to a HEAD shows.
+        """Return the object that the response to a HEAD describes.
 
-        ``came_packed`` tells that an encoding is the file's own, which is read as it is,
-        unless the metadata say that it was gzipped when it was stored.
+        ``came_packed``: the file was already compressed when it was saved. It is read unchanged,
+        unless the metadata show that herokuify gzipped it.
         """
         codings = [one.strip().lower() for one in head.get("ContentEncoding", "").split(",")]
-        # A signed upload of other clients leaves its own coding there.
+        # Other clients' signed uploads add the coding "aws-chunked".
         is_gzipped = [one for one in codings if one not in {"", "aws-chunked"}] in _GZIP
         length = head["Metadata"].get(LENGTH, "")
         unpacked_size = int(length) if length.isdecimal() else None
@@ -77,7 +78,7 @@ class StoredObject:
         )
 
     def length(self) -> int:
-        """Return the content's length; of an object that others have gzipped, count it."""
+        """Return the content's length in bytes; read an object that other clients have gzipped."""
         if not self.is_packed:
             return self.size
         if self.unpacked_size is not None:
@@ -91,12 +92,11 @@ class StoredObject:
     def get(self, start: int, stop: int | None) -> Any:
         """Return a stream of the bytes from ``start`` up to ``stop``, or to the end.
 
-        Raises FileNotFoundError when the object is gone, S3Error when it was replaced.
+        Raises FileNotFoundError if the object was deleted, S3Error if it was replaced.
         """
         span = f"bytes={start}-" if stop is None else f"bytes={start}-{stop - 1}"
-        key = str(self.address["Key"])
         try:
-            with explained(self.destination, "s3:GetObject", key):
+            with self._explained():
                 answer = connect(self.destination, self.profile).get_object(
                     **cast(Any, self.address), Range=span, IfMatch=self.etag
                 )
@@ -105,35 +105,21 @@ class StoredObject:
             if cause is not None and status_of(cause) in {412, 416}:
                 raise self._replaced() from cause
             raise
-        except Exception as error:
-            from botocore.exceptions import ClientError
-
-            if isinstance(error, ClientError):
-                raise FileNotFoundError(f"File does not exist: {key}") from error
-            raise
         if answer["ETag"] != self.etag:  # a service that ignores the condition
             answer["Body"].close()
             raise self._replaced()
         return answer["Body"]
 
     def confirm(self) -> None:
-        """Raise S3Error when the object is another by now, FileNotFoundError when it is gone."""
-        key = str(self.address["Key"])
-        try:
-            with explained(self.destination, "s3:GetObject", key):
-                answer = connect(self.destination, self.profile).head_object(
-                    **cast(Any, self.address)
-                )
-        except S3Error:
-            raise
-        except Exception as error:
-            from botocore.exceptions import ClientError
-
-            if isinstance(error, ClientError):
-                raise FileNotFoundError(f"File does not exist: {key}") from error
-            raise
+        """Raise S3Error if the object was replaced, FileNotFoundError if it was deleted."""
+        with self._explained():
+            answer = connect(self.destination, self.profile).head_object(**cast(Any, self.address))
         if answer["ETag"] != self.etag:
             raise self._replaced()
+
+    def _explained(self) -> AbstractContextManager[None]:
+        key = str(self.address["Key"])
+        return explained(self.destination, "s3:GetObject", key, may_be_absent=True)
 
     def _replaced(self) -> S3Error:
         return S3Error(
@@ -142,7 +128,7 @@ class StoredObject:
         )
 
     def broken(self, error: Exception, tries: int) -> S3Error:
-        """Return the error for a connection that breaks repeatedly."""
+        """Return the error for a read that failed after ``tries`` attempts."""
         return S3Error(
             f"{self.destination.storage}: reading {self._where} from {self.destination.endpoint} "
             f"broke off {tries} times: {error}"
@@ -154,9 +140,9 @@ class StoredObject:
 
 
 class _Reader(io.RawIOBase):
-    """A file that is only read, where a seek alone asks S3 for nothing."""
+    """A read-only file, in which seeking sends no request."""
 
-    #: Bytes of the content.
+    #: The content's length in bytes.
     length: int
 
     def __init__(self, stored: StoredObject) -> None:
@@ -186,15 +172,15 @@ class _Reader(io.RawIOBase):
 
 
 class RangeReader(_Reader):
-    """An object's bytes as stored; a connection that breaks is taken up where it broke."""
+    """An object's bytes as stored; a broken read is resumed where it broke."""
 
     def __init__(self, stored: StoredObject) -> None:
         super().__init__(stored)
         self.length = stored.size
         self._body: Any = None
-        self._at = 0  # where the body's next byte belongs
-        self._stop = 0  # where the body ends
-        self._in_a_row = 0  # requests that went on where the one before had ended
+        self._at = 0  # position of the body's next byte
+        self._stop = 0  # position of the body's end
+        self._in_a_row = 0  # requests that continued where the previous one ended
         self._process = os.getpid()
 
     def readinto(self, buffer: Any) -> int:
@@ -237,7 +223,7 @@ class RangeReader(_Reader):
     def _approach(self, wanted: int) -> None:
         """Open a body at the current position, unless one is open there."""
         if self._process != os.getpid():
-            # A fork: the socket is the parent's, who goes on reading from it.
+            # A fork: the parent process goes on reading from the socket.
             self._body = None
             self._process = os.getpid()
         if self._body is not None:
@@ -274,7 +260,7 @@ class RangeReader(_Reader):
 
 
 class Unpacked(_Reader):
-    """The content of an object that is stored gzipped; to seek is free, to go back costs all."""
+    """The content of a gzipped object; a read before the current position starts over."""
 
     def __init__(self, stored: StoredObject) -> None:
         super().__init__(stored)
@@ -283,7 +269,7 @@ class Unpacked(_Reader):
 
     @cached_property
     def length(self) -> int:  # type: ignore[override]
-        """Bytes of the content: as the object's metadata say, else counted by reading it."""
+        """The content's length in bytes, from the metadata if possible, else by reading it."""
         return self._stored.length()
 
     def readinto(self, buffer: Any) -> int:
@@ -306,7 +292,7 @@ class Unpacked(_Reader):
 
 
 def sought(offset: int, whence: int, position: int, size: int) -> int:
-    """Return the position to seek to; raise what a file on disk raises."""
+    """Return the new position after ``seek``; raise the same errors as a file on disk."""
     bases = {io.SEEK_SET: 0, io.SEEK_CUR: position, io.SEEK_END: size}
     if whence not in bases:
         raise ValueError(f"whence value {whence} unsupported")
@@ -316,7 +302,7 @@ def sought(offset: int, whence: int, position: int, size: int) -> int:
 
 
 def _breaks() -> tuple[type[Exception], ...]:
-    """Return what reading an answer's body raises when the connection breaks."""
+    """Return what reading a response's body can raise when the connection breaks."""
     from botocore.exceptions import BotoCoreError
     from urllib3.exceptions import HTTPError
 
@@ -330,16 +316,16 @@ def _is_silence(error: Exception) -> bool:
 
 
 class ObjectFile(io.BufferedReader):
-    """An object's content as a file for reading; ``length`` is that of all of it, in bytes."""
+    """An object's content as a buffered, read-only file."""
 
     raw: RangeReader | Unpacked
 
     @property
     def length(self) -> int:
-        """What ``read()`` returns from the start to the end, in bytes."""
+        """The content's length in bytes."""
         return self.raw.length
 
 
 def opened(stored: StoredObject) -> ObjectFile:
-    """Open an object's content: its bytes, or what they unpack to."""
+    """Open an object's content: its bytes, decompressed if necessary."""
     return ObjectFile(Unpacked(stored) if stored.is_packed else RangeReader(stored), FIRST)

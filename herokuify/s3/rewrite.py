@@ -1,4 +1,4 @@
-"""Other headers for an object that is there: a copy of it onto itself, within S3."""
+"""Change the headers of an existing object, by copying it onto itself within S3."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from urllib.parse import urlencode
 
 from herokuify.s3.destination import MOST_PARTS
 from herokuify.s3.errors import is_denied, is_unsupported
+from herokuify.s3.multipart import PartUpload
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
 #: Bytes: "up to 5 GB in a single atomic action" (Amazon S3 API Reference, "CopyObject").
 LARGEST_COPY = 5 * 1024**3
-PART_SIZE = 512 * 1024**2  # bytes; the bytes stay within S3
-#: What a copy with headers of its own loses, and a HEAD tells.
+PART_SIZE = 512 * 1024**2  # bytes
+#: Parameters that a copy with new headers would lose; a HEAD returns them.
 KEPT = (
     *("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"),
     *("Expires", "Metadata", "WebsiteRedirectLocation", "StorageClass"),
@@ -33,10 +34,10 @@ _GRANTS = {
 def rewrite(
     client: S3Client, bucket: str, key: str, head: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> None:
-    """Change some headers of an object; all else stays: metadata, encryption, class, ACL, tags.
+    """Change some headers of an object; keep its metadata, encryption, class, ACL and tags.
 
-    ``head`` is the answer to a HEAD. An object that has changed since is left alone, by Amazon at
-    least: moto and Ceph 16 don't look at the condition. Raises botocore's errors.
+    ``head`` is the response to a HEAD. On Amazon S3, an object that has changed since is not
+    touched; moto and Ceph 16 ignore this condition. Raises botocore's errors.
     """
     address: Any = {"Bucket": bucket, "Key": key}
     source: Any = {"CopySource": {**address}, "CopySourceIfMatch": head["ETag"]}
@@ -53,13 +54,13 @@ def rewrite(
         if tags:
             parameters["Tagging"] = urlencode({tag["Key"]: tag["Value"] for tag in tags})
         _copy_in_parts(client, address, source, parameters, head["ContentLength"])
-    # Amazon takes them along, and Ceph does not.
+    # Amazon S3 copies the tags, Ceph doesn't.
     if tags and _tags(client, address, is_copied=True) != tags:
         client.put_object_tagging(**address, Tagging={"TagSet": tags})
 
 
 def _tags(client: S3Client, address: Any, *, is_copied: bool) -> Any:
-    """Return an object's tags; none if they can't be read and the service copies them itself."""
+    """Return an object's tags; an empty list if they can't be read and S3 copies them itself."""
     from botocore.exceptions import ClientError
 
     try:
@@ -71,29 +72,22 @@ def _tags(client: S3Client, address: Any, *, is_copied: bool) -> Any:
 
 
 def _copy_in_parts(client: S3Client, address: Any, source: Any, parameters: Any, size: int) -> None:
-    upload = client.create_multipart_upload(**address, **parameters)["UploadId"]
+    started = client.create_multipart_upload(**address, **parameters)
+    address = {**address, "UploadId": started["UploadId"]}
+    upload = PartUpload(client, address, concurrency=1, tick=lambda: None)
     part_size = max(PART_SIZE, -(-size // MOST_PARTS))
     try:
-        parts: Any = []
-        for number, start in enumerate(range(0, size, part_size), 1):
-            answer: Any = client.upload_part_copy(
-                **address,
-                **source,
-                UploadId=upload,
-                PartNumber=number,
-                CopySourceRange=f"bytes={start}-{min(start + part_size, size) - 1}",
-            )
-            parts.append({"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]})
-        client.complete_multipart_upload(
-            **address, UploadId=upload, MultipartUpload={"Parts": parts}
-        )
+        for start in range(0, size, part_size):
+            stop = min(start + part_size, size)
+            upload.copy({**source, "CopySourceRange": f"bytes={start}-{stop - 1}"})
+        upload.complete(upload.finish())
     except BaseException:
-        client.abort_multipart_upload(**address, UploadId=upload)
+        upload.abort()
         raise
 
 
 def _grants(client: S3Client, address: Any) -> dict[str, str]:
-    """Return the grants that let others read an object, which a copy would lose."""
+    """Return the grants in an object's ACL, which a copy would lose, unless only the owner's."""
     from botocore.exceptions import ClientError
 
     try:

@@ -1,4 +1,4 @@
-"""Send one object to S3 in one request: a signed PUT over urllib3, or boto3's.
+"""Send an object in one request: a signed PUT over urllib3, or one through boto3.
 
 A PUT through boto3 takes about three times as much CPU. The template is a request prepared by
 boto3; anything that is not simple goes through boto3.
@@ -24,16 +24,16 @@ from herokuify.s3.template import OPERATION, PutTemplate
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
-#: Bytes; a larger body is sent in blocks, so that the time-out holds for each of them.
+#: Bytes; a larger body is sent in blocks, so that the timeout applies to each block.
 BLOCKS_FROM = 64 * 1024
 _REDIRECTS = {"AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect"}
 
 
 class Sender:
-    """Puts objects into one bucket, trying again as the profile says; thread-safe.
+    """Puts objects into one bucket, with the retries of the profile; thread-safe.
 
-    Don't share it across a fork: make one where it is needed, its connections are
-    the process's. ``on_answer`` is called at each refusal: S3 has answered.
+    Don't share it across a fork. It is cheap to create, because all senders of a process share
+    their connections. ``on_answer`` is called for each error response: S3 is reachable.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class Sender:
         """Put an object; return its ETag without quotes.
 
         ``parameters`` are those of boto3's ``put_object``. With ``only_new`` the request is
-        conditional: S3 answers 412 when there is an object. Raises botocore's errors, and
-        NotS3Error for an answer that is not S3's.
+        conditional: S3 responds with 412 if the object exists. Raises botocore's errors, and
+        NotS3Error for a response that doesn't come from S3.
         """
         headers = http_headers(parameters)
         signed = self._signed if headers is not None else None
@@ -61,7 +61,7 @@ class Sender:
             return self._put_by_boto3(key, body, parameters, only_new=only_new)
         if only_new:
             headers["if-none-match"] = "*"
-        # Only now: a process that writes nothing does without botocore.
+        # Imported only now: a process that writes nothing doesn't need botocore.
         from botocore.exceptions import ClientError
 
         for attempt in range(1, self._profile.attempts + 1):
@@ -82,7 +82,7 @@ class Sender:
         self, key: str, body: bytes, parameters: Mapping[str, Any], *, only_new: bool
     ) -> str:
         condition = {"IfNoneMatch": "*"} if only_new else {}
-        # Bytes would be sent in one call, which must end within the time-out for connecting.
+        # Bytes would be sent in one call, to which the timeout for connecting applies.
         answer: Any = connect(self._destination, self._profile).put_object(
             Bucket=self._destination.bucket,
             Key=key,
@@ -100,18 +100,18 @@ class Sender:
 
 
 class _RedirectError(Exception):
-    """S3 sends this request elsewhere; boto3 knows how to follow."""
+    """S3 redirects this request; boto3 can follow."""
 
 
 def _count(error: Exception, attempts: int) -> None:
-    """Note the number of attempts where boto3 does, for the error's text."""
+    """Record the number of attempts where boto3 does, for the error's message."""
     response: Any = getattr(error, "response", None)
     if isinstance(response, dict):
         response.setdefault("ResponseMetadata", {})["RetryAttempts"] = attempts - 1
 
 
 class _SignedPut:
-    """PUTs as a template has them, over connections of urllib3's; one attempt each."""
+    """Sends PUTs as in a template, over urllib3; one attempt each."""
 
     def __init__(
         self, destination: Destination, pool: Any, template: PutTemplate, credentials: Any
@@ -124,7 +124,7 @@ class _SignedPut:
 
     @classmethod
     def of(cls, destination: Destination, profile: RetryProfile) -> _SignedPut | None:
-        """Return what does as boto3 would for the destination; None where that isn't simple."""
+        """Return one for the destination; None if only boto3 can send there."""
         client = connect(destination, profile)
         template = PutTemplate.of(client, destination.bucket)
         if template is None:
@@ -165,13 +165,13 @@ class _SignedPut:
         except (urllib3s.HTTPError, OSError) as error:
             raise botos.HTTPClientError(error=error) from error
         confirm(self._destination, OPERATION, answer.status, answer.headers, answer.data)
-        if answer.status == 200 and not answer.data.strip():  # S3 may say 200 and add an error
+        if answer.status == 200 and not answer.data.strip():
             return str(answer.headers["ETag"]).strip('"')
         raise _refusal(answer.status, dict(answer.headers), answer.data)
 
     def _headers(self, path: str, body: bytes, own: Mapping[str, str]) -> dict[str, str]:
         template = self._template
-        # Asked each time, so that temporary keys are refreshed.
+        # Each time, so that temporary keys are refreshed.
         keys = self._credentials.get_frozen_credentials()
         signer = self._signer
         if signer is None or signer.access_key != keys.access_key:
@@ -194,7 +194,7 @@ class _SignedPut:
 
 
 def _pool(template: PutTemplate, verify: Any, client: S3Client) -> Any:
-    """Return connections with the client's time-outs, trust and number."""
+    """Return a connection pool with the client's timeouts, certificates and size."""
     import urllib3
     from botocore.httpsession import create_urllib3_context, get_cert_path
 
@@ -214,7 +214,7 @@ def _pool(template: PutTemplate, verify: Any, client: S3Client) -> Any:
         context.verify_mode = 0
         options["cert_reqs"] = "CERT_NONE"
     else:
-        # Once for all connections: reading a bundle of certificates takes 20 ms.
+        # Once for all connections, because reading a bundle of certificates takes 20 ms.
         is_folder = os.path.isdir(path)  # noqa: PTH112
         context.load_verify_locations(**{"capath" if is_folder else "cafile": path})
         options["cert_reqs"] = "CERT_REQUIRED"
@@ -229,7 +229,7 @@ def _host_and_port(address: str) -> tuple[str, int | None]:
 
 
 def _verify(destination: Destination) -> Any:
-    """Return what boto3 trusts: the option, the configuration's bundle, or its own."""
+    """Return boto3's ``verify``: the option, the configured bundle, or True for its default."""
     if destination.verify is not None:
         return destination.verify
     bundle = session_of(destination).get_config_variable("ca_bundle")
@@ -237,7 +237,7 @@ def _verify(destination: Destination) -> Any:
 
 
 def _is_untrusted(error: BaseException | None) -> bool:
-    """Return whether a certificate is at fault, and not a connection that broke."""
+    """Return whether a certificate was not trusted; else the connection broke."""
     import ssl
 
     while error is not None:
@@ -251,11 +251,11 @@ def _is_untrusted(error: BaseException | None) -> bool:
 
 
 def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> Exception:
-    """Return what boto3 would raise for an answer."""
+    """Return the error that boto3 would raise for a response."""
     from botocore.exceptions import ClientError
     from botocore.parsers import create_parser
 
-    # S3 may say 200 and add an error; botocore takes that for a 500.
+    # S3 may respond with 200 and an error in the body; botocore turns that into a 500.
     answer = {"status_code": status if status > 300 else 500, "headers": headers, "body": body}
     parser: Any = create_parser("rest-xml")
     parsed = parser.parse(answer, None)  # the shape of a success, which errors don't have

@@ -1,7 +1,7 @@
 """AWS Signature Version 4 of requests and URLs, and CloudFront's signed URLs.
 
-To a browser, a URL with a new signature is a new image. A URL is therefore signed as of the
-beginning of the current period, so that each process and each dyno returns the same URL.
+Browsers cache by URL, so a new signature makes them load the image again. URLs are therefore
+signed as of the beginning of a period, so that all processes and dynos return the same URL.
 
 Sources: "AWS Signature Version 4 for API requests", "Authenticating requests: using query
 parameters" (Amazon S3 API Reference); "Use signed URLs" (Amazon CloudFront Developer Guide).
@@ -26,16 +26,16 @@ from herokuify.exceptions import ConfigurationError
 ALGORITHM = "AWS4-HMAC-SHA256"
 #: Seconds: "The maximum is 604800 (seven days)", of X-Amz-Expires.
 LONGEST_LIFE = 604_800
-#: Of a URL's life, the part for which it stays the same.
+#: The part of a URL's lifetime for which it stays the same.
 PART = 0.5
-#: Seconds of life below which a URL is signed as of now: rounding would cost too much of it.
+#: Lifetime in seconds below which URLs are signed as of now: a period would take too much of it.
 SHORTEST = 60
-#: URLs that a storage keeps in a process; the oldest go first.
+#: Number of URLs that a storage keeps in a process; the oldest are dropped first.
 MOST_KEPT = 4096
 
 
 class Signer:
-    """Signs for one region with one pair of keys; the day's key is derived once."""
+    """Signs for one region and one pair of keys; derives the signing key once per day."""
 
     def __init__(self, access_key: str, secret_key: str, region: str) -> None:
         self.access_key = access_key
@@ -53,7 +53,7 @@ class Signer:
         return f"{day}/{self._region}/s3/aws4_request"
 
     def _key_of(self, day: str) -> bytes:
-        # Two threads derive it at worst: what they store is the same.
+        # At worst, two threads derive the same key.
         if day != self._day:
             key = f"AWS4{self._secret_key}".encode()
             for word in self.scope(day).split("/"):
@@ -72,10 +72,11 @@ class Signer:
     def authorization(
         self, method: str, path: str, headers: Mapping[str, str], payload: str, stamp: str
     ) -> str:
-        """Return the Authorization of a request without a query.
+        """Return the Authorization header of a request without a query string.
 
-        ``headers`` are all that are signed, ``host`` and ``x-amz-date`` among them, by their
-        names in lower case; ``path`` is quoted, ``payload`` the hash of the body.
+        ``headers`` are all headers to sign, including ``host`` and ``x-amz-date``, with names in
+        lower case; ``path`` is quoted; ``payload`` is the body's hash in hex, or
+        "UNSIGNED-PAYLOAD".
         """
         names = sorted(headers)
         lines = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names])
@@ -89,7 +90,7 @@ class Signer:
 
 
 class UrlSigner:
-    """Makes signed URLs of the objects of one bucket, without a client and a request."""
+    """Signs URLs of the objects in one bucket, without a client or a request."""
 
     def __init__(self, signer: Signer, base_url: str, token: str | None) -> None:
         self._signer = signer
@@ -101,10 +102,10 @@ class UrlSigner:
         self._host = (name if is_usual else host).lower()
         self._folder = f"/{folder}"
         self._token = f"&X-Amz-Security-Token={quote(token, safe='')}" if token else ""
-        self._of_day = ("", "")  # a day, and what all queries of that day begin with
+        self._of_day = ("", "")  # a day, and the beginning of all queries of that day
 
     def sign(self, key: str, parameters: Mapping[str, str], start: int, life: int) -> str:
-        """Return the URL of a GET of ``key``, valid for ``life`` seconds from ``start``."""
+        """Return a URL to GET ``key``, valid for ``life`` seconds from ``start`` (since 1970)."""
         return self.sign_request("GET", key, parameters, {}, start, life)
 
     def sign_request(
@@ -116,9 +117,9 @@ class UrlSigner:
         start: int,
         life: int,
     ) -> str:
-        """Return the URL of a request that must send these ``headers``, as they stand.
+        """Return a URL for a request that must send exactly these ``headers``.
 
-        Their names are in lower case. S3 refuses a request that lacks one, or has another value.
+        Their names are in lower case. S3 refuses a request in which one is missing or different.
         """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(start))
         names = sorted([*headers, "host"])
@@ -150,7 +151,7 @@ class UrlSigner:
 
 
 def query_name(parameter: str) -> str:
-    """Return S3's name of a boto3 query parameter, such as ``response-content-type``."""
+    """Return the name in the query string of a boto3 parameter: ``response-content-type``."""
     if parameter == "VersionId":
         return "versionId"
     if not parameter.startswith("Response"):
@@ -175,9 +176,9 @@ class Period:
 
 
 class SignedUrls:
-    """The URLs that a storage has signed and that are still the same.
+    """A cache of signed URLs, for the period in which they stay the same.
 
-    Without a lock, which a fork could leave closed: two threads sign the same URL at worst.
+    Without a lock, which would stay locked in a fork: at worst, two threads sign the same URL.
     """
 
     def __init__(self) -> None:
@@ -187,7 +188,7 @@ class SignedUrls:
         return SignedUrls, ()
 
     def get(self, key: Hashable, name: str, life: int, sign: Callable[[Period], str]) -> str:
-        """Return the URL of this key, which ``sign`` makes for a period."""
+        """Return the cached URL for ``key``, or let ``sign`` make it for the current period."""
         now = time.time()
         end, url = self._kept.get(key, (0, ""))
         if now < end:
@@ -219,7 +220,7 @@ class CloudFrontSigner:
         return {**self.__dict__, "_sign": None}
 
     def generate_presigned_url(self, url: str, date_less_than: datetime) -> str:
-        """Return the URL, valid until ``date_less_than``."""
+        """Return the signed URL, valid until ``date_less_than``."""
         expiry = int(date_less_than.timestamp())
         statement = {
             "Resource": url,
@@ -232,7 +233,7 @@ class CloudFrontSigner:
         return f"{url}{separator}Expires={expiry}&Signature={signature}&Key-Pair-Id={self.key_id}"
 
     def load(self) -> Callable[[bytes], bytes]:
-        """Return what signs with the key, which is read once: RSA with SHA-1."""
+        """Return a function that signs with the key, which is read once: RSA with SHA-1."""
         if self._sign is None:
             self._sign = self._load()
         return self._sign

@@ -1,4 +1,4 @@
-"""Objects that browsers upload directly: the site's requests before, during and after."""
+"""The site's requests for objects that browsers upload directly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from herokuify.exceptions import S3Error
 from herokuify.s3.client import RetryProfile, connect
 from herokuify.s3.destination import Destination
-from herokuify.s3.errors import code_of, explained, translate
+from herokuify.s3.errors import cause_of, code_of, explained
 from herokuify.s3.objects import Objects
 from herokuify.s3.reader import StoredObject
 from herokuify.s3.upload import accepted_by
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Part(NamedTuple):
-    """A part that S3 has."""
+    """A part that S3 has received."""
 
-    size: int
+    size: int  # bytes
     etag: str
 
 
 class StagedObject:
-    """One object, put in one request or in parts that somebody else sends. Raise S3Error."""
+    """An object that a browser uploads, in one request or in parts. Raises S3Error."""
 
     def __init__(self, destination: Destination, profile: RetryProfile, key: str) -> None:
         self._destination = destination
@@ -60,11 +60,11 @@ class StagedObject:
         return stored, head.get("Metadata", {})
 
     def delete(self) -> None:
-        """Remove the object; its absence is no error."""
+        """Remove the object, if it exists."""
         self._objects.delete(self._key)
 
     def start(self, parameters: Mapping[str, Any]) -> str:
-        """Begin an upload in parts with the parameters of a PUT; return its id."""
+        """Start a multipart upload with the parameters of a PUT; return its id."""
         client = self._client
         with explained(self._destination, "s3:PutObject", self._key):
             extra = accepted_by(client, "CreateMultipartUpload", parameters)
@@ -72,7 +72,7 @@ class StagedObject:
         return answer["UploadId"]
 
     def parts(self, upload_id: str) -> dict[int, Part] | None:
-        """Return the parts that S3 has, by their numbers; None when the upload is over."""
+        """Return the received parts by number; None if the multipart upload has ended."""
         address = {**self._address, "UploadId": upload_id}
         found = {}
         try:
@@ -80,7 +80,7 @@ class StagedObject:
                 for page in self._client.get_paginator("list_parts").paginate(**address):
                     for part in page.get("Parts", ()):
                         found[part["PartNumber"]] = Part(part["Size"], part["ETag"])
-        except _OverError:
+        except _EndedError:
             return None
         return found
 
@@ -92,7 +92,7 @@ class StagedObject:
                 self._client.complete_multipart_upload(
                     **self._address, UploadId=upload_id, MultipartUpload={"Parts": listed}
                 )
-        except _OverError:
+        except _EndedError:
             return False
         return True
 
@@ -101,7 +101,7 @@ class StagedObject:
         try:
             with self._explained("s3:AbortMultipartUpload"):
                 self._client.abort_multipart_upload(**self._address, UploadId=upload_id)
-        except _OverError:
+        except _EndedError:
             return
 
     @contextmanager
@@ -109,17 +109,12 @@ class StagedObject:
         try:
             with explained(self._destination, permission, self._key):
                 yield
-        except S3Error:
+        except S3Error as error:
+            cause = cause_of(error)
+            if cause is not None and code_of(cause) in {"NoSuchUpload", "NoSuchKey"}:  # Ceph
+                raise _EndedError from error
             raise
-        except Exception as error:
-            from botocore.exceptions import ClientError
-
-            if not isinstance(error, ClientError):
-                raise
-            if code_of(error) in {"NoSuchUpload", "NoSuchKey"}:  # the latter says Ceph
-                raise _OverError from error
-            raise translate(error, self._destination, permission, self._key) from error
 
 
-class _OverError(Exception):
-    """S3 knows no such upload: it is complete, or was aborted."""
+class _EndedError(Exception):
+    """The multipart upload doesn't exist: it was completed or aborted."""

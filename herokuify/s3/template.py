@@ -1,7 +1,7 @@
-"""What a PUT of boto3's looks like, read off one that never leaves the process.
+"""A template of boto3's PUT requests, taken from one that boto3 prepares but doesn't send.
 
-So another HTTP client can send the same to the same place, whatever the settings say
-about endpoint, addressing, region, signature and checksums.
+With it, another HTTP client sends the same requests, whatever the settings are for endpoint,
+addressing, region, signature and checksums.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class PutTemplate(NamedTuple):
-    """What the PUTs of one client into one bucket have in common."""
+    """What all PUTs of one client into one bucket have in common."""
 
     is_secure: bool
     host: str  # with the port, unless it is the scheme's own
     folder: str  # the path above the key, quoted
-    region: str  # that signs
+    region: str  # for the signature
     user_agent: str
     signs_body: bool
     has_checksum: bool  # CRC32
 
     @classmethod
     def of(cls, client: S3Client, bucket: str) -> PutTemplate | None:
-        """Return the template of ``client``'s PUTs; None where they are not simple enough.
+        """Return the template of ``client``'s PUTs; None if they are not simple.
 
-        Simple are a signature of version 4, the checksum CRC32 or none, no proxy, no client
-        certificate, no directory bucket. Credentials that are due are refreshed.
+        Simple means: signature version 4, CRC32 or no checksum, no proxy, no client certificate,
+        no directory bucket. Refreshes credentials that are about to expire.
         """
         config: Any = client.meta.config
-        # Signing for a directory bucket asks S3 for a session first.
+        # For a directory bucket, boto3 first requests a session from S3.
         if config.proxies or config.client_cert or bucket.endswith("--x-s3"):
             return None
         request = _unsent(client, bucket)
@@ -82,19 +82,19 @@ class PutTemplate(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where the keys lie."""
+        """The URL of the bucket, to which keys are appended."""
         return f"{'https' if self.is_secure else 'http'}://{self.host}{self.folder}"
 
     def path(self, key: str) -> str:
-        """Return the path of an object, quoted as boto3 does it."""
+        """Return the path of an object, quoted as by boto3."""
         return self.folder + quote(key, safe="/~")
 
     def payload(self, body: bytes) -> str:
-        """Return what the signature covers of the body."""
+        """Return the value of ``x-amz-content-sha256``."""
         return sha256(body).hexdigest() if self.signs_body else "UNSIGNED-PAYLOAD"
 
     def checksum(self, body: bytes) -> dict[str, str]:
-        """Return the headers of the body's checksum, if the client sends one."""
+        """Return the headers of the body's checksum; none if the client sends no checksum."""
         if not self.has_checksum:
             return {}
         checksum = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
@@ -102,14 +102,14 @@ class PutTemplate(NamedTuple):
 
 
 class _NoBody:
-    """The body of an answer that S3 never gave."""
+    """The empty body of a fake response."""
 
     def stream(self) -> Iterator[bytes]:
         return iter(())
 
 
 def _unsent(client: S3Client, bucket: str) -> AWSPreparedRequest | None:
-    """Return the PUT of an empty object, signed; None if boto3 doesn't come as far as that."""
+    """Return a signed PUT of an empty object; None if boto3 can't prepare it."""
     from botocore.awsrequest import AWSResponse
     from botocore.compat import HTTPHeaders
     from botocore.exceptions import BotoCoreError, ClientError
@@ -118,7 +118,7 @@ def _unsent(client: S3Client, bucket: str) -> AWSPreparedRequest | None:
 
     def catch(request: AWSPreparedRequest, **_: Any) -> Any:
         if not request.url.endswith(_KEY):
-            return None  # another thread's
+            return None  # another thread's request
         caught.append(request)
         headers = HTTPHeaders.from_pairs([("ETag", f'"{"0" * 32}"')])
         return AWSResponse(request.url, 200, headers, _NoBody())

@@ -14,8 +14,7 @@ ResultT = TypeVar("ResultT")
 class Threads:
     """Worker threads that, unlike ThreadPoolExecutor's, don't delay the interpreter's exit.
 
-    A network that has gone silent keeps a request waiting for its time-out; the command
-    must be able to end before that.
+    On a dead network, requests wait for their timeouts; a command must be able to end earlier.
     """
 
     def __init__(self, count: int) -> None:
@@ -24,23 +23,23 @@ class Threads:
         self._lock = threading.Lock()
 
     def submit(self, work: Callable[[], ResultT]) -> Future[ResultT]:
-        """Run ``work`` in a thread."""
+        """Run ``work`` in a thread. Raise RuntimeError if no thread can be started."""
         future: Future[ResultT] = Future()
 
         def job() -> None:
             try:
                 result = work()
-            except BaseException as error:  # noqa: BLE001  (the future's reader raises it)
+            except BaseException as error:  # noqa: BLE001  (raised by result())
                 future.set_exception(error)
             else:
                 future.set_result(result)
 
-        self._jobs.put(job)
         with self._lock:
             is_needed = self._unstarted > 0
             self._unstarted -= is_needed
         if is_needed:
             threading.Thread(target=self._work, name="herokuify-upload", daemon=True).start()
+        self._jobs.put(job)
         return future
 
     def _work(self) -> None:
@@ -48,6 +47,6 @@ class Threads:
             job()
 
     def close(self) -> None:
-        """Let the threads end when they are done."""
+        """End the threads when they have run all jobs."""
         for _ in range(self._count - self._unstarted):
             self._jobs.put(None)

@@ -1,12 +1,12 @@
-"""One object on its way to S3: never over another unless it may, never half, never lost."""
+"""Upload one object, completely or not at all; it replaces another only if that is allowed."""
 
 from __future__ import annotations
 
 import io
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -21,7 +21,6 @@ from herokuify.s3.errors import (
     failures,
     is_unsupported,
     status_of,
-    translate,
 )
 from herokuify.s3.headers import merged
 from herokuify.s3.multipart import PartUpload
@@ -33,37 +32,35 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("herokuify.s3")
 
-#: The object's metadata that tells one save from another (``x-amz-meta-herokuify-save``).
+#: Metadata that identifies a save (``x-amz-meta-herokuify-save``).
 TOKEN = "herokuify-save"  # noqa: S105
-#: 412: there is an object of this name. 409: there was a moment ago, or another save of the
-#: same name is under way (Amazon S3 User Guide, "How to prevent object overwrites with
-#: conditional writes"). 304: as 412, of older MinIO.
+#: 412: the object exists. 409: it was just deleted, or another save of the same name is in
+#: progress (Amazon S3 User Guide, "How to prevent object overwrites with conditional writes").
+#: 304: older MinIO's 412.
 _TAKEN = {304, 409, 412}
-#: (endpoint, operation) that have refused a request because of its condition, so that they
-#: look at it; and those that know no conditions.
+#: (endpoint, operation) that are known to evaluate conditions, and that don't support them.
 _honouring: set[tuple[str, str]] = set()
 _without_conditions: set[tuple[str, str]] = set()
 _PUT, _COMPLETE, _COPY = "PutObject", "CompleteMultipartUpload", "CopyObject"
-#: Bytes that S3 copies in one request; what is larger goes in parts, many at a time. It copies
-#: about 100 MB a second in one request. A part is small enough for a slow service to copy ten of
-#: them before a web request gives up.
+#: Bytes; a larger object is copied in parts, many at a time. S3 copies about 100 MB/s in one
+#: request. Parts are small enough for a slow service to copy ten of them before a web request
+#: times out.
 LARGEST_COPY = 256 * 1024 * 1024
 COPIED_PART = 16 * 1024 * 1024
 COPIES = 10
 
 
 class NameTakenError(S3Error, FileExistsError):
-    """There is an object of this name already; the save needs another one."""
+    """The object already exists; the save needs another name."""
 
 
 class Upload:
-    """Puts one object, in one request or in parts.
+    """Uploads one object, in one request or in parts.
 
-    Unless it ``may_replace`` what is there, each request is conditional, and NameTakenError
-    is raised when the name was taken. A request that was sent twice because its answer was
-    lost can meet its own object: it carries a token, and the object that shows it is ours.
-    ``create_bucket`` is called when the bucket is missing; ``tick`` for each part that is sent.
-    Raises S3Error.
+    Without ``may_replace``, requests are conditional, and raise NameTakenError if the object
+    exists. A retry, after the response to the first request was lost, may find the object that the
+    first request created: each upload stores a token in the metadata, by which it recognizes its
+    own object. ``create_bucket`` is called if the bucket is missing. Raises S3Error.
     """
 
     def __init__(
@@ -97,15 +94,16 @@ class Upload:
         confirm: Callable[[], object] = lambda: None,
         tick: Callable[[], None] = lambda: None,
     ) -> str:
-        """Put all bytes of a seekable stream that is at its start; return the ETag.
+        """Upload all bytes of a seekable stream, which is at its start; return the ETag.
 
-        ``confirm`` is called before a large object may appear; what it raises gives up.
+        ``confirm`` is called before a large object is created, and aborts the upload if it raises;
+        ``tick`` is called for each part that was sent.
         """
         transfer = self._destination.transfer
         start = source.read(transfer.threshold)
         if len(start) < transfer.threshold:
             return self.put(start)
-        del start  # it would be one part more in memory
+        del start  # free the memory
         transfer = transfer.for_size(_length(source))
         source.seek(0)
         upload = self.start(transfer, tick)
@@ -126,7 +124,7 @@ class Upload:
             return self._put(body, self._parameters)
         marked = self._marked()
         try:
-            if self._knows_no_condition(_PUT):
+            if self._lacks_conditions(_PUT):
                 self._look()
                 return self._put(body, marked)
             return self._put(body, marked, only_new=True)
@@ -153,7 +151,7 @@ class Upload:
         parameters = self._marked()
         config: Any = self._client.meta.config
         if config.request_checksum_calculation == "when_supported":
-            # The parts will have one, and S3 wants to know beforehand which.
+            # boto3 sends this checksum with each part, and S3 must know it in advance.
             parameters.setdefault("ChecksumAlgorithm", "CRC32")
         answer = self._with_bucket(
             lambda: self._client.create_multipart_upload(**cast(Any, self._address), **parameters)
@@ -172,49 +170,52 @@ class Upload:
         )
 
     def send_part(self, upload: PartUpload, body: bytes, number: int = 0) -> None:
-        """Send the next part, or resend one, in the background; raise any part's error."""
+        """Send the next part, or part ``number`` again, in a thread; raise any part's error."""
         with self._explained():
             upload.send(body, number)
 
     def _send_next(self, upload: PartUpload, source: BinaryIO, size: int) -> bool:
-        """Send the next part of a stream; False at its end."""
+        """Send the next part of a stream; return False at its end.
+
+        A function of its own, so that no variable keeps the part in memory.
+        """
         body = source.read(size)
         if body:
             self.send_part(upload, body)
         return bool(body)
 
     def complete(self, upload: PartUpload, count: int | None = None) -> str:
-        """Create the object from all parts, or the first few; return the ETag.
+        """Create the object from all parts, or the first ``count``; return the ETag.
 
-        The caller aborts when this raises.
+        The caller must abort if this raises.
         """
         with self._explained():
             parts = upload.finish(count)
         extra = accepted_by(self._client, _COMPLETE, self._parameters)
         if not self._may_replace:
             if not self._honours_condition(_COMPLETE):
-                # Some services take the condition and don't look at it, Ceph 16 among them.
+                # Some services, such as Ceph 16, accept the condition and ignore it.
                 self._look()
-            if not self._knows_no_condition(_COMPLETE):
+            if not self._lacks_conditions(_COMPLETE):
                 extra["IfNoneMatch"] = "*"
         self.requests += 1
         try:
             with self._explained():
                 etag = upload.complete(parts, **extra)
-            if not etag:  # so does Ceph 16: whether the object is there must be looked up
+            if not etag:  # Ceph 16: the handler below looks whether the object exists
                 endpoint = self._destination.endpoint
                 raise NotS3Error(
-                    f"{endpoint} completed an upload without an ETag, and the object is not there.",
+                    f"{endpoint} completed an upload without an ETag, but the object is missing.",
                     "Check AWS_S3_ENDPOINT_URL.",
                 )
             return etag
         except S3Error as error:
             if _is_silence(error):
                 raise
-            # Also when the connection broke, or a retry met "NoSuchUpload": S3 may be done.
+            # After a broken connection, or "NoSuchUpload" for a retry, S3 may have completed it.
             own_etag = self._own_etag()
             if own_etag is not None:
-                upload.settle()
+                upload.mark_complete()
                 return own_etag
             answer = cause_of(error, _COMPLETE)
             if answer is not None and status_of(answer) in _TAKEN:
@@ -230,10 +231,10 @@ class Upload:
     def copy(self, source: StoredObject) -> str:
         """Make S3 copy an existing object, with this upload's headers; return the ETag.
 
-        Raises S3Error when the source is not the same object afterwards as before.
+        Raises S3Error if the source is replaced meanwhile.
         """
         address = {name: source.address[name] for name in ("Bucket", "Key")}
-        # Some services take the condition and don't look at it, Ceph 16 among them.
+        # Some services, such as Ceph 16, ignore this condition: confirm() checks again.
         origin = {"CopySource": address, "CopySourceIfMatch": source.etag}
         is_large = source.size > LARGEST_COPY
         etag = self._copy_in_parts(source.size, origin) if is_large else self._copy(source, origin)
@@ -249,8 +250,8 @@ class Upload:
         extra = accepted_by(self._client, _COPY, self._marked())
         if not self._may_replace:
             self._look()
-            if not self._knows_no_condition(_COPY):
-                # Recent releases of boto3 know it.
+            if not self._lacks_conditions(_COPY):
+                # Only recent releases of boto3 accept it.
                 extra |= accepted_by(self._client, _COPY, {"IfNoneMatch": "*"})
         try:
             answer = self._with_bucket(
@@ -267,7 +268,7 @@ class Upload:
                 return etag
             answer = cause_of(error, _COPY)
             if answer is not None and status_of(answer) in _TAKEN:
-                source.confirm()  # the other condition
+                source.confirm()  # the 412 may be for the source's ETag
                 raise self._taken() from answer
             is_unknown = "IfNoneMatch" in extra and answer is not None
             if not (is_unknown and self._refuses_condition(_COPY, cast(Any, answer))):
@@ -287,32 +288,32 @@ class Upload:
             upload.abort(in_background=_is_silence(error))
             raise
 
-    # Conditions, and what is there
+    # Conditions
 
-    def _knows_no_condition(self, operation: str) -> bool:
+    def _lacks_conditions(self, operation: str) -> bool:
         return (self._destination.endpoint, operation) in _without_conditions
 
     def _honours_condition(self, operation: str) -> bool:
-        """Return whether the service has shown that it does; Amazon S3 does."""
+        """Return whether the service is known to evaluate conditions, as Amazon S3 does."""
         endpoint = self._destination.endpoint
         return not self._destination.endpoint_url or (endpoint, operation) in _honouring
 
     def _refuses_condition(self, operation: str, answer: Any) -> bool:
-        """Return whether it is the condition that a service has refused; remembered from now on."""
-        if not is_unsupported(answer) or self._knows_no_condition(operation):
+        """Return whether the service refused the request for its condition, and remember it."""
+        if not is_unsupported(answer) or self._lacks_conditions(operation):
             return False
         endpoint = self._destination.endpoint
         _without_conditions.add((endpoint, operation))
         logger.warning(
-            "%s refuses conditional writes (%s): of two files that are saved under one name "
-            "in the same instant, one can replace the other.",
+            "%s refuses conditional writes (%s): if two files are saved under one name at the same "
+            "time, one can replace the other.",
             endpoint,
             operation,
         )
         return True
 
     def _look(self) -> None:
-        """Raise NameTakenError when there is an object of this name."""
+        """Raise NameTakenError if the object exists."""
         with self._explained():
             if self._head() is not None:
                 raise self._taken()
@@ -322,9 +323,9 @@ class Upload:
         return NameTakenError(f"{self._destination.storage}: {where} already exists.")
 
     def _own_etag(self) -> str | None:
-        """Return the object's ETag if it is this upload's; None if not, or if S3 doesn't tell.
+        """Return the object's ETag if this upload created it; None if not, or after an error.
 
-        Another name costs an object too many then; nothing is lost.
+        If it did after all, the save takes another name, and one object is left over.
         """
         try:
             head = self._head()
@@ -335,7 +336,7 @@ class Upload:
         return str(head["ETag"]).strip('"')
 
     def _head(self) -> Any:
-        """Return the response to a HEAD; None when there is no object."""
+        """Return the response to a HEAD; None if the object doesn't exist."""
         from botocore.exceptions import ClientError
 
         parameters = accepted_by(self._client, "HeadObject", self._parameters)
@@ -367,21 +368,8 @@ class Upload:
                 self.requests += 1
                 return request()
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        destination, permission = self._destination, "s3:PutObject"
-        try:
-            with explained(destination, permission, self._key):
-                yield
-        except S3Error:
-            raise
-        except Exception as error:
-            from botocore.exceptions import ClientError
-
-            if not isinstance(error, ClientError):
-                raise
-            # A 404 that is no bucket's: whatever answers is not S3.
-            raise translate(error, destination, permission, self._key) from error
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(self._destination, "s3:PutObject", self._key)
 
 
 def accepted_by(client: S3Client, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -391,14 +379,14 @@ def accepted_by(client: S3Client, operation: str, parameters: Mapping[str, Any])
 
 
 def _is_silence(error: BaseException) -> bool:
-    """Return whether S3 has not answered in time, so that asking again would take as long."""
+    """Return whether S3 didn't respond in time, so that another request would take as long."""
     from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
     return isinstance(error.__cause__, (ConnectTimeoutError, ReadTimeoutError))
 
 
 def _length(source: BinaryIO) -> int:
-    """Return a stream's length in bytes; 0 if it's unknown, as when it is decompressed."""
+    """Return a stream's length in bytes; 0 if it is unknown."""
     try:
         return source.seek(0, io.SEEK_END)
     except (OSError, ValueError):

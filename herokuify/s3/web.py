@@ -1,4 +1,4 @@
-"""What anybody gets at a URL."""
+"""Requests without credentials, as browsers send them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_BYTES = 65_536
 
 
 class UnreachableError(Exception):
-    """There was no answer; ``hint`` says what to do about it."""
+    """There was no response; ``hint`` says what to do about it."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class UnreachableError(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """An answer; of its body, the beginning."""
+    """A response, with the beginning of its body (64 kB)."""
 
     status: int
     headers: Mapping[str, str]  # names in lower case
@@ -34,7 +34,7 @@ class Page:
 
     @property
     def description(self) -> str:
-        """The status, and S3's error code where it sent one."""
+        """The status, and S3's error code if there is one."""
         code = re.search(rb"<Code>(\w+)</Code>", self.body)
         return f"{self.status} {code[1].decode()}" if code else str(self.status)
 
@@ -48,9 +48,9 @@ def fetch(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> Page:
-    """Ask a URL without credentials, as a browser on a page of ``origin`` does.
+    """Request a URL without credentials, as a browser on a page of ``origin`` does.
 
-    Redirects are followed. Raises UnreachableError.
+    Follows redirects. Raises UnreachableError if there is no HTTP response.
     """
     url = f"https:{url}" if url.startswith("//") else url
     parts = urlsplit(url)
@@ -92,5 +92,5 @@ def _unreachable(url: str, error: Exception) -> UnreachableError:
 
 
 def _shown(url: str) -> str:
-    """Return the URL without its signature."""
+    """Return the URL without the query string, which may contain a signature."""
     return url.partition("?")[0]

@@ -1,4 +1,4 @@
-"""What ``open(name, "w")`` writes to: nothing shows before the end, and nothing after a failure."""
+"""Files for writing: the object changes only when the file is closed without an error."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("herokuify.s3")
 
 
-#: Bytes of a working copy that stay in memory; what is longer goes to a temporary file.
+#: Bytes; a longer working copy is moved from memory to a temporary file.
 IN_MEMORY = 8 * 1024 * 1024
 
 
 class Writer(io.RawIOBase):
-    """A working copy, which becomes one object when it is committed.
+    """A working copy, which ``commit`` stores as one object.
 
-    Behaves as a file of this mode does on a disk, but that closing without ``commit`` discards
-    it, as the garbage collector does. ``directory`` is that of its temporary file.
+    Behaves like a file on disk opened with this mode, except that closing it, or garbage
+    collection, without ``commit`` discards it. ``directory`` is for the temporary file.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Writer(io.RawIOBase):
         super().__init__()
         self.name = name
         self.length = 0  # bytes
-        #: Whether there is something to store: else closing stores nothing.
+        #: Whether ``commit`` has to store anything.
         self.is_changed = True
         self._file: Any = io.BytesIO()
         self._store = store
@@ -61,10 +61,10 @@ class Writer(io.RawIOBase):
         if self._is_appending:
             self._position = self.length
 
-    # What a file can do
+    # The interface of io.RawIOBase
 
     def readable(self) -> bool:
-        """Return whether the mode has a plus."""
+        """Return whether the mode contains "+"."""
         return self._is_readable
 
     def writable(self) -> bool:
@@ -72,7 +72,7 @@ class Writer(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """Return True: the working copy is a file on disk."""
+        """Return True: the working copy is local."""
         return True
 
     def tell(self) -> int:
@@ -137,7 +137,7 @@ class Writer(io.RawIOBase):
 
     def _write_at(self, start: int, view: memoryview) -> None:
         if start + len(view) > IN_MEMORY and isinstance(self._file, io.BytesIO):
-            # Unbuffered: what a buffer holds would be written once more by a fork.
+            # Unbuffered, because a fork would flush the buffer a second time.
             disk = tempfile.TemporaryFile(buffering=0, dir=self._directory)  # noqa: SIM115
             copy, self._file = self._file, disk
             self._write_at(0, copy.getbuffer())
@@ -155,13 +155,13 @@ class Writer(io.RawIOBase):
             )
 
     def _changed(self, start: int, stop: int) -> None:
-        """Record that these bytes have changed, and the file's new ``length``."""
+        """Record that these bytes have changed."""
         self.is_changed = True
 
-    # Its end
+    # Closing
 
     def commit(self) -> None:
-        """Store the object, and close."""
+        """Store the object if it is changed, and close."""
         self._is_settled = True
         try:
             if self._process == os.getpid() and self.is_changed:
@@ -170,7 +170,7 @@ class Writer(io.RawIOBase):
             self.close()
 
     def discard(self) -> None:
-        """Close and leave nothing."""
+        """Close without storing anything."""
         self._is_settled = True
         self.close()
 
@@ -189,19 +189,19 @@ class Writer(io.RawIOBase):
             super().close()
 
     def store(self) -> None:
-        """Make an object of all bytes."""
+        """Store the working copy as the object."""
         self._file.seek(0)
         self._store(self._file)
 
     def drop(self) -> None:
-        """Discard all bytes, on S3 too."""
+        """Discard the working copy, and parts on S3."""
         self._file.close()
 
 
 class MultipartWriter(Writer):
-    """Sends parts while it is written, and once more those that are changed afterwards.
+    """Sends parts while it is being written, and sends parts again that are changed afterwards.
 
-    For new content: what has been sent is a part of the object only when it is committed.
+    For new content. The object appears only with ``commit``.
     """
 
     def __init__(
@@ -216,8 +216,8 @@ class MultipartWriter(Writer):
         self._upload = upload
         self._transfer = transfer
         self._parts: PartUpload | None = None
-        self._sent = 0  # parts, from the first on
-        self._stale: set[int] = set()  # those whose bytes are others now
+        self._sent = 0  # number of parts sent, which are the first ones
+        self._stale: set[int] = set()  # indexes of sent parts that have changed since
 
     def _changed(self, start: int, stop: int) -> None:
         super()._changed(start, stop)
@@ -236,7 +236,7 @@ class MultipartWriter(Writer):
         self._upload.send_part(self._parts, self._file.read(size), index + 1)
 
     def store(self) -> None:
-        """Put a small object in one request; complete a multipart upload."""
+        """Put a small object in one request, or complete the multipart upload."""
         size = self._transfer.part_size
         if self.length < size:
             self._file.seek(0)
@@ -250,7 +250,7 @@ class MultipartWriter(Writer):
         self._upload.complete(self._parts, -(-self.length // size))
 
     def drop(self) -> None:
-        """Abort the upload, unless it is complete."""
+        """Discard the working copy, and abort an upload that isn't complete."""
         if self._parts is not None:
             self._parts.abort()
         super().drop()

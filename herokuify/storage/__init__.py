@@ -1,4 +1,4 @@
-"""Storages for static files and media on S3, for use in settings as ``herokuify.storage.X``."""
+"""Storages for static files and media on S3, named in settings as ``herokuify.storage.X``."""
 
 from herokuify.storage.backend import S3BotoStorage
 from herokuify.storage.cached import CachedS3BotoStorage, CachedS3StaticStorage

@@ -1,4 +1,4 @@
-"""ACLs and grants that settings give to objects, and what they open."""
+"""ACLs and grants in settings, and whether they make objects public."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OPEN = ("public-read", "authenticated-read", "/groups/global/")
 
 
 def acls(storage: S3BotoStorage) -> Iterator[tuple[str, str]]:
-    """Yield each setting that gives objects an ACL or grants, and the ACL."""
+    """Yield each setting that gives objects an ACL or a grant, with the ACL or grant."""
     if storage.default_acl:
         is_setting = storage.default_acl == getattr(settings, "AWS_DEFAULT_ACL", None)
         yield "AWS_DEFAULT_ACL" if is_setting else "default_acl", str(storage.default_acl)
@@ -31,5 +31,5 @@ def acls(storage: S3BotoStorage) -> Iterator[tuple[str, str]]:
 
 
 def opens(acl: str) -> bool:
-    """Return whether an ACL, or a grant, lets anyone read, or anyone with an AWS account."""
+    """Return whether an ACL or grant gives access to anyone, or to anyone with an AWS account."""
     return any(word in acl for word in _OPEN)

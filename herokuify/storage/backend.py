@@ -56,10 +56,10 @@ if TYPE_CHECKING:
     from herokuify.s3.objects import Objects
     from herokuify.s3.upload import Upload
 
-# From now on a request to S3 must end before the router gives the web request up.
+# In web processes, requests to S3 must end before the router's timeout.
 request_started.connect(serve_web, dispatch_uid="herokuify.s3.serve_web")
 
-#: Names that a save tries; each is random, so one that is taken means a broken service.
+#: Names that a save tries. All but the first are random: if they are taken, the service is broken.
 NAMES_TRIED = 10
 
 
@@ -74,11 +74,11 @@ class S3BotoStorage(BaseStorage):
     of them is wrong.
     """
 
-    #: What the registry knows the project's storages on S3 by.
+    #: By this attribute, the registry recognizes storages on this backend.
     is_on_s3 = True
-    #: Whether anyone may read what this storage holds; decides the policy of a new bucket.
+    #: Whether anyone may read this storage's files; determines the policy of a new bucket.
     public = False
-    #: The type of files whose names tell none.
+    #: The type of files whose names don't determine one.
     default_content_type = content_types.DEFAULT
     #: A botocore Config: django-storages' deprecated way to give ``client_config``.
     config: Any = None
@@ -88,10 +88,10 @@ class S3BotoStorage(BaseStorage):
     def __init__(self, **options: Any) -> None:
         if "cloudfront_signer" in options:
             self.cloudfront_signer = options.pop("cloudfront_signer")
-        #: The domain that an option or a subclass names; a setting is another matter.
+        #: ``custom_domain`` of an option or a subclass, but not of the setting.
         self.own_domain = options.get("custom_domain", getattr(type(self), "custom_domain", None))
         super().__init__(**options)
-        #: The options that hold a user and a password, as herokuify.E012 reports.
+        #: Options that contained a user and a password, which herokuify.E012 reports.
         self.logins = drop_logins(self)
         check_location(self)
         check_options(self)
@@ -115,25 +115,25 @@ class S3BotoStorage(BaseStorage):
         return hash((type(self), self.bucket_name, self.location))
 
     def configuration(self) -> dict[str, Any]:
-        """Return every option and its value; storages are equal when these are."""
+        """Return all options and their values; storages are equal if these are equal."""
         values = {name: getattr(self, name) for name in self.get_default_settings()}
-        # These two have no equality of their own.
+        # These two don't define equality.
         config = None if self.client_config is None else vars(self.client_config)
         return values | {"client_config": config, "transfer_config": self.transfer}
 
     def get_default_settings(self) -> dict[str, Any]:
-        """Return django-storages' settings and defaults, with those that are safer on a dyno."""
+        """Return the options with the values of their settings, or their defaults."""
         return default_options()
 
     def get_cloudfront_signer(self, key_id: str, key: str) -> Any:
-        """Return what signs CloudFront's URLs, an object with ``generate_presigned_url``."""
+        """Return an object with ``generate_presigned_url``, which signs CloudFront's URLs."""
         return CloudFrontSigner(key_id, key)
 
     def check_configuration(self) -> None:
-        """Raise ConfigurationError when the settings show that this storage can't work.
+        """Raise ConfigurationError if the settings show that this storage can't work.
 
-        Offline. Runs as a system check, and again before S3 is asked for anything:
-        `compress` runs no system checks.
+        Sends no requests. It runs as a system check, and again before each request to S3, because
+        `compress` doesn't run system checks.
         """
         name = type(self).__name__
         if ignored := ignored_settings():
@@ -155,29 +155,29 @@ class S3BotoStorage(BaseStorage):
         if isinstance(self.cloudfront_signer, CloudFrontSigner):
             self.cloudfront_signer.load()
 
-    # The way to S3
+    # Requests to S3
 
     @property
     def destination(self) -> Destination:
-        """The bucket and the way there, for ``herokuify.s3``; raises ConfigurationError."""
+        """The bucket and how to reach it; raises ConfigurationError."""
         self.check_configuration()
         return destination_of(self, self.endpoint_url)
 
     @property
     def public_endpoint(self) -> str | None:
-        """The endpoint as browsers reach it."""
+        """The endpoint for browsers; None for Amazon S3."""
         url: str | None = self.public_endpoint_url or self.endpoint_url
         return url
 
     @property
     def public_destination(self) -> Destination:
-        """The same bucket as browsers reach it: what URLs and forms are signed for."""
+        """The bucket and how browsers reach it, for signed URLs; raises ConfigurationError."""
         self.check_configuration()
         return destination_of(self, self.public_endpoint)
 
     @property
     def profile(self) -> RetryProfile:
-        """How patient this process is with S3."""
+        """The timeouts and attempts for this process's requests."""
         return current_profile()
 
     @property
@@ -187,7 +187,7 @@ class S3BotoStorage(BaseStorage):
 
     @property
     def probing_client(self) -> S3Client:
-        """A client that answers within seconds, be it with an error."""
+        """A client that returns or fails within seconds."""
         return connect(self.destination, PROBE)
 
     @property
@@ -197,7 +197,7 @@ class S3BotoStorage(BaseStorage):
 
     @property
     def bucket(self) -> Bucket:
-        """A boto3 resource of the bucket, made anew: it must not outlive a fork."""
+        """A new boto3 resource of the bucket, because it must not be shared with a fork."""
         return self.connection.Bucket(self.bucket_name)
 
     def create_bucket(self) -> None:
@@ -210,7 +210,7 @@ class S3BotoStorage(BaseStorage):
     # Names
 
     def key_of(self, name: Any) -> str:
-        """Return the object's key; raise SuspiciousFileOperation outside the location."""
+        """Return the object's key; raise SuspiciousFileOperation if it is outside the location."""
         try:
             key: str = safe_join(self.location, clean_name(name))
         except ValueError:
@@ -218,14 +218,14 @@ class S3BotoStorage(BaseStorage):
         return key
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
-        """Return the name, or one that is free where nothing may be overwritten."""
+        """Return the name, or if files may not be overwritten, one that is free."""
         name = clean_name(name)
         if self.file_overwrite:
             return str(get_available_overwrite_name(name, max_length))
         return str(super().get_available_name(name, max_length))
 
     def _candidate(self, name: str, max_length: int | None) -> str:
-        """Return the name that a save tries; S3 refuses it if it is taken."""
+        """Return the name that a save tries; the upload fails if it is taken."""
         overrides = type(self).get_available_name is not S3BotoStorage.get_available_name
         if self.file_overwrite or overrides:
             return self.get_available_name(name, max_length=max_length)
@@ -234,12 +234,12 @@ class S3BotoStorage(BaseStorage):
     # Saving
 
     def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
-        """Store a file under the name, or another one if that is taken; return the name.
+        """Store a file under the name, or a different one if it is taken; return the name.
 
-        ``content`` is a file, or an iterable of bytes. Unless ``file_overwrite`` is set,
-        nothing is ever replaced, also when two save one name in the same instant.
+        ``content`` is a file, or an iterable of bytes or text. Unless ``file_overwrite`` is set, no
+        file is ever replaced, even if two files are saved under one name at the same time.
         """
-        # Here and below: a process that only renders URLs does without what uploads.
+        # Imported here and below, because a process that only renders URLs doesn't need it.
         from herokuify.s3.upload import NameTakenError
 
         name = str(name if name is not None else content.name)
@@ -260,7 +260,7 @@ class S3BotoStorage(BaseStorage):
         ) from taken
 
     def _save_as(self, name: str, content: Any, max_length: int | None) -> str:
-        """Save like Django's ``Storage.save``, without asking whether the name is free."""
+        """Save like Django's ``Storage.save``; raise NameTakenError if the name is taken."""
         if not hasattr(content, "chunks"):
             content = File(content, name)
         saved = self._save(self._candidate(name, max_length), content)
@@ -284,9 +284,10 @@ class S3BotoStorage(BaseStorage):
         *,
         may_replace: bool | None = None,
     ) -> None:
-        """Store the bytes under a clean name, everywhere this storage keeps them.
+        """Store the bytes under a clean name on S3, and in subclasses also on the disk.
 
-        Raises NameTakenError when the name is taken and may not be replaced.
+        Raises NameTakenError if the name is taken and ``may_replace`` is False. If it is None,
+        ``file_overwrite`` determines it.
         """
         self.put(name, source, content_type, may_replace=may_replace)
 
@@ -299,7 +300,11 @@ class S3BotoStorage(BaseStorage):
         may_replace: bool | None = None,
         is_hashed: bool | None = None,
     ) -> None:
-        """Store the bytes as one object; ``file_overwrite`` decides unless ``may_replace`` does."""
+        """Store the bytes as one object on S3.
+
+        ``may_replace`` is as for ``store``. ``is_hashed`` tells whether the name changes with the
+        content; if it is None, ``is_content_named`` determines it.
+        """
         if is_hashed is None:
             source.seek(0)
             is_hashed = self.is_content_named(name, lambda: nullcontext(source))
@@ -334,9 +339,10 @@ class S3BotoStorage(BaseStorage):
     def parameters_for(
         self, name: str, content_type: str | None = None, *, is_hashed: bool = False
     ) -> dict[str, Any]:
-        """Return what a PUT of this clean name sends along: type, encoding, headers, ACL.
+        """Return the parameters of a PUT for this clean name: type, encoding, headers and ACL.
 
-        The class's own headers < AWS_S3_OBJECT_PARAMETERS < AWS_HEADERS < AWS_EXTRA_HEADERS.
+        Later ones take precedence: the class's own headers, AWS_S3_OBJECT_PARAMETERS, AWS_HEADERS,
+        AWS_EXTRA_HEADERS.
         """
         media = content_types.guess(name)
         by_name = self.default_content_type if media.type == content_types.DEFAULT else media.type
@@ -353,7 +359,7 @@ class S3BotoStorage(BaseStorage):
         )
 
     def get_object_parameters(self, name: str) -> dict[str, Any]:
-        """Return AWS_S3_OBJECT_PARAMETERS; subclasses may choose by the object's key."""
+        """Return AWS_S3_OBJECT_PARAMETERS. ``name`` is the object's key, for subclasses."""
         return dict(self.object_parameters)
 
     def is_content_named(self, name: str, opener: Callable[[], Any]) -> bool:
@@ -361,7 +367,7 @@ class S3BotoStorage(BaseStorage):
         return False
 
     def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
-        """Return the headers that this class gives its objects, below the settings' own."""
+        """Return this class's default headers, which settings override."""
         return {}
 
     def can_be_gzipped(self, parameters: Mapping[str, Any]) -> bool:
@@ -378,7 +384,7 @@ class S3BotoStorage(BaseStorage):
         return S3File(self, str(name), mode)
 
     def writer_for(self, name: str, mode: str) -> Writer:
-        """Return what ``open(name, "w")`` writes to."""
+        """Return the writer for ``open(name, "w")``."""
         name = clean_name(name)
         parameters = self.parameters_for(name)
         if self.can_be_gzipped(parameters):
@@ -389,12 +395,12 @@ class S3BotoStorage(BaseStorage):
         )
 
     def buffered_writer(self, name: str, mode: str) -> Writer:
-        """Return what collects a file before it is stored."""
+        """Return a writer that collects the whole file before it is stored."""
         store = partial(self.store, name, content_type=None, may_replace="x" not in mode)
         return Writer(name, mode, store, directory=settings.FILE_UPLOAD_TEMP_DIR)
 
     def find(self, name: Any) -> StoredObject:
-        """Return what a HEAD tells of an object, ready to be read; raise FileNotFoundError."""
+        """Return an object, ready to be read; raise FileNotFoundError."""
         key, head = self._located(name)
         address = {"Bucket": self.bucket_name, "Key": key}
         extra = self._objects.reading_parameters(self.get_object_parameters(key))
@@ -403,11 +409,11 @@ class S3BotoStorage(BaseStorage):
             self.destination,
             self.profile,
             {**address, **extra},
-            # An encoding that the name or the headers' settings ask for came with the file.
+            # If the name or the settings determine the encoding, the file was saved compressed.
             came_packed="ContentEncoding" in self.parameters_for(clean_name(name)),
         )
 
-    # What is there
+    # Objects
 
     @property
     def _objects(self) -> Objects:
@@ -421,12 +427,12 @@ class S3BotoStorage(BaseStorage):
         return self._objects.first(self._keys_of(name), self.get_object_parameters)
 
     def _keys_of(self, name: Any) -> list[str]:
-        """Return the keys that a name can mean: verbatim, as other tools do, then ours."""
+        """Return the keys that a name can refer to: other tools' unchanged name, then ours."""
         key = self.key_of(name)
         return [*spelled_keys(self.location, str(name), key), key]
 
     def exists(self, name: Any) -> bool:
-        """Return whether the object is there."""
+        """Return whether the object exists."""
         try:
             self._located(name)
         except FileNotFoundError:
@@ -434,13 +440,13 @@ class S3BotoStorage(BaseStorage):
         return True
 
     def size(self, name: Any) -> int:
-        """Return the content's length in bytes, as it is read; raise FileNotFoundError."""
+        """Return the content's length in bytes, decompressed; raise FileNotFoundError."""
         return self.find(name).length()
 
     def get_modified_time(self, name: Any) -> datetime:
-        """Return when the object was written: aware if USE_TZ, else in the local time zone."""
+        """Return when the object was written: aware if USE_TZ, else naive in TIME_ZONE."""
         modified: datetime = self._located(name)[1]["LastModified"]
-        # Not the visitor's zone, which timezone.activate() makes the current one.
+        # Not the current time zone, which may be the visitor's.
         return modified if settings.USE_TZ else make_naive(modified, get_default_timezone())
 
     def listdir(self, name: Any) -> tuple[list[str], list[str]]:
@@ -449,14 +455,13 @@ class S3BotoStorage(BaseStorage):
         return self._objects.folder(path if not path or path.endswith("/") else f"{path}/")
 
     def delete(self, name: Any) -> None:
-        """Remove the object; its absence is no error."""
-        key = self._deletable_key(name)
-        self._objects.delete(key)
+        """Remove the object, if it exists."""
+        self._objects.delete(self._deletable_key(name))
 
     def delete_many(self, names: Iterable[Any]) -> None:
-        """Remove many objects, a thousand with each request; their absence is no error.
+        """Remove the objects that exist, a thousand per request.
 
-        Raises S3Error with the names that are left, after all have been tried.
+        Raises S3Error with the remaining keys, after all have been tried.
         """
         keys = [self._deletable_key(name) for name in names]
         if keys:
@@ -480,10 +485,11 @@ class S3BotoStorage(BaseStorage):
         expire: int | None = None,
         http_method: str | None = None,
     ) -> str:
-        """Return a signed URL, valid for ``expire`` seconds at most and half of them at least.
+        """Return the URL: signed, unless ``querystring_auth`` is off or the domain has no signer.
 
-        Within that half it stays the same, in every process. ``parameters`` are those of
-        boto3's ``get_object``, such as ``ResponseContentDisposition``.
+        A signed URL stays valid for ``expire`` seconds at most, and for at least half as long, in
+        which all processes return the same URL. ``parameters`` are those of boto3's
+        ``get_object``, such as ``ResponseContentDisposition``.
         """
         life = int(self.querystring_expire if expire is None else expire)
         return self._urls.get(self.key_of(name), parameters or {}, life, http_method)

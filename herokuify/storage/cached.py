@@ -47,7 +47,7 @@ class CachedS3BotoStorage(S3BotoStorage):
     ConfigurationError if neither root is set or if they differ.
     """
 
-    #: For all instances and threads: compressor makes and uses both as it likes.
+    #: For all instances and threads, because compressor creates both.
     is_local_only = False
     #: Names of bundles that compressor has saved in this run of `compress`.
     saved_bundles: ClassVar[set[str]] = set()
@@ -57,7 +57,7 @@ class CachedS3BotoStorage(S3BotoStorage):
     def local_only(cls) -> Iterator[None]:
         """Make this process's cached storages write only their local copies.
 
-        For a command that publishes them by itself afterwards.
+        For a command that uploads the files itself afterwards.
         """
         CachedS3BotoStorage.is_local_only = True
         try:
@@ -67,13 +67,13 @@ class CachedS3BotoStorage(S3BotoStorage):
 
     @property
     def local_root(self) -> Path:
-        """The folder of the local copies; the storage's location is no part of it."""
+        """The folder of the local copies, which doesn't include the storage's location."""
         return _local_root(
             getattr(settings, "COMPRESS_ROOT", None), settings.STATIC_ROOT, type(self).__name__
         )
 
     def check_configuration(self) -> None:
-        """Raise ConfigurationError for missing or differing local roots, too."""
+        """Raise ConfigurationError also if the local roots are missing or differ."""
         super().check_configuration()
         self.local_root  # noqa: B018
 
@@ -85,19 +85,19 @@ class CachedS3BotoStorage(S3BotoStorage):
         return self._local_path(name).is_file() and super().exists(name)
 
     def delete(self, name: Any) -> None:
-        """Remove both copies; their absence is no error."""
+        """Remove both copies, if they exist."""
         super().delete(name)
         self._local_path(name).unlink(missing_ok=True)
 
     def delete_many(self, names: Iterable[Any]) -> None:
-        """Remove both copies of many files; their absence is no error."""
+        """Remove both copies of the files that exist."""
         names = list(names)
         super().delete_many(names)
         for name in names:
             self._local_path(name).unlink(missing_ok=True)
 
     def writer_for(self, name: str, mode: str) -> Writer:
-        """Return what collects a file first: two copies are made of it."""
+        """Return a buffered writer, because two copies are stored at the end."""
         return self.buffered_writer(name, mode)
 
     def store(
@@ -108,7 +108,7 @@ class CachedS3BotoStorage(S3BotoStorage):
         *,
         may_replace: bool | None = None,
     ) -> None:
-        """Write both copies; the local one last, when S3 has the file."""
+        """Write both copies; the local one appears when S3 has the file."""
         with staged(self._local_path(name), source) as copy:
             if not self.is_local_only:
                 super().store(name, copy, content_type, may_replace=may_replace)
@@ -118,10 +118,10 @@ class CachedS3BotoStorage(S3BotoStorage):
 
 @deconstructible(path="herokuify.storage.CachedS3StaticStorage")
 class CachedS3StaticStorage(S3StaticStorage, CachedS3BotoStorage):
-    """Static files on S3 and on the disk: what django-compressor needs."""
+    """Static files on S3 and on the local disk, as django-compressor needs them."""
 
     def write_local_copy(self, name: str, content: Content) -> None:
-        """Write the local copy alone, unless it already exists."""
+        """Write only the local copy, unless it already has this content."""
         path = self._local_path(name)
         if path.exists():
             if not content.written_to(path):

@@ -1,4 +1,4 @@
-"""django-cleanup's deletions, without those of files that something still refers to."""
+"""Keep django-cleanup from deleting files that are still in use."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ logger = logging.getLogger("herokuify.storage")
 
 
 def keep_files_in_use(*, file: FieldFile, **_: Any) -> None:
-    """Receive django-cleanup's ``cleanup_pre_delete``: keep files that are still in use.
+    """Receive django-cleanup's ``cleanup_pre_delete``, and keep files that are still in use.
 
-    django-cleanup takes each file for one object's own, and would delete the file of a copy
-    with the copy. A field's default stays, too, whichever field's it is. Never raises: the
-    request has changed the database already.
+    django-cleanup assumes that each file belongs to one object: if an object is copied, it would
+    delete the file with the first of both. Default files of fields are kept, too. Never raises,
+    because the database has already been changed.
     """
     if file.name and is_in_use(file.name, file.storage):
-        # An empty FieldFile deletes nothing; the signal offers no other way to decline.
+        # An empty FieldFile deletes nothing; the signal offers no other way to prevent it.
         file.name = None
 
 
 def is_in_use(name: str, storage: Any) -> bool:
-    """Return whether any object, or a field's default, refers to the file or may do so."""
+    """Return whether an object or a field's default refers to the file; True if unknown."""
     return any(
         _refers(model, field, name, storage)
         for model in apps.get_models()
@@ -41,11 +41,11 @@ def _refers(model: type[models.Model], field: models.FileField, name: str, stora
     try:
         if field.storage != storage:
             return False
-        # "db_default" came with Django 5.
+        # "db_default" is new in Django 5.
         if name in (field.default, getattr(field, "db_default", None)):
             return True
         return any(_holds(model, field, name, using) for using in _databases(model))
-    except Exception as error:  # noqa: BLE001  (a router's, a manager's or a database's own)
+    except Exception as error:  # noqa: BLE001  (routers, managers and databases may raise anything)
         logger.warning(
             "%s was kept: could not look up whether %s.%s refers to it (%s: %s).",
             name,
@@ -58,7 +58,7 @@ def _refers(model: type[models.Model], field: models.FileField, name: str, stora
 
 
 def _databases(model: type[models.Model]) -> Iterator[str]:
-    """Return the databases of a model's objects, without followers."""
+    """Yield the databases that may have objects of the model, without replicas."""
     usual = router.db_for_write(model)
     yield usual
     for alias in connections:
@@ -68,7 +68,7 @@ def _databases(model: type[models.Model]) -> Iterator[str]:
 
 
 def _holds(model: type[models.Model], field: models.FileField, name: str, using: str) -> bool:
-    # An error must not break the transaction that the caller may be in.
+    # An error must not break the caller's transaction.
     guard = transaction.atomic(using) if connections[using].in_atomic_block else nullcontext()
     try:
         with guard:
@@ -81,13 +81,13 @@ def _holds(model: type[models.Model], field: models.FileField, name: str, using:
 
 
 def _is_missing(table: str, column: str, using: str) -> bool:
-    """Return whether a database has no such table or column, so that nothing can be in it.
+    """Return whether a database doesn't have the table or the column.
 
-    That is so of models that are not managed, and before migrations have run.
+    This is the case for unmanaged models, and before migrations have run.
     """
     connection = connections[using]
     if '"' in table or "." in table:
-        return False  # with a schema's name: introspection does not tell
+        return False  # with a schema's name, which introspection doesn't support
     introspection = connection.introspection
     with connection.cursor() as cursor:
         tables = introspection.table_names(cursor, include_views=True)

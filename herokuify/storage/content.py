@@ -1,4 +1,4 @@
-"""Bytes on their way to S3 and to the disk, without harm to the caller's file."""
+"""Read and copy the content of files, for uploads and local copies."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from typing import Any, BinaryIO, cast
 from django.conf import settings
 from django.core.files.base import File
 
-#: Bytes that may stay in memory; what is larger goes to a temporary file.
+#: Bytes; larger content is kept in temporary files, not in memory.
 LARGE = 8 * 1024 * 1024
-#: Bytes; most files are smaller. A buffer is as large as what is asked for, not as what comes.
+#: Bytes per read. Most files are smaller, and read() allocates what it is asked for.
 CHUNK = 64 * 1024
 _HEX = re.compile(r"(?<![0-9a-f])[0-9a-f]{8,}(?![0-9a-f])")
 
@@ -35,7 +35,7 @@ def spool() -> BinaryIO:
 
 
 class _Unclosable(io.RawIOBase):
-    """A binary file whose readers can't close it: s3transfer closes what it has sent."""
+    """A binary file that reads completely, and whose readers can't close the original."""
 
     def __init__(self, file: Any) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class _Unclosable(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        # A raw stream may return less than it is asked for, and more the next time.
+        # A raw stream may return fewer bytes than requested before its end.
         parts = []
         while size and (part := self._file.read(size if size > 0 else CHUNK)):
             parts.append(part)
@@ -70,8 +70,8 @@ class _Unclosable(io.RawIOBase):
 def from_start(content: Any) -> Iterator[BinaryIO]:
     """Return all bytes of a file, Django's or any other, as a seekable binary file.
 
-    The caller's file is neither closed nor moved. Text is encoded as UTF-8; what
-    can't seek, or yields text, is copied to a temporary file first.
+    The caller's file isn't closed, and keeps its position. A file that can't seek, or that yields
+    text (which is encoded as UTF-8), is copied to a temporary file first.
     """
     position = _rewound(content)
     if position is not None and isinstance(content.read(0), bytes):
@@ -88,19 +88,19 @@ def from_start(content: Any) -> Iterator[BinaryIO]:
 
 
 class _Chunks(File):  # type: ignore[type-arg]  # not generic at run time
-    """An iterable of bytes or text, such as a generator, as a file that is read once."""
+    """An iterable of bytes or text, such as a generator, as a file that can be read once."""
 
     def __init__(self, pieces: Any, name: str) -> None:
         super().__init__(None, name)
         self._pieces = pieces
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[Any]:
-        """Yield the pieces as they come."""
+        """Yield the pieces."""
         yield from self._pieces
 
 
 class _Copy(File):  # type: ignore[type-arg]
-    """The bytes of a file that can be read once; what else it knows is asked of the file."""
+    """A copy of a file that can only be read once; other attributes are the original's."""
 
     def __init__(self, file: Any, original: Any) -> None:
         super().__init__(file, getattr(original, "name", None))
@@ -111,7 +111,7 @@ class _Copy(File):  # type: ignore[type-arg]
 
 
 def as_file(content: Any, name: str) -> Any:
-    """Return the content to save as a file; treat what can't be read as an iterable."""
+    """Return content to be saved as a file; content that isn't a file must be iterable."""
     if hasattr(content, "chunks") or hasattr(content, "read"):
         return content
     return _Chunks(content, name)
@@ -154,7 +154,7 @@ def _copy(content: Any, target: BinaryIO) -> None:
 
 @contextmanager
 def staged(path: Path, source: BinaryIO) -> Iterator[BinaryIO]:
-    """Write a copy of the bytes next to ``path``, which it replaces if the block succeeds."""
+    """Write a copy of ``source``, and replace ``path`` with it if the block succeeds."""
     _make_folder(path.parent)
     temporary = path.with_name(f".herokuify-{secrets.token_hex(8)}")
     try:
@@ -170,7 +170,7 @@ def staged(path: Path, source: BinaryIO) -> Iterator[BinaryIO]:
 
 
 def write_new(path: Path, source: BinaryIO) -> None:
-    """Write a file that does not exist yet; cheaper than ``staged``, with nothing to replace."""
+    """Write a file that doesn't exist yet; faster than ``staged``."""
     try:
         target = path.open("xb")
     except FileNotFoundError:
@@ -186,22 +186,22 @@ def write_new(path: Path, source: BinaryIO) -> None:
 
 
 def _set_mode(path: Path) -> None:
-    """Give a new file FILE_UPLOAD_PERMISSIONS; with None it keeps what the system gives."""
+    """Give a new file FILE_UPLOAD_PERMISSIONS; if that is None, keep the system's default."""
     mode: int | None = settings.FILE_UPLOAD_PERMISSIONS
     if mode is not None:
         path.chmod(mode)
 
 
 def _make_folder(path: Path) -> None:
-    """Make a folder, and those above it, with FILE_UPLOAD_DIRECTORY_PERMISSIONS."""
+    """Create a folder and its parents with FILE_UPLOAD_DIRECTORY_PERMISSIONS."""
     mode: int | None = settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS
     if mode is None:
         path.mkdir(parents=True, exist_ok=True)
     elif not path.is_dir():
         _make_folder(path.parent)
-        with suppress(FileExistsError):  # another thread may be here as well
+        with suppress(FileExistsError):  # created by another thread
             path.mkdir()
-            # Not by the umask, as Django does it: all threads would have it for a moment.
+            # Unlike Django, don't set the umask, which applies to all threads.
             path.chmod(mode)
         if not path.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
@@ -210,10 +210,10 @@ def _make_folder(path: Path) -> None:
 def compressed(source: BinaryIO) -> BinaryIO | None:
     """Return the gzipped bytes of a file; None if they aren't smaller.
 
-    Without a name or a time in its header: the same input gives the same output. The
+    The header has no name or time, so that the output depends only on the input. The
     result is a temporary file, in memory while it is small.
     """
-    target = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=LARGE))  # noqa: SIM115
+    target = spool()
     with gzip.GzipFile(filename="", fileobj=target, mode="wb", mtime=0) as stream:
         shutil.copyfileobj(source, stream)
     if target.tell() >= source.tell():
@@ -224,21 +224,21 @@ def compressed(source: BinaryIO) -> BinaryIO | None:
 
 
 class ChangedError(Exception):
-    """A file is no longer what it was when it was hashed, and named by that."""
+    """A file was changed after it was hashed."""
 
     def __init__(self) -> None:
-        super().__init__("The file changed while it was collected. Run collectstatic again.")
+        super().__init__("The file was changed during the run. Run collectstatic again.")
 
 
 def carries_hash(name: str, opener: Callable[[], BinaryIO]) -> bool:
-    """Return whether a name holds eight or more hex digits of its content's own hash.
+    """Return whether a name contains at least eight hex digits of the content's hash.
 
-    Only then another content has another name, and caches may keep it for ever.
+    Only then does the name change with the content, so that caches may keep the file forever.
     """
     digits = set(_HEX.findall(name))
     return bool(digits) and any(
         digest.startswith(tuple(digits))
-        for algorithm in ("md5", "sha256", "sha1", "sha512")  # MD5 is Django's
+        for algorithm in ("md5", "sha256", "sha1", "sha512")  # Django uses MD5
         for digest in [_hexdigest(algorithm, opener)]
     )
 
@@ -253,21 +253,21 @@ def _hexdigest(algorithm: str, opener: Callable[[], BinaryIO]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file's bytes, at hand or behind an opener or both, with their length and digest."""
+    """A file's content: its length and digest, and its bytes, in memory or through an opener."""
 
     size: int  # bytes
     digest: str  # 32 hex digits of SHA-256
     data: bytes | None
-    opener: Callable[[], BinaryIO] = io.BytesIO
+    opener: Callable[[], BinaryIO] = io.BytesIO  # the default: ``data`` only
 
     @classmethod
     def of_bytes(cls, data: bytes) -> Content:
-        """Return a content of these bytes."""
+        """Return the content for these bytes."""
         return cls(len(data), hashlib.sha256(data).hexdigest()[:32], data)
 
     @classmethod
     def of_file(cls, opener: Callable[[], BinaryIO]) -> Content:
-        """Return a file's content, read once; its bytes are kept unless it is large."""
+        """Read a file once; keep its bytes unless it is large."""
         with opener() as file:
             hasher = hashlib.sha256()
             size = 0
@@ -309,7 +309,7 @@ class Content:
         return now
 
     def written_to(self, path: Path) -> bool:
-        """Return whether the file at ``path`` holds just these bytes."""
+        """Return whether the file at ``path`` has this content."""
         try:
             return path.stat().st_size == self.size and (
                 Content.of_file(lambda: path.open("rb")).digest == self.digest

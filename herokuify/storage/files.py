@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from types import FrameType, TracebackType
 from typing import Any, Protocol, cast
@@ -16,7 +17,7 @@ from herokuify.s3.reader import ObjectFile, StoredObject, opened
 from herokuify.s3.writer import Writer
 from herokuify.storage.content import from_start
 
-#: Of a ``with`` block: its ``__exit__``, a field's ``close()``, and the file's.
+#: Frames between ``File.__exit__`` and ``S3File.close()``, such as FieldFile's ``close()``.
 _DEPTH = 4
 
 
@@ -33,21 +34,21 @@ def check_mode(mode: str) -> None:
 
 
 class Opener(Protocol):
-    """What a file needs of its storage."""
+    """The part of a storage that files use."""
 
     def find(self, name: str) -> StoredObject:
         """Return an object; raise FileNotFoundError."""
 
     def writer_for(self, name: str, mode: str) -> Writer:
-        """Return what a file is written to."""
+        """Return the writer of a file."""
 
 
 class S3File(File):  # type: ignore[type-arg]  # not generic at run time
     """An object opened as a Python file; written content is stored at ``close()``.
 
-    For reading, nothing is loaded but what is read, and a bit ahead. For writing there is a
-    working copy: it can seek, and takes text (as UTF-8) and bytes. A ``with`` block that
-    raises leaves the object as it was, and so does an interpreter that exits before.
+    Reading loads only what is read, with a limited read-ahead. Writing uses a working copy, which
+    can seek, and accepts bytes and text (as UTF-8). If a ``with`` block raises, or the interpreter
+    exits before the file is closed, the object isn't changed.
     """
 
     def __init__(self, storage: Opener, name: str, mode: str) -> None:
@@ -71,8 +72,10 @@ class S3File(File):  # type: ignore[type-arg]  # not generic at run time
         name = cast(str, self.name)
         if "r" in mode and "+" not in mode:
             return opened(self._storage.find(name))
-        if "x" in mode and self._is_there():
-            raise FileExistsError(f"File exists: {name}")
+        if "x" in mode:
+            with suppress(FileNotFoundError):
+                self._storage.find(name)
+                raise FileExistsError(f"File exists: {name}")
         writer = self._storage.writer_for(name, mode)
         if not {"r", "a"}.isdisjoint(mode):
             try:
@@ -84,17 +87,10 @@ class S3File(File):  # type: ignore[type-arg]  # not generic at run time
                     raise
         return writer
 
-    def _is_there(self) -> bool:
-        try:
-            self._storage.find(cast(str, self.name))
-        except FileNotFoundError:
-            return False
-        return True
-
     def open(self, mode: str | None = None, **text: Any) -> S3File:  # type: ignore[override]
-        """Go to the start, or open the object anew when this was closed: as Django's File does.
+        """Go to the start, or reopen the object if the file is closed, like Django's File.
 
-        An open file keeps its mode. ``text`` is what ``io.TextIOWrapper`` takes.
+        An open file keeps its mode. ``text`` are options of ``io.TextIOWrapper``.
         """
         if not self.closed:
             self.seek(0)
@@ -111,11 +107,11 @@ class S3File(File):  # type: ignore[type-arg]  # not generic at run time
 
     @property
     def size(self) -> int:
-        """The content's length in bytes, what was written included."""
+        """The content's length in bytes, including what was written."""
         return int(self._raw.length)
 
     def write(self, content: Any) -> int:
-        """Write text or bytes; return how many characters, or bytes."""
+        """Write text or bytes; return the number of characters or bytes."""
         if isinstance(self._raw, ObjectFile):
             return int(cast(Any, self.file).write(content))
         if self._text is None:
@@ -126,13 +122,13 @@ class S3File(File):  # type: ignore[type-arg]  # not generic at run time
         return self._raw.write(content)
 
     def writelines(self, lines: Any) -> None:
-        """Write all of them."""
-        cast(Any, self.file).writelines(())  # what refuses to write refuses nothing, too
+        """Write all lines."""
+        cast(Any, self.file).writelines(())  # raises if the file is closed or read-only
         for line in lines:
             self.write(line)
 
     def close(self) -> None:
-        """Store what was written; a second close does nothing."""
+        """Store what was written; do nothing if the file is already closed."""
         if self.closed:
             return
         if isinstance(self._raw, ObjectFile):
@@ -161,10 +157,10 @@ class S3File(File):  # type: ignore[type-arg]  # not generic at run time
 
 
 class StagedFile(UploadedFile):  # type: ignore[type-arg]  # not generic at run time
-    """A file that a browser has put on S3: read by ranges, and saved by a copy within S3.
+    """A file that a browser has uploaded to S3: read in ranges, and saved by a copy within S3.
 
-    ``discard`` is called when a storage of herokuify's has saved it: the staged object has had
-    its day, and what is read from now on is the saved one.
+    ``discard`` is called when one of herokuify's storages has saved it. From then on, reads use
+    the saved object, and the staged one is no longer needed.
     """
 
     def __init__(
@@ -179,7 +175,7 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # not generic at run 
 
     @property
     def file(self) -> Any:
-        """What is read, opened when somebody reads."""
+        """The opened file; the object is opened at the first read."""
         if self._opened is None:
             raw: Any = opened(self._find())
             self._opened = raw if "b" in self.mode else io.TextIOWrapper(raw, encoding="utf-8")
@@ -187,15 +183,15 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # not generic at run 
 
     @file.setter
     def file(self, file: Any) -> None:
-        """Ignored: Django's constructor sets it."""
+        """Do nothing; Django's constructor sets the attribute."""
 
     @property
     def closed(self) -> bool:
-        """Whether it was closed, and must be opened to be read."""
+        """Whether it must be opened before it can be read."""
         return self._opened is not None and bool(self._opened.closed)
 
     def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> StagedFile:
-        """Go to the start, or open it anew when it was closed or for another mode."""
+        """Go to the start; reopen the file if it is closed or for a different mode."""
         mode = mode or self.mode
         check_mode(mode)
         if set(mode) - set("rbt"):
@@ -221,8 +217,8 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # not generic at run 
     def save_to(self, storage: Any, name: str, base: type) -> None:
         """Save to a storage under a clean name, and discard the staged object.
 
-        S3 copies it, unless its bytes are needed here: for another service, to be gzipped, or by
-        a class that stores files otherwise than its ``base`` does.
+        S3 copies it, unless its bytes are needed here: for another service, for gzip, or because
+        the storage's class overrides how ``base`` stores files.
         """
         methods = ("store", "put")
         may_copy = all(getattr(type(storage), one) is getattr(base, one) for one in methods)
@@ -251,7 +247,8 @@ class StagedFile(UploadedFile):  # type: ignore[type-arg]  # not generic at run 
 def _is_failing(frame: FrameType | None) -> bool:
     """Return whether Django's ``File.__exit__`` closes a file because its block has raised.
 
-    That of a FieldFile, which only calls ``close()``: nothing else tells it why.
+    A FieldFile's ``__exit__`` only calls ``close()``, without the reason, so it is looked up in
+    the calling frames.
     """
     for _ in range(_DEPTH):
         if frame is None:

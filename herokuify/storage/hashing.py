@@ -1,8 +1,7 @@
-"""Django's content hashing over the collected files, without a disk or a network.
+"""Run Django's content hashing on the collected files, without a disk or a network.
 
-`ManifestFilesMixin` does the hashing, in the version that is installed: names, contents
-and manifest are Django's by construction. What it would read from and write to the
-storage goes through a :class:`HashingTree` instead.
+The `ManifestFilesMixin` of the installed Django does the hashing, so names, contents and
+manifest are the same as Django's. A :class:`HashingTree` takes the place of the storage.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from django.core.files.storage import FileSystemStorage, Storage
 
 from herokuify.storage.content import Content, from_start, spool
 
-#: How a folder's files are opened.
+#: The methods of storages that open files in a folder of the disk.
 _PLAIN = (Storage.open, vars(FileSystemStorage)["_open"], FileSystemStorage.path)
-#: Takes a finished file: its name and content.
+#: Receives a finished file: its name and content.
 Emit = Callable[[str, Content], None]
 
 
 class SourceFile(File):  # type: ignore[type-arg]  # not generic at run time
-    """A collected file on its way through Django's hashing, its content known."""
+    """A collected file, with its content, as Django's hashing gets it."""
 
     def __init__(self, content: Content, name: str) -> None:
         super().__init__(content.open(), name)
@@ -36,18 +35,21 @@ class SourceFile(File):  # type: ignore[type-arg]  # not generic at run time
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a collected file is, of which a release may have 100,000: opens it when called."""
+    """A collected file's storage and path; calling it opens the file.
+
+    It is small, because a release may have 100,000 files.
+    """
 
     storage: Storage
     path: str
 
     def __call__(self) -> BinaryIO:
-        """Return the bytes, to be read from the start as often as the file is opened."""
+        """Return a new binary file of the content."""
         storage, path = self.storage, self.path
         kind = type(storage)
         if tuple(getattr(kind, name, None) for name in ("open", "_open", "path")) == _PLAIN:
             return Path(storage.path(path)).open("rb")
-        # Of an archive, of a database, made on the fly: as text perhaps, and read but once.
+        # Other storages may return text, or files that can't seek.
         copy = spool()
         with storage.open(path) as file, from_start(file) as source:
             shutil.copyfileobj(source, copy)
@@ -56,7 +58,7 @@ class Source:
 
 
 class Paths(Mapping[str, "tuple[HashingTree, str]"]):
-    """What Django's hashing is told of the files, made when it is asked for."""
+    """The argument ``paths`` of ``post_process``, whose values are created when needed."""
 
     def __init__(self, tree: HashingTree) -> None:
         self._tree = tree
@@ -74,11 +76,11 @@ class Paths(Mapping[str, "tuple[HashingTree, str]"]):
 
 
 class HashingTree:
-    """The collected files, and what hashing makes of them.
+    """The collected files and their hashed versions.
 
     ``sources`` maps names to the finder's storage and the path in it. Files are passed to
-    ``emit`` as soon as they are final: those without references at once, the others when
-    all that they refer to is.
+    ``emit`` as soon as they are final: files without references immediately, others when
+    everything that they refer to is final.
     """
 
     def __init__(self, sources: Mapping[str, tuple[Storage, str]], emit: Emit) -> None:
@@ -94,12 +96,12 @@ class HashingTree:
         self._settled: dict[str, tuple[str, bool]] = {}
         self._consulted: set[str] = set()
 
-    # What stands in for the storage
+    # In place of the storage
 
     def open(self, name: str, mode: str = "rb") -> File[Any]:
         """Open a collected file where the finder found it.
 
-        Raises OSError for a folder and for a hashed name, which Django leaves as they are.
+        Raises FileNotFoundError for folders and hashed names; Django then keeps the name.
         """
         if name not in self.sources:
             raise FileNotFoundError(name)
@@ -107,13 +109,13 @@ class HashingTree:
         return SourceFile(self.read(name), name)
 
     def read(self, name: str) -> Content:
-        """Return a collected file's content, with its bytes if they are small and just read."""
+        """Return a collected file's content; with small bytes only the first time."""
         source = Source(*self.sources[name])
         known = self._known.get(name)
         if known is not None:
             return Content(int.from_bytes(known[16:], "big"), known[:16].hex(), None, source)
         content = Content.of_file(source)
-        # What is remembered must not hold the bytes of all files.
+        # Keep only the digest and the size: all bytes together would not fit in memory.
         self._known[name] = bytes.fromhex(content.digest) + content.size.to_bytes(8, "big")
         return content
 
@@ -124,7 +126,7 @@ class HashingTree:
         return content
 
     def exists(self, name: str) -> bool:
-        """Return whether the release has the file, collected or hashed, or the folder."""
+        """Return whether the release has this file, collected or hashed, or this folder."""
         name = name.replace("\\", "/")
         return name in self.sources or name in self._saved or name in self._folders
 
@@ -139,13 +141,13 @@ class HashingTree:
         return folders
 
     def delete(self, name: str) -> None:
-        """Discard what an earlier pass has saved."""
+        """Discard the file that an earlier pass saved."""
         if name in self._unfinished:
             del self._unfinished[name]
             self._saved.discard(name)
 
     def _save(self, name: str, file: Any) -> str:
-        """Keep a hashed file; one that Django has rewritten until it is final."""
+        """Emit a hashed file; keep one that Django has rewritten until it is final."""
         if name not in self._saved:
             self._saved.add(name)
             if isinstance(file, SourceFile):
@@ -155,10 +157,10 @@ class HashingTree:
                 self._unfinished[name] = file.read()
         return name
 
-    # How Django's passes are cut short
+    # Skipping unnecessary passes
 
     def consult(self, name: str) -> None:
-        """Note that the file being rewritten refers to another."""
+        """Record that the file being rewritten refers to another one."""
         self._consulted.add(posixpath.normpath(name))
 
     def hash_pass(
@@ -169,8 +171,8 @@ class HashingTree:
     ) -> Iterator[tuple[str, Any, Any, bool]]:
         """Run one of Django's passes without the files that can't change any more.
 
-        Django rewrites every CSS and JS file at least twice, to see whether a name that it
-        refers to has changed. It can't have if all of them were final the first time.
+        Django rewrites each CSS and JS file at least twice, because the names that it refers to
+        may have changed. They can't have changed if all of them were final the first time.
         """
         for name in paths:
             if name in self._settled:
@@ -189,7 +191,7 @@ class HashingTree:
             yield name, hashed_name, processed, changed
 
     def finish(self) -> None:
-        """Emit what became final only at the end."""
+        """Emit the files that are only final at the end."""
         for name in list(self._unfinished):
             self._finish(name)
 

@@ -1,4 +1,4 @@
-"""Lasting addresses of private uploads: paths on the site, of ``herokuify.media.urls``."""
+"""Permanent URLs of private uploads: paths on the site, from ``herokuify.media.urls``."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from herokuify.s3.policies import location_around
 from herokuify.storage.registry import UNUSABLE, s3_registered, s3_storages, share_bucket
 
 NAMESPACE = "herokuify_media"
-#: What stands before the alias of a storage other than the default one.
+#: The path of a storage other than the default one begins with this and its alias.
 OTHERS = "-/"
 
 
 def lasting_url(storage: Any, alias: str | None, name: Any) -> str:
-    """Return the path of a file on the site; raise ConfigurationError where it has none."""
+    """Return the path of a file on the site.
+
+    ``alias`` is the storage's name in STORAGES. Raises ConfigurationError if it has none, or if
+    no URL pattern is included.
+    """
     storage.key_of(name)
     name = clean_name(name)
     if alias is None:
@@ -46,7 +50,7 @@ def lasting_url(storage: Any, alias: str | None, name: Any) -> str:
 
 
 def alias_of(storage: Any) -> str | None:
-    """Return the name in STORAGES of a storage, or of one that equals it."""
+    """Return a storage's name in STORAGES, or that of an equal one; None without one."""
     for one in s3_registered():
         if one.instance is None and one.kind is type(storage) and one.alias in storages.backends:
             try:
@@ -58,7 +62,7 @@ def alias_of(storage: Any) -> str | None:
 
 
 def storage_of(alias: str) -> Any:
-    """Return the storage of a name in STORAGES, if its files have lasting addresses."""
+    """Return the storage with this name in STORAGES if it has the option ``url_view``."""
     if alias not in storages.backends:
         return None
     storage = storages[alias]
@@ -66,9 +70,9 @@ def storage_of(alias: str) -> Any:
 
 
 def is_reachable(storage: Any, name: str) -> bool:
-    """Return whether a name from an address is that of a file of this storage, and of no other.
+    """Return whether a name in a URL may be a file of this storage, and not of another one.
 
-    Only a name in its plain form is: who asks for permission must see what will be opened.
+    The name must be normalized, so that the permission is checked for the file that is opened.
     """
     try:
         key = storage.key_of(name)
@@ -86,7 +90,7 @@ def is_reachable(storage: Any, name: str) -> bool:
 
 
 def permission_of(storage: Any) -> Callable[[Any, Any, str], Any] | None:
-    """Return what decides who may read a storage's files; None for all who are logged in."""
+    """Return the function of the option ``url_permission``; None if every user may read."""
     permission = storage.url_permission
     fault = "is not a function"
     try:

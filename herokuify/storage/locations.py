@@ -1,4 +1,4 @@
-"""The location of a storage's files in the bucket, and whether a URL points there."""
+"""Where a storage's files are in the bucket, and checks of the URLs that should lead there."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def located(prefix: str | None, location: str) -> str:
 
 
 def is_at_bucket(url: str, storage: Any) -> bool:
-    """Return whether a URL is the service's own address, so that it answers, and not a CDN."""
+    """Return whether a URL is S3's own, not a CDN's."""
     return parse_s3_url(url, endpoint_url=storage.public_endpoint) is not None
 
 
 def check_base_url(url: str, storage: Any, *, setting: str, helper: str) -> None:
-    """Raise ConfigurationError when browsers can't find the storage's files below ``url``.
+    """Raise ConfigurationError if browsers can't find the storage's files below ``url``.
 
-    A host that is not S3's is a CDN's, and is believed. ``setting`` is named in the
-    error, and ``helper``, the function of herokuify.aws that builds the right URL.
+    URLs of hosts other than S3 may be a CDN's and aren't checked further. The error names
+    ``setting``, and ``helper``, the function of herokuify.aws that builds the right URL.
     """
     line = f"In settings.py: {_line(storage, setting, helper)}"
     if has_login(url):
@@ -61,13 +61,13 @@ def check_base_url(url: str, storage: Any, *, setting: str, helper: str) -> None
 
 
 def _names_none(url: str) -> bool:
-    """Return whether a bucket's name that was None has become a part of the URL."""
+    """Return whether the URL contains "None" in place of the bucket's name."""
     parts = urlsplit(url)
     return (parts.hostname or "").split(".")[0] == "none" or parts.path.split("/")[1:2] == ["None"]
 
 
 def _faults(url: str, storage: Any) -> Iterator[str]:
-    """Yield what's wrong with a base URL, as ends of sentences; only the first is certain."""
+    """Yield the faults of a base URL, as ends of sentences; the first may cause the others."""
     name = type(storage).__name__
     if not urlsplit(url).netloc:
         given = f"{url!r}, a path on this site" if url else "not set"
@@ -87,7 +87,7 @@ def _faults(url: str, storage: Any) -> Iterator[str]:
 
 
 def _misplaced(url: str, storage: Any, address: S3Address) -> Iterator[str]:
-    """Return what's wrong in an S3 URL: the service, the region, the bucket or the location."""
+    """Yield the faults of an S3 URL: a wrong service, region, bucket or location."""
     name = type(storage).__name__
     if address.is_aws and not is_aws(storage.public_endpoint):
         source = _PUBLIC_ENDPOINT if storage.public_endpoint_url else _ENDPOINT
@@ -131,7 +131,7 @@ def _line(storage: Any, setting: str, helper: str) -> str:
             for location in locations:
                 try:
                     url = build(*location, **chosen)
-                except ConfigurationError:  # the environment is what is wrong, and says so
+                except ConfigurationError:  # the environment is wrong; running the line says so
                     return f"{imported} {helper}()"
                 is_domains = urlsplit(url).netloc == os.environ.get("AWS_S3_CUSTOM_DOMAIN")
                 if url == right or (is_domains and not any(_faults(url, storage))):
@@ -142,11 +142,11 @@ def _line(storage: Any, setting: str, helper: str) -> str:
 
 
 def check_public_endpoint(storage: Any) -> None:
-    """Raise ConfigurationError when the address for browsers can't be one."""
+    """Raise ConfigurationError if AWS_S3_PUBLIC_ENDPOINT_URL is not a valid URL."""
     try:
         env.http_url(storage.public_endpoint_url or "https://s3.amazonaws.com")
     except ValueError as error:
-        # Without the value, which may hold a password.
+        # Without the value, which may contain a password.
         raise ConfigurationError(
             f"{_PUBLIC_ENDPOINT} (public_endpoint_url) must be {error}.",
             f"heroku config:set {_PUBLIC_ENDPOINT}=https://…",
@@ -175,8 +175,8 @@ def destination_of(storage: Any, endpoint_url: str | None) -> Destination:
 
 
 def _usual_addressing_style(storage: Any, endpoint_url: str | None) -> str | None:
-    # botocore's "auto" signs URLs for the host without a region, which redirects
-    # browsers away from the signature. TLS certificates don't cover buckets with dots.
+    # botocore's "auto" signs URLs for the global host, which redirects browsers to another host,
+    # where the signature is invalid. TLS certificates don't cover bucket names with dots.
     return None if endpoint_url or "." in str(storage.bucket_name) else "virtual"
 
 

@@ -1,4 +1,4 @@
-"""Static files under the hash of their content, by Django's own rules."""
+"""Static files with Django's content hashes in their names."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from herokuify.storage.hashing import HashingTree
 from herokuify.storage.references import References
 from herokuify.storage.static import NamePatterns, S3StaticStorage, is_bundle
 
-#: By their ids: of two that are equal, each has its own manifest.
+#: By id, because instances that are equal still have their own copies of the manifest.
 _instances: weakref.WeakValueDictionary[int, S3ManifestStaticStorage] = (
     weakref.WeakValueDictionary()
 )
 
 
 class _Deletions:
-    """Deletions that Django asks for while it hashes, put off to the end."""
+    """Deletions that Django requests while it hashes, deferred to the end."""
 
     def __init__(self) -> None:
         self._asked: dict[str, None] = {}
@@ -48,12 +48,12 @@ class _Deletions:
 
     @property
     def unwanted(self) -> list[str]:
-        """Files of an earlier pass. What was there before the run may be another release's."""
+        """Files of an earlier pass. Files from before the run may belong to another release."""
         return [name for name in self._asked if name in self._saved]
 
 
 class _ManifestCatcher(Storage):
-    """Takes the manifest that Django writes after hashing."""
+    """Receives the manifest that Django writes after hashing."""
 
     def __init__(self, tree: HashingTree) -> None:
         self._tree = tree
@@ -74,11 +74,11 @@ def _is_tree(stage: Any) -> bool:
 
 
 class SlugManifestStorage(FileSystemStorage):
-    """Holds a release's manifest in STATIC_ROOT, so that each release reads its own."""
+    """Stores the manifest in STATIC_ROOT, so that each release reads its own."""
 
     def __init__(self) -> None:
         if not settings.STATIC_ROOT:
-            # Without a location FileSystemStorage would take MEDIA_ROOT.
+            # Without a location, FileSystemStorage would use MEDIA_ROOT.
             raise ConfigurationError(
                 "STATIC_ROOT is not set, and the manifest of the static files is stored there.",
                 'In settings.py: STATIC_ROOT = BASE_DIR / "staticfiles"',
@@ -95,10 +95,10 @@ class SlugManifestStorage(FileSystemStorage):
 
 @deconstructible(path="herokuify.storage.S3ManifestStaticStorage")
 class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
-    """Static files on S3 under content-hashed names, the manifest in STATIC_ROOT.
+    """Static files on S3 with content hashes in their names, and the manifest in STATIC_ROOT.
 
     Names, contents and manifest are the same as with Django's ManifestStaticFilesStorage. S3 has
-    copies of the manifest, with a hash in the name and with its usual name.
+    two copies of the manifest: one with a hash in its name, and one with its usual name.
     """
 
     def __init__(self, *, manifest_storage: Any = None, **options: Any) -> None:
@@ -109,7 +109,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         _instances[id(self)] = self
 
     def get_default_settings(self) -> dict[str, Any]:
-        """Return the static files' defaults, and whether missing files are an error."""
+        """Return the static files' defaults, and HEROKUIFY_MISSING_OK."""
         missing_ok = setting("HEROKUIFY_MISSING_OK", ())
         return {**super().get_default_settings(), "missing_ok": missing_ok}
 
@@ -117,20 +117,20 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
 
     @contextmanager
     def staged(self, stage: Any) -> Iterator[None]:
-        """Save files, and with a folder the manifest, to the stage."""
+        """Save files to the stage; the manifest, too, if the stage is a folder."""
         known: Any = self.hashed_files, self.manifest_hash, self.manifest_storage
         self.manifest_storage = _ManifestCatcher(stage) if _is_tree(stage) else self
         try:
             with super().staged(stage):
                 yield
         finally:
-            # URLs are the running release's until the new one is published.
+            # URLs stay those of the running release until the new one is published.
             self.hashed_files, self.manifest_hash, self.manifest_storage = known
 
     def hash_files(self, tree: HashingTree) -> Iterator[tuple[str, Any, Any]]:
-        """Hash the tree's files in memory like ``post_process``, without using S3.
+        """Run ``post_process`` on the tree's files in memory, without using S3.
 
-        The manifest ends up in ``tree.manifest``, its hash in ``tree.manifest_hash``.
+        Sets ``tree.manifest`` and ``tree.manifest_hash``.
         """
         with self.staged(tree):
             yield from self.post_process(tree.paths)
@@ -143,7 +143,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
                 some, adjustable_paths, hashed_files
             )
 
-        # Whatever a bundler has named is not read, and where it is referred to, not renamed.
+        # Files named by a bundler are neither read nor renamed.
         kept = {name: self.clean_name(name) for name in paths if name in self.immutable}
         for name, cleaned in kept.items():
             hashed_files[self.hash_key(cleaned)] = cleaned
@@ -173,16 +173,16 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         return super()._save(name, content)
 
     def delete(self, name: Any) -> None:
-        """Remove the file; its absence is no error."""
+        """Remove the file, if it exists."""
         if self._deletions is not None:
             self._deletions.asked(name)
         else:
             super().delete(name)
 
     def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        """Hash as Django does, but delete files at the end, if they are still unwanted.
+        """Hash as Django does, but delete unwanted files only at the end.
 
-        Django deletes each file before it writes it anew, while visitors are loading it.
+        Django deletes each file before it writes the new version, while visitors may load it.
         """
         self._references = References(self, self._missing_ok)
         if self._stage is not None:
@@ -198,7 +198,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
             self.delete(name)
 
     def is_content_named(self, name: str, opener: Callable[[], Any]) -> bool:
-        """Return whether the name holds the content's hash, Django's or that of ``file_hash()``."""
+        """Return whether the name contains a hash of the content, also a custom ``file_hash()``."""
         if super().is_content_named(name, opener):
             return True
         if type(self).file_hash is ManifestFilesMixin.file_hash:
@@ -209,11 +209,11 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         return self._depends_on_content(name, own) and bool(re.search(pattern, name))
 
     def _depends_on_content(self, name: str | None, found: Any) -> bool:
-        """Return whether ``file_hash()`` has looked at what is in the file."""
+        """Return whether ``file_hash()`` has a different result for other content."""
         return bool(found) and found != self.file_hash(cast(str, name), ContentFile(b"\0herokuify"))
 
     def save_manifest(self) -> None:
-        """Write the manifest to STATIC_ROOT, then its copies to S3, the usual name last."""
+        """Write the manifest to STATIC_ROOT, then to S3, with its usual name last."""
         super().save_manifest()
         if self._stage is not None:
             return
@@ -232,12 +232,12 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         return f"{stem}.{manifest_hash}{suffix}", self.manifest_name
 
     def is_manifest_hashed(self, manifest_hash: str) -> bool:
-        """Return whether another manifest would have another hash."""
+        """Return whether the hash depends on the manifest's content."""
         return self._depends_on_content(None, manifest_hash)
 
     def activate_manifest(self, manifest: bytes) -> None:
-        """Activate a manifest: in STATIC_ROOT, and in every instance."""
-        # As Django's save_manifest() does: save() would look for a free name.
+        """Write a manifest to STATIC_ROOT, and make all instances use it."""
+        # Like Django's save_manifest(): save() would look for a free name.
         storage: Any = self.manifest_storage
         storage._save(self.manifest_name, ContentFile(manifest))  # noqa: SLF001
         self.reload_manifests()
@@ -251,7 +251,7 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
     # URLs
 
     def stored_name(self, name: str) -> str:
-        """Return the hashed name; compressor's output keeps its name, which has a hash already."""
+        """Return the hashed name; compressor's output already has a hash in its name."""
         if name not in self.hashed_files and is_bundle(name):
             return name
         if not self.hashed_files and self.manifest_strict:
@@ -263,19 +263,21 @@ class S3ManifestStaticStorage(ManifestFilesMixin, S3StaticStorage):
         return str(super().stored_name(name))
 
     def url(self, name: Any, force: bool = False) -> str:  # type: ignore[override]  # Django's
-        """Return STATIC_URL and the quoted hashed name; in DEBUG the plain one unless ``force``."""
+        """Return STATIC_URL and the quoted hashed name; with DEBUG, the plain one unless ``force``.
+
+        Raises ValueError if there is no manifest, or no file with this name in it.
+        """
         is_plain = settings.DEBUG and not force
         hashed = name if is_plain else self.hashed_files.get(name)
         if hashed is not None and (not is_plain or not {"?", "#"} & set(str(name))):
             return self.base_url + (filepath_to_uri(hashed) or "").lstrip("/")
-        # A name with a fragment or a query, as in "font.svg#icon". Django unquotes the
-        # whole URL there.
+        # The name has a fragment or a query, as in "font.svg#icon". Django unquotes such URLs.
         return str(iri_to_uri(super().url(name, force)))
 
 
 @deconstructible(path="herokuify.storage.CachedS3ManifestStaticStorage")
 class CachedS3ManifestStaticStorage(S3ManifestStaticStorage, CachedS3StaticStorage):
-    """Content-hashed static files on S3 and on the disk; the class to choose.
+    """Static files with content hashes on S3 and on the local disk; the recommended class.
 
-    The hashed files on the disk are what `compress --offline` bundles.
+    `compress --offline` reads the hashed files on the disk.
     """

@@ -19,7 +19,7 @@ from herokuify.storage.lasting import alias_of, lasting_url
 from herokuify.storage.locations import check_base_url, domain_url, files_url, located
 from herokuify.storage.static import BRIEFLY, joined
 
-#: Not longer, and not "immutable": a name that was deleted can be given to another file.
+#: Not longer, and not "immutable", because after a deletion another file can get the name.
 FOR_A_DAY = "public, max-age=86400"
 
 
@@ -40,7 +40,7 @@ def _patterns(value: object) -> tuple[str, ...]:
 
 @deconstructible(path="herokuify.storage.S3MediaStorage")
 class S3MediaStorage(S3BotoStorage):
-    """Uploads below ``media/``: signed URLs, and another name where a name is taken.
+    """Uploads below ``media/``, with signed URLs, and a different name if a name is taken.
 
     AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH apply if they are set. With
     ``AWS_QUERYSTRING_AUTH = False``, a URL is MEDIA_URL and the quoted name; this alone doesn't
@@ -85,7 +85,7 @@ class S3MediaStorage(S3BotoStorage):
     def parameters_for(
         self, name: str, content_type: str | None = None, *, is_hashed: bool = False
     ) -> dict[str, Any]:
-        """Return a PUT's parameters for this clean name; types that aren't inert are downloads."""
+        """Return a PUT's parameters; types that aren't safe to show are downloads."""
         parameters = super().parameters_for(name, content_type, is_hashed=is_hashed)
         if self._is_download(content_types.essence(parameters["ContentType"])):
             parameters.setdefault("ContentDisposition", "attachment")
@@ -99,7 +99,10 @@ class S3MediaStorage(S3BotoStorage):
 
     @property
     def base_url(self) -> str:
-        """MEDIA_URL, or a domain of the options, where browsers can find this storage's files."""
+        """MEDIA_URL, or the URL for the option ``custom_domain``.
+
+        Raises ConfigurationError if browsers can't find this storage's files there.
+        """
         url = domain_url(self, self.own_domain) or str(settings.MEDIA_URL or "")
         check_base_url(url, self, setting="MEDIA_URL", helper="get_media_url")
         return url
@@ -111,9 +114,9 @@ class S3MediaStorage(S3BotoStorage):
         expire: int | None = None,
         http_method: str | None = None,
     ) -> str:
-        """Return a signed URL or, by the options, the view's, a domain's or MEDIA_URL's.
+        """Return the view's URL with the option ``url_view``, else that of ``object_url``.
 
-        ``parameters``, ``expire`` and ``http_method`` ask for S3's own in any case.
+        With ``parameters``, ``expire`` or ``http_method`` it is always that of ``object_url``.
         """
         if self.url_view and not parameters and expire is None and http_method is None:
             return lasting_url(self, self._alias, name)
@@ -130,7 +133,7 @@ class S3MediaStorage(S3BotoStorage):
         expire: int | None = None,
         http_method: str | None = None,
     ) -> str:
-        """Return the URL of the object itself, signed unless that is disabled."""
+        """Return the object's URL: signed, at the option's domain, or unsigned below MEDIA_URL."""
         if self.querystring_auth or self.own_domain:
             return super().url(name, parameters, expire, http_method)
         url = joined(self.base_url, name)
@@ -139,7 +142,7 @@ class S3MediaStorage(S3BotoStorage):
 
 @deconstructible(path="herokuify.storage.S3PublicMediaStorage")
 class S3PublicMediaStorage(S3MediaStorage):
-    """Uploads that anyone may read, below ``public-media/``: unsigned URLs that last.
+    """Uploads that anyone may read, below ``public-media/``, with permanent, unsigned URLs.
 
     For files in stored HTML, in mail and in feeds. Never overwrites and never signs, regardless of
     AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH. A URL begins with AWS_S3_CUSTOM_DOMAIN if it is
@@ -153,7 +156,7 @@ class S3PublicMediaStorage(S3MediaStorage):
     querystring_auth = False
 
     def get_default_settings(self) -> dict[str, Any]:
-        """Return the media storage's defaults with a different location."""
+        """Return the media storage's defaults with the location and domain of public uploads."""
         prefix = setting("AWS_PUBLIC_LOCATION", setting("AWS_LOCATION", ""))
         return {
             **super().get_default_settings(),
@@ -162,12 +165,12 @@ class S3PublicMediaStorage(S3MediaStorage):
         }
 
     def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
-        """Cache for a day, or minutes if an option allows overwriting."""
+        """Return headers to cache for a day, or five minutes if an option allows overwriting."""
         return {"CacheControl": BRIEFLY if self.file_overwrite else FOR_A_DAY}
 
     @property
     def base_url(self) -> str:
-        """The URL below which browsers find the files."""
+        """The URL below which browsers find the files: AWS_S3_CUSTOM_DOMAIN's or S3's."""
         return domain_url(self, self.custom_domain) or files_url(self)
 
     def url(

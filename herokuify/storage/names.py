@@ -1,4 +1,4 @@
-"""Names of files that are saved, as Django chooses them."""
+"""Choose names for files to be saved, as Django does."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from django.core.files.storage import Storage
 
 
 def free_name(storage: Storage, name: str, max_length: int | None) -> str:
-    """Return the name that a save tries first: shorter if need be, and taken for free."""
+    """Return the name that a save tries first: shortened if necessary, and assumed to be free."""
     return str(_AllFree(storage).get_available_name(name, max_length=max_length))
 
 
 def alternative_name(storage: Storage, name: str) -> str:
-    """Return another name for a file whose own is taken."""
+    """Return another name for a file whose name is taken."""
     folder, _, file = name.replace("\\", "/").rpartition("/")
     suffix = "".join(PurePosixPath(file).suffixes)
     changed = storage.get_alternative_name(file.removesuffix(suffix), suffix)
@@ -21,26 +21,26 @@ def alternative_name(storage: Storage, name: str) -> str:
 
 
 def spelled_keys(location: str, name: str, key: str) -> list[str]:
-    """Return the key that a name spells as it is, unless that is ``key``, or climbs.
+    """Return the key of the unchanged name, if it differs from ``key``, that of the clean name.
 
-    Others put keys with two slashes in a row, "." or backslashes, where ours are clean.
+    Other tools create keys with double slashes, "." or backslashes. A name with ".." has none.
     """
     location = location.rstrip("/")
     spelled = f"{location}/{name}" if location else name
-    climbs = ".." in name.replace("\\", "/").split("/")
-    return [] if climbs or spelled in {key, ""} else [spelled]
+    has_parent = ".." in name.replace("\\", "/").split("/")
+    return [] if has_parent or spelled in {key, ""} else [spelled]
 
 
 class _AllFree(Storage):
-    """Chooses names as Django does, where no name is taken."""
+    """Chooses names like the storage, but as if no name were taken."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
     def get_alternative_name(self, file_root: str, file_ext: str) -> str:
-        """Return what the storage makes of a name."""
+        """Return the storage's alternative name."""
         return self._storage.get_alternative_name(file_root, file_ext)
 
     def exists(self, name: str) -> bool:
-        """Return whether the file is there: S3 says so when it is saved."""
+        """Return False: saving finds out whether the name is taken."""
         return False

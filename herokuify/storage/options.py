@@ -1,4 +1,4 @@
-"""The options of every storage, and the settings that they come from."""
+"""The options of the storages, and the settings that they come from."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from herokuify import env
 from herokuify.conf.addresses import has_login, without_logins
 from herokuify.exceptions import ConfigurationError
 
-#: Settings that name S3's address, and the options that do.
+#: Settings with an address of S3, and the corresponding options.
 ENDPOINTS = {
     "AWS_S3_ENDPOINT_URL": "endpoint_url",
     "AWS_S3_PUBLIC_ENDPOINT_URL": "public_endpoint_url",
 }
 
-#: Switches that are no option of a storage.
+#: Boolean settings that aren't options of a storage.
 _OTHER_SWITCHES = ("HEROKUIFY_COMPRESS", "COMPRESS_ENABLED", "COMPRESS_OFFLINE")
 
 
@@ -32,8 +32,8 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_trust(value: object) -> bool:
-    """Return whether it is a boolean, None, or a path; a word such as "true" is no path."""
+def _is_verify(value: object) -> bool:
+    """Return whether it is a boolean, None or a path; words such as "true" aren't paths."""
     is_word = isinstance(value, str) and value.strip().lower() in {"", *env.TRUE, *env.FALSE}
     return not is_word and (value is None or isinstance(value, bool | str | os.PathLike))
 
@@ -50,8 +50,8 @@ def _is_dict_or_none(value: object) -> bool:
     return value is None or isinstance(value, Mapping)
 
 
-#: Each option whose text, or whose None, would mean something without a word: its setting, what it
-#: must be, and how that is told.
+#: Options for which a value of the wrong type, such as the text "False", would be accepted
+#: silently: the setting, a description of the type, and a function that checks it.
 _TYPES: dict[str, tuple[str, str, Callable[[object], bool]]] = {
     **{
         option: (name, "True or False", _is_boolean)
@@ -65,7 +65,7 @@ _TYPES: dict[str, tuple[str, str, Callable[[object], bool]]] = {
         )
     },
     "url_view": ("", "True or False", _is_boolean),
-    "verify": ("AWS_S3_VERIFY", "True or False", _is_trust),
+    "verify": ("AWS_S3_VERIFY", "True or False", _is_verify),
     "querystring_expire": ("AWS_QUERYSTRING_EXPIRE", "a whole number of seconds", _is_number),
     "max_memory_size": ("AWS_S3_MAX_MEMORY_SIZE", "a whole number of bytes", _is_number),
     "gzip_content_types": ("GZIP_CONTENT_TYPES", "a list of content types", _is_list),
@@ -75,7 +75,7 @@ _TYPES: dict[str, tuple[str, str, Callable[[object], bool]]] = {
 
 
 class WrongTypeError(ConfigurationError):
-    """An option is of another type than it must be; ``setting`` is where it comes from, if so."""
+    """An option has the wrong type; ``setting`` is the setting that it comes from, or ""."""
 
     def __init__(self, problem: str, hint: str = "", setting: str = "") -> None:
         super().__init__(problem, hint)
@@ -83,12 +83,12 @@ class WrongTypeError(ConfigurationError):
 
 
 def check_types(storage: Any) -> None:
-    """Raise WrongTypeError for the first option whose value is of another type than it must be.
+    """Raise WrongTypeError for the first option whose value has the wrong type.
 
-    Text is true for Python, whatever it says: "False" would replace uploads, or sign nothing.
+    Any text is true in Python: with "False", uploads would be overwritten.
     """
     for option, (name, kind, is_right) in _TYPES.items():
-        value = getattr(storage, option, False)  # not each class has all of them
+        value = getattr(storage, option, False)  # some classes lack some options
         if not is_right(value):
             is_setting = hasattr(settings, name) and value is getattr(settings, name)
             what = name if is_setting else f"The option {option} of {type(storage).__name__}"
@@ -99,7 +99,7 @@ def check_types(storage: Any) -> None:
 
 
 def wrong_settings() -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with settings of another type than they must be, and the hint."""
+    """Yield the problem and the hint for each setting with the wrong type."""
     known = [(name, kind, is_right) for name, kind, is_right in _TYPES.values()]
     known += [(name, "True or False", _is_boolean) for name in _OTHER_SWITCHES]
     for name, kind, is_right in known:
@@ -118,9 +118,9 @@ def _wrong(what: str, name: str, kind: str, value: object) -> tuple[str, str]:
 
 
 def default_options() -> dict[str, Any]:
-    """Return all options with the values of their settings, else the defaults.
+    """Return all options with the values of their settings, or their defaults.
 
-    They are those of django-storages' S3 backend, safer on a dyno in places, and four more.
+    They are those of django-storages' S3 backend, some with safer defaults, and four more.
     """
     key, secret = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
     s3_key, s3_secret = "AWS_S3_ACCESS_KEY_ID", "AWS_S3_SECRET_ACCESS_KEY"
@@ -137,7 +137,7 @@ def default_options() -> dict[str, Any]:
         "bucket_name": setting("AWS_STORAGE_BUCKET_NAME"),
         "querystring_auth": setting("AWS_QUERYSTRING_AUTH", True),
         "querystring_expire": setting("AWS_QUERYSTRING_EXPIRE", 3600),
-        # Version 2 is refused in every region since 2014, and with SSE-KMS.
+        # Regions opened since 2014 refuse version 2, and so does SSE-KMS everywhere.
         "signature_version": setting("AWS_S3_SIGNATURE_VERSION") or "s3v4",
         "location": setting("AWS_LOCATION", ""),
         "custom_domain": setting("AWS_S3_CUSTOM_DOMAIN"),
@@ -175,9 +175,9 @@ def default_options() -> dict[str, Any]:
 
 
 def drop_logins(storage: Any) -> list[str]:
-    """Remove logins from a storage's endpoints; return the options that had one.
+    """Remove users and passwords from a storage's endpoints; return the options that had them.
 
-    They are of no use to S3, and would be in every URL and every message.
+    S3 doesn't use them, and they would appear in URLs and messages.
     """
     found = [option for option in ENDPOINTS.values() if has_login(getattr(storage, option))]
     for option in found:
@@ -186,7 +186,7 @@ def drop_logins(storage: Any) -> list[str]:
 
 
 def check_options(storage: Any) -> None:
-    """Raise ConfigurationError for a wrong type, and for options that exclude or need others."""
+    """Raise ConfigurationError for wrong types, and for options that conflict or are incomplete."""
     check_types(storage)
     if storage.session_profile and (storage.access_key or storage.secret_key):
         raise ConfigurationError(

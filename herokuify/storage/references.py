@@ -1,4 +1,4 @@
-"""References to files that are not there: all of them in one report, or left as they are."""
+"""Broken references in static files: report all at once, or leave them unchanged."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Converter = Callable[[re.Match[str]], str]
 
 
 class Reference(NamedTuple):
-    """A reference that leads nowhere."""
+    """A reference to a missing file."""
 
-    name: str  # the file that has it
+    name: str  # the file with the reference
     line: int
     text: str
-    target: str  # a name inside the location
+    target: str  # the missing file's name, relative to the location
 
     def __str__(self) -> str:
-        # heroku-backpack-python's bin/steps/collectstatic tells users about missing
-        # references when the log has "The CSS file".
+        # Heroku's buildpack (bin/steps/collectstatic) explains missing references to users if the
+        # log contains "The CSS file".
         kind = "The CSS file" if self.name.endswith(".css") else "The CSS file or script"
         return (
             f"{kind} {self.name!r} refers to {self.target!r}, which no static files finder has "
@@ -36,7 +36,7 @@ class Reference(NamedTuple):
 
 
 class DanglingReferencesError(ValueError):
-    """Files refer to others that are not there."""
+    """Files refer to missing files."""
 
     def __init__(self, references: list[Reference]) -> None:
         self.references = references
@@ -49,9 +49,9 @@ class DanglingReferencesError(ValueError):
 
 
 class References:
-    """Watches the references of one run of ``post_process``.
+    """Collects the broken references of one run of ``post_process``.
 
-    It wraps the storage's ``url_converter``, including a subclass's own.
+    It wraps the storage's ``url_converter``, including one that a subclass overrides.
     """
 
     def __init__(self, storage: Any, missing_ok: NamePatterns) -> None:
@@ -62,7 +62,7 @@ class References:
 
     @contextmanager
     def watched(self, paths: Mapping[str, Any]) -> Iterator[None]:
-        """Leave broken references as they are, and record them."""
+        """Leave broken references unchanged in the block, and record them."""
         make: Callable[..., Converter] = self._storage.url_converter
         seen: Counter[tuple[str, str]] = Counter()
 
@@ -92,7 +92,7 @@ class References:
             del self._storage.url_converter
 
     def _target(self, name: str, match: re.Match[str]) -> str | None:
-        """Return the name that Django looks for."""
+        """Return the name that Django looks for; None if the pattern doesn't capture a URL."""
         url = match.groupdict().get("url")
         if url is None:
             return None
@@ -103,7 +103,7 @@ class References:
         return posixpath.normpath(posixpath.join(folder, path))
 
     def error(self) -> DanglingReferencesError | None:
-        """Return what was found since the last call; each pass finds the same again."""
+        """Return an error for the references found since the last call; None without any."""
         new = list(self._found)[self._reported :]
         self._reported = len(self._found)
         return DanglingReferencesError(new) if new else None
@@ -112,7 +112,7 @@ class References:
 def _line(source: tuple[Any, str], match: re.Match[str], number: int) -> int:
     """Return the line in the original file of the ``number``-th reference with this text.
 
-    What is matched may have been changed for the references before.
+    The matched content may differ from the original, because earlier references are replaced.
     """
     storage, path = source
     with storage.open(path) as file:

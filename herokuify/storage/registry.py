@@ -1,4 +1,4 @@
-"""Every storage that a project has: of its settings, and of its models' file fields."""
+"""Find all storages of the project: in its settings, and on its models' file fields."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from herokuify.conf.addresses import same_endpoint
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3.policies import location_around
 
-#: What a storage with wrong settings raises when it is made; it may read a manifest then.
+#: What creating a storage with wrong settings may raise; OSError if it reads a manifest.
 UNUSABLE = (ImproperlyConfigured, OSError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
 class Registered:
-    """A storage by its place in the project, its class imported."""
+    """A storage, with its class and the setting or model field that names it."""
 
-    alias: str  # in STORAGES; of a model's field, "shop.Photo.image"
+    alias: str  # in STORAGES; for a model's field, "shop.Photo.image"
     kind: type
     setting: str  # where the project names it, for messages
-    instance: Any = field(default=None, compare=False)  # of a field, which has made it
+    instance: Any = field(default=None, compare=False)  # if a model's field has created it
 
     @property
     def is_static(self) -> bool:
-        """Whether it serves static files, or compressor's bundles, which are static files, too."""
+        """Whether it is for static files, including compressor's bundles."""
         return self.alias in {STATICFILES_STORAGE_ALIAS, compressor_alias()}
 
     @property
@@ -43,21 +43,21 @@ class Registered:
         return bool(getattr(self.kind, "is_on_s3", False))
 
     def make(self) -> Any:
-        """Return the storage itself; raise one of UNUSABLE when its settings are wrong."""
+        """Return the storage; raise one of UNUSABLE if its settings are wrong."""
         if self.instance is not None:
             return self.instance
         return self.kind() if self.setting == "COMPRESS_STORAGE" else storages[self.alias]
 
 
 def compressor_alias() -> str:
-    """Return the alias of compressor's storage in STORAGES, which appears when it is used."""
+    """Return the alias in STORAGES that compressor adds for its storage."""
     return str(getattr(settings, "COMPRESS_STORAGE_ALIAS", "compressor"))
 
 
 def find_storages() -> tuple[list[Registered], dict[str, str]]:
-    """Return the project's storages, and why others can't be imported, by setting.
+    """Return the project's storages, and by setting the errors of those that can't be imported.
 
-    A field's storage that equals one of the settings' is not listed again.
+    A field's storage is left out if it equals one in the settings.
     """
     named: dict[str, tuple[str, Any]] = {}
     for alias, params in storages.backends.items():
@@ -78,7 +78,7 @@ def find_storages() -> tuple[list[Registered], dict[str, str]]:
 
 
 def find_storage(alias: str) -> Registered | None:
-    """Return the storage of an alias; None if it is missing or can't be imported."""
+    """Return the storage with an alias; None if it is missing or can't be imported."""
     return next((one for one in find_storages()[0] if one.alias == alias), None)
 
 
@@ -100,9 +100,9 @@ def _imported(path: Any) -> type:
     if not isinstance(path, str):
         raise ImproperlyConfigured('it names no class: {"BACKEND": "…"}')
     kind = import_string(path)
-    if isinstance(kind, ModuleType):  # which Django accepts from 6.2 on
+    if isinstance(kind, ModuleType):  # import_string() accepts modules from Django 6.2 on
         raise ImproperlyConfigured(f"{path!r} is a module, not a class")
-    # A function that makes a storage is as good for Django, and unknown here.
+    # Django also accepts a function that returns a storage; its class is unknown.
     return kind if isinstance(kind, type) else object
 
 
@@ -110,7 +110,7 @@ def _of_fields(named: Sequence[Registered]) -> Iterator[Registered]:
     """Yield the storages on S3 that are set on model fields."""
     known: list[Any] = []
     for one in named:
-        # A project's own class may raise anything; who uses the storage reports it.
+        # Project classes may raise anything; other code reports it.
         with suppress(Exception):
             known += [one.make()] if one.is_s3 else []
     for each, storage in fields_on_s3():
@@ -120,14 +120,14 @@ def _of_fields(named: Sequence[Registered]) -> Iterator[Registered]:
 
 
 def fields_on_s3() -> Iterator[tuple[FileField, Any]]:
-    """Yield the models' file fields whose storages are on herokuify's backend, and these."""
+    """Yield the models' file fields with storages on herokuify's backend, and the storages."""
     for model in apps.get_models() if apps.models_ready else ():
         for each in model._meta.local_fields:  # noqa: SLF001  (public)
             if not isinstance(each, FileField):
                 continue
             is_s3 = False
             with suppress(Exception):
-                # Asking for the class makes a lazy storage.
+                # Accessing the class creates a lazy storage.
                 storage: Any = each.storage
                 is_s3 = getattr(storage.__class__, "is_on_s3", False)
             if is_s3:
@@ -138,7 +138,7 @@ def fields_on_s3() -> Iterator[tuple[FileField, Any]]:
 
 
 def share_bucket(one: Any, other: Any) -> bool:
-    """Return whether two storages use one bucket, whatever way their endpoint is spelt."""
+    """Return whether two storages use the same bucket, at equivalent endpoints."""
     return one.bucket_name == other.bucket_name and any(
         same_endpoint(url, other_url)
         for url in {one.endpoint_url, one.public_endpoint}
@@ -147,7 +147,7 @@ def share_bucket(one: Any, other: Any) -> bool:
 
 
 def sharing_bucket(storage: Any) -> list[Any]:
-    """Return the storage, and all of the project that share its bucket."""
+    """Return the storage and all others of the project with the same bucket."""
     others = [each for one in s3_registered() if (each := one.make()) is not storage]
     return [storage, *(other for other in others if share_bucket(storage, other))]
 
@@ -166,10 +166,10 @@ def by_bucket(found: Iterable[Any]) -> list[list[Any]]:
 
 
 def public_locations(sharing: Sequence[Any]) -> list[str]:
-    """Return the locations of one bucket that anyone may read, without slashes at their ends.
+    """Return the public locations of a bucket, without trailing slashes.
 
-    ``sharing`` are all that share the bucket. Raises ConfigurationError when one of them
-    keeps private files inside a public location.
+    ``sharing`` are all storages that use the bucket. Raises ConfigurationError if one of them
+    has private files inside a public location.
     """
     public = sorted({storage.location.strip("/") for storage in sharing if storage.public})
     for storage in sharing:
@@ -188,9 +188,9 @@ def public_locations(sharing: Sequence[Any]) -> list[str]:
 def public_location_around(
     storage: Any, others: Iterable[Any], location: str | None = None
 ) -> str | None:
-    """Return the public location of the bucket in which this storage keeps its files, if any.
+    """Return the public location that contains the storage's location, or None.
 
-    With ``location``, the one around this folder of the storage's bucket.
+    ``location`` replaces the storage's location.
     """
     public = [one.location for one in others if one.public and share_bucket(one, storage)]
     given = getattr(settings, "AWS_PUBLIC_LOCATION", None)

@@ -1,4 +1,4 @@
-"""Releases in preparation: a static storage whose files are temporarily not on S3."""
+"""Let a static storage temporarily save to a local folder, to run a project's own methods."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.staticfiles.storage import ManifestFilesMixin
 from django.core.files.base import File
@@ -14,21 +14,21 @@ from django.core.files.storage import FileSystemStorage, Storage
 
 from herokuify.storage.backend import S3BotoStorage
 
-#: Whose classes do what the engine expects of them.
+#: Packages whose storage classes the engine knows.
 _KNOWN = {"builtins", "django", "herokuify", "storages"}
-#: What Django's collectstatic asks of a storage, by itself or through post_process().
+#: Methods of storages that Django's collectstatic uses, directly or in post_process().
 _ASKED = {
     name
     for kind in (FileSystemStorage, ManifestFilesMixin)
     for name in dir(kind)
     if not name.startswith("__") and callable(getattr(kind, name))
 } - {"url", "deconstruct"}
-#: How this package's storages send what is saved.
+#: Methods in which this package's storages send files.
 _SENDING = {"put", "store"}
 
 
 class Staging(FileSystemStorage):
-    """A folder of this machine in which saving replaces, as in a static storage."""
+    """A local folder in which saving overwrites files, as in a static storage."""
 
     def __init__(self, folder: str) -> None:
         super().__init__(location=folder)
@@ -40,7 +40,7 @@ class Staging(FileSystemStorage):
         return str(super()._save(name, content))  # type: ignore[misc]  # not in the stubs
 
     def names(self) -> list[str]:
-        """Return all files, in order."""
+        """Return the names of all files, sorted."""
         root = Path(self.location)
         return sorted(
             path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()
@@ -48,18 +48,17 @@ class Staging(FileSystemStorage):
 
 
 class Stageable(S3BotoStorage):
-    """Has its files in a stage while one is set, and on S3 otherwise.
+    """Uses a stage in place of S3 while one is set.
 
-    It stands above everything that reaches S3, and below what a project's class changes: a
-    ``post_process`` or ``_save`` of the project's finds what Django's own storage would give it,
-    ``path()`` included.
+    A stage is a ``Staging`` folder or a ``HashingTree``. Project classes that override
+    ``post_process`` or ``_save`` then work as with Django's own storage, including ``path()``.
     """
 
     _stage: Any = None
 
     @contextmanager
     def staged(self, stage: Any) -> Iterator[None]:
-        """Save files to the stage, in all threads."""
+        """Use the stage in the block, in all threads."""
         self._stage = stage
         try:
             yield
@@ -67,12 +66,12 @@ class Stageable(S3BotoStorage):
             self._stage = None
 
     @property
-    def _files(self) -> Any:
-        return self._stage or super()
+    def _files(self) -> Storage:
+        return cast(Storage, self._stage or super())
 
     def exists(self, name: Any) -> bool:
-        """Return whether the file is there."""
-        return bool(self._files.exists(name))
+        """Return whether the file exists."""
+        return self._files.exists(name)
 
     def _open(self, name: str, mode: str = "rb") -> File[Any]:
         if self._stage is None:
@@ -86,11 +85,11 @@ class Stageable(S3BotoStorage):
         return str(self._stage._save(name, content))  # noqa: SLF001  (as Django's mixin does)
 
     def delete(self, name: Any) -> None:
-        """Remove the file; its absence is no error."""
+        """Remove the file, if it exists."""
         self._files.delete(name)
 
     def delete_many(self, names: Iterable[Any]) -> None:
-        """Remove many files; their absence is no error."""
+        """Remove the files that exist."""
         if self._stage is None:
             super().delete_many(names)
             return
@@ -98,46 +97,42 @@ class Stageable(S3BotoStorage):
             self._stage.delete(name)
 
     def path(self, name: Any) -> str:
-        """Return a staged file's path; without one, collectstatic mustn't take S3 for a folder."""
-        return str(self._files.path(name))
+        """Return a staged file's path; without a stage, raise NotImplementedError."""
+        return self._files.path(name)
 
     def size(self, name: Any) -> int:
         """Return the file's length in bytes."""
-        return int(self._files.size(name))
+        return self._files.size(name)
 
     def listdir(self, name: Any) -> tuple[list[str], list[str]]:
         """Return the names of the folders and of the files directly below a folder."""
-        folders, files = self._files.listdir(name)
-        return folders, files
+        return self._files.listdir(name)
 
     def get_modified_time(self, name: Any) -> datetime:
         """Return when the file was written."""
-        modified: datetime = self._files.get_modified_time(name)
-        return modified
+        return self._files.get_modified_time(name)
 
     def get_created_time(self, name: Any) -> datetime:
-        """Return when a staged file was made."""
-        created: datetime = self._files.get_created_time(name)
-        return created
+        """Return when a staged file was created; without a stage, raise NotImplementedError."""
+        return self._files.get_created_time(name)
 
     def get_accessed_time(self, name: Any) -> datetime:
-        """Return when a staged file was read."""
-        accessed: datetime = self._files.get_accessed_time(name)
-        return accessed
+        """Return when a staged file was read; without a stage, raise NotImplementedError."""
+        return self._files.get_accessed_time(name)
 
 
 def _changed(storage: Storage) -> set[str]:
-    """Return the names that classes of a project or its packages override."""
+    """Return the attributes that classes of the project or of other packages define."""
     kinds = storage.__class__.__mro__
     others = [kind for kind in kinds if kind.__module__.partition(".")[0] not in _KNOWN]
     return {name for kind in others for name in vars(kind)}
 
 
 def needs_staging(storage: Storage) -> bool:
-    """Return whether a project's class, or a mixin, overrides what Django's command calls."""
+    """Return whether a project's class or mixin overrides a method that collectstatic uses."""
     return bool(_changed(storage) & _ASKED)
 
 
 def sends_by_itself(storage: Storage) -> set[str]:
-    """Return the methods by which a project's class sends files in its own way."""
+    """Return the overridden methods with which a project's class sends files itself."""
     return _changed(storage) & _SENDING

@@ -1,4 +1,4 @@
-"""Static files on S3: public, overwritten, addressed by STATIC_URL."""
+"""Static files on S3: public, overwritten, with URLs below STATIC_URL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from herokuify.storage.content import Content, carries_hash
 from herokuify.storage.locations import check_base_url, domain_url, located
 from herokuify.storage.staging import Stageable
 
-#: A year is the longest that RFC 9111's caches take; "immutable" (RFC 8246) spares reloads.
+#: For a year, the customary maximum; with "immutable" (RFC 8246), reloads don't revalidate.
 FOR_EVER = "public, max-age=31536000, immutable"
 BRIEFLY = "public, max-age=300"
 
@@ -33,25 +33,25 @@ def compressed_prefix() -> str:
 
 
 def is_bundle(name: str) -> bool:
-    """Return whether a name is django-compressor's: ``CACHE/css/output.0123456789ab.css``."""
+    """Return whether a file is django-compressor's: ``CACHE/css/output.0123456789ab.css``."""
     prefix = compressed_prefix()
     if prefix:
         return posixpath.normpath(name).startswith(prefix)
-    # Among the other files: a folder for each kind, and the content's hash.
+    # Without a folder of their own: recognized by the folder for the type, and the hash.
     return bool(_COMPRESSED_NAME.fullmatch(posixpath.normpath(name)))
 
 
 def joined(base_url: str, name: Any) -> str:
-    """Return the URL of a name as Django's FileSystemStorage does."""
+    """Return a file's URL, like Django's FileSystemStorage."""
     path = (filepath_to_uri(name) or "").lstrip("/")
-    # urljoin() takes ten times as long, and matters only for these.
+    # urljoin() takes ten times as long, and only makes a difference for these names.
     if path.startswith(".") or "/." in path or "//" in path:
         return str(urljoin(base_url, path.replace("//", "/")))
     return base_url + path
 
 
 class NamePatterns:
-    """What a setting says of names: a regular expression, or several, matched from their start."""
+    """A setting's regular expressions, one or several, which match names from their start."""
 
     def __init__(self, value: object, setting: str) -> None:
         several = [value] if isinstance(value, (str, re.Pattern)) else value or ()
@@ -59,7 +59,7 @@ class NamePatterns:
             raise ConfigurationError(
                 f"{setting} is {value!r}; it must be a regular expression, or a list of them."
             )
-        # Empty, as of a variable that is, would match every name.
+        # An empty pattern, such as an empty variable's, would match every name.
         self.patterns = [pattern(regex, setting) for regex in several if regex != ""]
 
     def __contains__(self, name: str) -> bool:
@@ -73,7 +73,7 @@ class NamePatterns:
 
 @deconstructible(path="herokuify.storage.S3StaticStorage")
 class S3StaticStorage(Stageable):
-    """Static files below ``static/``; a URL is STATIC_URL and the quoted name.
+    """Static files below ``static/``. A URL is STATIC_URL followed by the quoted name.
 
     Overwrites and never signs, regardless of AWS_S3_FILE_OVERWRITE and AWS_QUERYSTRING_AUTH. URLs
     need no client and no network. The options ``base_url`` and ``custom_domain`` replace STATIC_URL
@@ -89,7 +89,7 @@ class S3StaticStorage(Stageable):
         self._given_base_url: str | None = options.pop("base_url", None)
         self._checked_base_url: str | None = None
         super().__init__(**options)
-        #: Names that a bundler has made of the content.
+        #: Names that contain a bundler's hash of the content.
         self.immutable = NamePatterns(self.immutable_files, "HEROKUIFY_IMMUTABLE_FILES")
 
     def configuration(self) -> dict[str, Any]:
@@ -107,7 +107,10 @@ class S3StaticStorage(Stageable):
 
     @property
     def base_url(self) -> str:
-        """The option ``base_url``, one of ``custom_domain``, or STATIC_URL; checked once."""
+        """The option ``base_url``, the URL of the option ``custom_domain``, or STATIC_URL.
+
+        Raises ConfigurationError if browsers can't find this storage's files there.
+        """
         url = str(
             self._given_base_url or domain_url(self, self.own_domain) or settings.STATIC_URL or ""
         )
@@ -128,22 +131,23 @@ class S3StaticStorage(Stageable):
         return f"{url}?{urlencode(parameters)}" if parameters else url
 
     def is_content_named(self, name: str, opener: Callable[[], Any]) -> bool:
-        """Return whether the name holds the content's hash; a bundler's does by the setting's word.
+        """Return whether the name changes with the content, so that caches may keep it forever.
 
-        compressor names its output so: ``CACHE/css/output.0123456789ab.css``.
+        This applies to names with the content's hash, to compressor's output
+        (``CACHE/css/output.0123456789ab.css``), and to HEROKUIFY_IMMUTABLE_FILES.
         """
         is_compressed = is_bundle(name) and _COMPRESSED_NAME.fullmatch(name)
         return name in self.immutable or bool(is_compressed) or carries_hash(name, opener)
 
     def class_parameters(self, name: str, *, is_hashed: bool) -> dict[str, Any]:
-        """Cache forever if the name changes with the content, else for five minutes."""
+        """Return headers to cache for a year if ``is_hashed``, else for five minutes."""
         return {"CacheControl": FOR_EVER if is_hashed else BRIEFLY}
 
     def write_local_copy(self, name: str, content: Content) -> None:
-        """Do nothing: this class keeps no local copies."""
+        """Do nothing: this class has no local copies."""
 
     def check_configuration(self) -> None:
-        """Raise ConfigurationError for a wrong base URL, too."""
-        # First: its errors name the helper that builds the right one.
+        """Raise ConfigurationError also for a wrong base URL."""
+        # First, because its errors name the helper that builds the right URL.
         self.base_url  # noqa: B018
         super().check_configuration()

@@ -1,4 +1,4 @@
-"""URLs of objects, made without boto3 where the settings say all that is needed."""
+"""URLs of objects, without boto3 if the settings contain everything that is needed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from herokuify.s3.signing import (
 ValueT = TypeVar("ValueT")
 
 _PROBE = "herokuify-probe"
-#: Parameters of boto3's ``get_object`` that make a query.
+#: Parameters of boto3's ``get_object`` that become part of the query string.
 _RESPONSE = frozenset(
     f"Response{name}"
     for name in (
@@ -38,7 +38,7 @@ _RESPONSE = frozenset(
         *("ContentType", "Expires"),
     )
 )
-#: What else tells boto3 where S3 is (its documentation, "Configuration").
+#: Variables from which boto3 also reads S3's address (boto3 documentation, "Configuration").
 _VARIABLES = (
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"),
     *("AWS_USE_DUALSTACK_ENDPOINT", "AWS_USE_FIPS_ENDPOINT", "AWS_DEFAULT_REGION"),
@@ -48,7 +48,7 @@ _REGIONLESS = {None, "", "aws-global"}
 
 
 class _Known(Generic[ValueT]):
-    """What was made of a storage's options, for as long as they are the same."""
+    """A value that depends on a storage's options, cached until they change."""
 
     def __init__(self, make: Callable[[Any], ValueT | None]) -> None:
         self._make = make
@@ -56,7 +56,7 @@ class _Known(Generic[ValueT]):
         self._value: ValueT | None = None
 
     def of(self, storage: Any) -> ValueT | None:
-        """Return it; None where boto3 must do the work."""
+        """Return the value; None if only boto3 can create the URLs."""
         options = (
             *(storage.bucket_name, storage.public_endpoint, storage.region_name, storage.use_ssl),
             *(storage.access_key, storage.secret_key, storage.security_token),
@@ -81,7 +81,7 @@ class Urls:
     def get(
         self, key: str, parameters: Mapping[str, Any], life: int, http_method: str | None
     ) -> str:
-        """Return the URL of a key; ``life`` are the seconds that a signed one is valid."""
+        """Return the URL of a key; a signed one is valid for ``life`` seconds at most."""
         storage = self._storage
         if storage.custom_domain:
             return self._of_domain(key, parameters, life)
@@ -103,15 +103,15 @@ class Urls:
     def of_upload(
         self, key: str, query: Mapping[str, str], headers: Mapping[str, str], life: int
     ) -> str:
-        """Return the URL of a PUT that must send these headers, valid from now on.
+        """Return the signed URL of a PUT, valid for ``life`` seconds, that must send these headers.
 
-        Never a CDN's. ``query`` has S3's ``partNumber`` and ``uploadId`` of a part; names of
+        It is never a CDN's. ``query`` has ``partNumber`` and ``uploadId`` for a part; the names of
         headers are in lower case.
         """
         signer = self._signer.of(self._storage)
         if signer is not None:
             return signer.sign_request("PUT", key, query, headers, int(time.time()), life)
-        destination = self._storage.destination
+        destination = self._storage.public_destination
         operation = "upload_part" if query else "put_object"
         parameters = {"Bucket": destination.bucket, "Key": key, **put_parameters(headers)}
         if query:
@@ -140,7 +140,7 @@ class Urls:
     def _by_boto3(
         self, key: str, parameters: Mapping[str, Any], life: int, http_method: str | None
     ) -> str:
-        """Return boto3's URL, for anything but a plain GET and for its own credentials."""
+        """Return the URL from boto3."""
         is_signed = bool(self._storage.querystring_auth)
         destination = replace(self._storage.public_destination, is_signed=is_signed)
         options: Any = {"ExpiresIn": life, "HttpMethod": http_method}
@@ -153,7 +153,7 @@ class Urls:
 
 
 def _query(parameters: Mapping[str, Any]) -> dict[str, str] | None:
-    """Return S3's query for boto3's parameters; None if they become headers or are unknown."""
+    """Return boto3's parameters as S3's query; None if only boto3 knows how to send them."""
     found = {}
     for name, value in parameters.items():
         if not (isinstance(value, str) and (name in _RESPONSE or name == "VersionId")):
@@ -163,7 +163,7 @@ def _query(parameters: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def check_life(storage: Any, seconds: Any) -> None:
-    """Raise ConfigurationError when signed URLs can't be valid for so long."""
+    """Raise ConfigurationError if signed URLs can't be valid for this long."""
     is_limited = storage.querystring_auth and storage.signature_version == "s3v4"
     if is_limited and seconds > LONGEST_LIFE:
         raise ConfigurationError(
@@ -174,10 +174,10 @@ def check_life(storage: Any, seconds: Any) -> None:
 
 
 def make_url_signer(storage: Any) -> UrlSigner | None:
-    """Return what signs URLs for a storage's options; None where boto3 must.
+    """Return a signer for a storage's options; None if only boto3 can sign.
 
-    That is where the credentials are boto3's own, and may expire before a URL does, and
-    where another signature than version 4 is asked for.
+    Boto3 must sign if the credentials are its own, because they may expire before a URL does, and
+    for other signature versions than 4.
     """
     storage.check_configuration()
     is_own = storage.access_key and storage.secret_key and not storage.session_profile
@@ -193,7 +193,7 @@ def make_url_signer(storage: Any) -> UrlSigner | None:
 
 
 def unsigned_base_url(storage: Any) -> str | None:
-    """Return the URL below which the keys lie; None where boto3 is told elsewhere, too."""
+    """Return the bucket's URL; None if boto3's own configuration may change it."""
     bucket = str(storage.bucket_name)
     is_simple = not (
         storage.client_config
@@ -217,7 +217,7 @@ def unsigned_base_url(storage: Any) -> str | None:
 
 
 def _is_boto3_configured(*, has_region: bool) -> bool:
-    """Return whether variables or a file of boto3's own may change the address."""
+    """Return whether boto3's own variables or configuration file may change the address."""
     names = [name for name in _VARIABLES if not (has_region and name == "AWS_DEFAULT_REGION")]
     if any(os.environ.get(name) for name in names):
         return True
@@ -229,7 +229,7 @@ def _is_boto3_configured(*, has_region: bool) -> bool:
 
 
 def _as_boto3_signs(storage: Any, access_key: str, secret_key: str) -> UrlSigner | None:
-    """Return a signer that continues what boto3 begins; None for another kind of signature."""
+    """Return a signer with the base URL and region of boto3; None for another signature."""
     destination = storage.public_destination
     with explained(destination, "s3:GetObject"):
         url = connect(destination, storage.profile).generate_presigned_url(

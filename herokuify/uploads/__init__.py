@@ -1,6 +1,6 @@
-"""Direct uploads: from the browser to S3, without the dyno, in any FileField.
+"""Direct uploads from the browser to S3, without the dyno, for any FileField.
 
-A browser may write one object below ``pending/``, for which it gets a token. The form that the
-token comes back with claims the object: it is checked when the form is cleaned, and copied within
-S3 to its name when the model is saved.
+A token allows a browser to write one object below ``pending/``. The form submits the token in
+place of the file. The object is checked when the form is cleaned, and copied within S3 to its
+final name when the model is saved.
 """

@@ -11,20 +11,20 @@ from django.db.models.signals import class_prepared
 
 
 class UploadsConfig(AppConfig):
-    """Lets model fields make form fields that upload directly, by HEROKUIFY_DIRECT_UPLOADS."""
+    """Makes the form fields of model fields in HEROKUIFY_DIRECT_UPLOADS upload directly."""
 
     name = "herokuify.uploads"
-    label = "herokuify_uploads"  # projects have apps of their own that are called "uploads"
+    label = "herokuify_uploads"  # projects may have an app called "uploads"
     verbose_name = "Direct uploads"
 
     def __init__(self, app_name: str, app_module: ModuleType | None) -> None:
         super().__init__(app_name, app_module)
-        # ready() is too late: the forms of an app above may have been made by then.
+        # ready() would be too late: other apps may have created forms by then.
         class_prepared.connect(_prepare, dispatch_uid="herokuify.uploads")
 
 
 def _prepare(sender: Any, **_: Any) -> None:
-    """Receive ``class_prepared``, before any form asks the model for its form fields."""
+    """Receive ``class_prepared``, before any form uses the model's form fields."""
     from herokuify.uploads.fields import formfield_of
 
     for field in sender._meta.local_fields:  # noqa: SLF001  (public)

@@ -1,4 +1,4 @@
-"""Tokens that are submitted with a form: their validity, and their files."""
+"""Check the tokens that forms submit, and return their files."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ LATER = _("The upload can't be checked right now. Please try again in a moment."
 
 
 def stage_of(text: str, request: Any, field: str = "") -> Stage | None:
-    """Return what a token stands for, if the sender of the request may use it, for a field.
+    """Return the staged object of a token; None if the request's user may not use it.
 
-    The rule may have become stricter since, and the sender's permissions fewer.
+    With ``field``, the token must be for this field. The current rule and permissions apply, not
+    those at the time of the upload. Raises ConfigurationError without the middleware.
     """
     if request is None:
         raise ConfigurationError(
-            f"{MIDDLEWARE} is not in MIDDLEWARE, which forms need to know whose upload they are "
-            "given.",
+            f"{MIDDLEWARE} is not in MIDDLEWARE. Without it, forms can't check whose upload they "
+            "get.",
             f'In settings.py: MIDDLEWARE = [..., "{MIDDLEWARE}"]',
         )
     token = Token.loads(text)
@@ -41,12 +42,12 @@ def stage_of(text: str, request: Any, field: str = "") -> Stage | None:
     rule = rules.find(token.field)
     if rule is None or not rule.is_direct or not rule.allows(request):
         return None
-    is_taken = token.size <= rule.max_size and rule.type_of(token.name, token.type)
-    return Stage(rule.storage, token) if is_taken else None
+    is_accepted = token.size <= rule.max_size and rule.type_of(token.name, token.type)
+    return Stage(rule.storage, token) if is_accepted else None
 
 
 def claim(text: str, rule: Rule, request: Any) -> StagedFile:
-    """Return the file that a token stands for. Raise ValidationError."""
+    """Return the file of a token; raise ValidationError if it can't be used."""
     stage = stage_of(text, request, rule.name)
     try:
         stored = None if stage is None else stage.find()
@@ -62,7 +63,7 @@ def claim(text: str, rule: Rule, request: Any) -> StagedFile:
 
 
 def _discard(stage: Stage, request: Any, using: str) -> None:
-    """Remove the staged object once its copy is in the database for good."""
+    """Remove the staged object when the transaction that saves its copy is committed."""
 
     def remove() -> None:
         pending.forget(request, stage.token.key)
@@ -70,8 +71,8 @@ def _discard(stage: Stage, request: Any, using: str) -> None:
             stage.abort()
         except S3Error as error:
             logger.warning(
-                "The upload %s was saved and could not be removed (%s). A lifecycle rule "
-                "removes it: manage.py herokuify bucket --apply",
+                "The upload %s was saved, but the original could not be removed (%s). A lifecycle "
+                "rule removes it: manage.py herokuify bucket --apply",
                 stage.token.key,
                 error,
             )

@@ -1,4 +1,4 @@
-"""Form fields and widgets, of whatever class, that take direct uploads as well."""
+"""Let form fields and widgets of any class accept direct uploads."""
 
 from __future__ import annotations
 
@@ -24,59 +24,62 @@ from herokuify.uploads.middleware import current_request
 from herokuify.uploads.rules import Rule
 from herokuify.uploads.tokens import Token
 
-#: What the hidden inputs that carry tokens are called: the file input's name, and this.
+#: Hidden inputs with tokens have the name of the file input with this suffix.
 SUFFIX = "-direct"
-#: Bytes that an ordinary POST may carry where S3 can't be reached from the browser.
+#: Bytes; smaller files are sent with the form if the browser can't reach S3.
 SMALL = 10 * 2**20
 
 
 class Posted(str):
-    """A token as a form brings it, in the place of a file."""
+    """A token that a form submits in place of a file."""
 
     __slots__ = ()
 
 
 class Kept(NamedTuple):
-    """What an input shows in a form that is shown again: the file that it had, and tokens."""
+    """The value of an input in a redisplayed form: its initial file, and submitted tokens."""
 
     initial: Any
     posted: list[Posted]
 
 
 class Deferred(str):
-    """The path of a script that runs when the page is there."""
+    """The path of a script that runs after the page is parsed."""
 
     __slots__ = ()
 
     def __html__(self) -> SafeString:
-        """Return its element, as ``form.media`` shows it."""
+        """Return the script element for ``form.media``."""
         return format_html('<script src="{}" defer></script>', static(self))
 
 
 class _Direct:
-    """What the fields and the widgets know."""
+    """The common part of fields and widgets."""
 
     direct_upload: str
 
     @property
     def rule(self) -> Rule | None:
-        """The rule, where there is a bucket to upload to; a model's field may have lost its own."""
+        """The rule; None without a bucket, or if a model field's rule was removed.
+
+        Raises ConfigurationError if another name has no rule.
+        """
         is_of_model = "." in self.direct_upload
         rule = rules.find(self.direct_upload) if is_of_model else rules.get(self.direct_upload)
         return rule if rule is not None and rule.is_direct else None
 
 
 class DirectField(_Direct):
-    """Mixin for form fields: claims the file of a token."""
+    """Mixin for form fields: replaces a token by its file."""
 
     def clean(self, data: Any, initial: Any = None) -> Any:
-        """Clean a file, be it uploaded directly or with the form."""
+        """Clean a file that was uploaded directly or with the form."""
         if isinstance(data, (list, tuple)):
             data = [self._file(one) for one in data]
         return super().clean(self._file(data), initial)  # type: ignore[misc]
 
     def bound_data(self, data: Any, initial: Any) -> Any:
-        """Return what the widget shows: tokens need not be uploaded for again."""
+        """Return the value for the widget, with the tokens, so that files are kept."""
         shown = super().bound_data(data, initial)  # type: ignore[misc]
         values = data if isinstance(data, (list, tuple)) else [data]
         posted = [one for one in values if isinstance(one, Posted)]
@@ -87,14 +90,14 @@ class DirectField(_Direct):
         return data if rule is None else claim(data, rule, current_request())
 
     def to_python(self, data: Any) -> Any:
-        """Check a file; an image is read as far as Pillow reads it, and not into memory."""
+        """Check a file; of an image, only what Pillow needs is read from S3."""
         to_python = super().to_python  # type: ignore[misc]
         is_image = isinstance(self, forms.ImageField) and isinstance(data, StagedFile)
         return _checked(data, to_python) if is_image else to_python(data)
 
 
 def checked_image(file: Any) -> Any:
-    """Return an image that Django's form field takes. Raise ValidationError."""
+    """Return a file if Django's ImageField accepts it; raise ValidationError if not."""
     to_python = forms.ImageField().to_python
     return _checked(file, to_python) if isinstance(file, StagedFile) else to_python(file)
 
@@ -102,14 +105,14 @@ def checked_image(file: Any) -> Any:
 def _checked(file: StagedFile, to_python: Callable[[Any], Any]) -> Any:
     found = to_python(_AtPath(file))
     if not isinstance(found, _AtPath):
-        return found  # what a project's own field has made of it
+        return found  # a project's own field has replaced it
     file.image, file.content_type = found.image, found.content_type  # type: ignore[attr-defined]
     file.seek(0)
     return file
 
 
 class _AtPath:
-    """An upload as Django's ImageField looks at it: at a "path", for which Pillow takes a file."""
+    """An upload with a "path" that is an open file, so that Django's ImageField doesn't copy it."""
 
     def __init__(self, file: StagedFile) -> None:
         self._file = file
@@ -123,7 +126,7 @@ class _AtPath:
         return bool(self._file)
 
     def temporary_file_path(self) -> Any:
-        """Return what Pillow opens; an S3 error becomes an error in reading the file."""
+        """Return the open file, which Pillow accepts in place of a path."""
         return self._file.open()
 
 
@@ -131,7 +134,7 @@ class DirectWidget(_Direct):
     """Mixin for file inputs: configures the script, and keeps tokens of redisplayed forms."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
-        """Return the file, else what stands for one."""
+        """Return the submitted files, or tokens in place of them."""
         posted = [Posted(one) for one in _listed(data, f"{name}{SUFFIX}") if one]
         if posted and self.rule is not None:
             is_multiple = getattr(self, "allow_multiple_selected", False)
@@ -141,12 +144,12 @@ class DirectWidget(_Direct):
         return super().value_from_datadict(data, files, name)  # type: ignore[misc]
 
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
-        """Return whether neither a file nor a token came."""
+        """Return whether neither a file nor a token was submitted."""
         is_omitted = super().value_omitted_from_data(data, files, name)  # type: ignore[misc]
         return bool(is_omitted and not any(_listed(data, f"{name}{SUFFIX}")))
 
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        """Return the input; what was uploaded already stands behind it."""
+        """Return the HTML of the input, followed by files that are already uploaded."""
         rule, request = self.rule, current_request()
         value, posted = value if isinstance(value, Kept) else (value, [])
         base = _base_url()
@@ -174,7 +177,7 @@ class DirectWidget(_Direct):
 
     @property
     def media(self) -> forms.Media:
-        """The input's own, and the script and the style of direct uploads."""
+        """The widget's media, with the script and the style of direct uploads."""
         media: forms.Media = super().media  # type: ignore[misc]
         if self.rule is None:
             return media
@@ -184,7 +187,7 @@ class DirectWidget(_Direct):
 
 
 def _listed(data: Any, name: str) -> list[Any]:
-    """Return all values of a name, of Django's dicts of lists and of plain ones."""
+    """Return all values for a name, from a MultiValueDict or a plain dict."""
     if hasattr(data, "getlist"):
         return list(data.getlist(name))
     value = data.get(name) if data else None
@@ -240,19 +243,19 @@ def _mixed(mixin: Any, kind: Any) -> Any:
 
 
 def make_direct(field: forms.FileField, upload: str) -> None:
-    """Let a form field and its widget, of whatever class, take direct uploads as well."""
+    """Let a form field and its widget, of any class, accept direct uploads."""
     if not isinstance(field.widget, forms.FileInput):
-        return  # a hidden one, for example
+        return  # such as a hidden input
     both: Any = ((field, DirectField), (field.widget, DirectWidget))
     for each, mixin in both:
-        # Not another object: what a project's own class has made of it stays as it is.
+        # Change the class of the existing object, to keep all its attributes.
         kind: Any = type(each)
         each.__class__ = _mixed(mixin, kind)
         each.direct_upload = upload
 
 
 def formfield_of(field: models.FileField) -> Callable[..., Any]:
-    """Return a ``formfield`` for a model's field, for when the settings have a rule for it."""
+    """Return a ``formfield`` method for a model field, which applies its rule, if it has one."""
     return partial(_formfield, field)
 
 

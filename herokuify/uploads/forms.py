@@ -1,4 +1,4 @@
-"""File fields of plain forms, uploaded directly."""
+"""File fields with direct uploads, for plain forms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class _MultipleInput(forms.ClearableFileInput):
 
 
 class _Several:
-    """Cleans each of several files."""
+    """Mixin that cleans each of several files."""
 
     def clean(self, data: Any, initial: Any = None) -> Any:
         """Return the files as a list."""
@@ -24,10 +24,10 @@ class _Several:
 
 
 class DirectFileField(forms.FileField):
-    """A file that is uploaded directly, with the rule ``upload``.
+    """A file that is uploaded directly.
 
-    The rule is one of HEROKUIFY_DIRECT_UPLOADS, such as ``"avatars"``. With ``multiple=True`` the
-    cleaned value is a list.
+    ``upload`` is the name of a rule in HEROKUIFY_DIRECT_UPLOADS, such as ``"avatars"``. With
+    ``multiple=True`` the cleaned value is a list.
     """
 
     def __init__(self, upload: str, *, multiple: bool = False, **options: Any) -> None:
@@ -40,7 +40,7 @@ class DirectFileField(forms.FileField):
 
 
 class DirectImageField(DirectFileField, forms.ImageField):
-    """The same for an image, which Pillow must be able to read."""
+    """An image that is uploaded directly. Pillow must be able to read it."""
 
 
 def _several(kind: type) -> Any:

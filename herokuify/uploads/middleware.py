@@ -1,4 +1,4 @@
-"""The current request, for forms, which don't know it."""
+"""Make the current request available to forms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _request: ContextVar[Any] = ContextVar("herokuify_uploads_request", default=None
 
 
 def current_request() -> Any:
-    """Return the request that is being answered; None outside of one."""
+    """Return the request that is being processed, or None."""
     return _request.get()
 
 
@@ -24,7 +24,7 @@ class DirectUploadMiddleware(Middleware):
 
     @contextmanager
     def around(self, request: HttpRequest) -> Iterator[Finish]:
-        """Have the request be the current one meanwhile."""
+        """Make this the current request in the block."""
         before = _request.set(request)
         try:
             yield unchanged

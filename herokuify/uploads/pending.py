@@ -1,4 +1,4 @@
-"""What an anonymous visitor has uploaded and sent no form for, in the session."""
+"""Count, in the session, what an anonymous visitor has uploaded without submitting a form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from herokuify.uploads.tokens import SECONDS, SESSION
 
 
 def add(request: Any, key: str, size: int, limit: int) -> bool:
-    """Record an upload; return False if it would exceed the limit."""
+    """Record an upload of ``size`` bytes; return False if it would exceed the limit."""
     kept: dict[str, Any] = request.session[SESSION]
     now = int(time.time())
     pending = {k: one for k, one in kept["pending"].items() if one[1] > now - SECONDS}
@@ -20,7 +20,7 @@ def add(request: Any, key: str, size: int, limit: int) -> bool:
 
 
 def forget(request: Any, key: str) -> None:
-    """Record that an upload is claimed or aborted."""
+    """Remove an upload that was saved or aborted."""
     session: Any = getattr(request, "session", None)
     kept = None if session is None else session.get(SESSION)
     if kept and key in kept["pending"]:

@@ -1,7 +1,7 @@
 """Direct uploads for API clients: ``path("api/uploads/", include("herokuify.uploads.rest"))``.
 
-They send what a page's script sends, as JSON or as a form, and authenticate as they do elsewhere in
-the API. A token is its user's, whatever that user has authenticated with.
+Clients send the same data as the script in pages, as JSON or as a form, with the API's usual
+authentication. A token belongs to its user, regardless of how the user is authenticated.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ app_name = "herokuify_uploads_rest"
 
 @method_decorator(never_cache, name="dispatch")
 class DirectUploadView(APIView):  # type: ignore[misc]  # without stubs
-    """Begin, continue, finish or abort an upload, for the user that REST framework authenticates.
+    """Begin, continue, finish or abort an upload, for users authenticated by REST framework.
 
-    The project's authentication, permission and throttle classes apply, and then the rule's "who".
+    The project's authentication, permission and throttle classes apply, then the rule's "who".
     """
 
     renderer_classes = (JSONRenderer,)
 
     def initial(self, request: Any, *args: Any, **kwargs: Any) -> None:
-        """Check the request as REST framework does, and a visitor's CSRF token."""
+        """Check the request like REST framework, and the CSRF token of anonymous visitors."""
         super().initial(request, *args, **kwargs)
         if not owner_of(request)[0]:
-            # What such a visitor may do depends on the session, as with Django's own views.
+            # Their uploads belong to the session, so the cookie is the authentication.
             SessionAuthentication().enforce_csrf(request)
 
     def post(self, request: Any, action: str) -> HttpResponse:
-        """Do one of the four actions."""
+        """Run one of the four actions."""
         if action not in ACTIONS:
             raise Http404
         data = request.data

@@ -1,4 +1,4 @@
-"""HEROKUIFY_DIRECT_UPLOADS: what may be uploaded directly, how large, and by whom."""
+"""The rules of HEROKUIFY_DIRECT_UPLOADS: what may be uploaded directly, and by whom."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _EXAMPLE = f'In settings.py: {SETTING} = {{"shop.Photo.image": {{"max_size": 50 
 _WHO = 'In settings.py: "who": "users", "anyone", or "shop.views.may_upload"'
 
 
-def named() -> Mapping[str, Any]:
-    """Return the setting: options by the field's name."""
+def _setting() -> Mapping[str, Any]:
+    """Return the setting: options by name; raise ConfigurationError if it is not a dict."""
     found = getattr(settings, SETTING, {})
     if not isinstance(found, Mapping):
         raise ConfigurationError(f"{SETTING} is not a dict.", _EXAMPLE)
@@ -35,30 +35,30 @@ def named() -> Mapping[str, Any]:
 
 
 def names() -> Collection[str]:
-    """Return what is uploaded directly: model fields, and names that plain forms give."""
-    return named().keys()
+    """Return the names of all rules: model fields, and the project's own names for plain forms."""
+    return _setting().keys()
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What the project allows for one field."""
+    """The rule for a model field, or for a name that plain forms use."""
 
-    name: str  # of a model's field, such as "shop.Photo.image", or of the project's choice
+    name: str  # of a model field, such as "shop.Photo.image", or chosen by the project
     max_size: int  # bytes
     types: tuple[str, ...]  # patterns of content types
     who: str | Callable[[Any], bool]
-    max_pending: int  # bytes that an anonymous visitor may have uploaded, and sent no form for
-    alias: str  # of the storage, for a name that is no model's field
+    max_pending: int  # bytes that an anonymous visitor may upload without submitting a form
+    alias: str  # of the storage, unless it is for a model field
     field: FileField | None
 
     @property
     def storage(self) -> Any:
-        """The storage that keeps the files."""
+        """The storage for the files."""
         return storages[self.alias] if self.field is None else self.field.storage
 
     @property
     def is_direct(self) -> bool:
-        """Whether there is a bucket to upload to: in local development there may be none."""
+        """Whether the storage is on S3, which it may not be in local development."""
         return bool(getattr(self.storage.__class__, "is_on_s3", False))
 
     def allows(self, request: Any) -> bool:
@@ -76,9 +76,10 @@ class Rule:
         return any(user.has_perm(f"{label}.{action}_{model}") for action in ("add", "change"))
 
     def type_of(self, name: str, given: str) -> str | None:
-        """Return the content type that a file is stored with; None when it may not be uploaded.
+        """Return the content type that a file is stored with; None if it may not be uploaded.
 
-        Browsers know the type by the name, too, and some know fewer names.
+        If the browser's type is not allowed, the type is guessed from the name, because browsers
+        know fewer types.
         """
         sent = (content_types.parse(given) or "").partition(";")[0].strip().lower()
         for candidate in (sent, content_types.guess(name).type):
@@ -88,20 +89,21 @@ class Rule:
 
 
 def find(name: str) -> Rule | None:
-    """Return the rule of a name, or None; raise ConfigurationError for an invalid one."""
-    options = named().get(name)
+    """Return the rule with a name, or None; raise ConfigurationError if it is invalid."""
+    options = _setting().get(name)
     return None if options is None else _parse(name, options)
 
 
 def direct() -> list[Rule]:
-    """Return the rules of all that is uploaded directly. Raise ConfigurationError."""
+    """Return the rules with storages on S3; raise ConfigurationError if one is invalid."""
     if not apps.is_installed("herokuify.uploads"):
         return []
-    return [rule for name in names() if (rule := _parse(name, named()[name])).is_direct]
+    parsed = [_parse(name, options) for name, options in _setting().items()]
+    return [rule for rule in parsed if rule.is_direct]
 
 
 def get(name: str) -> Rule:
-    """Return the rule of a name; raise ConfigurationError if it is missing."""
+    """Return the rule with a name; raise ConfigurationError if it is missing or invalid."""
     rule = find(name)
     if rule is None:
         raise ConfigurationError(
@@ -123,7 +125,7 @@ def _parse(name: str, options: Any) -> Rule:
     field = _field(name, where)
     if field is not None and "storage" in options:
         raise ConfigurationError(
-            f'{where}["storage"] is set, and the field has a storage of its own.',
+            f'{where}["storage"] is set, but a model field has its own storage.',
             "Delete it from the settings.",
         )
     max_size = _bytes(options.get("max_size"), f'{where}["max_size"]')
@@ -190,7 +192,7 @@ def _who(value: Any, where: str, *, is_model: bool) -> str | Callable[[Any], boo
             raise ConfigurationError(f"{where} is {value!r}: {error}", _WHO) from error
     default = "" if is_model else " A name that is not a model field needs it."
     raise ConfigurationError(
-        f"{where} is {value!r}; it must be {USERS!r}, {ANYONE!r}, or a function of the request, "
-        f"by its dotted path.{default}",
+        f"{where} is {value!r}; it must be {USERS!r}, {ANYONE!r}, or a function of the request or "
+        f"its dotted path.{default}",
         _WHO,
     )

@@ -1,4 +1,4 @@
-"""File fields of Django REST framework, which take a direct upload's token in a file's place."""
+"""File fields for Django REST framework that accept a direct upload's token."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from herokuify.uploads.rules import get
 
 
 class DirectFileField(serializers.FileField):
-    """A file, or the token of one that was uploaded directly by the rule that ``upload`` names.
+    """A file, or the token of a direct upload.
 
-    The serializer needs the request in its context, as generic views give it.
+    ``upload`` is the name of a rule in HEROKUIFY_DIRECT_UPLOADS. The serializer's context must
+    contain the request, as in generic views.
     """
 
     def __init__(self, upload: str, **options: Any) -> None:
@@ -22,16 +23,16 @@ class DirectFileField(serializers.FileField):
         super().__init__(**options)
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the file. Raise DRF's ValidationError."""
+        """Return the file; raise REST framework's ValidationError if it is invalid."""
         if isinstance(data, str):
-            # DRF turns Django's ValidationError into its own.
+            # REST framework converts Django's ValidationError to its own.
             data = claim(data, get(self.direct_upload), self.context.get("request"))
         return super().to_internal_value(data)
 
 
 class DirectImageField(DirectFileField):
-    """The same for an image, which Pillow must be able to read."""
+    """An image, or the token of one. Pillow must be able to read it."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return the image. Raise DRF's ValidationError."""
+        """Return the image; raise REST framework's ValidationError if it is invalid."""
         return checked_image(super().to_internal_value(data))

@@ -1,4 +1,4 @@
-"""The place below ``pending/`` that a browser may write to, and what it needs for that."""
+"""Staged objects below ``pending/``, and the requests with which browsers write them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from herokuify.storage.urls import Urls
 from herokuify.uploads.tokens import Token
 
 FOLDER = "pending"
-#: Bytes; what is larger goes in parts, so that a cut connection costs a part at most.
+#: Bytes; larger files are sent in parts, so that a broken connection costs one part at most.
 LARGEST_PUT = 64 * 2**20
 PART = 16 * 2**20
-#: Seconds that a URL is valid: it is signed when the browser is about to use it.
+#: Seconds that a URL is valid; the browser requests it immediately before it is used.
 LIFE = 900
-#: The object's metadata that tells whose upload it is.
+#: Metadata that identifies the upload.
 MARK = "herokuify-upload"
-#: Parameters of the storage's own that an object must come with: a bucket may refuse others.
+#: Parameters of the storage that staged objects need, too, because a bucket may require them.
 ENCRYPTION = (
     *("ServerSideEncryption", "SSEKMSKeyId", "SSEKMSEncryptionContext", "BucketKeyEnabled"),
     *("ExpectedBucketOwner", "RequestPayer"),
@@ -34,17 +34,17 @@ ENCRYPTION = (
 
 
 def pending_location() -> str:
-    """Return the folder, beside ``media/`` and ``static/``, without a slash at its end."""
+    """Return the location of staged objects, beside ``media/``, without a trailing slash."""
     return located(setting("AWS_LOCATION", ""), FOLDER)
 
 
 def new_key() -> str:
-    """Return a key that nobody can guess."""
+    """Return a random key for a staged object, which can't be guessed."""
     return f"{pending_location()}/{secrets.token_hex(20)}"
 
 
 def encryption_of(storage: Any) -> dict[str, Any]:
-    """Return the parameters that every object of a storage's bucket comes with."""
+    """Return the storage's parameters that staged objects need."""
     parameters = storage.parameters_for("pending")
     return {name: parameters[name] for name in ENCRYPTION if name in parameters}
 
@@ -57,7 +57,7 @@ def header_names(storage: Any) -> list[str]:
 
 @dataclass(frozen=True)
 class Stage:
-    """The object of one token, in the bucket of a storage. Raises S3Error."""
+    """The staged object of a token, in the bucket of a storage. Raises S3Error."""
 
     storage: Any
     token: Token
@@ -68,18 +68,18 @@ class Stage:
 
     @property
     def part_size(self) -> int:
-        """Bytes of each part but the last."""
+        """The length of all parts but the last, in bytes."""
         if self.token.size <= LARGEST_PUT:
             return self.token.size
         return max(PART, -(-self.token.size // MOST_PARTS))
 
     @property
     def count(self) -> int:
-        """The number of parts; 1 of what goes in one request."""
+        """The number of parts; 1 for an upload in one request."""
         return -(-self.token.size // self.part_size)
 
     def length_of(self, number: int) -> int:
-        """Return the bytes of a part."""
+        """Return the length of a part in bytes."""
         return min(self.part_size, self.token.size - (number - 1) * self.part_size)
 
     @property
@@ -93,11 +93,11 @@ class Stage:
         return own | (http_headers(encryption_of(self.storage)) or {})
 
     def start(self) -> str:
-        """Begin an upload in parts; return its id, which is ``""`` for one request."""
+        """Start a multipart upload and return its id; return "" for an upload in one request."""
         return self._object.start(self._parameters) if self.token.size > LARGEST_PUT else ""
 
     def requests(self, numbers: Iterable[int]) -> dict[int, dict[str, Any]]:
-        """Return for each part the URL of its PUT, and the headers that it must send."""
+        """Return, for each part number, the URL and the headers of the browser's PUT."""
         urls = Urls(self.storage)
         found = {}
         for number in numbers:
@@ -113,7 +113,7 @@ class Stage:
         return found
 
     def find(self) -> StoredObject | None:
-        """Return the object, if it is there as it was allowed."""
+        """Return the object; None if it is missing, or not the one that the token allows."""
         found = self._object.find()
         if found is None:
             return None
@@ -122,7 +122,7 @@ class Stage:
         return stored if is_own else None
 
     def received(self) -> list[int] | None:
-        """Return the numbers of the parts that are there; None when the upload is no more."""
+        """Return the numbers of the received parts; None if the upload was aborted."""
         if self.token.upload_id:
             parts = self._object.parts(self.token.upload_id)
             if parts is not None:
@@ -132,7 +132,7 @@ class Stage:
         return None if self.token.upload_id else []
 
     def finish(self) -> list[int] | None:
-        """Join the parts to an object; return the missing ones, None as in ``received``."""
+        """Complete the upload; return the numbers of missing parts; None if it was aborted."""
         upload_id = self.token.upload_id
         parts = self._object.parts(upload_id) if upload_id else None
         if parts is None:
@@ -147,7 +147,7 @@ class Stage:
         return [] if is_complete or self.find() is not None else None
 
     def abort(self) -> None:
-        """Remove everything."""
+        """Abort the upload, and remove the object."""
         if self.token.upload_id:
             self._object.abort(self.token.upload_id)
         self._object.delete()

@@ -1,4 +1,4 @@
-"""Tokens for uploads: signed, valid for a day, for one field and one user or session."""
+"""Signed tokens for uploads, valid for a day, one field, and one user or session."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 SALT = "herokuify.uploads"
 SECONDS = 86_400
-#: Where a session keeps what tells its visitor from others, and what is pending.
+#: The session's key for the visitor's id and pending uploads.
 SESSION = "herokuify_uploads"
 
 
 @dataclass(frozen=True)
 class Token:
-    """One upload: the object that it makes, and who may claim it for which field."""
+    """One upload: its object, and who may use it for which field."""
 
     key: str
-    field: str
-    user: str  # primary key; "" of an anonymous visitor
-    session: str  # of an anonymous visitor
+    field: str  # the rule's name
+    user: str  # primary key; "" for an anonymous visitor
+    session: str  # an anonymous visitor's id; "" for a user
     name: str
     type: str
-    size: int
-    upload_id: str = ""  # of an upload in parts
+    size: int  # bytes
+    upload_id: str = ""  # of a multipart upload
 
     def dumps(self) -> str:
-        """Return the text that the browser gets."""
+        """Return the signed text for the browser."""
         return signing.dumps(astuple(self), salt=SALT, compress=True)
 
     @classmethod
     def loads(cls, text: str) -> Token | None:
-        """Return what a text stands for; None when it is forged or too old."""
+        """Return the token for a signed text; None if it is forged or too old."""
         try:
             return cls(*signing.loads(text, salt=SALT, max_age=SECONDS))
         except (signing.BadSignature, TypeError, ValueError):
@@ -42,12 +42,12 @@ class Token:
 
     @property
     def mark(self) -> str:
-        """What the object's metadata has: no other upload's object does."""
+        """A value in the object's metadata that no other upload has."""
         value = "\n".join(map(str, astuple(self)[:-1]))
         return salted_hmac(SALT, value, algorithm="sha256").hexdigest()[:40]
 
     def belongs_to(self, request: Any) -> bool:
-        """Return whether it was given to the user of the request."""
+        """Return whether the request is by the user, or from the session, of the upload."""
         user, session = owner_of(request)
         if self.user:
             return constant_time_compare(self.user, user)
@@ -56,9 +56,9 @@ class Token:
 
 
 def owner_of(request: Any, *, create: bool = False) -> tuple[str, str]:
-    """Return the primary key of a request's user, and the id of an anonymous visitor's session.
+    """Return the primary key of the request's user, and the visitor's id in the session.
 
-    ``create`` gives a session the id that it lacks.
+    Either may be "". With ``create``, an anonymous visitor without an id gets one.
     """
     user = getattr(request, "user", None)
     identity = str(user.pk) if user is not None and user.is_authenticated else ""

@@ -1,4 +1,4 @@
-"""Where uploads begin and finish: ``path("uploads/", include("herokuify.uploads.urls"))``."""
+"""URLs of direct uploads: ``path("uploads/", include("herokuify.uploads.urls"))``."""
 
 from __future__ import annotations
 

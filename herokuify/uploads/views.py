@@ -1,4 +1,4 @@
-"""Begin, go on with, finish and give up an upload. No file comes this way."""
+"""Views that begin, continue, finish and abort an upload. The file itself goes to S3."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from herokuify.uploads.tokens import Token, owner_of
 
 logger = logging.getLogger("herokuify.uploads")
 
-#: URLs in one answer.
+#: URLs in one response.
 BATCH = 8
-#: What answers a request and its data, which come by a form or as JSON.
+#: Called with a request and its data, from a form or JSON; returns the response's data.
 Work = Callable[[Any, Mapping[str, Any]], dict[str, Any]]
 
 
 class _RefusedError(Exception):
-    """An answer other than 200, and the reason, for people to read."""
+    """An error response, with the reason for the user."""
 
     def __init__(self, status: int, reason: str, **more: Any) -> None:
         super().__init__(reason)
@@ -42,7 +42,7 @@ class _RefusedError(Exception):
 
 
 def answer(work: Work, request: Any, data: Mapping[str, Any]) -> HttpResponse:
-    """Return the JSON of the work's result, or of the reason for its refusal."""
+    """Return a JSON response with the result of ``work``, or with the reason for a refusal."""
     try:
         return JsonResponse(work(request, data))
     except _RefusedError as refusal:
@@ -62,7 +62,7 @@ def _view(work: Work) -> Callable[[HttpRequest], HttpResponse]:
 
 
 def do_begin(request: Any, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Allow one upload: its token, and where its first parts go."""
+    """Allow an upload: return its token, and the requests for the first parts."""
     rule = rules.find(_text(data, "field"))
     if rule is None or not rule.is_direct:
         raise _RefusedError(404, _("Nothing can be uploaded here."))
@@ -98,7 +98,7 @@ def do_begin(request: Any, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def do_parts(request: Any, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Say which parts have arrived; with ``numbers``, where these parts go."""
+    """Return which parts S3 has received; with ``numbers``, the requests for these parts."""
     stage = _stage(request, data)
     wanted = [int(one) for one in re.findall(r"\d{1,5}", _text(data, "numbers"))]
     if wanted:
@@ -111,7 +111,7 @@ def do_parts(request: Any, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def do_finish(request: Any, data: Mapping[str, Any]) -> dict[str, Any]:
-    """Complete the upload, so that the form may send its token."""
+    """Complete the upload, so that the form can submit its token."""
     missing = _stage(request, data).finish()
     if missing is None:
         raise _RefusedError(410, str(AGAIN))
@@ -125,7 +125,7 @@ def do_abort(request: Any, data: Mapping[str, Any]) -> dict[str, Any]:
     stage = _stage(request, data)
     stage.abort()
     if stage.token.upload_id:
-        # The URL of a single PUT lives on, so that what it may bring still counts.
+        # The URL of a single PUT remains valid, so the file still counts.
         pending.forget(request, stage.token.key)
     return {}
 
@@ -150,10 +150,10 @@ def _text(data: Mapping[str, Any], name: str) -> str:
 
 
 def _file_name(name: str) -> str:
-    """Return the file's own name, as Django takes it from a multipart form."""
+    """Return the file's name, sanitized and shortened as in Django's multipart forms."""
     parser: Any = MultiPartParser
     clean: str | None = parser.sanitize_file_name(None, name)
-    return UploadedFile(name=clean).name or ""  # shortened
+    return UploadedFile(name=clean).name or ""
 
 
 def _number(text: str) -> int | None:

@@ -52,7 +52,7 @@ class TestRules:
             ({"testapp.Document.file": {"max_size": 1, "types": "image/*"}}, "list of content"),
             ({"testapp.Document.file": {"max_size": 1, "who": "all"}}, "is 'all'"),
             ({"testapp.Document.file": {"max_size": 1, "who": "no.such"}}, "No module named"),
-            ({"testapp.Document.file": {"max_size": 1, "storage": "x"}}, "storage of its own"),
+            ({"testapp.Document.file": {"max_size": 1, "storage": "x"}}, "has its own storage"),
             ({"testapp.Document.pk": {"max_size": 1}}, "there is no FileField"),
             ({"testapp.document.file": {"max_size": 1}}, "there is no FileField"),
             ({"nowhere.Document.file": {"max_size": 1}}, "there is no FileField"),

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from herokuify.collect import engine, inactivity
-from herokuify.collect.engine import DELETE_AT_ONCE, Collection
+from herokuify.collect.engine import Collection
 from herokuify.collect.inactivity import InactivityError
 from herokuify.collect.index import Entry, dump_index, parse_index
 from herokuify.collect.local import LocalFile, Stage
@@ -20,6 +20,7 @@ from herokuify.collect.report import Progress
 from herokuify.exceptions import S3Error
 from herokuify.s3.client import COLLECT
 from herokuify.s3.errors import NotS3Error
+from herokuify.s3.objects import MOST_DELETIONS
 from herokuify.storage.content import ChangedError, Content
 from tests.collect.conftest import destination_of
 from tests.collect.recorder import md5
@@ -326,12 +327,12 @@ class TestFailures:
 
 class TestRemoval:
     def test_in_portions(self, collect: Collect) -> None:
-        known = entries(2 * DELETE_AT_ONCE + 1, LONG_AGO)
+        known = entries(2 * MOST_DELETIONS + 1, LONG_AGO)
         bucket = Bucket(known)
         collection = collect(bucket, Options(prune_days=1))
         collection.publish()
         collection.prune_and_save_index()
-        assert [len(keys) for keys in bucket.removed] == [DELETE_AT_ONCE, DELETE_AT_ONCE, 1]
+        assert [len(keys) for keys in bucket.removed] == [MOST_DELETIONS, MOST_DELETIONS, 1]
         assert [key for keys in bucket.removed for key in keys] == sorted(known)
         assert collection.outcome.removed == [key.removeprefix("static/") for key in sorted(known)]
         assert parse_index(bucket.stored["the/index"]) == {}

@@ -488,7 +488,7 @@ class TestRefusals:
         """Another's creation that S3 reports as under way, for ever."""
         monkeypatch.setattr("botocore.waiter.time.sleep", lambda seconds: None)
         proxy.on("CreateBucket", replay.CONFLICT)
-        with pytest.raises(S3Error, match=f"'{missing_behind_proxy}' is being created"):
+        with pytest.raises(S3Error, match=f"'{missing_behind_proxy}' is not ready yet"):
             S3StaticStorage().save("a.txt", ContentFile(b""))
 
 

@@ -13,6 +13,7 @@ from herokuify.exceptions import ConfigurationError
 from herokuify.s3.client import connect as connect_to
 from herokuify.storage import S3MediaStorage, S3StaticStorage
 from herokuify.storage.registry import share_bucket
+from herokuify.storage.urls import Urls
 from tests.cutting_proxy import cutting
 from tests.servers import S3Server
 from tests.storage.helpers import on_ceph, status
@@ -69,6 +70,22 @@ def test_amazons_own_hosts(settings: Settings) -> None:
     )
     assert storage.url("a").startswith("https://my-bucket.s3.eu-west-1.amazonaws.com/media/a?")
     assert storage.destination.endpoint_url == link
+
+
+@pytest.mark.usefixtures("no_sockets")
+def test_direct_uploads() -> None:
+    """Signed by herokuify, and by boto3, as with credentials of its own."""
+    for version in ("s3v4", "s3"):
+        storage = S3MediaStorage(
+            **KEYS,
+            region_name="eu-west-1",
+            endpoint_url="http://minio:9000",
+            public_endpoint_url="https://files.example.com",
+            addressing_style="path",
+            signature_version=version,
+        )
+        url = Urls(storage).of_upload("pending/a", {}, {"content-length": "1"}, 60)
+        assert url.startswith("https://files.example.com/my-bucket/pending/a?")
 
 
 @pytest.mark.usefixtures("no_sockets")

@@ -1,8 +1,8 @@
-// Files go from the browser to S3, and the form carries what stands for them.
+// Uploads files from the browser to S3; the form submits tokens in their place.
 //
-// Works on <input type="file" data-direct-upload="…"> at any time, also on inputs that are added
-// later: everything hangs on the document's events. Events on the input, which bubble, tell how it
-// goes: herokuify:start, :progress, :done, :error, :cancel, with {file, loaded, total, message}.
+// Works on <input type="file" data-direct-upload="…">, including inputs that are added later,
+// because all listeners are on the document. Dispatches bubbling events on the input:
+// herokuify:start, :progress, :done, :error, :cancel, with {file, loaded, total, message}.
 (() => {
   "use strict";
   const INPUT = "input[type=file][data-direct-upload]";
@@ -10,11 +10,11 @@
   const ENDS = ["herokuify:done", "herokuify:error", "herokuify:cancel"];
   const AT_A_TIME = 3; // parts
   const TRIES = 6;
-  const DAY = 86_400_000; // for as long a token is valid
+  const DAY = 86_400_000; // milliseconds; tokens are valid for a day
   const uploads = new Map(); // input → its uploads
 
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-  // Twice as long after each failure; without a network, until there is one.
+  // Twice as long after each failure. While offline, wait for the network.
   const pause = async (failures) => {
     if (!navigator.onLine) await new Promise((go) => addEventListener("online", go, { once: true }));
     await sleep(250 * 2 ** failures * (1 + Math.random()));
@@ -28,7 +28,7 @@
     }
   }
 
-  // What is kept for the day on which somebody comes back to go on.
+  // Remember tokens, so that an interrupted upload can continue after the page is reloaded.
   const memory = (key, value) => {
     try {
       if (value === null) localStorage.removeItem(key);
@@ -175,7 +175,7 @@
           return;
         } catch (error) {
           if (error instanceof Refusal || this.control.signal.aborted || failures === TRIES) throw error;
-          // S3's refusals look like a broken network from here; the site knows what has arrived.
+          // The browser can't distinguish S3's errors from a broken network: ask the site.
           delete this.requests[number];
           this.sent[number] = 0;
           await pause(failures);
@@ -187,7 +187,7 @@
       }
     }
 
-    // Where a part goes: asked for when it is about to go, because URLs end soon.
+    // Get a part's URL immediately before it is sent, because URLs expire soon.
     async request(number) {
       while (!this.requests[number]) {
         this.asking ??= this.ask("parts", { numbers: [number, ...this.todo.slice(0, 7)].join() })
@@ -200,9 +200,9 @@
 
     put({ url, headers }, body, number) {
       return new Promise((resolve, reject) => {
-        const request = new XMLHttpRequest(); // fetch() tells of no progress
+        const request = new XMLHttpRequest(); // fetch() doesn't report progress
         const give = () => request.abort();
-        let patience; // a connection may be dead without an end
+        let patience; // a dead connection may never raise an error
         const wait = () => { clearTimeout(patience); patience = setTimeout(give, 60_000); };
         this.control.signal.addEventListener("abort", give, { once: true });
         request.open("PUT", url);
@@ -215,7 +215,7 @@
         request.onloadend = () => {
           clearTimeout(patience);
           this.control.signal.removeEventListener("abort", give);
-          // 412: an earlier try has arrived, though its answer has not.
+          // 412: an earlier attempt succeeded, but its response was lost.
           if (request.status === 200 || request.status === 412) {
             this.sent[number] = body.size;
             this.progress();
@@ -266,7 +266,7 @@
     }
   }
 
-  // The file input has a name only while it is to be sent with the form.
+  // The file input only has a name while its file is to be sent with the form.
   const nameOf = (input) => input.name || input.dataset.directName;
 
   const settle = (input) => {
@@ -274,7 +274,7 @@
     const isOrdinary = rows.every(({ state }) => state === "ordinary");
     if (isOrdinary) input.name = nameOf(input);
     else {
-      // The admin renumbers names of inlines: the hidden inputs', too.
+      // The admin renumbers inlines, including the names of hidden inputs.
       input.dataset.directName = rows[0].hidden.name.slice(0, -SUFFIX.length);
       input.removeAttribute("name");
     }
@@ -283,7 +283,7 @@
   const clear = (input) => {
     for (const upload of [...(uploads.get(input) || [])]) upload.remove();
     settle(input);
-    // What an earlier form has left.
+    // Remove files of the redisplayed form.
     for (const one of [...(input.form?.elements || [])]) {
       if (one.name === nameOf(input) + SUFFIX) one.closest(".herokuify-upload")?.remove();
     }
@@ -298,7 +298,7 @@
     clear(target);
     uploads.set(target, []);
     const files = [...target.files].map((file) => new Upload(target, file));
-    // One after the other: three parts at a time are enough for any line.
+    // One file at a time, because three parallel parts already use the whole bandwidth.
     files.reduce((before, upload) => before.then(() => upload.row.isConnected && upload.start()), Promise.resolve());
     for (const upload of files) upload.turn("going");
   });
@@ -307,7 +307,7 @@
     const row = target.closest?.(".herokuify-upload button")?.parentElement;
     if (!row) return;
     const upload = [...uploads.values()].flat().find((one) => one.row === row);
-    if (!upload) { // one that an earlier form has left
+    if (!upload) { // a file of the redisplayed form
       const { form, name } = row.querySelector("input");
       const input = form.elements[name.slice(0, -SUFFIX.length)];
       row.remove();
@@ -341,7 +341,7 @@
     if (form.dataset.directWaits) return;
     form.dataset.directWaits = "true";
     const again = ({ type }) => {
-      const isCancelled = type === "herokuify:cancel"; // and so is sending the form
+      const isCancelled = type === "herokuify:cancel"; // then don't submit the form
       if (!isCancelled && running(form).some(({ state }) => state === "going")) return;
       for (const name of ENDS) form.removeEventListener(name, again);
       delete form.dataset.directWaits;
@@ -355,7 +355,7 @@
     for (const { input } of running(target)) clear(input);
   });
 
-  // Files may be dropped beside the input, too.
+  // Files may also be dropped next to the input.
   const zoneOf = ({ target, dataTransfer }) => {
     if (!dataTransfer?.types.includes("Files") || target.matches?.(INPUT)) return null;
     for (const input of document.querySelectorAll(INPUT)) {
@@ -380,6 +380,6 @@
     });
   }
 
-  // Without this script there is nothing to click on.
+  // Without this script, the buttons do nothing, so they are hidden.
   for (const button of document.querySelectorAll(".herokuify-upload button[hidden]")) button.hidden = false;
 })();

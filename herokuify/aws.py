@@ -183,8 +183,9 @@ def _read_text(environ: Mapping[str, str]) -> dict[str, str]:
         for setting, (names, convert) in PLACEMENT.items()
         if (value := env.read(environ, *names, convert=convert))
     }
-    for name in (ENDPOINT, PUBLIC_ENDPOINT):
-        _check_endpoint(name, placement.get(name), placement.get(BUCKET))
+    for setting in (ENDPOINT, PUBLIC_ENDPOINT):
+        for name in PLACEMENT[setting][0]:
+            _check_endpoint(name, env.read(environ, name), placement.get(BUCKET))
     if credentials and BUCKET in placement:
         return credentials | placement
     addon = find_addon(environ)

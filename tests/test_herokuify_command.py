@@ -3,6 +3,7 @@
 import ast
 import importlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,20 @@ def test_table_shows_what_became_of_each(site: Project) -> None:
     assert "=" not in line["SENDGRID_API_KEY"]
     names = {name for variable in env.known_variables() for name in variable.names[:1]}
     assert set(line) == names
+
+
+def test_variables_that_a_fragment_refuses(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings don't import it: DEBUG is another package's."""
+    project = make_project('SECRET_KEY = "k"\nUSE_TZ = True\nINSTALLED_APPS = ["herokuify"]\n')
+    wrong = {"DYNO": "run.1", "DEBUG": "true", "WEB_CONCURRENCY": "many"}
+    result = project.manage("herokuify", "env", env=wrong)
+    assert result.returncode == 0, result.stderr
+    assert re.search("^DEBUG +set ", result.stdout, re.MULTILINE)
+    assert re.search("^WEB_CONCURRENCY +set ", result.stdout, re.MULTILINE)
+    result = project.manage("herokuify", "env", env={"HEROKUIFY_STAGE": "moon"})
+    assert result.stderr.startswith("CommandError: ImproperlyConfigured: HEROKUIFY_STAGE is 'moon'")
 
 
 def test_json_has_the_same(site: Project) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from herokuify.exceptions import HerokuifyError
 from herokuify.management.subcommands import (
     Subcommand,
     UnsuccessfulError,
@@ -50,8 +51,10 @@ class Command(BaseCommand):
         except UnsuccessfulError as error:
             if error.report:
                 self.stdout.write(error.report)
-            # Django prints the name of the class.
+            # CommandError: Django would print a traceback for any other class.
             raise CommandError(str(error)) from error.__cause__
+        except HerokuifyError as error:
+            raise CommandError(str(error)) from error
 
 
 def _add_common_arguments(parser: CommandParser) -> None:

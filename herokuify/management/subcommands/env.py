@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import os
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +19,7 @@ from django.core.management.base import CommandParser
 from django.views.debug import SafeExceptionReporterFilter
 
 from herokuify.env import Variable, explain_stage, get_platform
+from herokuify.exceptions import ConfigurationError
 from herokuify.management.subcommands import Subcommand
 
 #: The modules with a list of variables, in the order of the table.
@@ -75,7 +78,7 @@ def known_variables() -> list[Variable]:
     """Return the variables of all modules; one that several read comes once, for all of them."""
     known: dict[tuple[str, ...], Variable] = {}
     for name in MODULES:
-        for variable in importlib.import_module(name).VARIABLES:
+        for variable in _load(name).VARIABLES:
             first = known.setdefault(variable.names, variable)
             if first != variable:
                 known[variable.names] = Variable(
@@ -85,6 +88,23 @@ def known_variables() -> list[Variable]:
                     first.settings or variable.settings,
                 )
     return list(known.values())
+
+
+def _load(name: str) -> ModuleType:
+    """Import a module, or as much of it as precedes an error in the environment.
+
+    A fragment that the settings don't import may refuse a variable that is for something else,
+    such as DEBUG.
+    """
+    spec = importlib.util.find_spec(name)
+    if name in sys.modules or spec is None or spec.loader is None:
+        return importlib.import_module(name)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except ConfigurationError:
+        del sys.modules[name]
+    return module
 
 
 def describe(environ: Mapping[str, str]) -> Iterator[dict[str, Any]]:

@@ -552,10 +552,14 @@ class TestSettings:
         assert message in str(caught.value)
 
     @pytest.mark.parametrize(
-        "options", [["--noncurrent-days", "3"], ["--versioning", "--noncurrent-days", "0"]]
+        ("options", "expected"),
+        [
+            (["--noncurrent-days", "3"], "--noncurrent-days requires --versioning"),
+            (["--versioning", "--noncurrent-days", "0"], "--noncurrent-days: invalid days value"),
+        ],
     )
-    def test_wrong_options(self, site: Site, options: list[str]) -> None:
-        with pytest.raises(CommandError, match="noncurrent-days"):
+    def test_wrong_options(self, site: Site, options: list[str], expected: str) -> None:
+        with pytest.raises(CommandError, match=expected):
             run(*options)
 
     def test_two_buckets(self, site: Site, name_storages: NameStorages, settings: Settings) -> None:

@@ -45,14 +45,15 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument(
         "--noncurrent-days",
-        type=_days,
+        type=days,
         metavar="DAYS",
         help="With --versioning: remove old versions after this many days.",
     )
     parser.add_argument("--json", action="store_true", help="Print JSON.")
 
 
-def _days(value: str) -> int:
+def days(value: str) -> int:
+    """Convert a number of days, 1 or more; argparse names this function if it can't."""
     number = int(value)
     if number < 1:
         raise ValueError
@@ -62,9 +63,10 @@ def _days(value: str) -> int:
 def run(options: Mapping[str, Any]) -> str:
     """Return the plan, what was done, or the IAM policies.
 
-    Raises CommandError when something is wrong, and UnsuccessfulError when steps are blocked.
+    Raises CommandError or ConfigurationError if the options or the settings are wrong, and
+    UnsuccessfulError if S3 refuses a request or steps are blocked.
     """
-    # boto3 is imported only for those who ask for this.
+    # boto3 is imported only if this subcommand runs.
     from herokuify.buckets.desired import Options, desired_for
     from herokuify.storage.registry import by_bucket, find_storages
 
@@ -73,18 +75,15 @@ def run(options: Mapping[str, Any]) -> str:
     found, faults = find_storages()
     for setting, fault in faults.items():
         raise CommandError(f"ImproperlyConfigured: {setting}: {fault}")
-    try:
-        requested = Options(
-            origins=tuple(site_origins(settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)),
-            versioning=options["versioning"],
-            noncurrent_days=options["noncurrent_days"],
-        )
-        buckets = [
-            (storages[0], desired_for(storages, requested))
-            for storages in by_bucket(one.make() for one in found if one.is_s3)
-        ]
-    except HerokuifyError as error:
-        raise CommandError(str(error)) from error
+    requested = Options(
+        origins=tuple(site_origins(settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)),
+        versioning=options["versioning"],
+        noncurrent_days=options["noncurrent_days"],
+    )
+    buckets = [
+        (storages[0], desired_for(storages, requested))
+        for storages in by_bucket(one.make() for one in found if one.is_s3)
+    ]
     if not buckets:
         raise CommandError(
             "STORAGES and COMPRESS_STORAGE name no herokuify storage, so there is no bucket to "

@@ -6,20 +6,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from herokuify import env
-from herokuify.conf.database_urls import (
-    SSL_MODES,
-    UNENCRYPTED,
-    is_here,
-    is_mysql,
-    is_postgresql,
-    parse,
-)
-from herokuify.conf.packages import require_package
+from herokuify.conf.addresses import is_local
+from herokuify.conf.database_urls import SSL_MODES, UNENCRYPTED, is_mysql, is_postgresql, parse
+from herokuify.conf.packages import has_psycopg_pool, require_package
 from herokuify.conf.processes import pool_options, runs_development_server, serves_asgi
 from herokuify.env import Stage, get_stage
 from herokuify.exceptions import ConfigurationError
@@ -107,7 +100,7 @@ class _Connections:
             # In transaction mode the next statement may meet another connection of the
             # server's (Django, "Transaction pooling and server-side cursors").
             config |= {"CONN_MAX_AGE": 0, "DISABLE_SERVER_SIDE_CURSORS": True}
-        elif asked or (asked is None and serves_asgi() and _has_pools()):
+        elif asked or (asked is None and serves_asgi() and has_psycopg_pool()):
             if asked:
                 _require_pools()
             options["pool"] = pool_options(self.environ, asked or True)
@@ -126,7 +119,7 @@ class _Connections:
             needed = (
                 mode is None
                 and self.stage in {Stage.RELEASE, Stage.DYNO}
-                and not is_here(config["HOST"] or self._libpq_host(options))
+                and not is_local(config["HOST"] or self._libpq_host(options))
             )
         if needed and mode in {None, *UNENCRYPTED}:
             roots = options.get("sslrootcert") or env.read(self.environ, SSL_ROOTS)
@@ -242,7 +235,7 @@ def _followers(
         return
     own = [parse(primary, url), default]
     seen = {_identity(config) for config in own}
-    places = {_place(config) for config in own if not is_here(config["HOST"])}
+    places = {_place(config) for config in own if not is_local(config["HOST"])}
     wanted: Sequence[str] = (
         env.Variable((COLOR,), "").names_set(environ)
         if isinstance(followers, bool)
@@ -293,24 +286,14 @@ def _refuse_sqlite_on_dyno(stage: Stage, name: str) -> None:
 
 
 def _require_pools() -> None:
-    """Raise ConfigurationError where Django or psycopg has no pool."""
+    """Raise ConfigurationError if the pool is not installed, or not supported by Django."""
     needed_by = "get_db_config(pool=…)"
     require_package("psycopg_pool", install="psycopg[binary,pool]", needed_by=needed_by)
-    if not _has_pools():
+    if not has_psycopg_pool():
         raise ConfigurationError(
             f"{needed_by} needs Django 5.1 or later.",
             'Delete the argument, or upgrade: pip install "Django>=5.2"',
         )
-
-
-def _has_pools() -> bool:
-    """Return whether Django knows psycopg's pool, and it is installed."""
-    if find_spec("psycopg_pool") is None:
-        return False
-    # Asked of Django itself, and only here: the import loads psycopg.
-    from django.db.backends.postgresql.base import DatabaseWrapper
-
-    return hasattr(DatabaseWrapper, "pool")
 
 
 VARIABLES = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from django.db import connections
 
 from herokuify import env
 from herokuify.checks.messages import CheckWarning
+from herokuify.conf.packages import has_psycopg_pool
 
 #: A web process that serves ASGI, by its application's or its server's name.
 _ASGI = re.compile(r"^web:.*\b(asgi|daphne|hypercorn|uvicorn)", re.MULTILINE)
@@ -57,12 +57,4 @@ def _is_unbounded(config: dict[str, Any]) -> bool:
     if config["OPTIONS"].get("pool") or config.get("DISABLE_SERVER_SIDE_CURSORS"):
         return False
     # get_db_config() makes the pool in the processes that serve ASGI, where there can be one.
-    return not _has_pools()
-
-
-def _has_pools() -> bool:
-    if find_spec("psycopg_pool") is None:
-        return False
-    from django.db.backends.postgresql.base import DatabaseWrapper
-
-    return hasattr(DatabaseWrapper, "pool")
+    return not has_psycopg_pool()

@@ -110,8 +110,25 @@ def without_logins(text: str) -> str:
     return _LOGIN.sub("", text)
 
 
+def is_local(hosts: str) -> bool:
+    """Return whether all hosts, separated by commas, are this machine.
+
+    An empty host or a path is a socket.
+    """
+    return all(
+        host in {"", "localhost"} or host.startswith("/") or _is_loopback(host)
+        for host in hosts.split(",")
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(host.strip("[]")).is_loopback
+    return False
+
+
 def is_aws(endpoint_url: str | None) -> bool:
-    """Return whether an endpoint, None for the usual one, is Amazon's."""
+    """Return whether an endpoint is Amazon's, as is the default, None."""
     host = urlsplit(endpoint_url).hostname if endpoint_url else None
     return host is None or re.search(r"\.amazonaws\.(com|com\.cn|eu)$", host) is not None
 

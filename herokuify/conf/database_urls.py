@@ -60,12 +60,6 @@ def is_mysql(config: Mapping[str, Any]) -> bool:
     return str(config["ENGINE"]).startswith("django.") and config["ENGINE"].endswith(".mysql")
 
 
-def is_here(hosts: str) -> bool:
-    """Return whether all of an entry's hosts are this machine; "" and a path mean a socket."""
-    local = {"", "localhost", "127.0.0.1", "::1"}
-    return all(host in local or host.startswith("/") for host in hosts.split(","))
-
-
 def _several_hosts(url: str) -> tuple[str, dict[str, str]]:
     """Split a URL of several hosts into one of a single host, and HOST and PORT as libpq has them.
 

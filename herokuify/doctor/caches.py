@@ -110,7 +110,8 @@ def _try(cache: Any, alias: str, subject: Subject) -> Finding:
         )
     name = type(cache).__name__
     host, tls = _line(alias)
-    return reachable(subject, PROBE, f"{name} at {host}" if host else name, host, tls)
+    what = f"{name} at {host}" if host else name
+    return reachable(subject, PROBE, what, host, tls, "heroku config:set REDIS_URL=rediss://…")
 
 
 def _line(alias: str) -> tuple[str, str | None]:

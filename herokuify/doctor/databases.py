@@ -19,11 +19,12 @@ _LOCAL = {
     "django.db.backends.dummy": "DATABASES names no database",
     "django.db.backends.sqlite3": "SQLite is a file on this machine",
 }
+_ENABLE_TLS = "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True)"
 _HINTS = {
     Trouble.LOGIN: "heroku pg:credentials:url (shows the current login), then heroku "
     "config:set DATABASE_URL=…; Heroku's own: heroku pg:promote …",
-    Trouble.TLS: "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True), or False "
-    "for a server without TLS; for your own CA, set sslrootcert in OPTIONS",
+    Trouble.TLS: f"{_ENABLE_TLS}, or False for a server without TLS; for your own CA, set "
+    "sslrootcert in OPTIONS",
     Trouble.HOST: "heroku config:set DATABASE_URL=postgres://… with the server's right host",
     Trouble.REFUSED: "heroku pg:info (is it up?), heroku maintenance:on while it is not; or heroku "
     "config:set DATABASE_URL=… with the right host and port",
@@ -66,7 +67,9 @@ def _probe(alias: str, subject: Subject) -> Findings:
     finally:
         connection.close()
     host = str(connection.settings_dict.get("HOST") or "")
-    yield reachable(subject, PROBE, f"The {connection.display_name} database", host, tls)
+    yield reachable(
+        subject, PROBE, f"The {connection.display_name} database", host, tls, _ENABLE_TLS
+    )
 
 
 def _open(alias: str) -> Any:

@@ -128,4 +128,4 @@ def _probe(backend: Any, subject: Subject, hints: Mapping[Trouble, str]) -> Find
     tls = "TLS" if backend.use_ssl else "STARTTLS" if backend.use_tls else ""
     server = f"{backend.host}:{backend.port}"
     login = "accepts the login and" if backend.username else "requires no login, as configured, and"
-    yield reachable(subject, PROBE, f"{server} {login}", str(backend.host), tls)
+    yield reachable(subject, PROBE, f"{server} {login}", str(backend.host), tls, hints[Trouble.TLS])

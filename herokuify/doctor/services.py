@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 
+from herokuify.conf.addresses import is_local
 from herokuify.doctor.findings import Finding, Subject
 
 SECONDS = 15.0  # for all probes of one service
@@ -85,31 +85,20 @@ def _text(error: BaseException) -> str:
     return "no explanation"
 
 
-def reachable(subject: Subject, probe: str, what: str, host: str, tls: str | None) -> Finding:
-    """Return the finding for a server that responds; ``tls`` is "" without TLS.
+def reachable(
+    subject: Subject, probe: str, what: str, host: str, tls: str | None, hint: str
+) -> Finding:
+    """Return the finding for a server that responds.
 
-    None means that it is not known.
+    ``tls`` describes the encryption: "" for none, None if it can't be determined. Without TLS,
+    ``hint`` says how to enable it.
     """
     if tls:
         return subject.ok(probe, f"{what} responds over {tls}.")
-    if tls is None or is_here(host):
-        return subject.ok(probe, f"{what} answers.")
+    if tls is None or is_local(host):
+        return subject.ok(probe, f"{what} responds.")
     return subject.warning(
         probe,
         f"{what} responds, but without TLS: anyone on the network path can read the traffic.",
-        {
-            "database": "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True)",
-            "cache": "heroku config:set REDIS_URL=rediss://…",
-            "mail": "heroku config:set EMAIL_USE_TLS=true",
-        }[probe],
+        hint,
     )
-
-
-def is_here(host: str) -> bool:
-    """Return whether a host is this machine; a path is a socket's."""
-    if host in {"", "localhost"} or host.startswith("/"):
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -1,4 +1,4 @@
-"""Packages that only some projects need: herokuify's extras, and drivers."""
+"""Optional packages: herokuify's extras, and database drivers."""
 
 from __future__ import annotations
 

@@ -64,7 +64,10 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "root below a file": (
         {"STATIC_ROOT": f"{__file__}/static", "COMPRESS_ROOT": f"{__file__}/static"},
-        ["CachedS3ManifestStaticStorage, can't be made", f"{__file__}/static/staticfiles.json"],
+        [
+            "CachedS3ManifestStaticStorage, can't be instantiated",
+            f"{__file__}/static/staticfiles.json",
+        ],
     ),
     # What django-storages and Django say themselves lacks the word.
     "unknown option": (

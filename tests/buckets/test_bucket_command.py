@@ -91,7 +91,7 @@ class TestPlan:
             "state": "change",
             "lines": [
                 f"+ {site.bucket}",
-                "= what the service gives a new bucket will not be done again",
+                "= steps that the service does for new buckets are skipped",
             ],
             "operation": "CreateBucket",
         }
@@ -455,8 +455,8 @@ class TestRefusals:
         for operation in ("PutBucketOwnershipControls", "PutBucketLifecycle"):
             proxy.on(operation, replay.NOT_IMPLEMENTED)
         report = run("--apply")
-        assert "  ownership: unknown here" in report
-        assert "  lifecycle: unknown here" in report
+        assert "  ownership: not supported" in report
+        assert "  lifecycle: not supported" in report
         assert "  policy: done" in report
 
     def test_a_bucket_of_somebody_else(self, site: Site, proxy: Proxy, connect: Connect) -> None:

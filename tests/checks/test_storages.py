@@ -167,7 +167,7 @@ class TestLocations:
             STATIC_URL="https://my-bucket.s3.amazonaws.com/",
             STORAGES={**storages(static), "compressor": static},
         )
-        assert "all of it is public" in only(messages, "E004")
+        assert "which is all public" in only(messages, "E004")
 
     @pytest.mark.parametrize(
         "options",

@@ -304,7 +304,7 @@ def test_a_line_without_tls_is_a_warning() -> None:
 def test_errors_without_words() -> None:
     hints = {Trouble.OTHER: "fix it"}
     found = failure(Subject("it"), "cache", RuntimeError(), hints)
-    assert (found.message, found.hint) == ("RuntimeError: no explanation", "fix it")
+    assert (found.message, found.hint) == ("RuntimeError: no message", "fix it")
     silent = RuntimeError()
     silent.__cause__ = OSError("the cause " * 100)
     found = failure(Subject("it"), "cache", silent, hints)

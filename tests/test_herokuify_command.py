@@ -112,7 +112,7 @@ def test_json_has_the_same(site: Project) -> None:
 def test_says_where_it_runs_and_why(site: Project) -> None:
     env = {"RENDER": "true", "HEROKUIFY_STAGE": "build", "DATABASE_URL": "sqlite://"}
     lines = site.manage("herokuify", "env", env=env).stdout.splitlines()
-    assert lines[:2] == ["Platform: Render, by RENDER", "Stage: build, by HEROKUIFY_STAGE"]
+    assert lines[:2] == ["Platform: Render (from RENDER)", "Stage: build (from HEROKUIFY_STAGE)"]
     found = json.loads(site.manage("herokuify", "env", "--json", env=env).stdout)
     assert found["platform"] == {"name": "Render", "told_by": "RENDER"}
     assert found["stage"] == {"name": "build", "told_by": "HEROKUIFY_STAGE"}

@@ -1,4 +1,4 @@
-"""`herokuify`: looks at what herokuify makes of the environment, and whether it works."""
+"""`herokuify`: shows the environment, tests the services, and changes buckets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     """Runs one of the subcommands."""
 
     help = "Inspect the environment, test the services that it names, and set up buckets."
-    # It is for finding faults, and must run when there are some.
+    # It is for finding faults, so it must run in spite of them.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             subcommand.add_arguments(choice)
 
     def handle(self, *args: Any, **options: Any) -> str:
-        """Run the subcommand, and return what it says."""
+        """Run the subcommand, and return its output."""
         chosen = options["subcommand"]
         [subcommand] = [known for known in SUBCOMMANDS if known.name == chosen]
         try:
@@ -58,7 +58,7 @@ class Command(BaseCommand):
 
 
 def _add_common_arguments(parser: CommandParser) -> None:
-    """Accept the options of all commands after the subcommand, too."""
+    """Accept Django's common options after the subcommand, too."""
     hidden: Any = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
     parser.add_argument("-v", "--verbosity", type=int, choices=[0, 1, 2, 3], **hidden)
     parser.add_argument("--traceback", action="store_true", **hidden)

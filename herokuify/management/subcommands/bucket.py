@@ -1,4 +1,4 @@
-"""`herokuify bucket`: what the storages' buckets need, and what they lack."""
+"""`herokuify bucket`: compares the storages' buckets with what they need."""
 
 from __future__ import annotations
 
@@ -95,7 +95,10 @@ def run(options: Mapping[str, Any]) -> str:
 
 
 def _provide(buckets: Sequence[tuple[S3BotoStorage, Desired]], options: Mapping[str, Any]) -> str:
-    """Plan for each bucket, or apply; a failure comes with the report of those before."""
+    """Return the plan for each bucket, or apply it.
+
+    If one fails, UnsuccessfulError has the report of the others.
+    """
     from herokuify.buckets.apply import apply
     from herokuify.buckets.current import read
     from herokuify.buckets.plan import plan
@@ -141,8 +144,8 @@ def _written(reports: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -
 
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     steps: list[Step] = report["steps"]
-    place = ", ".join(filter(None, (report["endpoint"], report["region"])))
-    yield f"s3://{report['bucket']} ({place})"
+    address = ", ".join(filter(None, (report["endpoint"], report["region"])))
+    yield f"s3://{report['bucket']} ({address})"
     for step in steps:
         yield f"  {step.name}{_result(step) if report['applied'] else ''}"
         yield from (f"    {line}" for line in step.lines)
@@ -157,7 +160,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _result(step: Step) -> str:
-    return {"change": ": done", "blocked": ": NOT done", "unsupported": ": unknown here"}.get(
+    return {"change": ": done", "blocked": ": NOT done", "unsupported": ": not supported"}.get(
         step.state.value, ""
     )
 

@@ -35,15 +35,8 @@ class LimitedConnection(Connection):
             raise _explained(error, str(self.host)) from error
 
 
-class LimitedSSLConnection(SSLConnection):
+class LimitedSSLConnection(LimitedConnection, SSLConnection):
     """The same with TLS."""
-
-    def connect(self) -> None:
-        """Connect, unless already connected."""
-        try:
-            super().connect()  # type: ignore[no-untyped-call]
-        except RedisConnectionError as error:
-            raise _explained(error, str(self.host)) from error
 
 
 def _explained(error: RedisConnectionError, host: str) -> RedisConnectionError:

@@ -1,4 +1,4 @@
-"""herokuify as a Django app."""
+"""The configuration of the Django app."""
 
 from types import ModuleType
 
@@ -14,20 +14,20 @@ from herokuify.exceptions import ConfigurationError
 
 
 class HerokuifyConfig(AppConfig):
-    """Applies the classic storage settings, asks for the key, registers checks and a guard."""
+    """Applies legacy storage settings, requires SECRET_KEY, and registers checks and receivers."""
 
     name = "herokuify"
 
     def __init__(self, app_name: str, app_module: ModuleType | None) -> None:
         super().__init__(app_name, app_module)
-        # ready() is too late: a model's FileField(storage=default_storage) has resolved
-        # the storages by then.
+        # In ready(), a model's FileField(storage=default_storage) would have resolved the storages
+        # already.
         legacy.apply_legacy_settings()
         _require_secret_key()
 
     def ready(self) -> None:
         """Register the checks, follow ``override_settings``, and listen to django-cleanup."""
-        # Here, and not in the first request.
+        # Imported at startup, not in the first request.
         import herokuify.storage  # noqa: F401
 
         for check, tags in CHECKS:
@@ -42,10 +42,10 @@ class HerokuifyConfig(AppConfig):
 
 
 def _require_secret_key() -> None:
-    """Fail at startup, not in the first request, when herokuify.common found no key."""
+    """Fail at startup, not in the first request, if herokuify.common found no SECRET_KEY."""
     try:
         _ = settings.SECRET_KEY
     except ConfigurationError:
         raise
     except ImproperlyConfigured:
-        pass  # Django's own: the project may have no use for a key
+        pass  # Django's own error: the project may not need a key

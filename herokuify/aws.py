@@ -1,8 +1,8 @@
 """Settings fragment for S3: ``from herokuify.aws import *``.
 
-Reads plain config vars and those of add-ons that provide a bucket, opens no connection,
-and never fails while nothing is set: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
-AWS_STORAGE_BUCKET_NAME are None then, and the other names don't exist.
+Reads the plain config vars and those of add-ons that provide a bucket, and opens no connection. If
+nothing is set, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_STORAGE_BUCKET_NAME are None, and
+the other names don't exist.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from herokuify.conf.addresses import names_bucket, s3_base_url, url_path
 from herokuify.exceptions import ConfigurationError
 from herokuify.legacy import OFFLINE_MANIFEST_STORAGE, check_legacy_settings
 
-# For type checkers. The names after the third exist only where something sets them.
+# For type checkers. Only the first three names always exist.
 AWS_ACCESS_KEY_ID: str | None
 AWS_SECRET_ACCESS_KEY: str | None
 AWS_STORAGE_BUCKET_NAME: str | None
@@ -42,8 +42,9 @@ PUBLIC_ENDPOINT = "AWS_S3_PUBLIC_ENDPOINT_URL"
 AUTO_CREATE = "AWS_AUTO_CREATE_BUCKET"
 ALWAYS = (*KEYS, BUCKET)
 
-# Where Django's order of apps makes `compress` compressor's own, which runs no checks and
-# loses errors, the manifest that it writes last is what can still stop the build.
+# If "compressor" is above "herokuify" in INSTALLED_APPS, its own `compress` runs, which runs no
+# checks and loses errors. Only the storage of the manifest, which it writes last, can stop the
+# build then.
 COMPRESS_OFFLINE_MANIFEST_STORAGE = OFFLINE_MANIFEST_STORAGE
 
 
@@ -63,7 +64,7 @@ def key_prefix(value: str) -> str:
     return "/".join(parts)
 
 
-#: Setting → the variables it is read from, of which the first that is set wins, and how.
+#: Setting → the variables, of which the first that is set is read, and their converter.
 PLACEMENT: Mapping[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
     BUCKET: ((BUCKET,), bucket_name),
     "AWS_S3_REGION_NAME": (
@@ -92,9 +93,9 @@ VARIABLES = (
 
 
 def read_aws(environ: Mapping[str, str]) -> dict[str, str | bool | None]:
-    """Read the AWS_* settings from an environment.
+    """Return the AWS_* settings from an environment.
 
-    Both credentials come from the plain names or from one add-on, as do the bucket and its
+    Both credentials come from the plain variables or from one add-on, as do the bucket and its
     location. Raises ConfigurationError for incomplete variables, for two add-ons that could provide
     the same settings, and for invalid values.
     """
@@ -115,10 +116,11 @@ def get_static_url(
     custom_domain: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> str:
-    """Build STATIC_URL for the static storages on S3; ``/static/`` while no bucket is set.
+    """Return STATIC_URL for the static storages on S3, or ``/static/`` if no bucket is set.
 
-    The other arguments are for a storage whose options differ from the environment. The domain in
-    the environment doesn't apply to another ``bucket``.
+    ``location`` is the folder. The other arguments are for a storage whose options differ from the
+    environment. AWS_S3_CUSTOM_DOMAIN doesn't apply to another ``bucket``. Raises ConfigurationError
+    like :func:`read_aws`.
     """
     given = _Given(bucket, region, endpoint_url, custom_domain)
     return _base_url(location, ("AWS_PUBLIC_LOCATION", "AWS_LOCATION"), given, environ)
@@ -133,16 +135,16 @@ def get_media_url(
     custom_domain: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> str:
-    """Build MEDIA_URL for the media storage on S3; ``/media/`` while no bucket is set.
+    """Return MEDIA_URL for the media storage on S3, or ``/media/`` if no bucket is set.
 
-    The other arguments are the same as for get_static_url().
+    The other arguments and the errors are the same as for get_static_url().
     """
     given = _Given(bucket, region, endpoint_url, custom_domain)
     return _base_url(location, ("AWS_LOCATION",), given, environ)
 
 
 class _Given(NamedTuple):
-    """Arguments that override the environment; ``""`` means none, None means not given."""
+    """Arguments that override the environment unless they are None; ``""`` means none."""
 
     bucket: str | None
     region: str | None
@@ -158,39 +160,41 @@ def _base_url(
     if not bucket:
         return "/" + url_path(location)
     prefix = next((settings[name] for name in prefixes if name in settings), "")
-    # Browsers ask the public endpoint, which belongs to the environment's own endpoint.
+    # Browsers use the public endpoint. It belongs to the environment's endpoint, so an argument
+    # overrides both.
     endpoint = settings.get(PUBLIC_ENDPOINT) or settings.get(ENDPOINT)
     domain = settings.get("AWS_S3_CUSTOM_DOMAIN") if bucket == settings.get(BUCKET) else None
     return s3_base_url(
         bucket,
         f"{prefix}/{location}",
-        region=_first(given.region, settings.get("AWS_S3_REGION_NAME")),
-        endpoint_url=_first(given.endpoint_url, endpoint),
-        custom_domain=_first(given.custom_domain, domain),
+        region=_or_default(given.region, settings.get("AWS_S3_REGION_NAME")),
+        endpoint_url=_or_default(given.endpoint_url, endpoint),
+        custom_domain=_or_default(given.custom_domain, domain),
         addressing_style=settings.get("AWS_S3_ADDRESSING_STYLE"),
     )
 
 
-def _first(given: str | None, usual: str | None) -> str | None:
-    return usual if given is None else given
+def _or_default(given: str | None, default: str | None) -> str | None:
+    return default if given is None else given
 
 
 def _read_text(environ: Mapping[str, str]) -> dict[str, str]:
-    """Read the text settings that are set."""
+    """Return the settings that are set, except AWS_AUTO_CREATE_BUCKET."""
     credentials = _read_credentials(environ)
     placement = {
         setting: value
         for setting, (names, convert) in PLACEMENT.items()
         if (value := env.read(environ, *names, convert=convert))
     }
-    for name in (ENDPOINT, PUBLIC_ENDPOINT):
-        _check_endpoint(name, placement.get(name), placement.get(BUCKET))
+    for setting in (ENDPOINT, PUBLIC_ENDPOINT):
+        for name in PLACEMENT[setting][0]:
+            _check_endpoint(name, env.read(environ, name), placement.get(BUCKET))
     if credentials and BUCKET in placement:
         return credentials | placement
     addon = find_addon(environ)
     if addon is None:
         return credentials | placement
-    # All that is missing belongs in one error.
+    # One error for everything that is missing.
     keys = () if credentials else addon.keys
     found = env.require(
         environ,
@@ -209,14 +213,14 @@ def _check_endpoint(name: str, endpoint_url: str | None, bucket: str | None) -> 
     """Refuse an endpoint that includes the bucket's name."""
     if endpoint_url and bucket and names_bucket(endpoint_url, bucket):
         raise ConfigurationError(
-            f"{name} is {endpoint_url!r}, which names the bucket {bucket!r}, and {BUCKET} "
-            "names it, too. It must be the service's address only.",
+            f"{name} is {endpoint_url!r}, which contains the bucket {bucket!r}. It must be the "
+            f"address of the service only; the bucket is in {BUCKET}.",
             f"heroku config:set {name}=… or, for Amazon S3: heroku config:unset {name}",
         )
 
 
 def _read_credentials(environ: Mapping[str, str]) -> dict[str, str]:
-    """Read the plain credentials; empty when none is set."""
+    """Return the credentials from the plain variables; an empty dictionary if none is set."""
     if not env.is_set(environ, *KEYS, TOKEN):
         return {}
     credentials = env.require(environ, *KEYS, needed_by="Access to S3")
@@ -225,30 +229,31 @@ def _read_credentials(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _confined(given: Mapping[str, str], plain: Mapping[str, str]) -> dict[str, str]:
-    """Merge an add-on's settings with the plain names, which win, inside its AWS_LOCATION."""
+    """Override an add-on's settings with the plain variables, but stay inside its AWS_LOCATION."""
     placement = {**given, **plain}
-    root, wish = given.get("AWS_LOCATION"), plain.get("AWS_LOCATION")
-    if not root or not wish:
+    root, requested = given.get("AWS_LOCATION"), plain.get("AWS_LOCATION")
+    if not root or not requested:
         return placement
-    inside = wish[len(root) + 1 :] if f"{wish}/".startswith(f"{root}/") else wish
+    is_inside = f"{requested}/".startswith(f"{root}/")
+    relative = requested[len(root) + 1 :] if is_inside else requested
     for name in ("AWS_LOCATION", "AWS_PUBLIC_LOCATION"):
         if name in given:
-            placement[name] = "/".join(filter(None, (given[name], inside)))
+            placement[name] = "/".join(filter(None, (given[name], relative)))
     public = given.get("AWS_PUBLIC_LOCATION")
     if public and f"{placement['AWS_LOCATION']}/".startswith(f"{public}/"):
         raise ConfigurationError(
-            f"AWS_LOCATION is {wish!r}, which is below {public!r}, where anyone may read: media "
-            "files would be public. Static files go there by default.",
+            f"AWS_LOCATION is {requested!r}, which is below {public!r}, where anyone may read: "
+            "media files would be public. Static files go there by default.",
             "heroku config:unset AWS_LOCATION",
         )
     return placement
 
 
-# A reload must not keep a name whose variable is gone.
+# When the module is reloaded, names whose variables are no longer set must go.
 for _name in [name for name in globals() if name.startswith("AWS_")]:
     del globals()[_name]
 _settings = read_aws(os.environ)
-#: herokuify.E011 compares it with what is set later.
+#: herokuify.E011 reports variables that are set later.
 SET_AT_IMPORT = env.names_set(os.environ)
 # Type checkers don't see this __all__, and go by the annotations above.
 globals().update(
@@ -260,5 +265,5 @@ globals().update(
         "get_static_url",
     ],
 )
-# A set of functions: a second import changes nothing.
+# Django keeps checks in a set: registering one again has no effect.
 register(check_legacy_settings, Tags.staticfiles)

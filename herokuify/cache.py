@@ -27,12 +27,12 @@ def get_cache_config(
     """Return CACHES: ``default`` is the attached add-on or, like ``locmem``, local memory.
 
     ``variable`` chooses one of several add-ons (``REDIS_URL``, ``MEMCACHIER_SERVERS``), or names
-    another variable with a Redis URL or with memcached servers. ``ssl_ca_certs`` is a file with
-    which to verify Redis' certificate. ``max_connections`` is the limit of the Redis plan; the
-    cache uses a quarter, shared by WEB_CONCURRENCY processes. With ``ignore_exceptions``, an
-    unreachable server is treated as an empty cache, otherwise it is an error. Raises
-    ConfigurationError, without passwords, for malformed values, incomplete variables, several
-    add-ons without a choice, and a missing client library.
+    another variable with a Redis URL or with memcached servers. ``ssl_ca_certs`` is a file of CA
+    certificates to verify Redis' certificate. ``max_connections`` is the connection limit of the
+    Redis plan, of which the cache uses a quarter, divided between WEB_CONCURRENCY processes. With
+    ``ignore_exceptions``, an unreachable server is treated as an empty cache; otherwise it is an
+    error. Raises ConfigurationError, without passwords, for malformed values, incomplete variables,
+    several add-ons without a choice, and a missing client library.
     """
     environ = os.environ if environ is None else environ
     chosen = variable or _attached(environ)
@@ -52,19 +52,19 @@ def get_cache_config(
 
 
 def host_and_port(value: str) -> list[str]:
-    """Convert servers, host and port each, separated by commas."""
+    """Convert servers that are separated by commas: a host and an optional port."""
     servers = env.comma_list(value)
+    if not servers or not all(map(_is_server, servers)):
+        raise ValueError(
+            "servers separated by commas, such as a.example.com:11211,b.example.com:11211"
+        )
+    return servers
+
+
+def _is_server(text: str) -> bool:
     host = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
-    for server in servers:
-        if not re.fullmatch(rf"{host}(?::[0-9]{{1,5}})?", server):
-            break
-        _, _, port = server.rpartition("]")[2].partition(":")
-        if port and not 0 < int(port) < 65536:
-            break
-    else:
-        if servers:
-            return servers
-    raise ValueError("servers separated by commas, such as a.example.com:11211,b.example.com:11211")
+    found = re.fullmatch(rf"{host}(?::([0-9]{{1,5}}))?", text)
+    return found is not None and (found[1] is None or 0 < int(found[1]) < 65536)
 
 
 def _attached(environ: Mapping[str, str]) -> str | None:
@@ -92,8 +92,8 @@ def _redis(
     require_package("redis", install="herokuify[redis]", needed_by=needed_by)
     return {
         "BACKEND": "herokuify.rediscache.RedisCache",
-        # Without the login: error pages and mail to ADMINS show the settings, and Django hides
-        # what is named "password" and nothing in a URL.
+        # Without the login: error pages and mail to ADMINS show the settings, in which Django
+        # masks values that are named "password", but not URLs.
         "LOCATION": server.url,
         "OPTIONS": {
             **server.login,
@@ -120,7 +120,7 @@ def _memcached(environ: Mapping[str, str], addon: str) -> dict[str, Any] | None:
 
 
 def _local_memory(name: str) -> dict[str, Any]:
-    # Two without a location would share what they hold.
+    # Caches with the same LOCATION share their contents.
     return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": name}
 
 

@@ -1,4 +1,4 @@
-"""Celery on the attached add-on: ``app.conf.update(get_celery_config())``."""
+"""Celery's settings for the attached add-on: ``app.conf.update(get_celery_config())``."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from herokuify.conf.packages import require_package
 from herokuify.conf.processes import count, read_threads
 
 CALL = "get_celery_config"
-PROCESSES = 2  # of a worker, where WEB_CONCURRENCY is not set
-#: What redis-py calls them → what Celery takes, which knows only the constants.
+PROCESSES = 2  # of a worker, if WEB_CONCURRENCY is not set
+#: redis-py's values of ssl_cert_reqs → the constants that Celery requires.
 VERIFICATION = {
     None: ssl.CERT_NONE,
     "optional": ssl.CERT_OPTIONAL,
     "required": ssl.CERT_REQUIRED,
 }
-#: Add-ons that run RabbitMQ: the variable → the title.
+#: Add-ons for RabbitMQ: the variable → the title.
 RABBITMQ = {
     "CLOUDAMQP_URL": "CloudAMQP",
     "STACKHERO_RABBITMQ_AMQP_URL_TLS": "Stackhero for RabbitMQ",
     "RABBITMQ_URL": "RabbitMQ",
 }
-#: Seconds that tasks have to end after SIGTERM; a dyno is killed after 30 (Heroku Dev Center,
-#: "Dyno Shutdown Behavior"), and what is not done by then must be given back to the queue.
+#: Seconds that tasks have to finish after SIGTERM. A dyno is killed after 30 (Heroku Dev Center,
+#: "Dyno Shutdown Behavior"), and unfinished tasks must return to the queue before that.
 SHUTDOWN = 20
 HEADER = "herokuify_request_id"
 
@@ -43,8 +43,8 @@ def get_celery_config(
     """Return Celery's settings for the attached broker: URL, TLS, limits and shutdown.
 
     The broker is a RabbitMQ add-on if one is attached, else Redis, which stores the results in both
-    cases. The arguments are the same as for get_cache_config(); ``variable`` may also name
-    RabbitMQ's. Raises ConfigurationError like get_cache_config().
+    cases. Without either, the dictionary is empty. The arguments and errors are the same as for
+    get_cache_config(); ``variable`` may also be that of a RabbitMQ add-on.
     """
     environ = os.environ if environ is None else environ
     broker = _rabbitmq(environ, variable)
@@ -66,20 +66,21 @@ def get_celery_config(
         config |= _results(server, ssl_ca_certs)
         if broker is None:
             broker = _redis_broker(server, ssl_ca_certs)
-        # For threads that wait for a result; commands share one connection.
+        # For threads that wait for results; commands share one connection.
         config["redis_max_connections"] = min(read_threads(environ), max(2, max_connections // 5))
     return config | (broker or {})
 
 
 def connect_logging() -> None:
-    """Leave a worker's logs to Django's LOGGING; give tasks the id of the request that sends them.
+    """Let workers log as LOGGING says, with the id of the request that has sent the task.
 
-    Call it where the Celery app is created; calling it again has no effect.
+    Call it where the Celery app is created; calling it again has no effect. Raises
+    ConfigurationError if Celery is not installed.
     """
     require_package("celery", install="celery", needed_by="connect_logging()")
     from celery import signals  # type: ignore[import-untyped]
 
-    # With a receiver, Celery configures no logging itself.
+    # If the signal has a receiver, Celery doesn't configure logging itself.
     signals.setup_logging.connect(_keep_logging, weak=False, dispatch_uid=HEADER)
     signals.before_task_publish.connect(_send_id, weak=False, dispatch_uid=HEADER)
     signals.task_prerun.connect(_take_id, weak=False, dispatch_uid=HEADER)
@@ -109,9 +110,9 @@ def _drop_id(**kwargs: Any) -> None:
 def _worker(environ: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings that every worker on a dyno needs."""
     return {
-        # Celery's own default is one process a processor, of which a small dyno has eight.
+        # Celery's default is one process per CPU, of which a small dyno has eight.
         "worker_concurrency": env.read(environ, "WEB_CONCURRENCY", convert=count) or PROCESSES,
-        # With REMAP_SIGTERM=SIGQUIT in the Procfile: tasks may end, the others go back.
+        # With REMAP_SIGTERM=SIGQUIT in the Procfile, running tasks have this time to finish.
         "worker_soft_shutdown_timeout": SHUTDOWN,
         "broker_connection_retry_on_startup": True,
     }
@@ -126,11 +127,11 @@ def _redis_broker(
         "broker_transport": "herokuify.celeryredis:Transport",
         **({"broker_user": server.username} if server.username else {}),
         **({"broker_password": server.password} if server.password else {}),
-        # A process that sends tasks needs one connection, a thread holds it for a moment.
+        # A process that sends tasks needs one connection, which threads hold only briefly.
         "broker_pool_limit": 1,
         "broker_transport_options": {
             "socket_connect_timeout": timeouts["socket_connect_timeout"],
-            # Longer than a worker waits for a task, which is 10 seconds.
+            # Must be longer than the 10 seconds that a worker waits for a task.
             "socket_timeout": max(15.0, timeouts["socket_timeout"]),
             "socket_keepalive": True,
         },
@@ -143,13 +144,13 @@ def _results(
     server: redis.RedisServer, ssl_ca_certs: str | os.PathLike[str] | None
 ) -> dict[str, Any]:
     config: dict[str, Any] = {
-        # Celery takes a class and its URL in this form.
+        # Celery's form for a class and its URL.
         "result_backend": f"herokuify.celeryredis:RedisBackend+{server.url}",
         **{f"redis_{name}": value for name, value in server.login.items()},
         **{f"redis_{name}": value for name, value in server.timeouts.items()},
     }
     options = _tls(server, ssl_ca_certs)
-    # One dict each: Celery adds to what it is given.
+    # Not the broker's dictionary: Celery changes it.
     return config | ({"redis_backend_use_ssl": options} if options else {})
 
 
@@ -171,24 +172,23 @@ def _rabbitmq(environ: Mapping[str, str], variable: str | None) -> dict[str, Any
         return None
     elif len(names) > 1:
         raise redis.ambiguous(names, "Celery", CALL)
-    url = env.read(environ, names[0], convert=amqp_url, secret=True) or ""
-    parts = urlsplit(url)
+    parts = urlsplit(env.read(environ, names[0], convert=amqp_url, default="", secret=True))
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = f":{parts.port}" if parts.port else ""
     return {
-        # Without the login, which error pages would show.
+        # Without the login, because error pages show URLs.
         "broker_url": f"{parts.scheme}://{host}{port}{parts.path}",
         **({"broker_user": unquote(parts.username)} if parts.username else {}),
         **({"broker_password": unquote(parts.password)} if parts.password else {}),
         "broker_pool_limit": 1,
-        # CloudAMQP's own advice: its small plans count connections and messages.
+        # As CloudAMQP recommends: its small plans limit connections and messages.
         "broker_heartbeat": None,
         "broker_connection_timeout": 10,
     }
 
 
 def amqp_url(value: str) -> str:
-    """Check a URL of amqp or amqps, with a host."""
+    """Check an ``amqp://`` or ``amqps://`` URL."""
     shape = "a URL like amqps://user:password@host/vhost, with user and password percent-encoded"
     try:
         parts = urlsplit(env.url(value))

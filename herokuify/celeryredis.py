@@ -1,6 +1,6 @@
-"""Celery's Redis transport and result backend, within a plan's connections.
+"""Celery's Redis transport and result backend, with few connections.
 
-:func:`herokuify.celery.get_celery_config` names them.
+The settings of :func:`herokuify.celery.get_celery_config` name them.
 """
 
 from __future__ import annotations
@@ -25,46 +25,39 @@ _pools: dict[tuple[object, ...], BlockingConnectionPool] = {}
 
 
 class LimitedConnection(Connection):
-    """A connection whose error names the plan's limit."""
+    """A connection whose error explains that the plan's limit is reached."""
 
     def connect(self) -> None:
-        """Connect, unless it is."""
+        """Connect, unless already connected."""
         try:
             super().connect()  # type: ignore[no-untyped-call]
         except RedisConnectionError as error:
-            raise _named(error, str(self.host)) from error
+            raise _explained(error, str(self.host)) from error
 
 
-class LimitedSSLConnection(SSLConnection):
+class LimitedSSLConnection(LimitedConnection, SSLConnection):
     """The same with TLS."""
 
-    def connect(self) -> None:
-        """Connect, unless it is."""
-        try:
-            super().connect()  # type: ignore[no-untyped-call]
-        except RedisConnectionError as error:
-            raise _named(error, str(self.host)) from error
 
-
-def _named(error: RedisConnectionError, host: str) -> RedisConnectionError:
+def _explained(error: RedisConnectionError, host: str) -> RedisConnectionError:
     found = explain(error, f"Redis at {host}", 1)
     return type(error)(" ".join(found)) if found else error
 
 
 class Channel(broker.Channel):
-    """kombu's channel on these connections."""
+    """kombu's channel with these connections."""
 
     connection_class = LimitedConnection
     connection_class_ssl = LimitedSSLConnection
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
-        # That of a first ping; only who receives tasks needs another one here.
+        # Close the connection of the first ping; only workers need another one here.
         self.async_pool.disconnect()
 
 
 class Transport(broker.Transport):
-    """kombu's transport on these channels."""
+    """kombu's transport with these channels."""
 
     Channel = Channel
 
@@ -75,17 +68,17 @@ class Client(Redis):
     most_waiting = THREADS
 
     def pubsub(self, **kwargs: Any) -> PubSub:
-        """Return a subscription on a connection of its own."""
+        """Return a subscription with a connection of its own."""
         pool = self.connection_pool
         arguments = {"connection_class": pool.connection_class, **pool.connection_kwargs}
         return PubSub(_pool("results", arguments, self.most_waiting), **kwargs)
 
 
 class RedisBackend(results.RedisBackend):  # type: ignore[misc]
-    """Celery's result backend: one connection a process, one for each thread that waits, no more.
+    """Celery's result backend, with one connection per process and one per waiting thread.
 
-    Celery's own has a pool for each thread, and subscribes to the result of each task that is
-    sent, whether anybody will ask for it or not.
+    Celery's own has a pool per thread, and subscribes to the result of every task that is sent,
+    even if nobody waits for it.
     """
 
     connection_class_ssl = LimitedSSLConnection
@@ -96,7 +89,7 @@ class RedisBackend(results.RedisBackend):  # type: ignore[misc]
         self.connparams["connection_class"] = LimitedSSLConnection if is_tls else LimitedConnection
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
-        """Do nothing: who waits for the result subscribes to it then."""
+        """Do nothing: waiting for a result subscribes to it."""
 
     def _create_client(self, **params: Any) -> Redis:
         most = params.pop("max_connections", THREADS)
@@ -106,7 +99,7 @@ class RedisBackend(results.RedisBackend):  # type: ignore[misc]
 
 
 def _pool(purpose: str, arguments: Mapping[str, Any], size: int) -> BlockingConnectionPool:
-    """Return the process's pool for a purpose, made once."""
+    """Return the process's pool for a purpose and a connection's arguments."""
     key = (purpose, size, *sorted((name, repr(value)) for name, value in arguments.items()))
     with _lock:
         if key not in _pools:

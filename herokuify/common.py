@@ -1,6 +1,6 @@
 """Settings fragment for security, hosts and logs: ``from herokuify.common import *``.
 
-On a dyno, the settings fulfil ``manage.py check --deploy``; in local development, they suit
+On a dyno, the settings pass ``manage.py check --deploy``; in local development, they suit
 runserver. Each can be overridden below the import.
 """
 
@@ -35,10 +35,10 @@ SESSION_COOKIE_SECURE: bool
 
 FORCE_DEBUG = "HEROKUIFY_FORCE_DEBUG"
 HSTS_SECONDS = 3600
-#: At DEBUG their lines hold access keys, session tokens and signed URLs.
-TALKATIVE = ("botocore", "urllib3")
-PRELOAD_SECONDS = 31_536_000  # what browsers' lists ask for (hstspreload.org)
-#: Django's checks know an unsafe key by its beginning (security.W009).
+#: Loggers that write access keys, session tokens and signed URLs at the level DEBUG.
+LEAKING_LOGGERS = ("botocore", "urllib3")
+PRELOAD_SECONDS = 31_536_000  # required by browsers' preload lists (hstspreload.org)
+#: Django's check security.W009 recognizes insecure keys by this prefix.
 INSECURE_KEY = "django-insecure-herokuify-"
 
 
@@ -74,26 +74,26 @@ def seconds(value: str) -> int:
 
 
 class MissingKey(str):
-    """A SECRET_KEY that is not there: Django asks whether it is empty, and learns how to set it.
+    """A missing SECRET_KEY, which raises ConfigurationError when Django tests if it is empty.
 
-    The import can't fail for it, because the project may set its own below.
+    Importing the settings must not fail, because the project may assign SECRET_KEY below.
     """
 
     __slots__ = ()
 
     def __bool__(self) -> NoReturn:
         raise ConfigurationError(
-            "SECRET_KEY is not set, and a site needs one that all its processes share.",
+            "SECRET_KEY is not set. All processes of a site must have the same key.",
             'heroku config:set SECRET_KEY="$(openssl rand -base64 48)", or assign SECRET_KEY '
             "below `from herokuify.common import *`.",
         )
 
 
 def read_common(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Read the settings of security, hosts and logs from an environment.
+    """Return the settings for security, hosts and logs from an environment.
 
-    Raises ConfigurationError for DEBUG on Heroku without HEROKUIFY_FORCE_DEBUG, and for invalid
-    values. A missing SECRET_KEY raises when Django first uses it.
+    Raises ConfigurationError for DEBUG on a deployed site without HEROKUIFY_FORCE_DEBUG, and for
+    invalid values. A missing SECRET_KEY raises when Django first uses it.
     """
     stage = env.get_stage(environ)
     is_live = stage in LIVE
@@ -106,8 +106,8 @@ def read_common(environ: Mapping[str, str]) -> dict[str, Any]:
             environ, "SECRET_KEY_FALLBACKS", convert=env.comma_list, default=[], secret=True
         ),
         **read_hosts(environ, is_local=stage not in DEPLOYED),
-        # Heroku's router sets the header on every request (Heroku Dev Center, "HTTP Routing"),
-        # and so do those of the other platforms that are detected.
+        # Heroku's router sets the header on every request (Heroku Dev Center, "HTTP Routing"), as
+        # do the routers of the other platforms.
         "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https"),
         "SECURE_SSL_REDIRECT": redirect,
         **_read_hsts(environ, is_live=is_live),
@@ -119,10 +119,10 @@ def read_common(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def get_csp(*urls: str) -> dict[str, list[str]]:
-    """Build SECURE_CSP: everything from the site itself, and files below these URLs, too.
+    """Return SECURE_CSP, which allows the site itself, and files from the hosts of these URLs.
 
-    ``get_csp(STATIC_URL, MEDIA_URL)``; a URL without a host adds nothing. Django 6.0 and later
-    send it with ``django.middleware.csp.ContentSecurityPolicyMiddleware``.
+    For example, ``get_csp(STATIC_URL, MEDIA_URL)``; a URL without a host adds nothing. Django 6.0
+    and later send it with ``django.middleware.csp.ContentSecurityPolicyMiddleware``.
     """
     parts = [urlsplit(url) for url in urls]
     found = {f"{part.scheme or 'https'}://{part.netloc}": None for part in parts if part.netloc}
@@ -134,7 +134,7 @@ def get_csp(*urls: str) -> dict[str, list[str]]:
         "font-src": [*files],
         "img-src": [*files, "data:"],
         "media-src": [*files],
-        "connect-src": [*files],  # where browsers upload to
+        "connect-src": [*files],  # for direct uploads
         "object-src": ["'none'"],
         "base-uri": ["'self'"],
         "form-action": ["'self'"],
@@ -149,7 +149,7 @@ def _read_debug(environ: Mapping[str, str], stage: Stage) -> bool:
         platform = env.get_platform(environ)
         raise ConfigurationError(
             f"DEBUG is true {f'on {platform.name}' if platform else 'on a deployed site'}, where "
-            "its error pages would show the code and the settings to anyone.",
+            "error pages would show the code and the settings to anyone.",
             "heroku config:unset DEBUG, or, to take that risk temporarily: "
             f"heroku config:set {FORCE_DEBUG}=true",
         )
@@ -162,8 +162,8 @@ def _read_key(environ: Mapping[str, str], stage: Stage, *, debug: bool) -> str:
         return key
     if stage in LIVE:
         return MissingKey()
-    # Only with DEBUG is it the same in every process: what looks like local development may be a
-    # server elsewhere, and must not sign with a key that anyone can read here.
+    # A fixed key only with DEBUG: without it, what looks like local development may be a server on
+    # a platform that isn't detected, which must not sign with a key that anyone can read here.
     return INSECURE_KEY + ("local" if debug else secrets.token_urlsafe(48))
 
 
@@ -208,16 +208,16 @@ def _read_logging(environ: Mapping[str, str]) -> dict[str, Any]:
             },
         },
         "root": {"handlers": ["stdout"], "level": level},
-        # Django's own configuration gives it a handler that is silent without DEBUG.
+        # In Django's own configuration, this logger's handler writes nothing without DEBUG.
         "loggers": {
             "django": {"handlers": ["mail_admins"], "level": level},
-            **{name: {"level": "INFO"} for name in TALKATIVE if level == "DEBUG"},
+            **{name: {"level": "INFO"} for name in LEAKING_LOGGERS if level == "DEBUG"},
         },
     }
 
 
 _settings = read_common(os.environ)
-#: herokuify.E011 compares it with what is set later.
+#: herokuify.E011 reports variables that are set later.
 SET_AT_IMPORT = env.names_set(os.environ)
 # Type checkers don't see this __all__, and go by the annotations above.
 globals().update(_settings, __all__=[*_settings, "get_csp"])

@@ -1,8 +1,7 @@
 """Settings fragment for django-compressor: ``from herokuify.compress import *``.
 
-Makes builds reproducible: the same sources give the same bundles and the same offline
-manifest, on every host and under every STATIC_URL. COMPRESS_STORAGE and COMPRESS_OFFLINE
-stay with the project.
+Makes builds reproducible: the same sources give the same bundles and the same offline manifest,
+whatever the host and STATIC_URL are. The project sets COMPRESS_STORAGE and COMPRESS_OFFLINE itself.
 """
 
 from herokuify import legacy
@@ -14,16 +13,16 @@ __all__ = [
     "COMPRESS_OFFLINE_MANIFEST_STORAGE",
 ]
 
-# compressor's default is the files' mtimes, which every deploy resets.
+# By default, compressor uses the files' modification times, which every deploy resets.
 COMPRESS_CSS_HASHING_METHOD = "content"
 
-# What is inlined in a page has absolute URLs, in place of those relative to a bundle.
+# URLs in CSS that is inlined in a page are absolute, instead of relative to a bundle.
 COMPRESSORS = {
     "css": "herokuify.collect.css.CssCompressor",
     "js": "compressor.js.JsCompressor",
 }
 
-# compressor's default writes STATIC_URL, with its host, into the bundles.
+# By default, compressor writes STATIC_URL, with its host, into the bundles.
 COMPRESS_FILTERS = {
     "css": [
         "herokuify.collect.css.CssRelativeFilter",

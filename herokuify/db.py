@@ -6,44 +6,41 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from herokuify import env
-from herokuify.conf.database_urls import (
-    SSL_MODES,
-    UNENCRYPTED,
-    is_here,
-    is_mysql,
-    is_postgresql,
-    parse,
-)
-from herokuify.conf.packages import require_package
+from herokuify.conf.addresses import is_local
+from herokuify.conf.database_urls import SSL_MODES, UNENCRYPTED, is_mysql, is_postgresql, parse
+from herokuify.conf.packages import has_psycopg_pool, require_package
 from herokuify.conf.processes import pool_options, runs_development_server, serves_asgi
-from herokuify.env import Stage, get_stage
+from herokuify.env import LIVE, Stage, get_stage
 from herokuify.exceptions import ConfigurationError
 
 SQLITE = "django.db.backends.sqlite3"
 SPATIALITE = "django.contrib.gis.db.backends.spatialite"
-#: Engines that open a file: there is no connection to keep or to check.
+#: Engines that open a file, without connections to keep or to check.
 FILE_ENGINES = (SQLITE, SPATIALITE)
 CONN_MAX_AGE = 600  # seconds
 PRIMARY = "DATABASE_URL"
-#: Heroku Postgres', and those of the add-ons for MySQL, JawsDB and ClearDB.
+#: The variables of Heroku Postgres, and of JawsDB and ClearDB, which are add-ons for MySQL.
 PRIMARIES = (PRIMARY, "JAWSDB_URL", "JAWSDB_MARIA_URL", "CLEARDB_DATABASE_URL")
 SERVER_POOL = "DATABASE_CONNECTION_POOL_URL"
 COLOR = "HEROKU_POSTGRESQL_<COLOR>_URL"
-#: Set in Heroku CI alone (Heroku Dev Center, "Heroku CI"), unlike CI and DYNO.
+#: Unlike CI and DYNO, only set in Heroku CI (Heroku Dev Center, "Heroku CI").
 CI_RUN = "HEROKU_TEST_RUN_ID"
 #: libpq's variable for what a URL calls sslmode.
 SSL_MODE = "PGSSLMODE"
 SSL_ROOTS = "PGSSLROOTCERT"
 HOSTS = ("PGHOSTADDR", "PGHOST")
-#: What may be given as keywords, by Django's names.
+#: Django's settings that are accepted as keyword arguments.
 DEFAULTS = frozenset(
     {
-        *("ATOMIC_REQUESTS", "AUTOCOMMIT", "DISABLE_SERVER_SIDE_CURSORS", "OPTIONS", "TEST"),
+        "ATOMIC_REQUESTS",
+        "AUTOCOMMIT",
+        "DISABLE_SERVER_SIDE_CURSORS",
+        "OPTIONS",
+        "TEST",
         "TIME_ZONE",
     }
 )
@@ -51,7 +48,7 @@ DEFAULTS = frozenset(
 
 @dataclass(frozen=True)
 class _Connections:
-    """How databases are connected to; the arguments of get_db_config()."""
+    """How to connect to databases; the fields are arguments of get_db_config()."""
 
     environ: Mapping[str, str]
     engine: str | None
@@ -63,7 +60,7 @@ class _Connections:
 
     @property
     def stage(self) -> Stage:
-        """Where the settings are read."""
+        """The stage in which the settings are read."""
         return get_stage(self.environ)
 
     def read(self, name: str, url: str, *, pooled_by_server: bool = False) -> dict[str, Any]:
@@ -72,9 +69,9 @@ class _Connections:
         if config["ENGINE"] not in FILE_ENGINES:
             options = {**self.defaults.get("OPTIONS", {}), **config["OPTIONS"]}
             config = {**config, **self.defaults, "OPTIONS": options}
-            # A thread that ends with its request would leave its connection behind, open.
-            ends = serves_asgi() or runs_development_server()
-            config["CONN_MAX_AGE"] = 0 if ends else self.conn_max_age
+            # A thread that ends with its request would leave an open connection behind.
+            is_per_request = serves_asgi() or runs_development_server()
+            config["CONN_MAX_AGE"] = 0 if is_per_request else self.conn_max_age
             config["CONN_HEALTH_CHECKS"] = self.conn_health_checks
         else:
             config |= self.for_file()
@@ -93,7 +90,7 @@ class _Connections:
         return {name: value for name, value in self.defaults.items() if name != "OPTIONS"}
 
     def file(self, path: Path) -> dict[str, Any]:
-        """Return an entry for a file, for when no variable names a database."""
+        """Return the entry that is used if no variable contains a URL."""
         is_geographic = (self.engine or "").startswith("django.contrib.gis.")
         engine = SPATIALITE if is_geographic else SQLITE
         return {"ENGINE": engine, "NAME": str(path)} | self.for_file()
@@ -102,35 +99,35 @@ class _Connections:
         options = config["OPTIONS"]
         if mode := self._ssl_mode(config):
             options["sslmode"] = mode
-        asked = options.pop("pool", self.pool)
+        pool = options.pop("pool", self.pool)
         if pooled_by_server:
-            # In transaction mode the next statement may meet another connection of the
-            # server's (Django, "Transaction pooling and server-side cursors").
+            # In transaction mode, the next statement may use another connection to the server
+            # (Django, "Transaction pooling and server-side cursors").
             config |= {"CONN_MAX_AGE": 0, "DISABLE_SERVER_SIDE_CURSORS": True}
-        elif asked or (asked is None and serves_asgi() and _has_pools()):
-            if asked:
+        elif pool or (pool is None and serves_asgi() and has_psycopg_pool()):
+            if pool:
                 _require_pools()
-            options["pool"] = pool_options(self.environ, asked or True)
-            config["CONN_MAX_AGE"] = 0  # Django refuses both
+            options["pool"] = pool_options(self.environ, pool or True)
+            config["CONN_MAX_AGE"] = 0  # Django refuses persistent connections with a pool
 
     def _ssl_mode(self, config: Mapping[str, Any]) -> str | None:
-        """Return what OPTIONS["sslmode"] is to become, None for what it is already."""
+        """Return the new value of OPTIONS["sslmode"], or None to leave it unchanged."""
         options = config["OPTIONS"]
         if "sslmode" in options or "service" in options:
             return None
-        # libpq would read it; but an sslmode in OPTIONS wins there, and must not weaken it.
+        # An sslmode in OPTIONS overrides PGSSLMODE, and must not be weaker.
         mode = env.read(self.environ, SSL_MODE, convert=env.one_of(*SSL_MODES))
         needed = self.ssl_require
         if needed is None:
-            # A pooler on the dyno itself (heroku-buildpack-pgbouncer) has no TLS and needs none.
+            # A pooler on the dyno itself (heroku-buildpack-pgbouncer) doesn't use TLS.
             needed = (
                 mode is None
-                and self.stage in {Stage.RELEASE, Stage.DYNO}
-                and not is_here(config["HOST"] or self._libpq_host(options))
+                and self.stage in LIVE
+                and not is_local(config["HOST"] or self._libpq_host(options))
             )
         if needed and mode in {None, *UNENCRYPTED}:
             roots = options.get("sslrootcert") or env.read(self.environ, SSL_ROOTS)
-            # With the system's authorities libpq refuses anything weaker.
+            # libpq refuses the system's certificate authorities with any weaker mode.
             return "verify-full" if roots == "system" else "require"
         return mode
 
@@ -155,20 +152,21 @@ def get_db_config(  # noqa: PLR0913 (one keyword a setting, as Django has them)
     followers: bool | Sequence[str] = False,
     **defaults: Any,
 ) -> dict[str, dict[str, Any]]:
-    """Return DATABASES: ``default`` is DATABASE_URL's, or SQLite when it is not set.
+    """Return DATABASES: ``default`` is the database of DATABASE_URL, or SQLite if it is not set.
 
     ``variable`` is read instead of DATABASE_URL and the variables of JawsDB and ClearDB.
     ``databases`` adds aliases, each with the variable that contains its URL. ``engine`` replaces
     the ENGINE of database servers. ``conn_max_age`` (seconds; None keeps connections open) is 0
-    under ASGI and runserver, where threads end with each request. ``ssl_require`` requires TLS,
-    or doesn't; None means on a dyno, and for MySQL as in the URL. The next arguments are for
-    PostgreSQL only. ``pool`` enables psycopg's pool (OPTIONS["pool"]), with options if it is a
-    mapping; None means under ASGI, if it is installed. ``connection_pool_url`` prefers Heroku's
-    server-side pool. ``followers`` adds aliases: True for all attached databases except the
-    primary, or names of variables. A relative ``sqlite_path`` is below the current directory.
-    ``defaults`` are Django's database settings, such as ``ATOMIC_REQUESTS=True``. Raises
-    ConfigurationError, without the password, for a malformed URL, for a missing DATABASE_URL on a
-    dyno, and for an unavailable pool.
+    under ASGI and runserver, where threads end with each request. ``ssl_require`` is whether TLS
+    is required; None means yes on a dyno for PostgreSQL, and as in the URL for MySQL. The next
+    three arguments are for PostgreSQL only. ``pool`` enables psycopg's pool (OPTIONS["pool"]),
+    with options if it is a mapping; None means under ASGI, if it is installed.
+    ``connection_pool_url`` prefers Heroku's server-side pool. ``followers`` adds aliases: True for
+    all attached databases except the primary, or names of variables. A relative ``sqlite_path`` is
+    below the current directory. ``defaults`` are Django's database settings, such as
+    ``ATOMIC_REQUESTS=True``. Raises ConfigurationError, without the password, for a malformed URL,
+    for a missing DATABASE_URL on a dyno, for unknown or contradictory arguments, and for an
+    unavailable pool.
     """
     environ = os.environ if environ is None else environ
     _check_arguments(pool, connection_pool_url, defaults)
@@ -184,7 +182,7 @@ def get_db_config(  # noqa: PLR0913 (one keyword a setting, as Django has them)
     default = configs["default"]
     is_file = default["ENGINE"] in FILE_ENGINES
     if env.is_set(environ, CI_RUN) and connections.stage is Stage.CI and not is_file:
-        # The database of a test run is one that its user can't create anew.
+        # The user of Heroku CI's database can't create another one for the tests.
         default["TEST"] = {"NAME": default["NAME"], **default.get("TEST", {})}
     if followers:
         primary = variable or PRIMARY
@@ -220,7 +218,7 @@ def _check_arguments(
     if unknown:
         raise ConfigurationError(
             f"get_db_config() is called with {env.listed(unknown)}, which it does not accept.",
-            f"Of Django's settings it accepts {env.listed(sorted(DEFAULTS))}; others are assigned "
+            f"Of Django's settings it accepts {env.listed(sorted(DEFAULTS))}. Assign others "
             f'afterwards: DATABASES["default"]["{unknown[0]}"] = …',
         )
 
@@ -231,10 +229,9 @@ def _followers(
     default: Mapping[str, Any],
     followers: bool | Sequence[str],
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield aliases and entries of databases, each once, that are not the primary.
+    """Yield an alias and an entry for each database that is not the primary.
 
-    ``primary`` names the variable of the database itself, which is not the default when the
-    server's pool is.
+    ``primary`` is the variable of the primary itself, because ``default`` may be its pool.
     """
     environ = connections.environ
     url = env.read(environ, primary, secret=True)
@@ -242,15 +239,11 @@ def _followers(
         return
     own = [parse(primary, url), default]
     seen = {_identity(config) for config in own}
-    places = {_place(config) for config in own if not is_here(config["HOST"])}
-    wanted: Sequence[str] = (
-        env.Variable((COLOR,), "").names_set(environ)
-        if isinstance(followers, bool)
-        else [followers]
-        if isinstance(followers, str)
-        else followers
-    )
-    for name in wanted:
+    places = {_place(config) for config in own if not is_local(config["HOST"])}
+    names = [followers] if isinstance(followers, str) else followers
+    if isinstance(names, bool):
+        names = env.Variable((COLOR,), "").names_set(environ)
+    for name in names:
         word = re.fullmatch(r"(?:HEROKU_POSTGRESQL_)?([A-Z][A-Z0-9_]*)_URL", name)
         if word is None:
             raise ConfigurationError(
@@ -258,78 +251,68 @@ def _followers(
                 'Pass followers=["HEROKU_POSTGRESQL_AMBER_URL"], or True.',
             )
         url = env.read(environ, name, secret=True)
-        if url is None:  # a follower may be detached at any time, and reads find the primary
+        if url is None:  # it has been detached, so reads go to the primary
             continue
         parsed = parse(name, url)
-        # A pool's attachment: of the primary, by its place, or by the name that Heroku gives it.
+        # The primary's server-side pool is recognized by its place, others by Heroku's suffix.
         pooled = _place(parsed) in places or name.endswith("_CONNECTION_POOL_URL")
         if _identity(parsed) in seen or (pooled and isinstance(followers, bool)):
             continue
         seen.add(_identity(parsed))
         config = connections.read(name, url, pooled_by_server=pooled)
-        # A transaction for each request would begin there as well.
+        # With ATOMIC_REQUESTS, each request would open a transaction on the follower as well.
         config |= {"ENGINE": default["ENGINE"], "ATOMIC_REQUESTS": False}
         yield f"replica_{word[1].lower()}", config | {"TEST": {"MIRROR": "default"}}
 
 
 def _identity(config: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return what identifies a database, which may have several names and users."""
+    """Return what identifies a database, which several variables and users may refer to."""
     return str(config["HOST"]), str(config["PORT"] or 5432), str(config["NAME"])
 
 
 def _place(config: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the server and the name; Heroku's pool is another port of the same server."""
+    """Return the host and the database; Heroku's pool is on another port of the same host."""
     return str(config["HOST"]), str(config["NAME"])
 
 
 def _refuse_sqlite_on_dyno(stage: Stage, name: str) -> None:
-    if stage in {Stage.RELEASE, Stage.DYNO}:
+    if stage in LIVE:
         raise ConfigurationError(
-            f"{name} is not set, and a dyno's disk, where SQLite would write, is lost with "
-            "every restart.",
-            "Attach a database (heroku addons:create heroku-postgresql), or "
-            f"name one: {env.config_set([name])}",
+            f"{name} is not set, and a SQLite database would be on the dyno's disk, which is lost "
+            "at every restart.",
+            "Attach a database (heroku addons:create heroku-postgresql), or set its URL: "
+            f"{env.config_set([name])}",
         )
 
 
 def _require_pools() -> None:
-    """Raise ConfigurationError where Django or psycopg has no pool."""
+    """Raise ConfigurationError if the pool is not installed, or not supported by Django."""
     needed_by = "get_db_config(pool=…)"
     require_package("psycopg_pool", install="psycopg[binary,pool]", needed_by=needed_by)
-    if not _has_pools():
+    if not has_psycopg_pool():
         raise ConfigurationError(
             f"{needed_by} needs Django 5.1 or later.",
             'Delete the argument, or upgrade: pip install "Django>=5.2"',
         )
 
 
-def _has_pools() -> bool:
-    """Return whether Django knows psycopg's pool, and it is installed."""
-    if find_spec("psycopg_pool") is None:
-        return False
-    # Asked of Django itself, and only here: the import loads psycopg.
-    from django.db.backends.postgresql.base import DatabaseWrapper
-
-    return hasattr(DatabaseWrapper, "pool")
-
-
 VARIABLES = (
     env.Variable(PRIMARIES, "the database", secret=True, settings=("DATABASES",)),
     env.Variable(
         (SERVER_POOL,),
-        "the database, through Heroku's connection pool, where get_db_config() is asked for it",
+        "the database through Heroku's connection pool, with connection_pool_url=True",
         secret=True,
         settings=("DATABASES",),
     ),
     env.Variable(
         (COLOR,),
-        "followers of the database, where get_db_config() is asked for them",
+        "followers of the database, with followers=…",
         secret=True,
         settings=("DATABASES",),
     ),
     env.Variable(
         (SSL_MODE,),
-        "TLS to PostgreSQL, where the URL has no sslmode",
+        "TLS to PostgreSQL, if the URL has no sslmode",
         settings=("DATABASES",),
     ),
     env.Variable((SSL_ROOTS,), "libpq: the certificate authorities for PostgreSQL's certificate"),

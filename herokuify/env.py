@@ -1,8 +1,8 @@
-"""Read, convert and name variables of an environment, or of any other mapping of strings.
+"""Read and convert variables of an environment, or of any other mapping of strings.
 
-A variable that is empty or blank counts as unset.Converters get the stripped text and raise
+A variable that is empty or blank counts as unset. Converters get the stripped text, and raise
 ValueError with what they accept ("an integer, such as 3"), never with the value; :func:`read` adds
-the variable's name, its value, and the command that fixes it.
+the variable's name, its value unless it is secret, and the command that fixes it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Variable:
     settings: tuple[str, ...] = ()
 
     def names_set(self, environ: Mapping[str, str]) -> list[str]:
-        """Return the names that are set, the one that wins first."""
+        """Return the names that are set, beginning with the one that is used."""
         patterns = [re.sub(r"<\w+>", "[A-Z0-9_]+", name) for name in self.names]
         return [
             name
@@ -80,7 +80,7 @@ class Stage(Enum):
 
 
 DEPLOYED = frozenset({Stage.BUILD, Stage.RELEASE, Stage.DYNO})
-LIVE = frozenset({Stage.RELEASE, Stage.DYNO})  # with the data and for the visitors of the site
+LIVE = frozenset({Stage.RELEASE, Stage.DYNO})  # with the site's production data
 
 
 def get_stage(environ: Mapping[str, str]) -> Stage:
@@ -92,14 +92,16 @@ def get_stage(environ: Mapping[str, str]) -> Stage:
 
 
 def explain_stage(environ: Mapping[str, str]) -> tuple[Stage, str]:
-    """Return the stage, and the name of the variable that tells it; ``""`` where none does.
+    """Return the stage, and the name of the variable that decides it, or ``""``.
 
-    DYNO alone tells little: it names the dyno in all stages of an app on Heroku (Heroku Dev
-    Center, "Dyno Startup Behavior"; heroku-buildpack-python, ``spec/fixtures/ci_pip`` and
-    ``spec/fixtures/hooks_pre_compile_pass_post_compile_fail``). SOURCE_VERSION is the commit
-    that a build is made of ("Buildpack API", and Scalingo, "Environment Variables"), and a
-    build has no PORT. Heroku CI sets ``CI=true`` ("Heroku CI"), as other CI services do.
-    Fly.io's release command has RELEASE_COMMAND (flyctl, ``ToReleaseMachineConfig``).
+    DYNO is not enough: Heroku sets it in all stages (Heroku Dev Center, "Dyno Startup Behavior";
+    heroku-buildpack-python, ``spec/fixtures/ci_pip`` and
+    ``spec/fixtures/hooks_pre_compile_pass_post_compile_fail``). In a build, SOURCE_VERSION is set
+    to the commit ("Buildpack API", and Scalingo, "Environment Variables"), and PORT is not set.
+    Heroku CI sets ``CI=true`` ("Heroku CI"), as other CI services do. Fly.io sets RELEASE_COMMAND
+    for the release command (flyctl, ``ToReleaseMachineConfig``).
+
+    Raises ConfigurationError if HEROKUIFY_STAGE is not a stage.
     """
     given = read(environ, STAGE, convert=one_of(*(stage.value for stage in Stage)))
     if given:
@@ -108,8 +110,8 @@ def explain_stage(environ: Mapping[str, str]) -> tuple[Stage, str]:
     if platform is FLY and _text_of(environ, FLY_RELEASE):
         return Stage.RELEASE, FLY_RELEASE
     if platform is not None and platform is not HEROKU:
-        # Most set their variables in builds, too, and nothing else tells those: a site that was
-        # taken for a build would sign with a throw-away key.
+        # Most platforms set their variables in builds, too, and builds can't be recognized
+        # otherwise. A site mistaken for a build would sign with a random key.
         return Stage.DYNO, platform.told_by
     return _stage_by_process(environ)
 
@@ -118,11 +120,11 @@ def _stage_by_process(environ: Mapping[str, str]) -> tuple[Stage, str]:
     """Return the stage on Heroku, in CI, and in a build on Scalingo."""
     process = _process_type(_text_of(environ, "DYNO"))
     has_port = bool(_text_of(environ, "PORT"))
-    # These two first: a config var of the app's own named CI (npm packages obey it) or
-    # SOURCE_VERSION (buildpacks exist that keep it) must not turn production into a test.
+    # First, because the app may have a config var CI (which npm packages read) or SOURCE_VERSION
+    # (which some buildpacks keep) in production.
     if process == "release" or (process == "web" and has_port):
         return Stage.RELEASE if process == "release" else Stage.DYNO, "DYNO"
-    # Heroku CI runs in a one-off dyno, and CI=true on a worker is such a config var.
+    # Heroku CI runs in a one-off dyno; on a worker, CI=true is a config var of the app.
     if process in {"", "run"} and _text_of(environ, "CI").lower() not in {"", *FALSE}:
         return Stage.CI, "CI"
     if _text_of(environ, "SOURCE_VERSION") and not has_port:
@@ -158,7 +160,7 @@ def read(
     default: object = None,
     secret: bool = False,
 ) -> object:
-    """Return the first of the variables that is set, converted; ``default`` when none is.
+    """Return the converted value of the first variable that is set; ``default`` if none is.
 
     Raises ConfigurationError for an invalid value. The message doesn't contain the value of a
     ``secret``, nor a URL's user, password and query.
@@ -180,7 +182,7 @@ def read(
 def _accepted(
     convert: Callable[[str], object], value: str, error: ValueError, *, secret: bool
 ) -> str:
-    """Describe what a converter accepts, unless the text may contain the value."""
+    """Return the converter's message, unless it may contain the value."""
     own = str(getattr(convert, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]
     if own or not (secret or value in str(error) or repr(value)[1:-1] in str(error)):
         return str(error)
@@ -198,9 +200,9 @@ def names_set(environ: Mapping[str, str]) -> frozenset[str]:
 
 
 def require(environ: Mapping[str, str], *names: str, needed_by: str) -> dict[str, str]:
-    """Return the text of all the variables, by name.
+    """Return the values of the variables, by name.
 
-    Raises one ConfigurationError for all missing variables, which names ``needed_by``.
+    Raises one ConfigurationError for all missing variables; ``needed_by`` is its subject.
     """
     found = {name: _text_of(environ, name) for name in names}
     missing = [name for name in names if not found[name]]
@@ -216,7 +218,7 @@ def require(environ: Mapping[str, str], *names: str, needed_by: str) -> dict[str
 def require_all_or_none(
     environ: Mapping[str, str], *names: str, needed_by: str
 ) -> dict[str, str] | None:
-    """Return the text of all the variables, by name, or None when none is set.
+    """Return the values of the variables, by name, or None if none is set.
 
     Raises ConfigurationError if only some are set, like :func:`require`.
     """
@@ -230,7 +232,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def config_set(names: Iterable[str], environ: Mapping[str, str] | None = None) -> str:
-    """Write the command that sets these variables, on Heroku or on the platform of ``environ``."""
+    """Return the command that sets variables on the platform of ``environ``, by default Heroku."""
     platform = get_platform(environ or {}) or HEROKU
     if not platform.command:
         return f"Set {listed(names)} in the service's environment on {platform.name}."
@@ -259,14 +261,14 @@ def port(value: str) -> int:
 
 
 def url(value: str) -> str:
-    """Check an absolute URL: it has a scheme and a host, and no blanks."""
+    """Check an absolute URL: it has a scheme and a host, and no whitespace."""
     if not _is_url(value):
         raise ValueError("an absolute URL, such as https://example.com/path")
     return value
 
 
 def http_url(value: str) -> str:
-    """Check a URL of http or https, without user, password, query and fragment."""
+    """Check an http or https URL without user, password, query and fragment."""
     parts = urlsplit(value) if _is_url(value) else None
     if (
         parts is None
@@ -285,7 +287,7 @@ def comma_list(value: str) -> list[str]:
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """Make a converter to one of these lower-case words; the value may be in upper case."""
+    """Return a converter that accepts these lower-case words, in any case."""
 
     def convert(value: str) -> str:
         if value.lower() not in choices:
@@ -298,11 +300,11 @@ def one_of(*choices: str) -> Callable[[str], str]:
 def _is_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        # Reading the port is what checks it.
+        # Reading the port validates it.
         complete = bool(parts.scheme and parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    # urlsplit() drops line ends and tabs without a word.
+    # urlsplit() drops newlines and tabs silently.
     return complete and not re.search(r"[\s\x00-\x1f\x7f]", value)
 
 
@@ -311,6 +313,6 @@ def _text_of(environ: Mapping[str, str], name: str) -> str:
 
 
 def _shown(value: str) -> str:
-    """Quote a wrong value for a message, without what may be a password."""
+    """Return an invalid value for a message, without what may be a password."""
     value = re.sub(r"\?.*", "?…", re.sub(r".*@", "…@", value, flags=re.DOTALL), flags=re.DOTALL)
     return repr(value if len(value) <= LONGEST_SHOWN else value[:LONGEST_SHOWN] + "…")

@@ -18,8 +18,7 @@ from herokuify.exceptions import ConfigurationError
 LEGACY_SETTINGS = {"DEFAULT_FILE_STORAGE": "default", "STATICFILES_STORAGE": "staticfiles"}
 
 _ADDRESSING = "AWS_S3_ADDRESSING_STYLE"
-#: Settings of boto's time, which nothing reads since django-storages dropped boto (its 1.7, "S3":
-#: "Removed"), and their successors.
+#: Settings that nothing reads since django-storages 1.7 removed boto, and their successors.
 BOTO_SETTINGS = {
     "AWS_AUTO_CREATE_ACL": "",
     "AWS_BUCKET_ACL": "",
@@ -39,15 +38,14 @@ BOTO_SETTINGS = {
     "S3_USE_SIGV4": "AWS_S3_SIGNATURE_VERSION",
 }
 
-#: django-compressor's COMPRESS_OFFLINE_MANIFEST_STORAGE, as two fragments set it.
+#: django-compressor's COMPRESS_OFFLINE_MANIFEST_STORAGE, which two fragments set.
 OFFLINE_MANIFEST_STORAGE = "herokuify.storage.offline.OfflineManifestStorage"
 
 
 def django_reads_legacy_settings() -> bool:
-    """Return whether this Django still obeys STATICFILES_STORAGE and DEFAULT_FILE_STORAGE.
+    """Return whether this Django still reads STATICFILES_STORAGE and DEFAULT_FILE_STORAGE.
 
-    Django 5.1 removed them (its release notes, "Features removed in 5.1"), and ignores them
-    silently.
+    Django 5.1 and later ignore them silently (its release notes, "Features removed in 5.1").
     """
     import django
 
@@ -55,10 +53,10 @@ def django_reads_legacy_settings() -> bool:
 
 
 def successor(name: str) -> str | None:
-    """Return the setting that took the place of one that nothing reads any more.
+    """Return the setting that replaced one that is no longer read.
 
-    ``""`` where it had no successor, and None where the setting has an effect. collectfasta's and
-    collectfast's belong to a ``collectstatic`` that herokuify's replaces.
+    It is ``""`` if there is none, and None if the setting is still read. The settings of
+    collectfast and collectfasta belong to a ``collectstatic`` that herokuify's replaces.
     """
     if name.startswith(("COLLECTFAST_", "COLLECTFASTA_")):
         return "HEROKUIFY_UPLOAD_CONCURRENCY" if name.endswith("_THREADS") else ""
@@ -69,14 +67,13 @@ def successor(name: str) -> str | None:
 
 
 class LegacyStorages(dict[str, Any]):
-    """A STORAGES setting that was made from the legacy ones, not written by the project."""
+    """A STORAGES setting that was made from the legacy settings, not written by the project."""
 
 
 def apply_legacy_settings() -> None:
-    """Let STATICFILES_STORAGE and DEFAULT_FILE_STORAGE take effect where Django dropped them.
+    """Let STATICFILES_STORAGE and DEFAULT_FILE_STORAGE take effect in Django 5.1 and later.
 
-    May be called any number of times. Raises ConfigurationError when the project sets
-    STORAGES as well.
+    Calling it again has no effect. Raises ConfigurationError if the project sets STORAGES as well.
     """
     from django.conf import global_settings, settings
 
@@ -106,7 +103,7 @@ def follow_overrides(*, setting: str, **kwargs: Any) -> None:
 
 
 def _forget_storages() -> None:
-    """Have Django resolve STORAGES anew, as its own test signals do."""
+    """Make Django read STORAGES again, as its own receiver of ``setting_changed`` does."""
     from django.contrib.staticfiles.storage import staticfiles_storage
     from django.core.files.storage import default_storage, storages
     from django.utils.functional import empty
@@ -124,7 +121,7 @@ def _forget_storages() -> None:
 
 
 def ignored_settings() -> list[str]:
-    """Return the legacy settings that the project sets and that take no effect."""
+    """Return the legacy settings that the project sets and that have no effect."""
     from django.apps import apps
     from django.conf import global_settings, settings
 
@@ -138,7 +135,7 @@ def ignored_settings() -> list[str]:
 
 
 def explain_ignored(ignored: list[str]) -> tuple[str, str]:
-    """Return what is wrong with settings that are ignored, and the hint."""
+    """Return the problem and the hint for settings that are ignored."""
     from django.conf import settings
 
     names = env.listed(ignored)
@@ -149,8 +146,8 @@ def explain_ignored(ignored: list[str]) -> tuple[str, str]:
             f"Delete {names} from the settings: STORAGES is what Django reads.",
         )
     hint = (
-        'Add the line INSTALLED_APPS = ["herokuify", …], above "django.contrib.staticfiles": it '
-        "puts them into effect."
+        'In settings.py: INSTALLED_APPS = ["herokuify", …], above "django.contrib.staticfiles", '
+        "so that they take effect."
     )
     return f"{message}: it would silently keep the files on the local disk.", hint
 
@@ -166,8 +163,8 @@ def check_legacy_settings(**_: Any) -> list[CheckMessage]:
 
 _MISSING_APP = CheckWarning(
     'STORAGES["staticfiles"] is a herokuify class, but "herokuify" is not in INSTALLED_APPS: '
-    "Django's collectstatic runs, which sends one file at a time, and no check reads the settings.",
-    hint='Add the line INSTALLED_APPS = ["herokuify", …], above "django.contrib.staticfiles".',
+    "Django's collectstatic uploads one file at a time, and herokuify's other checks don't run.",
+    hint='In settings.py: INSTALLED_APPS = ["herokuify", …], above "django.contrib.staticfiles".',
     id="herokuify.W013",
 )
 

@@ -1,7 +1,7 @@
 """A Django cache with memcached's binary protocol and SASL, which Heroku's add-ons require.
 
-Django's own PyLibMCCache would need pylibmc: its last release (1.6.3) has no wheels for
-Python 3.12 and later, and those for older ones find no SASL mechanism on Debian and Ubuntu.
+Django's own PyLibMCCache requires pylibmc, whose last release (1.6.3) has no wheels for Python 3.12
+and later; its wheels for older versions find no SASL mechanism on Debian and Ubuntu.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from herokuify.platforms import adapted
 # Statuses of memcached's binary protocol.
 NOT_FOUND = 0x0001
 TOO_LARGE = 0x0003
-#: An expiry that means: don't create what is not there.
+#: An expiry that prevents incr and decr from creating a missing key.
 NEVER_CREATE = 0xFFFFFFFF
-#: An expiry of more than 30 days, in seconds, is a date, and this one lies in 1970.
+#: An expiry in the past: memcached reads more than 30 days in seconds as a date, here in 1970.
 PAST = 60 * 60 * 24 * 30 + 1
 TIMEOUT = 2.0  # seconds, to connect and to read
 PAUSE = timedelta(seconds=5)
 
 
 class BinaryMemcachedCache(BaseMemcachedCache):
-    """Cache on memcached servers, keys spread over them, by python-binary-memcached.
+    """A cache that spreads keys over memcached servers, with python-binary-memcached.
 
-    OPTIONS are the client's, ``username``, ``password``, ``socket_timeout`` (seconds), and
-    ``ignore_exceptions``: if True, the default, a server that is down is treated as an empty cache;
-    if False, ConnectionError is raised. Wrong credentials always raise the client's
+    OPTIONS are those of the client, such as ``username``, ``password`` and ``socket_timeout``
+    (seconds), and ``ignore_exceptions``: if True, the default, a server that is down is treated as
+    an empty cache; if False, ConnectionError is raised. Wrong credentials always raise the client's
     MemcachedException.
     """
 
@@ -59,9 +59,9 @@ class BinaryMemcachedCache(BaseMemcachedCache):
         self._ignores = pop_boolean(self._options, "ignore_exceptions", default=True)
 
     def get_backend_timeout(self, timeout: float | None = DEFAULT_TIMEOUT) -> int:
-        """Return an expiry as memcached counts it, in seconds or as a date."""
+        """Return a timeout as memcached's expiry, in seconds or as a date."""
         seconds: Any = super().get_backend_timeout(timeout)
-        # Django expires by a negative one, which the client would take for the end of time.
+        # Django expires a key with a negative timeout, which the client would take for "never".
         return int(seconds) if seconds >= 0 else PAST
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
@@ -80,7 +80,7 @@ class BinaryMemcachedCache(BaseMemcachedCache):
         timeout: float | None = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> bool:
-        """Store a value unless the key is there; tell whether that was done."""
+        """Store a value if the key doesn't exist; return whether it was stored."""
         key = self.make_and_validate_key(key, version=version)
         is_added = self._stores(self._cache.add, key, value, self.get_backend_timeout(timeout))
         if not is_added:
@@ -94,7 +94,7 @@ class BinaryMemcachedCache(BaseMemcachedCache):
         timeout: float | None = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> None:
-        """Store a value; one that is too large removes the key."""
+        """Store a value; if it is too large, delete the key."""
         key = self.make_and_validate_key(key, version=version)
         if not self._stores(self._cache.set, key, value, self.get_backend_timeout(timeout)):
             self._cache.delete(key)
@@ -103,19 +103,19 @@ class BinaryMemcachedCache(BaseMemcachedCache):
     def touch(
         self, key: str, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
-        """Give the key another expiry; tell whether it was there."""
+        """Change the timeout of a key; return whether it exists."""
         key = self.make_and_validate_key(key, version=version)
         value, unique = self._cache.gets(key)
         if unique is None:
             self._require_servers(key)
-        # The client has no such command: store again what nobody has changed since.
+        # The client has no touch command: store the value again, unless it has changed since.
         return unique is not None and self._stores(
             self._cache.cas, key, value, unique, self.get_backend_timeout(timeout)
         )
 
     def delete(self, key: str, version: int | None = None) -> bool:
-        """Delete the key; tell whether it was there."""
-        # The client's delete() says yes to a key that was not.
+        """Delete a key; return whether it existed."""
+        # The client's delete() returns True for a missing key, too.
         key = self.make_and_validate_key(key, version=version)
         is_deleted = bool(self._cache.delete_multi([key]))
         if not is_deleted:
@@ -123,7 +123,7 @@ class BinaryMemcachedCache(BaseMemcachedCache):
         return is_deleted
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
-        """Add to a number, as one step; it never falls below 0. Raise ValueError without it."""
+        """Add to a number atomically, down to 0; raise ValueError if the key doesn't exist."""
         safe_key = self.make_and_validate_key(key, version=version)
         command = self._cache.incr if delta >= 0 else self._cache.decr
         try:
@@ -132,12 +132,12 @@ class BinaryMemcachedCache(BaseMemcachedCache):
             if error.code != NOT_FOUND:
                 raise
         else:
-            if number or self._require_servers(safe_key):  # 0 is also the client's word for "down"
+            if number or self._require_servers(safe_key):  # the client also returns 0 if it is down
                 return number
         raise ValueError(f"Key '{safe_key}' not found")
 
     def get_many(self, keys: Iterable[str], version: int | None = None) -> dict[str, Any]:
-        """Return those of the keys that are there, with their values."""
+        """Return the keys that exist, with their values."""
         keys = list(keys)
         found: dict[str, Any] = super().get_many(keys, version=version)
         missing = [key for key in keys if key not in found]
@@ -150,27 +150,31 @@ class BinaryMemcachedCache(BaseMemcachedCache):
         timeout: float | None = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> list[Any]:
-        """Store values; return the keys of those that were not."""
+        """Store values; return the keys of those that could not be stored."""
         failed: list[Any] = super().set_many(dict(data), timeout=timeout, version=version)
         self._require_servers(*(self.make_key(key, version=version) for key in failed))
         return failed
 
     def close(self, **kwargs: Any) -> None:
-        """Keep the connections: each would cost three round trips at the next request."""
+        """Keep the connections: to open one takes three round trips."""
 
     def _require_servers(self, *keys: str) -> bool:
-        """Return whether all keys' servers are up; one that is down is an error, or left alone."""
+        """Return whether the servers of all keys are up.
+
+        One that is down raises ConnectionError, or is not asked again for a while, depending on
+        ``ignore_exceptions``.
+        """
         are_up = True
         for key in keys:
-            server = self._cache._get_server(key)  # noqa: SLF001 (nothing public tells it)
-            if server.connection is not None:  # the client drops it on every error
+            server = self._cache._get_server(key)  # noqa: SLF001 (there is no public way)
+            if server.connection is not None:  # the client closes it on every error
                 continue
             if not self._ignores:
                 raise ConnectionError(
-                    f"memcached at {server.server} does not answer. {adapted('heroku addons')}"
+                    f"memcached at {server.server} does not respond. {adapted('heroku addons')}"
                 )
-            # A page may ask for many keys, and each would wait for the time-out. The client does
-            # so for a server that it can't connect to, and not for one that is silent.
+            # A page may read many keys, and each would wait for the timeout. The client itself
+            # pauses only if it can't connect, not if a server doesn't respond.
             server.reconnects_deferred_until = datetime.now() + PAUSE  # noqa: DTZ005 (its own)
             are_up = False
         return are_up

@@ -1,4 +1,4 @@
-"""Middleware: the request's id for the log, under WSGI and ASGI."""
+"""Middleware that adds the request's id to log lines, under WSGI and ASGI."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from herokuify.conf.middleware import Finish, Middleware, unchanged
 
 
 class RequestIdMiddleware(Middleware):
-    """Keep the X-Request-ID of Heroku's router for every line that is logged meanwhile.
+    """Adds the X-Request-ID of Heroku's router to every line that is logged during a request.
 
-    Must be first in MIDDLEWARE. A request without a valid id, as in local development, gets a new
-    one.
+    It must be first in MIDDLEWARE. A request without a valid id, as in local development, gets a
+    new one.
     """
 
     @contextmanager
     def around(self, request: HttpRequest) -> Iterator[Finish]:
         """Set the request's id."""
-        # Not taken back when the view returns: Django logs "Not Found" and the like after the
-        # last middleware, and the parts of a streamed body are made after that. _forget() does it.
+        # Not reset when the view returns, but by _forget(): Django logs "Not Found" after the last
+        # middleware, and streaming responses are generated even later.
         identity = logs.checked_request_id(request.headers.get("X-Request-ID")) or uuid.uuid4().hex
         logs.request_id.set(identity)
         yield unchanged
 
 
 def _forget(**kwargs: Any) -> None:
-    """Receive ``request_finished``: the thread's next log lines belong to no request."""
+    """Receive ``request_finished``, after which log lines belong to no request."""
     logs.request_id.set(None)
 
 

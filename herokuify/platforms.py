@@ -1,4 +1,4 @@
-"""Platforms that set variables of their own, and hints in each one's own commands."""
+"""The platforms that herokuify detects, and hints with each platform's commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Platform:
-    """A platform: its name, and the variable by which it is detected.
+    """A platform: its name, the variable that detects it, and its commands.
 
     ``command`` sets variables, with ``argument`` as the format of each, and ``unset`` deletes them.
     Without a command, variables are set on the platform's website.
@@ -28,10 +28,10 @@ FLY = Platform("Fly.io", "FLY_MACHINE_ID", "fly secrets set", unset="fly secrets
 SCALINGO = Platform(
     "Scalingo", "SCALINGO_APPLICATION_ID", "scalingo env-set", unset="scalingo env-unset"
 )
-#: The first whose variable is set is the one. DYNO is from Heroku Dev Center, "Dynos and the
-#: Dyno Manager", and set by Dokku, too (its ``scheduler-deploy-process-container``); the others
-#: are from Scalingo, "Environment Variables"; Fly.io, "The Machine Runtime Environment"; Render,
-#: "Default Environment Variables"; Railway, "Variables Reference"; Koyeb, "Environment Variables".
+#: The first platform whose variable is set is used. Sources: Heroku Dev Center, "Dynos and the
+#: Dyno Manager" (Dokku sets DYNO, too, in ``scheduler-deploy-process-container``); Scalingo,
+#: "Environment Variables"; Fly.io, "The Machine Runtime Environment"; Render, "Default Environment
+#: Variables"; Railway, "Variables Reference"; Koyeb, "Environment Variables".
 PLATFORMS = (
     HEROKU,
     SCALINGO,
@@ -40,16 +40,16 @@ PLATFORMS = (
     Platform("Railway", "RAILWAY_ENVIRONMENT_NAME", "railway variables", '--set "{}=…"'),
     Platform("Koyeb", "KOYEB_APP_NAME"),
 )
-#: What an add-on of Heroku's provides, by the beginning of its name.
+#: Heroku's add-ons → what they provide, for hints on other platforms.
 _ADDONS = {"heroku-postgresql": "a PostgreSQL database", "heroku-redis": "a Redis service"}
 _ADDONS |= {"bucketeer": "a bucket", "mailgun": "a mail service"}
 
-# Text, and compiled when there is a hint: compiling takes longer than loading the module.
+# Not compiled here, because compiling takes longer than loading the module.
 _SET = r'heroku config:set((?: [A-Z][A-Z0-9_]*=(?:"[^"]*"|[^\s,;)"]*))+)'
 _PAIR = r'([A-Z][A-Z0-9_]*)=("[^"]*"|[^\s,;)"]*)'
 _UNSET = r"heroku config:unset((?: [A-Z][A-Z0-9_]*)+)"
 _CREATE = r"heroku addons:create ([a-z-]+)(?::[a-z0-9-]+)?"
-#: Any other command, with what belongs to it.
+#: Any other command, with its options.
 _OTHER = (
     r"heroku (?:[a-z]+:[a-z:-]+[a-z]|addons|restart|ps|logs)"
     r"(?: --[a-z-]+(?: [\w-]+)?| runtime-dyno-metadata| …)*"
@@ -67,7 +67,7 @@ def get_platform(environ: Mapping[str, str]) -> Platform | None:
 def adapted(hint: str, environ: Mapping[str, str] | None = None) -> str:
     """Return a hint with the commands of the platform that the code runs on.
 
-    Hints are written with Heroku's, which stay where no platform is known.
+    Hints are written with Heroku's commands, which stay if no platform is detected.
     """
     platform = get_platform(os.environ if environ is None else environ)
     if platform is None or platform is HEROKU or "heroku " not in hint:

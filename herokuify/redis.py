@@ -1,4 +1,4 @@
-"""Redis for other packages: ``CHANNEL_LAYERS``, ``RQ_QUEUES``, ``HUEY``."""
+"""Redis settings for other packages: ``CHANNEL_LAYERS``, ``RQ_QUEUES``, ``HUEY``."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ def get_redis_config(
     variable: str | None = None,
     ssl_ca_certs: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
-    """Return the URL, TLS and timeouts of Redis, in the form that a client takes.
+    """Return the address, login, TLS and timeouts of Redis, in the form that a client takes.
 
     ``client`` is "redis" (arguments of ``redis.Redis``), "channels" (one of ``hosts``),
     "django-rq" (one of RQ_QUEUES), "huey" (HUEY["connection"]) or "django-redis" (one of CACHES).
-    The server is the same as for get_cache_config(), with the same arguments. Without one, it is a
-    local server; on a dyno, raises ConfigurationError.
+    The arguments are the same as for get_cache_config(). If no add-on is attached, it is a server
+    at 127.0.0.1. Raises ConfigurationError like get_cache_config(), for an unknown client, and on
+    a dyno without a server.
     """
     if client not in CLIENTS:
         raise ConfigurationError(
-            f"{CALL}() knows no client {client!r}.", f"It knows {env.listed(CLIENTS)}."
+            f"{CALL}() doesn't support the client {client!r}.", f"Use {', '.join(CLIENTS)}."
         )
     environ = os.environ if environ is None else environ
     chosen = variable or redis.choose(environ, client, CALL)
@@ -75,7 +76,7 @@ def _django_rq(server: redis.RedisServer, tls: Mapping[str, Any]) -> dict[str, A
 def _huey(server: redis.RedisServer, tls: Mapping[str, Any]) -> dict[str, Any]:
     config = _redis(server, tls)
     if config.pop("ssl", False):
-        # huey makes a connection pool of these, which takes no "ssl".
+        # huey passes these to a connection pool, which doesn't accept "ssl".
         from redis.connection import SSLConnection
 
         config["connection_class"] = SSLConnection
@@ -83,7 +84,7 @@ def _huey(server: redis.RedisServer, tls: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _django_redis(server: redis.RedisServer, tls: Mapping[str, Any]) -> dict[str, Any]:
-    # Its OPTIONS have other names than Django's; those it doesn't know it drops without a word.
+    # Its OPTIONS have different names from Django's, and it ignores unknown ones silently.
     login = {name: value for name, value in server.login.items() if name == "username"}
     return {
         "BACKEND": "django_redis.cache.RedisCache",
@@ -97,7 +98,7 @@ def _django_redis(server: redis.RedisServer, tls: Mapping[str, Any]) -> dict[str
 
 
 def _connect_timeout(server: redis.RedisServer) -> dict[str, float]:
-    # None for reading: these clients wait for what comes, each with a limit of its own.
+    # No timeout for reading: these clients block until a message arrives.
     return {"socket_connect_timeout": server.timeouts["socket_connect_timeout"]}
 
 

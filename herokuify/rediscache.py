@@ -1,4 +1,4 @@
-"""A Django cache on Redis that is bounded: in time, in connections, and to its own keys."""
+"""A Django cache on Redis with limits on time and connections, which clears only its own keys."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
@@ -22,23 +22,21 @@ from herokuify.conf.redis import CONNECT_TIMEOUT, READ_TIMEOUT
 from herokuify.exceptions import ConfigurationError
 from herokuify.platforms import adapted
 
-T = TypeVar("T")
-
 logger = logging.getLogger("herokuify.cache")
-#: Seconds for which a server that did not answer counts as down, where that is no error: a page
-#: may ask for many keys, and each would wait for the time-out.
+#: Seconds for which a server that didn't respond is not asked again with ``ignore_exceptions``: a
+#: page may read many keys, and each would wait for the timeout.
 PAUSE = 5.0
 POOL_WAIT = 5.0  # seconds to wait for a connection that another thread holds
 BATCH = 500  # keys that clear() deletes at once
 
 _lock = threading.Lock()
 _pools: dict[tuple[object, ...], Any] = {}
-_down: dict[str, float] = {}  # a server → until when it counts as down
+_down: dict[str, float] = {}  # a server → until when it is not asked, by time.monotonic()
 _logins: dict[tuple[object, object], Any] = {}
 
 
 class _Hidden(str):
-    """Text that tracebacks don't show."""
+    """Text that is not shown in tracebacks."""
 
     __slots__ = ()
 
@@ -47,9 +45,9 @@ class _Hidden(str):
 
 
 def _without_login(options: Mapping[str, Any], servers: list[str]) -> dict[str, Any]:
-    """Return OPTIONS with an object in place of user and password.
+    """Return OPTIONS with a credential provider instead of user and password.
 
-    Error pages show the variables of all calls, and redis-py hands arguments from one to the next.
+    redis-py passes arguments from function to function, and error pages show local variables.
     """
     if "password" not in options or any("@" in url for url in servers):
         return dict(options)
@@ -57,7 +55,7 @@ def _without_login(options: Mapping[str, Any], servers: list[str]) -> dict[str, 
 
     kept = dict(options)
     login = kept.pop("username", None), kept.pop("password")
-    with _lock:  # one object for a login: clients of all threads share a pool by it
+    with _lock:  # one object per login, which is a part of the key of the threads' shared pool
         if login not in _logins:
             hidden = _Hidden(login[1] or "")
             _logins[login] = UsernamePasswordCredentialProvider(login[0], hidden)
@@ -65,9 +63,9 @@ def _without_login(options: Mapping[str, Any], servers: list[str]) -> dict[str, 
 
 
 class _Client(RedisCacheClient):
-    """Django's client with one pool a process: Django's own has one a thread."""
+    """Django's client with one pool per process; Django's own has one per thread."""
 
-    # Django's, which the type stubs leave out.
+    # Django's attributes, which the type stubs lack.
     _servers: list[str]
     _pool_class: Any
     _pool_options: dict[str, Any]
@@ -84,8 +82,8 @@ class _Client(RedisCacheClient):
             "socket_connect_timeout": CONNECT_TIMEOUT,
             "socket_timeout": READ_TIMEOUT,
             "max_connections": THREADS,
-            # For connections that the server has closed meanwhile; redis-py's own three retries
-            # wait for up to seconds.
+            # Try again at once, for connections that the server has closed; redis-py's default is
+            # three retries, with seconds between them.
             "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         }
         super().__init__(servers, **{**defaults, **options})
@@ -103,7 +101,7 @@ class _Client(RedisCacheClient):
             return _pools[key]
 
     def delete_pattern(self, pattern: str) -> bool:
-        """Delete the keys of a pattern: the database may hold a queue as well."""
+        """Delete the keys that match a pattern; the database may also contain a queue."""
         client = self.get_client(None, write=True)
         batch: list[bytes] = []
         for key in client.scan_iter(pattern, count=BATCH):
@@ -117,15 +115,15 @@ class _Client(RedisCacheClient):
 
 
 class RedisCache(DjangoRedisCache):
-    """Django's Redis cache with time-outs, one pool a process, and a choice of what failure means.
+    """Django's Redis cache with timeouts, one pool per process, and ``ignore_exceptions``.
 
-    OPTIONS are redis-py's, and ``ignore_exceptions``: if True, a server that is unreachable, full
-    or out of connections is treated as an empty cache, with a warning in the log; if False,
-    redis-py's error is raised. A wrong password and an invalid certificate always raise.
-    ``clear()`` only deletes this cache's keys, by KEY_PREFIX.
+    OPTIONS are those of redis-py, and ``ignore_exceptions``: if True, a server that is unreachable,
+    full or out of connections is treated as an empty cache, with a warning in the log; if False,
+    the default, redis-py's error is raised. A wrong password and an invalid certificate always
+    raise. ``clear()`` only deletes keys with this cache's KEY_PREFIX.
     """
 
-    # Django's, which the type stubs leave out.
+    # Django's attributes, which the type stubs lack.
     _servers: list[str]
     _cache: Any
 
@@ -144,7 +142,7 @@ class RedisCache(DjangoRedisCache):
         timeout: float | None = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> bool:
-        """Store a value unless the key is there; tell whether that was done."""
+        """Store a value if the key doesn't exist; return whether it was stored."""
         return bool(self._attempt(False, super().add, key, value, timeout, version))
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:
@@ -164,24 +162,24 @@ class RedisCache(DjangoRedisCache):
     def touch(
         self, key: str, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
-        """Give the key another expiry; tell whether it was there."""
+        """Change the timeout of a key; return whether it exists."""
         return bool(self._attempt(False, super().touch, key, timeout, version))
 
     def delete(self, key: str, version: int | None = None) -> bool:
-        """Delete the key; tell whether it was there."""
+        """Delete a key; return whether it existed."""
         return bool(self._attempt(False, super().delete, key, version))
 
     def get_many(self, keys: Iterable[str], version: int | None = None) -> dict[str, Any]:
-        """Return those of the keys that are there, with their values."""
+        """Return the keys that exist, with their values."""
         keys = list(keys)
         return dict(self._attempt({}, super().get_many, keys, version)) if keys else {}
 
     def has_key(self, key: str, version: int | None = None) -> bool:
-        """Return whether the key is there."""
+        """Return whether a key exists."""
         return bool(self._attempt(False, super().has_key, key, version))
 
     def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
-        """Add to a number; raise ValueError without it."""
+        """Add to a number; raise ValueError if the key doesn't exist."""
         number = self._attempt(None, super().incr, key, delta, version)
         if number is None:
             raise ValueError(f"Key '{key}' not found")
@@ -193,7 +191,7 @@ class RedisCache(DjangoRedisCache):
         timeout: float | None = DEFAULT_TIMEOUT,
         version: int | None = None,
     ) -> list[Any]:
-        """Store values; return the keys of those that were not."""
+        """Store values; return the keys of those that could not be stored."""
         if not data:
             return []
         return list(self._attempt(list(data), super().set_many, data, timeout, version))
@@ -204,7 +202,7 @@ class RedisCache(DjangoRedisCache):
         if keys:
             self._attempt(None, super().delete_many, keys, version)
 
-    def clear(self) -> bool:  # type: ignore[override]  # the stubs know no result
+    def clear(self) -> bool:  # type: ignore[override]  # the stubs say None
         """Delete all keys of this cache, of all versions."""
         escaped = "".join(f"\\{sign}" if sign in "*?[]\\" else sign for sign in self.key_prefix)
         return bool(
@@ -212,7 +210,7 @@ class RedisCache(DjangoRedisCache):
         )
 
     def _attempt(self, missing: Any, command: Callable[..., Any], *arguments: Any) -> Any:
-        """Run a command; where exceptions are ignored, return what is said of a missing key."""
+        """Run a command; return ``missing`` if it fails and exceptions are ignored."""
         from redis import exceptions
 
         if self.ignore_exceptions and _down.get(self._server, 0) > time.monotonic():
@@ -231,7 +229,7 @@ class RedisCache(DjangoRedisCache):
                 raise type(error)(f"{problem} {hint}") from error
             if not isinstance(error, exceptions.OutOfMemoryError):
                 _down[self._server] = time.monotonic() + PAUSE
-            # No error: AdminEmailHandler would send one mail a pause.
+            # Not an error, for which AdminEmailHandler would send a mail every few seconds.
             logger.warning("%s The cache is treated as empty. %s", problem, hint)
             return missing
 
@@ -239,13 +237,13 @@ class RedisCache(DjangoRedisCache):
         server = f"Redis at {self._server}"
         size = self._options.get("max_connections", THREADS)
         return redis_errors.explain(error, server, size) or (
-            f"{server} does not answer ({type(error).__name__}: {error}).",
+            f"{server} does not respond ({type(error).__name__}: {error}).",
             adapted("heroku redis:info"),
         )
 
 
 def _is_configuration(error: BaseException) -> bool:
-    """Return whether the settings are at fault, and not the server's state."""
+    """Return whether an error is because of the settings, not the server's state."""
     from redis import exceptions
 
     seen: BaseException | None = error

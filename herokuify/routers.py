@@ -1,6 +1,6 @@
 """A database router that reads from followers: ``"herokuify.routers.ReplicaRouter"``.
 
-``"herokuify.routers.ReplicaMiddleware"`` has visitors read what they have just written.
+With ``"herokuify.routers.ReplicaMiddleware"``, visitors see what they have just written.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from herokuify.conf.middleware import Finish, Middleware
 
 @dataclass(frozen=True)
 class _Write:
-    """When this thread or task wrote last, and whether in a transaction, which may last."""
+    """When this thread or task wrote last, and whether in a transaction, which may still run."""
 
     at: float  # seconds of time.monotonic()
     in_transaction: bool = False
@@ -39,62 +39,63 @@ COOKIE = "herokuify_wrote"
 
 
 class ReplicaRouter:
-    """Send reads to the default database's replicas, and all else to the database itself.
+    """Sends reads to the default database's replicas, and writes to the database itself.
 
     A replica is an alias whose TEST is ``{"MIRROR": "default"}``, as set by get_db_config().
-    Because a follower lags, these reads use the default database: inside its transactions, within
+    Because followers lag, these reads use the default database: in its transactions; within
     ``pin_seconds`` after a write in the same request, task or command (with ReplicaMiddleware, by
-    the same visitor), through an object from it, of the user model, and of ``primary_apps``.
+    the same visitor); through an object that was read from it; of the user model; and of models of
+    ``primary_apps``.
     """
 
-    #: Labels of apps whose next request reads what this one writes.
+    #: Labels of apps whose models are always read from the default database.
     primary_apps: frozenset[str] = frozenset({"auth", "sessions"})
-    #: How long who has written reads from the default database; more than followers lag.
+    #: Seconds after a write for which reads use the default database; must exceed the lag.
     pin_seconds: float = 5
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str | None:
-        """Choose a replica at random; None leaves the choice to the next router."""
+        """Return a random replica, the default database, or None for the next router's choice."""
         replicas = self._replicas()
         if not replicas:
             return None
         origin = hints["instance"]._state.db if "instance" in hints else None  # noqa: SLF001
         if origin is not None and origin not in replicas:
-            return None  # Django stays where the object comes from
+            return None  # Django uses the object's database
         if (
-            self._is_primarys(model)
+            self._reads_primary(model)
             or transaction.get_connection(DEFAULT_DB_ALIAS).in_atomic_block
             or self._has_just_written()
         ):
             return DEFAULT_DB_ALIAS
-        return origin or random.choice(replicas)  # noqa: S311 (a load, no secret)
+        return origin or random.choice(replicas)  # noqa: S311 (not for a secret)
 
     def db_for_write(self, model: type[Model], **hints: Any) -> str | None:
-        """Write to the default database what comes from a replica, and remember that."""
+        """Record the write, and send objects from a replica to the default database."""
         replicas = self._replicas()
         origin = hints["instance"]._state.db if "instance" in hints else None  # noqa: SLF001
-        # Users and sessions are read there anyway, and some sites save them with each request.
-        is_here = origin in {None, DEFAULT_DB_ALIAS, *replicas}
-        if replicas and is_here and not self._is_primarys(model):
+        is_to_default = origin in {None, DEFAULT_DB_ALIAS, *replicas}
+        # Users and sessions are always read from there, and some sites save them in each request.
+        if replicas and is_to_default and not self._reads_primary(model):
             in_transaction = transaction.get_connection(DEFAULT_DB_ALIAS).in_atomic_block
             _written.set(_Write(time.monotonic(), in_transaction))
         return DEFAULT_DB_ALIAS if origin in replicas else None
 
     def allow_relation(self, obj1: Model, obj2: Model, **hints: Any) -> bool | None:
-        """Relate objects of a replica and of the default database."""
+        """Allow relations between objects of the default database and its replicas."""
         same = {DEFAULT_DB_ALIAS, *self._replicas()}
         both = {obj1._state.db, obj2._state.db}  # noqa: SLF001
         return True if both <= same else None
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
-        """Migrate no replica: it gets what the default database gets."""
+        """Don't migrate replicas, which follow the default database."""
         return False if db in self._replicas() else None
 
-    def _is_primarys(self, model: type[Model]) -> bool:
+    def _reads_primary(self, model: type[Model]) -> bool:
         meta = model._meta  # noqa: SLF001
         return meta.app_label in self.primary_apps or meta.label == settings.AUTH_USER_MODEL
 
     def _has_just_written(self) -> bool:
-        """Return whether a committed transaction has written; call outside of transactions."""
+        """Return whether this thread or task has just written; call outside of transactions."""
         last = _written.get()
         if last is None:
             return False
@@ -112,7 +113,7 @@ class ReplicaRouter:
 
 
 class ReplicaMiddleware(Middleware):
-    """Make visitors who have written read from the default database for a few seconds.
+    """Lets visitors who have written read from the default database for a few seconds.
 
     It sets a cookie, because another process may handle the next request. Requests with unsafe
     methods count as writes, because raw SQL and ``using("default")`` bypass the router.
@@ -120,7 +121,7 @@ class ReplicaMiddleware(Middleware):
 
     @contextmanager
     def around(self, request: HttpRequest) -> Iterator[Finish]:
-        """Note what counts as written already, and set the cookie when more was written."""
+        """Pin the request if the visitor has just written; set the cookie if the request writes."""
         is_pinned = request.method not in SAFE_METHODS or COOKIE in request.COOKIES
         before = _Write(time.monotonic()) if is_pinned else None
         # Forget what the thread's last request wrote.

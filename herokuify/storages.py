@@ -27,11 +27,11 @@ def get_storages(
 ) -> dict[str, dict[str, Any]]:
     """Return STORAGES: on S3 if a bucket is set, else on the local disk.
 
-    ``media`` and ``static`` are other classes for S3, or dictionaries that are merged into the
-    entries: ``media={"OPTIONS": {"querystring_expire": 600}}``. Without a bucket, static files use
-    WhiteNoise's storage with hashed names on a deployed site with WhiteNoise installed, else
-    Django's own, which needs no collectstatic. Raises ConfigurationError if two add-ons provide a
-    bucket.
+    ``media`` and ``static`` are dotted paths of other classes for S3, or dictionaries that are
+    merged into the entries: ``media={"OPTIONS": {"querystring_expire": 600}}``. Without a bucket,
+    static files use WhiteNoise's storage with hashed names if WhiteNoise is installed and the site
+    is deployed, else Django's own, which doesn't need collectstatic. Raises ConfigurationError if
+    two add-ons provide a bucket.
     """
     environ = os.environ if environ is None else environ
     if env.is_set(environ, BUCKET) or find_addon(environ) is not None:

@@ -168,8 +168,9 @@ class TestPlainNames:
             with pytest.raises(ConfigurationError) as caught:
                 read(environ)
             message = str(caught.value)
-            assert f"AWS_S3_ENDPOINT_URL is {environ[name]!r}" in message
-            assert "heroku config:set AWS_S3_ENDPOINT_URL=…" in message
+            assert f"{name} is {environ[name]!r}" in message
+            assert f"heroku config:set {name}=…" in message
+            assert f"heroku config:unset {name}" in message
         assert read_aws(PLAIN | {name: "https://s3.example.com/storage/v1/s3"})
 
 

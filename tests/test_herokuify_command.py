@@ -3,6 +3,7 @@
 import ast
 import importlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,6 +71,20 @@ def test_table_shows_what_became_of_each(site: Project) -> None:
     assert set(line) == names
 
 
+def test_variables_that_a_fragment_refuses(
+    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings don't import it: DEBUG is another package's."""
+    project = make_project('SECRET_KEY = "k"\nUSE_TZ = True\nINSTALLED_APPS = ["herokuify"]\n')
+    wrong = {"DYNO": "run.1", "DEBUG": "true", "WEB_CONCURRENCY": "many"}
+    result = project.manage("herokuify", "env", env=wrong)
+    assert result.returncode == 0, result.stderr
+    assert re.search("^DEBUG +set ", result.stdout, re.MULTILINE)
+    assert re.search("^WEB_CONCURRENCY +set ", result.stdout, re.MULTILINE)
+    result = project.manage("herokuify", "env", env={"HEROKUIFY_STAGE": "moon"})
+    assert result.stderr.startswith("CommandError: ImproperlyConfigured: HEROKUIFY_STAGE is 'moon'")
+
+
 def test_json_has_the_same(site: Project) -> None:
     result = site.manage("herokuify", "env", "--json")
     assert result.returncode == 0, result.stderr
@@ -97,7 +112,7 @@ def test_json_has_the_same(site: Project) -> None:
 def test_says_where_it_runs_and_why(site: Project) -> None:
     env = {"RENDER": "true", "HEROKUIFY_STAGE": "build", "DATABASE_URL": "sqlite://"}
     lines = site.manage("herokuify", "env", env=env).stdout.splitlines()
-    assert lines[:2] == ["Platform: Render, by RENDER", "Stage: build, by HEROKUIFY_STAGE"]
+    assert lines[:2] == ["Platform: Render (from RENDER)", "Stage: build (from HEROKUIFY_STAGE)"]
     found = json.loads(site.manage("herokuify", "env", "--json", env=env).stdout)
     assert found["platform"] == {"name": "Render", "told_by": "RENDER"}
     assert found["stage"] == {"name": "build", "told_by": "HEROKUIFY_STAGE"}

@@ -106,7 +106,7 @@ def smtp(host: str, user: str | None, password: str | None, **options: Any) -> d
             {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": "1025", "EMAIL_USE_TLS": "false"},
             smtp("127.0.0.1", None, None, port=1025, use_tls=False),
         ),
-        # Django's own set for TLS from the first byte.
+        # Django's own set for implicit TLS.
         (
             PLAIN | {"EMAIL_PORT": "465", "EMAIL_USE_TLS": "False", "EMAIL_USE_SSL": "True"},
             smtp("smtp.example.com", *LOGIN, port=465, use_tls=False, use_ssl=True),

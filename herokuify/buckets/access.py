@@ -1,4 +1,7 @@
-"""Who may read: the block on public access, ownership without ACLs, and the policy. Pure."""
+"""Who may read: the block on public access, ownership without ACLs, and the policy.
+
+No function here sends requests.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,8 @@ POLICY_FLAGS = ("BlockPublicPolicy", "RestrictPublicBuckets")
 def access_steps(current: Current, desired: Desired) -> list[Step]:
     """Return the steps that decide who may read.
 
-    ACLs end when the policy has made them needless: static files that were public by an ACL
-    stay so all the time.
+    ACLs are disabled after the policy is set, so that static files that are public by ACLs stay
+    public all the time.
     """
     public_access = public_access_step(current, desired)
     policy = policy_step(current, desired, is_blocked=public_access.state is State.BLOCKED)
@@ -36,7 +39,7 @@ def access_steps(current: Current, desired: Desired) -> list[Step]:
 
 
 def public_access_step(current: Current, desired: Desired) -> Step:
-    """Set the bucket's block on public policies: off if static files need one, else on."""
+    """Turn the block on public policies off if static files need such a policy, else on."""
     name = "block on public policies"
     if current.block is None:
         return unsupported(name)
@@ -57,14 +60,15 @@ def public_access_step(current: Current, desired: Desired) -> Step:
 def _policy_flags(current: Current, desired: Desired) -> dict[str, bool]:
     exposing = exposing_statements(current, desired)
     if _is_dormant(current, desired) or (exposing and not desired.public):
-        return {}  # somebody has decided this
+        return {}  # leave the flags as somebody has set them
     return dict.fromkeys(POLICY_FLAGS, not desired.public)
 
 
 def _is_dormant(current: Current, desired: Desired) -> bool:
-    """Return whether lifting the block would put statements into effect that open too much."""
+    """Return whether turning the block off would put too permissive statements into effect."""
     is_restricted = (current.block or {}).get("RestrictPublicBuckets")
-    # Ours as well, as it was: the block goes before the new policy comes.
+    # Including an old statement of herokuify's, because the block is turned off before the policy
+    # is replaced.
     exposing = exposing_statements(current, desired, of_all=True)
     return bool(desired.public and is_restricted and exposing)
 
@@ -72,7 +76,7 @@ def _is_dormant(current: Current, desired: Desired) -> bool:
 def policy_step(current: Current, desired: Desired, *, is_blocked: bool) -> Step:
     """Add the statement for the public locations to the policy; keep other statements.
 
-    ``is_blocked`` says that the block on public policies stays.
+    ``is_blocked`` is whether the block on public policies stays on.
     """
     name = "policy"
     if current.policy is None:
@@ -98,7 +102,7 @@ def policy_step(current: Current, desired: Desired, *, is_blocked: bool) -> Step
     if [plain(one) for one in ours] == ([plain(statement)] if desired.public else []):
         return Step(name, State.SAME, tuple(lines) or ("= none",))
     if is_blocked:
-        lines.append("! waits until the block on public policies is lifted, see above")
+        lines.append("! waits until the block on public policies is turned off, see above")
         return Step(name, State.BLOCKED, tuple(lines))
     if not any(line.startswith(("+", "-")) for line in lines):
         lines.insert(0, f"+ the statement {PUBLIC_SID} as required")
@@ -116,7 +120,7 @@ def policy_step(current: Current, desired: Desired, *, is_blocked: bool) -> Step
 def ownership_step(current: Current, desired: Desired, policy: Step) -> Step:
     """Make the bucket's owner own all objects, which disables ACLs.
 
-    Not without the policy: static files may be public by ACLs.
+    This requires the policy, because static files may be public by ACLs.
     """
     name = "ownership"
     if current.ownership is None:
@@ -150,10 +154,10 @@ def ownership_step(current: Current, desired: Desired, policy: Step) -> Step:
 
 
 def acls_step(current: Current, ownership: Step, flags: Mapping[str, bool]) -> Step:
-    """Set the bucket's block on public ACLs, after ACLs are disabled.
+    """Turn the block on public ACLs on, after ACLs are disabled.
 
-    ``flags`` are those of the block by then. Where a service can't switch ACLs off, they stay:
-    Ceph 16 refuses each upload while BlockPublicAcls is on, also one without an ACL.
+    ``flags`` are those of the block at this step. If a service can't disable ACLs, they are not
+    changed: Ceph 16 refuses all uploads while BlockPublicAcls is on, even without an ACL.
     """
     name = "block on public ACLs"
     if current.block is None:

@@ -1,4 +1,4 @@
-"""Carrying the plan out, one step after the other."""
+"""Apply a plan, step by step."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def apply(client: S3Client, destination: Destination, desired: Desired) -> list[Step]:
     """Apply the plan; return the steps that were done, and those that are blocked.
 
-    A change that the service does not know is returned as ``UNSUPPORTED``. Raises S3Error
-    at the first other refusal, with what was done before it; another call does the rest.
+    A change that the service doesn't support is returned as ``UNSUPPORTED``. Raises S3Error at the
+    first other refusal, with the steps that were done before it; another call does the rest.
     """
     done: list[Step] = []
     try:
@@ -32,10 +32,10 @@ def apply(client: S3Client, destination: Destination, desired: Desired) -> list[
             bucket.make(client, destination)
             bucket.wait(client, destination)
             done.append(steps[0])
-            # A service gives some of it to each new bucket.
+            # Services configure some of it in new buckets.
             steps = plan(read(client, destination, versioning=desired.options.versioning), desired)
         for step in changes(steps):
-            done.append(_carry_out(client, destination, step))  # noqa: PERF401 (the error needs them)
+            done.append(_apply_step(client, destination, step))  # noqa: PERF401 (see the error)
     except S3Error as error:
         before = ", ".join(step.name for step in done if step.state is State.CHANGE) or "nothing"
         raise type(error)(
@@ -46,7 +46,7 @@ def apply(client: S3Client, destination: Destination, desired: Desired) -> list[
     return [*done, *(step for step in steps if step.state is State.BLOCKED)]
 
 
-def _carry_out(client: S3Client, destination: Destination, step: Step) -> Step:
+def _apply_step(client: S3Client, destination: Destination, step: Step) -> Step:
     with translated(destination):
         try:
             method_of(client, step.operation)(Bucket=destination.bucket, **step.parameters)

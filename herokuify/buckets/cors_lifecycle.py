@@ -1,4 +1,4 @@
-"""CORS, the lifecycle and versioning. Pure."""
+"""CORS, the lifecycle and versioning. No function here sends requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from herokuify.platforms import adapted
 from herokuify.s3.policies import CORS_ID, cors_rule
 
 ABORT_ID = "HerokuifyAbortIncompleteUploads"
-ABORT_DAYS = 7  # after its start; no upload of a file takes as long
+ABORT_DAYS = 7  # after the start; no upload takes as long
 EXPIRE_ID = "HerokuifyExpireOldVersions"
 PENDING_ID = "HerokuifyExpirePendingUploads"
 PENDING_DAYS = 1  # as long as an upload's token
@@ -30,7 +30,7 @@ def cors_step(current: Current, desired: Desired) -> Step:
     if not (desired.public or desired.pending):
         return Step(name, State.SAME, ("= no public files, so nothing is needed",))
     origins = desired.options.origins or ("*",)
-    uploads = () if "*" in origins else desired.upload_headers  # for the site's own pages alone
+    uploads = () if "*" in origins else desired.upload_headers  # only from the site's own pages
     if not (desired.public or uploads):
         return Step(name, State.SAME, (adapted(_UNKNOWN),))
     rule = cors_rule(origins, uploads)
@@ -58,7 +58,7 @@ def cors_step(current: Current, desired: Desired) -> Step:
 
 
 def _is_ours(rule: _Rule, desired: _Rule) -> bool:
-    # Some services forget IDs: a rule without one is ours if it is just the one we want.
+    # Some services don't store IDs: a rule without an ID is ours if it equals the desired one.
     return rule.get("ID") == CORS_ID or ("ID" not in rule and _same_cors(rule, desired))
 
 
@@ -72,13 +72,13 @@ def _same_cors(one: _Rule, other: _Rule) -> bool:
 def lifecycle_step(current: Current, desired: Desired) -> Step:
     """Add the lifecycle rules for the storages' locations; keep other rules.
 
-    Parts of uploads that were never completed cost money and show in no listing.
+    Parts of incomplete multipart uploads cost money, although listings don't contain them.
     """
     name = "lifecycle"
     if current.lifecycle is None:
         return unsupported(name)
-    rules = [_shape(rule) for rule in current.lifecycle]
-    # S3 refuses a mixture of rules in its old form and in the present one.
+    rules = [_normalized(rule) for rule in current.lifecycle]
+    # S3 refuses a mixture of rules with Prefix, the old form, and rules with Filter.
     is_old = any("Prefix" in rule and "Filter" not in rule for rule in current.lifecycle)
     lines = []
     added: list[dict[str, Any]] = []
@@ -90,7 +90,7 @@ def lifecycle_step(current: Current, desired: Desired) -> Step:
             lines.append(f"= {_text(rule)}{by}")
             continue
         lines += difference(before, [rule], _text)
-        added.append(_of_form(rule, is_old=is_old))
+        added.append(_in_form(rule, is_old=is_old))
     ours = {rule["ID"] for rule in desired_rules(desired)}
     lines += [
         f"= the rule {rule.get('ID') or '(no ID)'} stays"
@@ -109,7 +109,7 @@ def lifecycle_step(current: Current, desired: Desired) -> Step:
 
 
 def desired_rules(desired: Desired) -> list[dict[str, Any]]:
-    """Return the lifecycle rules for each location, as ``_shape`` returns them."""
+    """Return the lifecycle rules for each location, in the form of ``_normalized``."""
     days = {"DaysAfterInitiation": PENDING_DAYS}
     pending = {
         "Expiration": {"Days": PENDING_DAYS},
@@ -135,23 +135,21 @@ def _rule(name: str, prefix: str, actions: _Rule) -> dict[str, Any]:
     return {"ID": identity, "Status": "Enabled", "Prefix": prefix, **actions}
 
 
-def _shape(rule: _Rule) -> dict[str, Any]:
-    """Return a rule with its prefix in one place; other conditions stay in Filter."""
-    shape = {"ID": "", **rule}
-    narrow = dict(shape.pop("Filter", {}))
-    shape["Prefix"] = narrow.pop("Prefix", shape.get("Prefix", ""))
-    return {**shape, "Filter": narrow} if narrow else shape
+def _normalized(rule: _Rule) -> dict[str, Any]:
+    """Return a rule with its prefix in ``Prefix``; other conditions stay in ``Filter``."""
+    result = {"ID": "", **rule}
+    conditions = dict(result.pop("Filter", {}))
+    result["Prefix"] = conditions.pop("Prefix", result.get("Prefix", ""))
+    return {**result, "Filter": conditions} if conditions else result
 
 
-def _of_form(rule: _Rule, *, is_old: bool) -> dict[str, Any]:
-    if is_old:
-        return dict(rule)
-    form = dict(rule)
-    return {"Filter": {"Prefix": form.pop("Prefix")}, **form}
+def _in_form(rule: _Rule, *, is_old: bool) -> dict[str, Any]:
+    result = dict(rule)
+    return result if is_old else {"Filter": {"Prefix": result.pop("Prefix")}, **result}
 
 
 def _covers(known: _Rule, rule: _Rule) -> bool:
-    """Return whether a rule that is there does what the desired one would."""
+    """Return whether an existing rule does what the desired one would."""
     if known["ID"] == rule["ID"] or "Expiration" in rule:
         return dict(known) == dict(rule)
     days = known.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation")
@@ -179,7 +177,7 @@ def _text(rule: _Rule) -> str:
 
 
 def versioning_step(current: Current, desired: Desired) -> Step | None:
-    """Enable versioning if it's asked for; never disable it."""
+    """Enable versioning if requested; never disable it."""
     if not desired.options.versioning:
         return None
     name = "versioning"

@@ -1,4 +1,4 @@
-"""What a bucket has: one request for each thing, none that changes it."""
+"""The current state of a bucket, read with one request for each aspect."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from herokuify.s3.errors import (
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
-#: What S3 answers when nothing of the kind has been set (Amazon S3 API Reference).
+#: S3's error codes for something that was never set (Amazon S3 API Reference).
 _UNSET = {
     "NoSuchBucketPolicy",
     "NoSuchCORSConfiguration",
@@ -36,7 +36,7 @@ _UNSET = {
     "NoSuchPublicAccessBlockConfiguration",
     "OwnershipControlsNotFoundError",
 }
-#: The ownership of a bucket for which none was set ("GetBucketOwnershipControls").
+#: The ownership of a bucket without ownership controls ("GetBucketOwnershipControls").
 WITH_ACLS = "ObjectWriter"
 WITHOUT_ACLS = "BucketOwnerEnforced"
 
@@ -53,18 +53,17 @@ class Current:
     cors: Sequence[Mapping[str, Any]] | None = None
     lifecycle: Sequence[Mapping[str, Any]] | None = None
     lifecycle_options: Mapping[str, Any] | None = None  # which a new lifecycle must repeat
-    versioning: str | None = None  # "Enabled", "Suspended"; "" when it never was
+    versioning: str | None = None  # "Enabled", "Suspended", or "" if it was never enabled
 
 
-#: A bucket that is not there, as on a service that knows everything.
+#: A bucket that doesn't exist, on a service that is assumed to support everything.
 NOTHING = Current(block={}, ownership=WITH_ACLS, policy={}, cors=(), lifecycle=(), versioning="")
 
 
 def read(client: S3Client, destination: Destination, *, versioning: bool) -> Current:
-    """Read all of it, ``versioning`` if asked; ``NOTHING`` when the bucket does not exist.
+    """Return a bucket's state, or ``NOTHING`` if it doesn't exist; versioning only if requested.
 
-    Raises S3ConfigurationError that names all permissions that are missing, or the region
-    where the bucket is.
+    Raises S3ConfigurationError, which names all missing permissions, or the bucket's region.
     """
     if not _exists(client, destination):
         return NOTHING
@@ -100,7 +99,7 @@ def _exists(client: S3Client, destination: Destination) -> bool:
             if status_of(error) == 404:
                 return False
             if status_of(error):
-                # The answer to a HEAD has no body, and so no reason.
+                # The response to a HEAD has no body, and so no error code.
                 client.list_objects_v2(Bucket=destination.bucket, MaxKeys=1)
             raise
     check_region(destination, client.meta.region_name, head["ResponseMetadata"]["HTTPHeaders"])
@@ -108,10 +107,10 @@ def _exists(client: S3Client, destination: Destination) -> bool:
 
 
 def check_region(destination: Destination, region: str | None, headers: Mapping[str, str]) -> None:
-    """Raise S3ConfigurationError when an answer shows that AWS has the bucket elsewhere.
+    """Raise S3ConfigurationError if a response of AWS names another region.
 
-    boto3 follows AWS there without a word; URLs, and signatures in them, don't. Other services
-    take any region.
+    boto3 follows the redirect silently, but signed URLs would fail. Other services accept any
+    region.
     """
     asked = "us-east-1" if region in DEFAULT_REGIONS else region
     actual = headers.get("x-amz-bucket-region")
@@ -121,7 +120,7 @@ def check_region(destination: Destination, region: str | None, headers: Mapping[
 
 
 class _Reader:
-    """Sends one request after another, and remembers what was denied."""
+    """Sends requests, and collects those that were denied."""
 
     def __init__(self, client: S3Client, destination: Destination) -> None:
         self._client = client
@@ -129,7 +128,7 @@ class _Reader:
         self._denied: list[Any] = []
 
     def answer(self, operation: str, unset: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return S3's answer: ``unset`` if nothing is set, None if it is unknown."""
+        """Return S3's response, ``unset`` if nothing is set, or None if it is not supported."""
         try:
             answer: Any = method_of(self._client, operation)(Bucket=self._destination.bucket)
         except failures() as error:
@@ -139,18 +138,18 @@ class _Reader:
                 self._denied.append(error)
                 return None
             meaning = explain(error, self._destination)
-            # Services that don't know the request refuse it in many ways.
-            is_known = isinstance(meaning, S3ConfigurationError)
-            if is_unsupported(error) or (not is_known and status_of(error) in {400, 404}):
+            # Services that don't support the request refuse it in many ways.
+            is_explained = isinstance(meaning, S3ConfigurationError)
+            if is_unsupported(error) or (not is_explained and status_of(error) in {400, 404}):
                 return None
             raise meaning from error
         return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
 
     def ask(self, operation: str, member: str, unset: Any) -> Any:
-        """Return a member of S3's answer.
+        """Return a member of S3's response.
 
-        It is missing where a service takes the request for another, as Ceph 16 lists the
-        bucket when it is asked for the ownership.
+        It is None if a service confuses the request with another: Ceph 16 lists the bucket when it
+        is asked for the ownership.
         """
         answer = self.answer(operation, {member: unset})
         return None if answer is None else answer.get(member)
@@ -184,7 +183,7 @@ def _grants(acl: Mapping[str, Any] | None) -> list[str]:
 def _policy(text: str | None) -> Mapping[str, Any] | None:
     try:
         policy = None if text is None else json.loads(text)
-    except ValueError:  # a service that takes the request for another
+    except ValueError:  # the service has confused the request with another
         return None
     return policy if isinstance(policy, dict) else None
 

@@ -1,4 +1,4 @@
-"""What the configured storages need of their buckets."""
+"""What the configured storages need from their buckets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from herokuify.storage.media import S3MediaStorage
 from herokuify.storage.registry import public_locations, share_bucket
 from herokuify.uploads import rules, staging
 
-#: Parameter of a PUT → the IAM action that it needs beside s3:PutObject (Service
+#: Parameter of a PUT → the IAM action that it needs in addition to s3:PutObject (Service
 #: Authorization Reference, "Actions, resources, and condition keys for Amazon S3").
 EXTRA_ACTIONS = {
     "ACL": "s3:PutObjectAcl",
@@ -20,40 +20,40 @@ EXTRA_ACTIONS = {
     "ObjectLockRetainUntilDate": "s3:PutObjectRetention",
     "Tagging": "s3:PutObjectTagging",
 }
-#: What may be sent as an ACL where ACLs are off (Amazon S3 User Guide, "Controlling ownership
-#: of objects and disabling ACLs for your bucket").
+#: The only ACL that a bucket with ACLs disabled accepts (Amazon S3 User Guide, "Controlling
+#: ownership of objects and disabling ACLs for your bucket").
 HARMLESS_ACL = "bucket-owner-full-control"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command's options ask for."""
+    """The options of the command."""
 
-    origins: tuple[str, ...]  # of the site's pages; none where the site's hosts are unknown
+    origins: tuple[str, ...]  # of the site's pages; empty if the site's hosts are unknown
     versioning: bool = False
-    noncurrent_days: int | None = None  # after which old versions go; None keeps them
+    noncurrent_days: int | None = None  # after which old versions are removed; None keeps them
 
 
 @dataclass(frozen=True)
 class Desired:
-    """What one bucket must have. Locations have no slashes at their ends."""
+    """The desired state of one bucket. Locations have no slashes at either end."""
 
     bucket: str
     region: str | None
     public: tuple[str, ...]  # locations that anyone may read
     private: tuple[str, ...]
     options: Options
-    acls: tuple[str, ...] = ()  # the storages that send ACLs, and which
-    static_actions: tuple[str, ...] = ()  # IAM actions that the headers' settings need
+    acls: tuple[str, ...] = ()  # texts: the storages that send ACLs, with the ACL
+    static_actions: tuple[str, ...] = ()  # IAM actions that the headers in the settings need
     media_actions: tuple[str, ...] = ()
-    uploads: tuple[str, ...] = ()  # of the public locations, those that the app writes
-    creates: bool = False  # whether AWS_AUTO_CREATE_BUCKET is on
+    uploads: tuple[str, ...] = ()  # public locations that the app writes
+    creates: bool = False  # whether AWS_AUTO_CREATE_BUCKET is set
     pending: tuple[str, ...] = ()  # where browsers put direct uploads
-    upload_headers: tuple[str, ...] = ()  # which they send
+    upload_headers: tuple[str, ...] = ()  # the headers that browsers send
 
     @property
     def locations(self) -> tuple[str, ...]:
-        """All locations, the public ones first."""
+        """All locations, public ones first."""
         return self.public + self.private
 
     @property
@@ -70,8 +70,8 @@ class Desired:
 def desired_for(storages: Sequence[S3BotoStorage], options: Options) -> Desired:
     """Return what these storages need from the bucket that they share.
 
-    Raises ConfigurationError when a storage can't work, or keeps private files where anyone
-    may read.
+    Raises ConfigurationError if a storage can't work with its settings, or keeps private files in a
+    public location.
     """
     for storage in storages:
         storage.check_configuration()
@@ -115,7 +115,7 @@ def _extra_actions(storages: Iterable[S3BotoStorage]) -> tuple[str, ...]:
 
 
 def _sent_by(storage: S3BotoStorage) -> list[dict[str, object]]:
-    """Return the parameters that a storage's settings add: to every PUT, and to some."""
+    """Return the parameters that a storage's settings add to every PUT, and to some."""
     acl = {"ACL": storage.default_acl} if storage.default_acl else {}
     rules = storage.header_rules
     everywhere = {**acl, **storage.object_parameters, **rules.everywhere}

@@ -1,4 +1,4 @@
-"""Headers of uploads that are there already: which today's settings would give otherwise."""
+"""Headers of existing uploads that differ from the current settings."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
 CONCURRENCY = 16  # requests at a time
-WAITING = 4 * CONCURRENCY  # objects that are known at a time
-#: Headers that the settings decide; ACLs, encryption and classes stay as the objects have them.
+WAITING = 4 * CONCURRENCY  # objects in memory at a time
+#: Headers from the settings; ACLs, encryption and storage classes of objects are not changed.
 COMPARED = (
     *("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"),
     *("Expires", "WebsiteRedirectLocation"),
 )
-#: What S3 and tools call a file of which nobody has told them the type.
+#: Content types of files that were uploaded without a type.
 UNKNOWN = {"", "application/octet-stream", "binary/octet-stream"}
 
 
 @dataclass(frozen=True)
 class Result:
-    """An object that today's headers would change: what they change, or why they could not."""
+    """An object whose headers differ from the settings: the changes, or why they can't be made."""
 
     name: str
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -44,13 +44,13 @@ class Result:
     fault: str = ""
 
     def lines(self) -> Iterator[str]:
-        """Yield each header: its new value and its old one."""
+        """Yield a line for each header, with its new and old value."""
         for name, value in self.changes.items():
             yield f"{name}: {_text(name, value)} (was {_text(name, self.before.get(name))})"
 
 
 def media_storages() -> list[tuple[str, S3MediaStorage]]:
-    """Return the project's upload storages, one for each location, and their names."""
+    """Return the project's storages for uploads, one for each location, with their settings."""
     named = [(one.setting, each) for one, each in s3_storages() if isinstance(each, S3MediaStorage)]
     found = []
     for group in by_bucket(storage for _, storage in named):
@@ -64,24 +64,24 @@ def media_storages() -> list[tuple[str, S3MediaStorage]]:
 
 
 def header_changes(storage: S3MediaStorage, name: str, head: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that differ from those of a save today.
+    """Return the parameters that a new file would have, and the object has not.
 
-    What the settings say nothing of stays as it is.
+    Headers that are not in the settings are not changed.
     """
     given = head.get("ContentType", "")
-    wanted = storage.parameters_for(name, None if given in UNKNOWN else given)
+    desired = storage.parameters_for(name, None if given in UNKNOWN else given)
     changes = {
-        parameter: wanted[parameter]
+        parameter: desired[parameter]
         for parameter in COMPARED
-        if parameter in wanted
-        and _text(parameter, wanted[parameter]) != _text(parameter, head.get(parameter))
+        if parameter in desired
+        and _text(parameter, desired[parameter]) != _text(parameter, head.get(parameter))
     }
-    # A download under a name of its own is a download.
-    now = str(head.get("ContentDisposition", "")).partition(";")[0].strip().lower()
-    if changes.get("ContentDisposition") == now == "attachment":
+    # An attachment with a file name is an attachment already.
+    disposition = str(head.get("ContentDisposition", "")).partition(";")[0].strip().lower()
+    if changes.get("ContentDisposition") == disposition == "attachment":
         del changes["ContentDisposition"]
     metadata = head.get("Metadata", {})
-    ours = {key.lower(): value for key, value in wanted.get("Metadata", {}).items()}
+    ours = {key.lower(): value for key, value in desired.get("Metadata", {}).items()}
     if any(metadata.get(key) != value for key, value in ours.items()):
         changes["Metadata"] = {**metadata, **ours}
     return changes
@@ -98,7 +98,7 @@ def _text(parameter: str, value: Any) -> str:
 def listed_names(
     storage: S3MediaStorage, client: S3Client, most: int | None = None
 ) -> Iterator[str]:
-    """Yield the names of a storage's objects, without those of other storages inside it."""
+    """Yield the names of a storage's objects, without those in other storages' locations."""
     location = storage.location.strip("/")
     prefix = f"{location}/" if location else ""
     inner = [
@@ -118,16 +118,17 @@ def listed_names(
             seen += 1
             if most is not None and seen > most:
                 return
-            # Folders that consoles make, and what collectstatic keeps beside a location.
+            # Skip folders that S3's console creates, and collectstatic's index.
             if key.endswith("/") or ".herokuify/" in key or location_around(key, inner) is not None:
                 continue
             yield key[len(prefix) :]
 
 
 def examine(storage: S3MediaStorage, client: S3Client, name: str, *, apply: bool) -> Result | None:
-    """Compare one object, and with ``apply`` change it; None if nothing differs.
+    """Compare one object, and with ``apply`` change it; return None if there is nothing to do.
 
-    Raises S3Error, but for an object that has gone, or has changed meanwhile.
+    An object that has been deleted or changed in the meantime is skipped. Raises S3Error for
+    other refusals.
     """
     try:
         key = storage.key_of(name)
@@ -154,9 +155,9 @@ def examine(storage: S3MediaStorage, client: S3Client, name: str, *, apply: bool
 
 
 def examine_all(storage: S3MediaStorage, *, apply: bool) -> Iterator[Result | None]:
-    """Compare all objects of a storage, several at a time, in bounded memory.
+    """Compare all objects of a storage, several at a time, with limited memory.
 
-    Raises S3ConfigurationError at once: what is forbidden for one is forbidden for all.
+    Raises S3ConfigurationError at the first refusal, which would be the same for all objects.
     """
     client = storage.client
     threads = Threads(CONCURRENCY)

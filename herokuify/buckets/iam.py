@@ -1,4 +1,4 @@
-"""IAM policies with the permissions that herokuify's own requests need, and no more. Pure."""
+"""IAM policies with the permissions that herokuify's requests need, and no others."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from herokuify.buckets.desired import Desired
 from herokuify.collect.index import index_key
 from herokuify.s3.policies import arn, below, literal
 
-#: What saving, opening and deleting a file asks for. HEAD and multipart uploads have no
-#: permissions of their own, but for giving an upload up (Amazon S3 User Guide, "Required
-#: permissions for Amazon S3 API operations").
+#: To save, open and delete files. HEAD and multipart uploads need no other permissions, except to
+#: abort an upload (Amazon S3 User Guide, "Required permissions for Amazon S3 API operations").
 FILES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
-PARTS = ("s3:ListMultipartUploadParts",)  # of a direct upload: which have arrived
-INDEX = ("s3:GetObject", "s3:PutObject")  # of collectstatic's, which nobody else may read
-#: What AWS_AUTO_CREATE_BUCKET asks for; a bucket that can't be made ready is removed.
+PARTS = ("s3:ListMultipartUploadParts",)  # to resume direct uploads
+INDEX = ("s3:GetObject", "s3:PutObject")  # for collectstatic's index, which is not public
+#: For AWS_AUTO_CREATE_BUCKET, which deletes a new bucket if it can't configure it.
 CREATION = (
     "s3:CreateBucket",
     "s3:DeleteBucket",
@@ -30,9 +29,9 @@ _Policy = dict[str, Any]
 
 
 def app_policy(buckets: Sequence[Desired], *, compresses: bool) -> _Policy | None:
-    """Return the dynos' policy: uploads, and with ``compresses`` compressor's bundles.
+    """Return the policy of the dynos, for uploads and, with ``compresses``, compressor's bundles.
 
-    None where the dynos need no permission at all.
+    It is None if the dynos need no permissions.
     """
     return _policy(
         statement
@@ -41,7 +40,7 @@ def app_policy(buckets: Sequence[Desired], *, compresses: bool) -> _Policy | Non
             *_files("Media", number, bucket, bucket.media, bucket.media_actions),
             *_files("Pending", number, bucket, bucket.pending, PARTS),
             *(_static(number, bucket) if compresses else ()),
-            # The build has been there first, where there is something to build.
+            # If there are static files, the build has created the bucket.
             *(_creation(number, bucket) if not bucket.static else ()),
         )
     )
@@ -82,7 +81,7 @@ def _files(
     extra: Sequence[str],
     beside: Sequence[str] = (),
 ) -> list[_Policy]:
-    """Return statements for the files below the locations; ``beside``: other folders to list."""
+    """Return statements for the files below the locations; ``beside`` are other folders to list."""
     if not locations:
         return []
     listing: _Policy = {

@@ -1,4 +1,4 @@
-"""The plan: the desired state of a bucket minus its current state. Pure."""
+"""The plan: the difference between the desired and the current state of a bucket."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CREATE = "CreateBucket"
 
 
 def plan(current: Current, desired: Desired) -> list[Step]:
-    """Return the steps, in the order in which they are carried out."""
+    """Return the steps, in the order in which they are applied."""
     steps = [
         bucket_step(current, desired),
         *access_steps(current, desired),
@@ -27,7 +27,7 @@ def bucket_step(current: Current, desired: Desired) -> Step:
     """Return the step that creates the bucket."""
     if current.exists:
         return Step("bucket", State.SAME, ("= it exists",))
-    lines = (f"+ {desired.bucket}", "= what the service gives a new bucket will not be done again")
+    lines = (f"+ {desired.bucket}", "= steps that the service does for new buckets are skipped")
     return Step("bucket", State.CHANGE, lines, CREATE)
 
 

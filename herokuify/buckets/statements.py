@@ -1,4 +1,4 @@
-"""The statements of a policy: who owns them, and what they allow. Pure."""
+"""The statements of a policy: whether they are herokuify's, and what they allow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from herokuify.s3.policies import PUBLIC_SID, below
 
 
 def statements_of(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return a policy's statements; a single one need not be in a list."""
+    """Return a policy's statements as a list; a policy may contain a single one without a list."""
     statements = policy.get("Statement", [])
     return [statements] if isinstance(statements, Mapping) else list(statements)
 
@@ -20,7 +20,10 @@ def statements_of(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def exposing_statements(
     current: Current, desired: Desired, *, of_all: bool = False
 ) -> list[Mapping[str, Any]]:
-    """Return others' (``of_all``: all) statements that allow more than GET of public locations."""
+    """Return statements that allow anyone more than GET in public locations.
+
+    herokuify's own statement is only included with ``of_all``.
+    """
     public = below(desired.region, desired.bucket, desired.public)
     return [
         one
@@ -36,7 +39,7 @@ def _is_for_anyone(statement: Mapping[str, Any]) -> bool:
         return False
     principal = statement.get("Principal")
     named = principal.values() if isinstance(principal, Mapping) else [principal]
-    # A condition may narrow it down to few; which do is for those to judge who wrote it.
+    # A condition may restrict the statement, but herokuify doesn't evaluate conditions.
     return "NotPrincipal" in statement or any("*" in listed(names) for names in named)
 
 
@@ -48,7 +51,7 @@ def _is_within(statement: Mapping[str, Any], resources: Sequence[str]) -> bool:
 
 
 def _escaped(resource: str) -> str:
-    """Escape brackets for fnmatch: they mean nothing in policies."""
+    """Escape brackets for fnmatch, which have no meaning in policies."""
     return resource.replace("[", "[[]")
 
 
@@ -74,7 +77,7 @@ def listed(value: Any) -> list[str]:
 
 
 def plain(statement: Mapping[str, Any]) -> dict[str, Any]:
-    """Normalize a statement, so that two ways to write it compare equal."""
+    """Normalize a statement, so that different notations compare equal."""
     principal = statement.get("Principal")
     return {
         **statement,

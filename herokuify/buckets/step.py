@@ -9,21 +9,20 @@ from typing import Any
 
 
 class State(Enum):
-    """What there is to do."""
+    """What a step does."""
 
     SAME = "same"
     CHANGE = "change"
-    #: It can't be done before somebody has decided something.
+    #: Somebody must decide something first.
     BLOCKED = "blocked"
     UNSUPPORTED = "unsupported"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing of a bucket, with lines to show and the request that changes it.
+    """One aspect of a bucket, with lines to show and the request that changes it.
 
-    A line begins with ``+`` (will be), ``-`` (will go), ``=`` (is so and stays) or ``!``
-    (look at this).
+    A line begins with ``+`` (added), ``-`` (removed), ``=`` (unchanged) or ``!`` (attention).
     """
 
     name: str
@@ -50,7 +49,7 @@ def unsupported(name: str) -> Step:
 def difference(
     current: Iterable[Any], desired: Iterable[Any], text: Callable[[Any], str] = str
 ) -> list[str]:
-    """Return a diff: lines that are removed, added and unchanged."""
+    """Return a diff: lines that are removed, unchanged and added."""
     before, after = [text(item) for item in current], [text(item) for item in desired]
     return [
         *(f"- {line}" for line in before if line not in after),

@@ -1,4 +1,4 @@
-"""System checks: offline, instant, each with an id and a hint; docs/checks.md lists them."""
+"""System checks, which need no network; docs/checks.md lists them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Tags
 
-#: What ``manage.py check --tag`` takes to run all of them.
+#: The tag of all checks: ``manage.py check --tag herokuify``.
 TAG = "herokuify"
 
 
 class Check:
-    """A system check whose module is imported when it runs: web processes run none."""
+    """A system check whose module is imported when it runs, because web processes run none."""
 
     def __init__(self, name: str) -> None:
         self.module, _, self.name = name.partition(".")
 
     def load(self) -> Callable[..., Iterable[CheckMessage]]:
-        """Return the function."""
+        """Import the module, and return the function."""
         module = import_module(f"{__name__}.{self.module}")
         function: Callable[..., Iterable[CheckMessage]] = getattr(module, self.name)
         return function
@@ -29,8 +29,8 @@ class Check:
         return self.load()(app_configs=app_configs, **kwargs)
 
 
-#: Each check with its tags. collectstatic runs only those tagged ``staticfiles``, before it
-#: starts; that is where a build stops.
+#: Each check with its tags. collectstatic only runs those that are tagged ``staticfiles``, and an
+#: error in them stops a build.
 CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (Check("storages.check_storages"), (Tags.staticfiles,)),
     (Check("storages.check_locations"), (Tags.staticfiles,)),
@@ -40,14 +40,14 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (Check("static.check_signing"), (Tags.staticfiles,)),
     (Check("static.check_root"), (Tags.staticfiles,)),
     (Check("media.check_overwriting"), (Tags.security,)),
-    (Check("media.check_publicity"), (Tags.security,)),
+    (Check("media.check_public_access"), (Tags.security,)),
     (Check("media.check_url_view"), (Tags.urls, Tags.staticfiles)),
     (Check("media.check_disk"), (Tags.files,)),
     (Check("compressor.check_finder"), (Tags.staticfiles,)),
     (Check("compressor.check_sources"), (Tags.staticfiles,)),
     (Check("compressor.check_bundles"), (Tags.staticfiles,)),
     (Check("compressor.check_url"), (Tags.staticfiles,)),
-    # Not in collectstatic, which is what writes them.
+    # Not in collectstatic, which writes the manifests.
     (Check("manifests.check_static"), (Tags.files,)),
     (Check("manifests.check_offline"), (Tags.files,)),
     (Check("apps.check_collectstatic"), (Tags.staticfiles,)),
@@ -60,7 +60,7 @@ CHECKS: tuple[tuple[Check, tuple[str, ...]], ...] = (
     (Check("variables.check_obsolete"), (Tags.files,)),
     (Check("caches.check_sessions"), (Tags.caches, Tags.staticfiles)),
     (Check("caches.check_options"), (Tags.caches, Tags.staticfiles)),
-    # Not "database": plain `check` leaves that out.
+    # Not "database", which a plain `check` doesn't run.
     (Check("databases.check_pools"), (Tags.async_support,)),
     (Check("uploads.check_rules"), (Tags.staticfiles,)),
     (Check("uploads.check_parts"), (Tags.staticfiles,)),

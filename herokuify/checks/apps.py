@@ -1,4 +1,4 @@
-"""The order of INSTALLED_APPS: for commands with the same name, the first app wins."""
+"""The order of INSTALLED_APPS: the first app's command overrides others of the same name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COMMAND = "herokuify.management.commands.collectstatic"
 
 
 def check_collectstatic(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W001, W016: another collectstatic hides herokuify's."""
+    """herokuify.W001, W016: another collectstatic overrides herokuify's."""
     app = get_commands().get("collectstatic")
     if app in {None, "herokuify"} or not any(
         getattr(one.kind, "public", False) for one in s3_registered()
@@ -26,8 +26,8 @@ def check_collectstatic(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
         return _check_own_collectstatic(app)
     return [
         CheckWarning(
-            '"herokuify" is below "django.contrib.staticfiles" in INSTALLED_APPS, so '
-            "Django's collectstatic runs: it sends one file at a time, and deletes files before it "
+            '"herokuify" is below "django.contrib.staticfiles" in INSTALLED_APPS, so Django\'s '
+            "collectstatic runs: it uploads one file at a time, and deletes files before it "
             "replaces them.",
             hint='Move "herokuify" above "django.contrib.staticfiles".',
             id="herokuify.W001",
@@ -42,19 +42,18 @@ def _check_own_collectstatic(app: Any) -> list[CheckMessage]:
         return []
     return [
         CheckWarning(
-            f"collectstatic is {kind.__module__}.{kind.__qualname__}, which hides "
-            "herokuify's: it sends one file at a time, the manifest not last, and deletes files "
-            "before it replaces them.",
-            hint=f"Derive it from {_COMMAND}.Command, or move "
-            f'"herokuify" above {command.__module__.partition(".management.")[0]!r} in '
-            "INSTALLED_APPS.",
+            f"collectstatic is {kind.__module__}.{kind.__qualname__}, which overrides herokuify's: "
+            "it uploads one file at a time, the manifest not last, and deletes files before it "
+            "replaces them.",
+            hint=f'Derive it from {_COMMAND}.Command, or move "herokuify" above '
+            f"{command.__module__.partition('.management.')[0]!r} in INSTALLED_APPS.",
             id="herokuify.W016",
         )
     ]
 
 
 def check_compress(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W002: compressor's compress hides herokuify's."""
+    """herokuify.W002: compressor's compress overrides herokuify's."""
     is_hidden = get_commands().get("compress") == "compressor"
     if not is_hidden or not getattr(settings, "COMPRESS_OFFLINE", False):
         return []
@@ -62,9 +61,8 @@ def check_compress(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         return []
     return [
         CheckWarning(
-            '"herokuify" is below "compressor" in INSTALLED_APPS, so '
-            "compressor's compress runs: it checks nothing, and reports success when a template "
-            "fails.",
+            '"herokuify" is below "compressor" in INSTALLED_APPS, so compressor\'s compress runs: '
+            "it runs no checks, and reports success when a template fails.",
             hint='Move "herokuify" above "compressor".',
             id="herokuify.W002",
         )

@@ -1,4 +1,4 @@
-"""Caches and sessions: what each process would have for itself, and options that get lost."""
+"""Caches and sessions: sessions in local memory, and options that a backend ignores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from herokuify.checks.messages import error, unique
 LOCAL = ("django.core.cache.backends.locmem", "django.core.cache.backends.dummy")
 SESSIONS = "django.contrib.sessions.backends."
 DJANGO_REDIS = "django_redis."
-#: What Django's backend and herokuify's take in OPTIONS, and django-redis drops without a word.
+#: OPTIONS of Django's and herokuify's backends that django-redis ignores silently.
 OURS = frozenset(
     {
         *("username", "password", "ssl_cert_reqs", "ssl_ca_certs", "ssl_check_hostname"),
@@ -35,7 +35,7 @@ def check_sessions(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     alias = settings.SESSION_CACHE_ALIAS
     if not _backend(alias).startswith(LOCAL):
         return []
-    fate = (
+    consequence = (
         "a visitor who logs in to one process is unknown to the others, and a restart loses all "
         "sessions"
         if engine.endswith(".cache")
@@ -44,7 +44,7 @@ def check_sessions(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     return [
         error(
             f'Sessions are kept in CACHES["{alias}"] (SESSION_ENGINE is {engine}), which is '
-            f"local to each process: {fate}.",
+            f"local to each process: {consequence}.",
             hint="heroku addons:create heroku-redis:mini, and in settings.py: CACHES = "
             "herokuify.get_cache_config(). Or delete SESSION_ENGINE, to keep sessions in the "
             "database.",
@@ -59,7 +59,7 @@ def _backend(alias: str) -> str:
 
 
 def check_options(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E017: django-redis with the options of another backend, which it drops."""
+    """herokuify.E017: django-redis with another backend's options, which it ignores."""
     return unique(
         error(
             f'CACHES["{alias}"] is {backend}, which ignores {env.listed(lost)} in OPTIONS.',

@@ -1,4 +1,4 @@
-"""django-compressor: COMPRESS_* settings that can't work, where static files are on S3."""
+"""django-compressor: COMPRESS_* settings that don't work with static files on S3."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ CACHED = "herokuify.storage.CachedS3ManifestStaticStorage"
 
 
 def is_enabled() -> bool:
-    """Return whether pages get bundles; compressor's default is not in DEBUG."""
+    """Return whether pages use bundles; by default, compressor is disabled in DEBUG."""
     is_on = getattr(settings, "COMPRESS_ENABLED", not settings.DEBUG)
     return apps.is_installed("compressor") and bool(is_on)
 
 
 def is_offline() -> bool:
-    """Return whether the bundles are made by `compress` alone."""
+    """Return whether only `compress` makes bundles."""
     return is_enabled() and bool(getattr(settings, "COMPRESS_OFFLINE", False))
 
 
 def check_finder(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E009: the finder without which compressor refuses to work."""
+    """herokuify.E009: the finder that compressor requires is missing."""
     names = ("compressor", "django.contrib.staticfiles")
     if not all(map(apps.is_installed, names)) or FINDER in settings.STATICFILES_FINDERS:
         return []
     return [
         error(
-            f"STATICFILES_FINDERS lacks {FINDER!r}, and without it compress and every page with a "
+            f"STATICFILES_FINDERS lacks {FINDER!r}: without it, compress and every page with a "
             "bundle fail.",
             hint=f'Add "{FINDER}" to STATICFILES_FINDERS, below those of django.contrib.'
             "staticfiles.finders: FileSystemFinder and AppDirectoriesFinder.",
@@ -52,7 +52,7 @@ def check_finder(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_sources(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E006: hashed names of which there is no local copy to make bundles of."""
+    """herokuify.E006: files with hashed names have no local copies to make bundles from."""
     static = _static()
     if not is_enabled() or static is None:
         return []
@@ -72,14 +72,14 @@ def check_sources(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_bundles(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E007: bundles that don't get to where pages look for them."""
+    """herokuify.E007: bundles are not saved where pages load them from."""
     bundles = find_storage(compressor_alias())
     if not is_enabled() or bundles is None:
         return []
     name = bundles.kind.__name__
     if issubclass(bundles.kind, FileSystemStorage) and _static() is not None:
         fault = (
-            f"COMPRESS_STORAGE is {name}, which keeps the bundles on the local disk, and pages "
+            f"COMPRESS_STORAGE is {name}, which keeps the bundles on the local disk, but pages "
             "load them from STATIC_URL, on S3"
         )
     elif is_offline() and _is_uncached(bundles):
@@ -100,14 +100,14 @@ def check_bundles(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_url(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E008: a COMPRESS_URL that is not where the bundles are."""
+    """herokuify.E008: COMPRESS_URL is not where the bundles are."""
     bundles = _on_s3(compressor_alias())
     if not is_enabled() or bundles is None:
         return []
     try:
         base_url = getattr(bundles.make(), "base_url", None)
     except UNUSABLE:
-        return []  # herokuify.E002 tells
+        return []  # herokuify.E002 reports it
     found = str(getattr(settings, "COMPRESS_URL", ""))
     if base_url is None or found == base_url:
         return []

@@ -1,10 +1,9 @@
-"""How many connections the site may take from its databases."""
+"""How many connections the site may open to its databases."""
 
 from __future__ import annotations
 
 import os
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,14 @@ from django.db import connections
 
 from herokuify import env
 from herokuify.checks.messages import CheckWarning
+from herokuify.conf.packages import has_psycopg_pool
 
-#: A web process that serves ASGI, by its application's or its server's name.
+#: A web process that serves ASGI, recognized by the name of its application or server.
 _ASGI = re.compile(r"^web:.*\b(asgi|daphne|hypercorn|uvicorn)", re.MULTILINE)
 
 
 def check_pools(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W015: under ASGI, nothing bounds the number of connections to PostgreSQL."""
+    """herokuify.W015: under ASGI, the number of connections to PostgreSQL is unlimited."""
     if env.get_stage(os.environ) not in env.LIVE or not _serves_asgi():
         return []
     aliases = [alias for alias, config in connections.settings.items() if _is_unbounded(config)]
@@ -40,8 +40,8 @@ def check_pools(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _serves_asgi() -> bool:
-    """Return whether settings or Procfile say so: the check runs in a process of another kind."""
-    if getattr(settings, "ASGI_APPLICATION", None):  # Channels' and Daphne's
+    """Return whether the site is served over ASGI, by the settings and the Procfile."""
+    if getattr(settings, "ASGI_APPLICATION", None):  # a setting of Channels and Daphne
         return True
     try:
         text = Path("Procfile").read_text(encoding="utf-8")
@@ -51,18 +51,10 @@ def _serves_asgi() -> bool:
 
 
 def _is_unbounded(config: dict[str, Any]) -> bool:
-    """Return whether a database is PostgreSQL without a pool of Django's or of the server's."""
+    """Return whether a database is PostgreSQL without Django's or a server-side pool."""
     if not config["ENGINE"].endswith((".postgresql", ".postgis")):
         return False
     if config["OPTIONS"].get("pool") or config.get("DISABLE_SERVER_SIDE_CURSORS"):
         return False
-    # get_db_config() makes the pool in the processes that serve ASGI, where there can be one.
-    return not _has_pools()
-
-
-def _has_pools() -> bool:
-    if find_spec("psycopg_pool") is None:
-        return False
-    from django.db.backends.postgresql.base import DatabaseWrapper
-
-    return hasattr(DatabaseWrapper, "pool")
+    # If the pool is installed, get_db_config() uses it in processes that serve ASGI.
+    return not has_psycopg_pool()

@@ -1,4 +1,4 @@
-"""What a dyno must have from its build: the manifests that pages are rendered with."""
+"""The manifests that a dyno needs from its build to render pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from herokuify.env import LIVE, get_stage
 from herokuify.storage.manifest import SlugManifestStorage
 from herokuify.storage.registry import s3_storages
 
-#: Those that keep the offline manifest on the disk, below COMPRESS_ROOT.
+#: Storages that keep the offline manifest on the disk, below COMPRESS_ROOT.
 ON_DISK = (
     "compressor.storage.OfflineManifestFileStorage",
     "herokuify.storage.offline.OfflineManifestStorage",
@@ -49,7 +49,7 @@ def check_offline(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.W009: a dyno without compressor's offline manifest."""
     if get_stage(os.environ) not in LIVE:
         return []
-    known: Any = settings  # compressor adds its own
+    known: Any = settings  # with compressor's settings, which the type stubs lack
     if not is_offline() or known.COMPRESS_OFFLINE_MANIFEST_STORAGE not in ON_DISK:
         return []
     path = Path(

@@ -1,4 +1,4 @@
-"""Uploads: what the settings chose that makes them public, or lose them."""
+"""Uploads: settings that make them public, or lose them."""
 
 from __future__ import annotations
 
@@ -32,20 +32,15 @@ def _private() -> Iterator[tuple[Registered, S3BotoStorage]]:
 
 
 def check_overwriting(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W004: uploads that replace those of the same name, because a setting says so."""
-    uploads = [
-        (one, storage)
-        for one, storage in s3_storages()
-        if not one.is_static and (isinstance(storage, S3MediaStorage) or not storage.public)
-    ]
-    if not uploads:
-        return []
+    """herokuify.W004: a setting lets uploads replace others of the same name."""
     is_set = bool(getattr(settings, "AWS_S3_FILE_OVERWRITE", False))
     found = []
-    for one, storage in uploads:
-        # The plain backend overwrites by itself, as django-storages' does.
-        is_chosen = is_set or isinstance(storage, S3MediaStorage)
-        if not (storage.file_overwrite and is_chosen):
+    for one, storage in s3_storages():
+        is_media = isinstance(storage, S3MediaStorage)
+        if one.is_static or not (is_media or not storage.public):
+            continue
+        # S3BotoStorage overwrites by default, like django-storages' class.
+        if not (storage.file_overwrite and (is_set or is_media)):
             continue
         setting = "AWS_S3_FILE_OVERWRITE" if is_set else "file_overwrite"
         found.append(
@@ -59,16 +54,13 @@ def check_overwriting(app_configs: Any = None, **kwargs: Any) -> list[CheckMessa
     return unique(found)
 
 
-def check_publicity(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W005: uploads that a setting makes public, or whose URLs it leaves unsigned."""
-    private = list(_private())
-    if not private:
-        return []
+def check_public_access(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """herokuify.W005: a setting makes uploads public, or their URLs unsigned."""
     found = []
-    for one, storage in private:
+    for one, storage in _private():
         faults = {
-            setting: f"{setting} gives the files of {one.setting} the ACL {acl!r}, so that "
-            "anyone may read them"
+            setting: f"{setting} gives the files of {one.setting} the ACL {acl!r}, so anyone may "
+            "read them"
             for setting, acl in acls(storage)
             if opens(acl)
         }
@@ -95,7 +87,7 @@ def check_publicity(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
 
 
 def check_url_view(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E015: uploads with lasting addresses that lead nowhere."""
+    """herokuify.E015: the view for lasting addresses of uploads is missing or misconfigured."""
     faults = []
     for _, storage in s3_storages():
         if not getattr(storage, "url_view", False):
@@ -105,13 +97,13 @@ def check_url_view(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
             storage.url("herokuify-check.txt")
         except ConfigurationError as fault:
             faults.append(error(fault.problem, hint=fault.hint, id="herokuify.E015"))
-        except Exception:  # noqa: BLE001, S112 (a URLconf may raise anything, and Django tells)
+        except Exception:  # noqa: BLE001, S112 (any error of the URLconf, which Django reports)
             continue
     return unique(faults)
 
 
 def check_disk(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W011: uploads on a dyno's disk, which is lost with the dyno."""
+    """herokuify.W011: uploads are on a dyno's disk, which is erased at every restart."""
     if env.get_stage(os.environ) not in env.LIVE:
         return []
     fields = list(_fields_on_disk())
@@ -136,12 +128,12 @@ def check_disk(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _fields_on_disk() -> Iterator[str]:
-    """Return the models' fields whose files are on the local disk."""
+    """Yield the models' fields whose files are on the local disk."""
     for model in apps.get_models():
         for field in model._meta.local_fields:  # noqa: SLF001  (public)
             if isinstance(field, FileField):
                 try:
-                    # Asking for the class makes a lazy storage.
+                    # isinstance() instantiates a lazy storage, which may fail.
                     is_on_disk = isinstance(field.storage, FileSystemStorage)
                 except (*UNUSABLE, ImportError):
                     continue

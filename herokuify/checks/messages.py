@@ -1,4 +1,4 @@
-"""What the checks report, in the words that Heroku's build looks for."""
+"""The messages of checks, with the commands of the current platform."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class CheckWarning(DjangoWarning):
 
 
 def error(message: str, *, hint: str, id: str) -> CheckMessage:  # noqa: A002  (Django's name)
-    """Return an error with the text of an ImproperlyConfigured.
+    """Return an error whose text begins with "ImproperlyConfigured".
 
-    Heroku's buildpack looks for the word in the log of a failed collectstatic, and Django's
-    SystemCheckError lacks it (heroku-buildpack-python, ``bin/steps/collectstatic``).
+    Heroku's buildpack searches for this word in the output of a failed collectstatic
+    (heroku-buildpack-python, ``bin/steps/collectstatic``).
     """
     if "ImproperlyConfigured" not in message:
         message = f"ImproperlyConfigured: {message}"
@@ -29,5 +29,5 @@ def error(message: str, *, hint: str, id: str) -> CheckMessage:  # noqa: A002  (
 
 
 def unique(messages: Iterable[CheckMessage]) -> list[CheckMessage]:
-    """Return each text once: storages often share a fault."""
+    """Return each message once, because storages often share a fault."""
     return list({message.msg: message for message in messages}.values())

@@ -1,4 +1,4 @@
-"""Settings that are right in local development, and wrong on a deployed site."""
+"""Settings that are right in local development, but wrong on a deployed site."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from herokuify.exceptions import ConfigurationError
 from herokuify.platforms import HEROKU
 from herokuify.storage.registry import find_storage
 
-FORCE_DEBUG = "HEROKUIFY_FORCE_DEBUG"  # herokuify.common reads it, too
-#: What the middleware that serves static files has in its path.
+FORCE_DEBUG = "HEROKUIFY_FORCE_DEBUG"  # as in herokuify.common, whose import reads variables
+#: Parts of the paths of middleware that serves static files.
 SERVERS = ("whitenoise", "servestatic")
-INSECURE = "django-insecure-"  # startproject's keys begin with it
+INSECURE = "django-insecure-"  # the prefix of startproject's keys
 
 
 def check_debug(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
@@ -33,8 +33,8 @@ def check_debug(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     )
     platform = env.get_platform(os.environ)
     message = (
-        f"DEBUG is true {f'on {platform.name}' if platform else 'on a deployed site'}, where its "
-        "error pages show the code and the settings to anyone."
+        f"DEBUG is true {f'on {platform.name}' if platform else 'on a deployed site'}, where error "
+        "pages show the code and the settings to anyone."
     )
     try:
         if env.read(os.environ, FORCE_DEBUG, convert=env.boolean):
@@ -45,7 +45,7 @@ def check_debug(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_hosts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W010: on a deployed site, ALLOWED_HOSTS lets in nobody, or anybody."""
+    """herokuify.W010: on a deployed site, ALLOWED_HOSTS allows no host, or any host."""
     if settings.DEBUG or env.get_stage(os.environ) not in env.LIVE:
         return []
     hint = (
@@ -57,11 +57,11 @@ def check_hosts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     if not settings.ALLOWED_HOSTS:
         message = "ALLOWED_HOSTS is empty, so every request gets a 400 response."
     elif "*" in settings.ALLOWED_HOSTS:
-        message = 'ALLOWED_HOSTS has "*": links that the site generates can name any host.'
+        message = 'ALLOWED_HOSTS contains "*": links that the site generates can have any host.'
     elif _is_review_app_without_domain():
         message = (
-            f"ALLOWED_HOSTS is {env.listed(settings.ALLOWED_HOSTS)}, and this is a review app, "
-            "whose own domain is not among them: every request to it gets a 400 response."
+            f"ALLOWED_HOSTS is {env.listed(settings.ALLOWED_HOSTS)}, which doesn't include the "
+            "domain of this review app: every request gets a 400 response."
         )
         hint = (
             'In app.json, below "environments", "review", "env": "ALLOWED_HOSTS": ".herokuapp.com"'
@@ -79,20 +79,20 @@ def _is_review_app_without_domain() -> bool:
 
 
 def check_secret_key(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W012: on a deployed site, no SECRET_KEY, or one that stands in the code."""
+    """herokuify.W012: on a deployed site, SECRET_KEY is empty, or in the code."""
     if env.get_stage(os.environ) not in env.LIVE:
         return []
     try:
         key: Any = settings.SECRET_KEY
-    except ImproperlyConfigured:  # Django's, of an empty one
+    except ImproperlyConfigured:  # Django raises it if the key is empty
         key = ""
     text = key.decode("latin-1") if isinstance(key, bytes) else str(key)
     if not text:
         message = "SECRET_KEY is empty, so that sessions, forms and signed links fail."
     elif text.startswith(INSECURE):
         message = (
-            f'SECRET_KEY begins with "{INSECURE}", as startproject writes it into the code: '
-            "anyone who reads the code can forge sessions."
+            f'SECRET_KEY begins with "{INSECURE}", like the key that startproject writes into the '
+            "code: anyone who can read the code can forge sessions."
         )
     else:
         return []

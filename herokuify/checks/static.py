@@ -1,4 +1,4 @@
-"""Static files: their URLs, and the folder that a build writes."""
+"""Static files: their URLs, and STATIC_ROOT."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from herokuify.storage.static import S3StaticStorage
 
 
 def check_signing(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W003: signed URLs for static files; of django-storages' classes, too."""
+    """herokuify.W003: static files have signed URLs, also with django-storages' classes."""
     messages = []
     for one in find_storages()[0]:
         if not (one.is_static and _may_sign_urls(one.kind)):
@@ -34,8 +34,8 @@ def check_signing(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
                 CheckWarning(
                     f"{one.setting} is {one.kind.__name__}, which signs the URLs of static files: "
                     "these URLs expire, which breaks cached pages and bundles.",
-                    hint=f'Name "herokuify.storage.CachedS3ManifestStaticStorage" in {one.setting}'
-                    ": its URLs are STATIC_URL and the name.",
+                    hint=f'Set {one.setting} to "herokuify.storage.CachedS3ManifestStaticStorage", '
+                    "whose URLs are STATIC_URL and the name.",
                     id="herokuify.W003",
                 )
             )
@@ -43,33 +43,33 @@ def check_signing(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _may_sign_urls(kind: type) -> bool:
-    """Return whether a class, perhaps one of django-storages', can be told to sign URLs."""
-    djangos = getattr(sys.modules.get("storages.backends.s3"), "S3Storage", S3BotoStorage)
-    return issubclass(kind, (S3BotoStorage, djangos)) and not issubclass(kind, S3StaticStorage)
+    """Return whether a class of herokuify or django-storages may sign URLs."""
+    s3_storage = getattr(sys.modules.get("storages.backends.s3"), "S3Storage", S3BotoStorage)
+    return issubclass(kind, (S3BotoStorage, s3_storage)) and not issubclass(kind, S3StaticStorage)
 
 
 def signs_urls(storage: Any) -> bool:
-    """Return whether a storage, django-storages' perhaps, gives signed URLs."""
-    # A custom domain's URLs are unsigned without CloudFront's key.
+    """Return whether a storage of herokuify or django-storages signs its URLs."""
+    # URLs with a custom domain are only signed with a CloudFront key.
     is_unsigned_domain = storage.custom_domain and not storage.cloudfront_signer
     return bool(storage.querystring_auth) and not is_unsigned_domain
 
 
 def check_root(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E005: a build that can't write STATIC_ROOT."""
-    # Elsewhere a disk that is read-only may be meant.
+    """herokuify.E005: a build can't write to STATIC_ROOT."""
+    # Elsewhere, the disk may be read-only on purpose.
     if get_stage(os.environ) not in {Stage.BUILD, Stage.RELEASE}:
         return []
     root = settings.STATIC_ROOT
     if not root or not _is_written():
         return []
     nearest = Path(os.path.abspath(root))
-    while not os.path.exists(nearest):  # noqa: PTH110  (which raises for folders not readable)
+    while not os.path.exists(nearest):  # noqa: PTH110  (Path.exists() raises without permission)
         nearest = nearest.parent
     if not nearest.is_dir():
         fault = f"{nearest} is not a folder"
     elif not _is_writable(nearest):
-        fault = f"{nearest} is read-only for the user who runs this"
+        fault = f"{nearest} is read-only for the current user"
     else:
         return []
     return [
@@ -82,7 +82,7 @@ def check_root(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _is_written() -> bool:
-    """Return whether collectstatic, or compress, writes below STATIC_ROOT."""
+    """Return whether collectstatic or compress writes below STATIC_ROOT."""
     from django.contrib.staticfiles.storage import StaticFilesStorage
 
     kinds: list[type] = [StaticFilesStorage]

@@ -1,4 +1,4 @@
-"""What any storage on S3 needs, whatever it is for."""
+"""All storages on S3: their options, locations and ACLs."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from herokuify.storage.registry import (
 )
 
 _HINT = "Run `python manage.py check --tag staticfiles` to see whether it is fixed."
-#: All that a bucket with ACLs disabled takes (Amazon S3 User Guide, "Controlling ownership
-#: of objects and disabling ACLs for your bucket").
+#: The only ACL that a bucket with ACLs disabled accepts (Amazon S3 User Guide, "Controlling
+#: ownership of objects and disabling ACLs for your bucket").
 HARMLESS_ACL = "bucket-owner-full-control"
 
 
 def check_storages(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E002: a storage of herokuify's can't work with these settings."""
+    """herokuify.E002: a storage can't work with these settings."""
     return unique(error(text, hint=hint or _HINT, id="herokuify.E002") for text, hint in _faults())
 
 
 def _faults() -> Iterator[tuple[str, str]]:
-    """Yield what is wrong, and the hint where the error has one."""
+    """Yield problems, and hints if the error has one."""
     for setting, fault in find_storages()[1].items():
         yield f"{setting}: {fault}", ""
     for one in s3_registered():
@@ -44,18 +44,18 @@ def _faults() -> Iterator[tuple[str, str]]:
             storage = one.make()
             storage.check_configuration()
             if not (one.is_static or storage.public or storage.querystring_auth):
-                _ = getattr(storage, "base_url", None)  # of what its URLs are made then
+                _ = getattr(storage, "base_url", None)  # unsigned URLs need it, and it may raise
         except WrongTypeError as fault:
-            if not fault.setting:  # of a setting tells herokuify.E013
+            if not fault.setting:  # herokuify.E013 reports settings
                 yield fault.problem, fault.hint
         except ConfigurationError as fault:
             yield fault.problem, fault.hint
         except UNUSABLE as fault:
-            yield f"{one.setting}, {one.kind.__name__}, can't be made: {fault}", ""
+            yield f"{one.setting}, {one.kind.__name__}, can't be instantiated: {fault}", ""
 
 
 def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E004: private files inside a public location."""
+    """herokuify.E004: private files are in a public location."""
     made = list(s3_storages())
     if not made:
         return []
@@ -65,7 +65,7 @@ def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
             continue
         around = public_location_around(storage, [other for _, other in made])
         if around is not None:
-            public = f"in the public location {around!r}" if around else "and all of it is public"
+            public = f"in the public location {around!r}" if around else "which is all public"
             found.append(
                 _exposed(
                     f"{one.setting} keeps private files under {storage.location!r} of the bucket "
@@ -78,12 +78,12 @@ def check_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
 
 
 def _fields_in_public(made: list[Any]) -> Iterator[CheckMessage]:
-    """Report fields whose upload_to is in a public location, unlike their storage's."""
+    """Report fields whose upload_to is in a public location, although their storage is not."""
     for each, storage in fields_on_s3():
         folder = each.upload_to
         if storage.public or not isinstance(folder, str) or public_location_around(storage, made):
             continue
-        known, has_date, _ = folder.partition("%")  # what stands before strftime's part
+        known, has_date, _ = folder.partition("%")  # the part before strftime's format
         known = known.rpartition("/")[0] if has_date else known
         around = public_location_around(storage, made, f"{storage.location}/{known}")
         if around:
@@ -97,7 +97,7 @@ def _fields_in_public(made: list[Any]) -> Iterator[CheckMessage]:
 
 
 def check_public_locations(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E014: static files and public uploads in one place, or one inside the other."""
+    """herokuify.E014: the locations of static files and public uploads overlap."""
     made = list(s3_storages())
     uploads = [(one, storage) for one, storage in made if is_public_media(storage)]
     static = [
@@ -109,7 +109,7 @@ def check_public_locations(app_configs: Any = None, **kwargs: Any) -> list[Check
         error(
             f"{one.setting} keeps uploads under {storage.location!r} of the bucket "
             f"{storage.bucket_name!r}, and {other.setting} keeps static files under "
-            f"{built.location!r}: an upload could be taken for a static file, and collectstatic "
+            f"{built.location!r}: an upload could be mistaken for a static file, and collectstatic "
             "could replace an upload.",
             hint="Give the storages separate locations, such as 'public-media' and 'static': "
             f"delete the location of {one.setting}, or name another.",
@@ -126,13 +126,13 @@ def check_public_locations(app_configs: Any = None, **kwargs: Any) -> list[Check
 
 
 def check_private_around(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W017: a public location inside the location of private files."""
+    """herokuify.W017: a public location is inside the location of private files."""
     made = list(s3_storages())
     return unique(
         CheckWarning(
             f"{other.setting} keeps public files under {public.location!r}, inside the location "
             f"{storage.location!r} of {one.setting}, in the bucket {storage.bucket_name!r}: anyone "
-            "can read a private file whose name begins like that.",
+            "can read a private file whose key begins with the public location.",
             hint="Give the storages separate locations, such as 'media' and 'public-media'.",
             id="herokuify.W017",
         )
@@ -140,7 +140,7 @@ def check_private_around(app_configs: Any = None, **kwargs: Any) -> list[CheckMe
         for other, public in made
         if not (one.is_static or storage.public)
         and public.public
-        # django-storages' layout, with uploads at the top and static files below, is common.
+        # Uploads at the top of the bucket with static files below are common in django-storages.
         and (is_public_media(public) or storage.location.strip("/"))
         and (is_public_media(public) or isinstance(storage, S3MediaStorage))
         and share_bucket(storage, public)
@@ -159,15 +159,12 @@ def _exposed(message: str, hint: str) -> CheckMessage:
 
 
 def check_acls(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W006: an ACL, which new buckets at Amazon refuse."""
-    made = list(s3_storages())
-    if not made:
-        return []
+    """herokuify.W006: a setting sends ACLs, which new buckets of Amazon S3 refuse."""
     found = []
-    for one, storage in made:
+    for one, storage in s3_storages():
         is_media = not (one.is_static or storage.public)
         for setting, acl in acls(storage) if is_aws(storage.endpoint_url) else ():
-            if acl == HARMLESS_ACL or (is_media and opens(acl)):  # of the latter tells W005
+            if acl == HARMLESS_ACL or (is_media and opens(acl)):  # W005 reports the latter
                 continue
             found.append(
                 CheckWarning(

@@ -1,4 +1,4 @@
-"""Direct uploads: what they need besides HEROKUIFY_DIRECT_UPLOADS, and who can see them."""
+"""Direct uploads: what they need besides HEROKUIFY_DIRECT_UPLOADS, and who may read them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from herokuify.uploads.staging import pending_location
 APP = "herokuify.uploads"
 URLS = 'path("uploads/", include("herokuify.uploads.urls"))'
 CSP = "django.middleware.csp.ContentSecurityPolicyMiddleware"
-CLOUDCUBE = "cloud-cube"  # what the names of its buckets begin with
+CLOUDCUBE = "cloud-cube"  # the prefix of its buckets' names
 
 
 def _is_used() -> bool:
@@ -30,7 +30,7 @@ def _is_used() -> bool:
 
 
 def _direct() -> Iterator[Rule]:
-    """Return the rules that can work; other checks report the others."""
+    """Yield the rules that can work; other checks report the others."""
     try:
         for name in names():
             try:
@@ -44,7 +44,7 @@ def _direct() -> Iterator[Rule]:
 
 
 def check_rules(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E020: HEROKUIFY_DIRECT_UPLOADS names what is not there, or has wrong options."""
+    """herokuify.E020: HEROKUIFY_DIRECT_UPLOADS has an unknown field or invalid options."""
     if not _is_used():
         return []
     return [error(one.problem, hint=one.hint, id="herokuify.E020") for one in _faults()]
@@ -67,31 +67,31 @@ def check_parts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """herokuify.E019: the app, the middleware or the URLs of direct uploads are missing."""
     if not _is_used():
         return []
-    lacking = []
+    missing = []
     if not apps.is_installed(APP):
-        lacking.append((f'"{APP}" is not in INSTALLED_APPS', f'INSTALLED_APPS = [..., "{APP}"]'))
+        missing.append((f'"{APP}" is not in INSTALLED_APPS', f'INSTALLED_APPS = [..., "{APP}"]'))
     if MIDDLEWARE not in settings.MIDDLEWARE:
-        lacking.append(
+        missing.append(
             (f'"{MIDDLEWARE}" is not in MIDDLEWARE', f'MIDDLEWARE = [..., "{MIDDLEWARE}"]')
         )
     if not _has_urls():
-        lacking.append(("no URL pattern includes herokuify.uploads.urls", f"In urls.py: {URLS}"))
+        missing.append(("no URL pattern includes herokuify.uploads.urls", f"In urls.py: {URLS}"))
     return [
         error(
-            f"{SETTING} is set, and {problem}: nothing is uploaded directly.",
+            f"{SETTING} is set, but {problem}: nothing is uploaded directly.",
             hint=hint,
             id="herokuify.E019",
         )
-        for problem, hint in lacking
+        for problem, hint in missing
     ]
 
 
 def _has_urls() -> bool:
     if not getattr(settings, "ROOT_URLCONF", None):
-        return True  # a command's settings
+        return True  # settings for commands only
     for name, arguments in (
         ("herokuify_uploads:begin", ()),
-        ("herokuify_uploads_rest:action", "x"),
+        ("herokuify_uploads_rest:action", ("x",)),
     ):
         try:
             reverse(name, args=arguments)
@@ -104,23 +104,22 @@ def _has_urls() -> bool:
 
 
 def check_pending(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E018: what browsers upload lies where anyone may read it."""
+    """herokuify.E018: browsers upload to a public location."""
     if not _is_used():
         return []
     storages = [storage for _, storage in s3_storages()]
+    pending = pending_location()
     found = []
     for rule in _direct():
-        pending = pending_location()
         around = public_location_around(rule.storage, storages, pending)
         if around is not None:
-            public = f"in the public location {around!r}" if around else "and all of it is public"
+            public = f"in the public location {around!r}" if around else "which is all public"
             found.append(
                 error(
                     f"Direct uploads are kept under {pending!r} of the bucket "
                     f"{rule.storage.bucket_name!r}, {public}, so anyone may read them.",
                     hint="Give the static storage a separate location, such as 'static': delete "
-                    "its "
-                    "location, or AWS_PUBLIC_LOCATION.",
+                    "its location, or AWS_PUBLIC_LOCATION.",
                     id="herokuify.E018",
                 )
             )
@@ -128,7 +127,7 @@ def check_pending(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_policy(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W018: the Content-Security-Policy keeps browsers from uploading to the bucket."""
+    """herokuify.W018: the Content-Security-Policy prevents uploads to the bucket."""
     policy = getattr(settings, "SECURE_CSP", None)
     if not (_is_used() and policy and CSP in settings.MIDDLEWARE):
         return []
@@ -140,26 +139,26 @@ def check_policy(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     for rule in _direct():
         base = unsigned_base_url(rule.storage) or ""
         parts = urlsplit(base)
-        if base and not any(_lets(source, parts.scheme, parts.netloc) for source in sources):
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if base and not any(_allows(source, parts.scheme, parts.netloc) for source in sources):
             found.append(
                 CheckWarning(
-                    f"SECURE_CSP prevents browsers from uploading to "
-                    f"{parts.scheme}://{parts.netloc}: "
-                    "its connect-src lacks it.",
+                    f"SECURE_CSP prevents browsers from uploading to {origin}, which is not in its "
+                    "connect-src.",
                     hint="In settings.py: SECURE_CSP = get_csp(STATIC_URL, MEDIA_URL), or "
-                    f'SECURE_CSP["connect-src"] = ["\'self\'", "{parts.scheme}://{parts.netloc}"]',
+                    f'SECURE_CSP["connect-src"] = ["\'self\'", "{origin}"]',
                     id="herokuify.W018",
                 )
             )
     return unique(found)
 
 
-def _lets(source: str, scheme: str, host: str) -> bool:
-    """Return whether a source of a policy has a host (CSP Level 3, "Matching")."""
+def _allows(source: str, scheme: str, host: str) -> bool:
+    """Return whether a source expression of a policy matches a host (CSP Level 3, 6.7.2)."""
     source_scheme, mark, source_host = source.rpartition("://")
     if source in {"*", f"{scheme}:"}:
         return True
-    if mark and scheme not in {source_scheme, f"{source_scheme}s"}:  # http lets https, too
+    if mark and scheme not in {source_scheme, f"{source_scheme}s"}:  # http allows https, too
         return False
     source_host = source_host.partition("/")[0]
     if source_host.startswith("*."):
@@ -173,10 +172,10 @@ def check_cors(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         return []
     return unique(
         CheckWarning(
-            f"The bucket {rule.storage.bucket_name!r} belongs to Cloudcube, and only Cloudcube "
-            "can set its CORS rules: browsers can't upload there, and send small files with the "
+            f"The bucket {rule.storage.bucket_name!r} belongs to Cloudcube, and only Cloudcube can "
+            "set its CORS rules: browsers can't upload to it, and only send small files with the "
             "form.",
-            hint="heroku addons:create bucketeer, or another bucket of your own.",
+            hint="heroku addons:create bucketeer, or use a bucket of your own.",
             id="herokuify.W019",
         )
         for rule in _direct()

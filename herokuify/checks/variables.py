@@ -1,6 +1,6 @@
-"""Config vars that are set in part or too late, and AWS_* settings of the wrong type.
+"""Config vars that are incomplete or set too late, and AWS_* settings that are wrong or obsolete.
 
-herokuify.aws refuses half an add-on's variables when it is imported.
+If an add-on's variables are incomplete, herokuify.aws raises an error when it is imported.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from herokuify.storage.registry import s3_registered, s3_storages
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 BUCKET = "AWS_STORAGE_BUCKET_NAME"
-#: What nothing but S3 has a use for, and S3 only with a bucket.
+#: Variables that only S3 uses, and only with a bucket.
 FOR_A_BUCKET = (*KEYS, "AWS_S3_ENDPOINT_URL", "AWS_S3_CUSTOM_DOMAIN", "AWS_LOCATION")
-#: Where boto3 finds credentials without herokuify (its documentation, "Credentials").
+#: Variables by which boto3 itself finds credentials (its documentation, "Credentials").
 ELSEWHERE = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -39,8 +39,8 @@ ELSEWHERE = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "BOTO_CONFIG",
 )
-#: The fragments that read variables when they are imported: each with the modules whose variables
-#: those are, and its function that reads them.
+#: The fragments that read variables when they are imported, other modules whose variables they
+#: read, and the function that reads them.
 FRAGMENTS = (
     ("herokuify.common", (hosts, logs), "read_common"),
     ("herokuify.aws", (addons,), "read_aws"),
@@ -49,11 +49,11 @@ FILES = ("~/.aws/credentials", "~/.aws/config", "~/.boto", "/etc/boto.cfg")
 
 
 def check_credentials(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E003: on a platform, a storage on S3 without any credentials."""
+    """herokuify.E003: on a platform, a storage on S3 has no credentials."""
     stage = env.get_stage(os.environ)
     if stage not in env.DEPLOYED or _may_be_elsewhere():
         return []
-    if env.get_platform(os.environ) is None:  # a machine of Amazon's may have a role
+    if env.get_platform(os.environ) is None:  # an EC2 instance may have a role
         return []
     return unique(
         error(
@@ -65,7 +65,7 @@ def check_credentials(app_configs: Any = None, **kwargs: Any) -> list[CheckMessa
         if storage.bucket_name
         and not (storage.access_key or storage.secret_key or storage.session_profile)
         and isinstance(storage.signature_version, str)  # the other value is botocore's UNSIGNED
-        # Where the site runs, a static URL needs no credentials, nor does one that is not signed.
+        # Outside of builds, only signed URLs need credentials.
         and (stage is env.Stage.BUILD or not (storage.public or not storage.querystring_auth))
     )
 
@@ -76,7 +76,7 @@ def _may_be_elsewhere() -> bool:
 
 
 def check_bucket(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W007: on a deployed site, variables for S3 that have no effect without a bucket."""
+    """herokuify.W007: on a deployed site, variables for S3 are set, but no bucket."""
     if env.get_stage(os.environ) not in env.DEPLOYED or not hasattr(settings, BUCKET):
         return []
     found = [name for name in FOR_A_BUCKET if env.is_set(os.environ, name)]
@@ -85,7 +85,7 @@ def check_bucket(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     verb = "is" if len(found) == 1 else "are"
     return [
         CheckWarning(
-            f"{env.listed(found)} {verb} set, but {BUCKET} is not: no file goes to S3.",
+            f"{env.listed(found)} {verb} set, but {BUCKET} is not: no files are stored on S3.",
             hint=f"{env.config_set([BUCKET])}, or heroku config:unset {' '.join(found)}",
             id="herokuify.W007",
         )
@@ -93,7 +93,7 @@ def check_bucket(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 def check_order(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E011: variables that were set after the settings were made of them."""
+    """herokuify.E011: variables were set after a fragment had read them."""
     found = []
     for fragment, others, reader in FRAGMENTS:
         module = sys.modules.get(fragment)
@@ -122,7 +122,7 @@ def _late(
     variables: list[env.Variable],
     reader: Callable[[Mapping[str, str]], Mapping[str, object]],
 ) -> Iterator[str]:
-    """Yield the names that are set now, and would change a setting that the fragment made."""
+    """Yield variables that were set later, and would change one of the fragment's settings."""
     try:
         now = reader(os.environ)
     except ConfigurationError:
@@ -138,11 +138,11 @@ def _late(
 
 
 def check_endpoint(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E012: the address of S3 holds a password, and addresses are printed."""
+    """herokuify.E012: the endpoint contains a password, although endpoints are shown."""
     faulty = {name: has_login(getattr(settings, name, None)) for name in ENDPOINTS}
     names = [name for name, is_faulty in faulty.items() if is_faulty]
     for one, storage in s3_storages():
-        # Where both are wrong, the setting is what most storages have it from.
+        # Options usually get the value from the setting, so they are not reported as well.
         names += [
             f"The option {option} of {one.setting}"
             for name, option in ENDPOINTS.items()
@@ -150,10 +150,10 @@ def check_endpoint(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         ]
     return [
         error(
-            f"{name} contains a user and a password, which S3 doesn't use, and addresses are not "
-            "secret.",
-            hint=f'In settings.py: {_setting(name)} = "https://…" without what is before the '
-            f"@; the access key is {env.listed(KEYS)}.",
+            f"{name} contains a user and a password, which S3 doesn't use. Endpoints are not "
+            "secret: commands print them.",
+            hint=f'In settings.py: {_setting(name)} = "https://…", without the part before @; the '
+            f"access key belongs in {env.listed(KEYS)}.",
             id="herokuify.E012",
         )
         for name in names
@@ -165,12 +165,12 @@ def _setting(name: str) -> str:
 
 
 def check_switches(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E013: switches, and others, of a wrong type: the text "False" is true."""
+    """herokuify.E013: settings have the wrong type, such as the text "False", which is true."""
     return [error(text, hint=hint, id="herokuify.E013") for text, hint in wrong_settings()]
 
 
 def check_obsolete(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.W020: settings of boto's time and of collectfasta, which nothing reads."""
+    """herokuify.W020: settings of boto and of collectfasta, which nothing reads."""
     is_ours = get_commands().get("collectstatic") == "herokuify"
     found = {
         name: new

@@ -1,4 +1,4 @@
-"""Add-ons that provide a bucket: which variables they set, and what those mean.
+"""Add-ons that provide a bucket, and how their variables become settings.
 
 docs/aws.md, "Add a provider", explains how to add one.
 """
@@ -18,9 +18,9 @@ from herokuify.exceptions import ConfigurationError
 class Addon:
     """An add-on that provides a bucket.
 
-    ``keys`` are the variables of the access key's id and secret. ``place`` converts the
+    ``keys`` are the variables with the access key's id and secret. ``place`` converts the
     ``placement`` variables to AWS_* settings, and is called only if all of them are set. If it
-    returns AWS_LOCATION, this prefix is the only one that the keys have access to.
+    returns AWS_LOCATION, the keys only have access to objects below this prefix.
     """
 
     title: str
@@ -34,37 +34,37 @@ class Addon:
 
 
 def bucket_name(value: str) -> str:
-    """Convert the name of a bucket, or the alias of an access point."""
+    """Check the name of a bucket, or the alias of an access point."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{3,255}", value):
         raise ValueError("a bucket name such as my-bucket, without s3:// or folders")
     return value
 
 
 def region_name(value: str) -> str:
-    """Convert a region's code; other services than AWS have their own (``auto``, ``fr-par``)."""
+    """Check a region's code; services other than AWS have their own (``auto``, ``fr-par``)."""
     if not re.fullmatch(r"[A-Za-z0-9-]{1,63}", value):
         raise ValueError("a region code such as eu-west-1")
     return value
 
 
 def _place_bucketeer(environ: Mapping[str, str]) -> dict[str, str]:
-    bucket = env.read(environ, "BUCKETEER_BUCKET_NAME", convert=bucket_name)
-    region = env.read(environ, "BUCKETEER_AWS_REGION", convert=region_name)
-    return {"AWS_STORAGE_BUCKET_NAME": bucket or "", "AWS_S3_REGION_NAME": region or ""}
+    bucket = env.read(environ, "BUCKETEER_BUCKET_NAME", convert=bucket_name, default="")
+    region = env.read(environ, "BUCKETEER_AWS_REGION", convert=region_name, default="")
+    return {"AWS_STORAGE_BUCKET_NAME": bucket, "AWS_S3_REGION_NAME": region}
 
 
 def _place_cloudcube(environ: Mapping[str, str]) -> dict[str, str]:
     """Split CLOUDCUBE_URL, ``https://<bucket's host>/<cube>`` (Heroku Dev Center, "Cloudcube").
 
-    The bucket is shared by many customers: all keys are below the cube, and anyone may read
-    those below its ``public/``.
+    The bucket is shared by many customers: an app's objects are below its cube, and anyone may
+    read those below ``public/`` in it.
     """
-    url = env.read(environ, "CLOUDCUBE_URL", convert=env.http_url) or ""
+    url = env.read(environ, "CLOUDCUBE_URL", convert=env.http_url, default="")
     address = parse_s3_url(url)
     if address is None or not address.prefix:
         raise ConfigurationError(
             f"CLOUDCUBE_URL is {url!r}; it must be https://<bucket>.s3.amazonaws.com/<cube>, as "
-            "the add-on has set it.",
+            "set by the add-on.",
             "heroku config:get CLOUDCUBE_URL",
         )
     placement = {
@@ -108,15 +108,17 @@ VARIABLES = tuple(
 
 
 def find_addon(environ: Mapping[str, str]) -> Addon | None:
-    """Return the add-on whose variables are set, or None; two are a ConfigurationError."""
+    """Return the add-on whose variables are set, or None.
+
+    Raises ConfigurationError if there are two.
+    """
     attached = [addon for addon in ADDONS if addon.is_attached(environ)]
     if len(attached) > 1:
         titles = env.listed(addon.title for addon in attached)
-        plain = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_STORAGE_BUCKET_NAME")
+
         raise ConfigurationError(
             f"{titles} are both attached, and herokuify can't tell which one has the files.",
-            "Detach the other (heroku addons:detach …), or set the plain names, which take "
-            "precedence: "
-            f"{env.config_set(plain)}",
+            "Detach one of them (heroku addons:detach …), or set the plain variables, which take "
+            f"precedence: {env.config_set((*_KEYS, 'AWS_STORAGE_BUCKET_NAME'))}",
         )
     return attached[0] if attached else None

@@ -1,4 +1,4 @@
-"""Where S3 serves a bucket: URLs made of its settings, and buckets found in URLs."""
+"""Addresses of S3: building a bucket's URL from its settings, and finding a bucket in a URL."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-#: First part of a region's name → the domain of its partition; all others are below
+#: First part of a region's name → the domain of its partition; that of all others is
 #: amazonaws.com (AWS General Reference, "Amazon Simple Storage Service endpoints and
 #: quotas"; China: Amazon S3 User Guide, "Virtual hosting of general purpose buckets").
 _PARTITIONS = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}
 
 #: s3, s3.<region>, s3-<region> (old regions), s3.dualstack.<region>, and the website, FIPS
-#: and acceleration endpoints; the bucket before it in virtual-hosted style.
+#: and acceleration endpoints, with the bucket in front of them in virtual-hosted style.
 _AWS_HOST = re.compile(
     r"(?:(?P<bucket>.+)\.)?"
     r"s3(?:-website|-fips|-accelerate)?(?:\.dualstack)?(?:[.-](?P<region>[a-z0-9-]+))?"
     r"\.amazonaws\.(?:com|com\.cn|eu)"
 )
-#: The same, of access by VPC endpoints, too; what else is below amazonaws.com is a machine there.
+#: The same, and VPC endpoints. Other hosts below amazonaws.com, such as EC2's, are not S3.
 _AWS_SERVICE = re.compile(
     r"(?:.*\.)?s3(?:-[a-z0-9-]+)?(?:\.[a-z0-9-]+)*\.(?P<partition>amazonaws\.(?:com|com\.cn|eu))"
 )
 _PORTS = {"http": 80, "https": 443}
-#: User and password, up to the last @ before the path; a scheme need not be there.
+#: User and password, up to the last @ before the path; the scheme is optional.
 _LOGIN = re.compile(r"(?<=//)[^/?#\s]*@")
 
 
 class S3Address(NamedTuple):
-    """A place in a bucket, as a URL names it."""
+    """A bucket and a prefix in it, from a URL."""
 
     bucket: str
     prefix: str
-    """The key's beginning, unquoted, without slashes at its ends."""
+    """The beginning of the key, unquoted, without slashes at either end."""
     region: str | None = None
-    """The region that the host names; None for hosts that serve any."""
+    """The region in the host; None if the host serves any region."""
     is_aws: bool = True
-    """False where the URL belongs to the endpoint of another service."""
+    """False if the URL is that of another service's endpoint."""
 
 
 def s3_base_url(
@@ -50,12 +50,12 @@ def s3_base_url(
     custom_domain: str | None = None,
     addressing_style: str | None = None,
 ) -> str:
-    """Build the URL, ending in a slash, below which S3 serves the keys below ``location``.
+    """Return the URL, ending in a slash, below which S3 serves the keys below ``location``.
 
-    The host and path are those that botocore addresses under the same settings:
-    virtual-hosted on AWS and path-style on another endpoint, unless ``addressing_style``
-    ("virtual", "path", or "auto" and None for the default) says otherwise. A bucket that
-    can't be a host name that TLS certificates cover (one with dots) is in the path.
+    The host and path are those that botocore uses with the same settings: virtual-hosted style on
+    AWS and path style on other endpoints, unless ``addressing_style`` is "virtual" or "path"
+    ("auto" and None are the default). A bucket whose name TLS certificates don't cover as a part
+    of the host, such as one with dots, is in the path.
     """
     path = url_path(location)
     if custom_domain:
@@ -72,29 +72,28 @@ def s3_base_url(
 
 
 def url_path(location: str) -> str:
-    """Quote a location for a URL, each part followed by a slash; "" for none."""
+    """Quote a location for a URL, with a slash after each part; "" for an empty location."""
     return "".join(f"{quote(part)}/" for part in location.split("/") if part)
 
 
 def parse_s3_url(url: str, *, endpoint_url: str | None = None) -> S3Address | None:
-    """Return the bucket and prefix in a URL; None when its host isn't known as S3.
+    """Return the bucket and prefix in a URL, or None if its host isn't known as S3.
 
-    Known are AWS's hosts, in every form they have had (Amazon S3 User Guide, "Virtual
-    hosting of general purpose buckets" and "Using dual-stack endpoints"), and that of
-    ``endpoint_url``, in path and virtual-hosted style. The scheme may be missing
-    (``//host/path``).
+    AWS's hosts are known, in all current and former forms (Amazon S3 User Guide, "Virtual hosting
+    of general purpose buckets" and "Using dual-stack endpoints"), and the host of
+    ``endpoint_url``, in path and virtual-hosted style. The scheme is optional (``//host/path``).
     """
     try:
         parts = urlsplit(url)
         if not parts.hostname or parts.scheme not in {"", *_PORTS}:
             return None
         return _at_aws(parts) or (_at_endpoint(parts, endpoint_url) if endpoint_url else None)
-    except ValueError:  # no URL at all, or no port
+    except ValueError:  # an invalid URL or port
         return None
 
 
 def names_bucket(endpoint_url: str, bucket: str) -> bool:
-    """Return whether an endpoint names the bucket already, which each request adds to it."""
+    """Return whether an endpoint contains the bucket, which each request adds to it."""
     address = parse_s3_url(endpoint_url)
     path = urlsplit(endpoint_url).path.strip("/")
     return (address is not None and address.bucket == bucket) or path.split("/")[-1] == bucket
@@ -106,23 +105,40 @@ def has_login(url: object) -> bool:
 
 
 def without_logins(text: str) -> str:
-    """Return a URL, or a text with URLs, without what stands before their hosts."""
+    """Return a URL, or a text with URLs, without their users and passwords."""
     return _LOGIN.sub("", text)
 
 
+def is_local(hosts: str) -> bool:
+    """Return whether all hosts, separated by commas, are this machine.
+
+    An empty host or a path is a socket.
+    """
+    return all(
+        host in {"", "localhost"} or host.startswith("/") or _is_loopback(host)
+        for host in hosts.split(",")
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(host.strip("[]")).is_loopback
+    return False
+
+
 def is_aws(endpoint_url: str | None) -> bool:
-    """Return whether an endpoint, None for the usual one, is Amazon's."""
+    """Return whether an endpoint is Amazon's, as is the default, None."""
     host = urlsplit(endpoint_url).hostname if endpoint_url else None
     return host is None or re.search(r"\.amazonaws\.(com|com\.cn|eu)$", host) is not None
 
 
 def same_endpoint(one: str | None, other: str | None) -> bool:
-    """Return whether two endpoints are one service, whatever way they are spelt.
+    """Return whether two endpoints are the same service, regardless of their spelling.
 
-    Amazon's regional, dual-stack, FIPS, VPC and acceleration endpoints are one: a bucket's name
-    is used once in a partition. Elsewhere the scheme, its own port, slashes, a dot at the end and
-    the spelling of an IP address make no difference. That two names lead to one machine, such as
-    localhost and 127.0.0.1, can't be known.
+    Amazon's regional, dual-stack, FIPS, VPC and acceleration endpoints are the same, because a
+    bucket's name is unique within a partition. For other services, the scheme, default ports,
+    slashes, a trailing dot and the notation of an IP address make no difference. Names are not
+    resolved: localhost and 127.0.0.1 are different services.
     """
     return _service(one) == _service(other)
 
@@ -131,16 +147,16 @@ def _service(endpoint_url: str | None) -> tuple[str, ...]:
     try:
         parts = urlsplit(endpoint_url or "https://s3.amazonaws.com")
         host, port = (parts.hostname or "").rstrip("."), parts.port
-    except ValueError:  # no URL, or no port: nothing can be reached there
+    except ValueError:  # an invalid URL or port, where nothing can be reached
         return (str(endpoint_url),)
     if aws := _AWS_SERVICE.fullmatch(host):
         return (aws["partition"],)
-    usual = "" if port in {None, *_PORTS.values()} else str(port)
-    return _spelt_out(host), usual, "/".join(filter(None, parts.path.split("/")))
+    own_port = "" if port in {None, *_PORTS.values()} else str(port)
+    return _normalized(host), own_port, "/".join(filter(None, parts.path.split("/")))
 
 
-def _spelt_out(host: str) -> str:
-    """Return a host in one spelling: an IP address in its shortest, a name in ASCII."""
+def _normalized(host: str) -> str:
+    """Return an IP address in its shortest notation, or a name in ASCII."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
@@ -188,7 +204,7 @@ def _address(
 
 
 def _aws_host(region: str | None) -> str:
-    # botocore, too, asks us-east-1 at the host that has no region in its name.
+    # Like botocore, which uses the host without a region for us-east-1.
     if region in {None, "", "us-east-1", "aws-global"}:
         return "s3.amazonaws.com"
     domain = _PARTITIONS.get(str(region).partition("-")[0], "amazonaws.com")
@@ -196,7 +212,7 @@ def _aws_host(region: str | None) -> str:
 
 
 def _is_host_name(bucket: str, *, dots: bool) -> bool:
-    """Return whether a bucket can stand before a host (botocore, ``endpoint_provider.py``)."""
+    """Return whether a bucket can be a part of the host (botocore, ``endpoint_provider.py``)."""
     labels = bucket.split(".") if dots else [bucket]
     return (
         3 <= len(bucket) <= 63

@@ -1,4 +1,4 @@
-"""What the cache backends share: options that are switches."""
+"""What the cache backends share: reading boolean options."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from herokuify.exceptions import ConfigurationError
 
 
 def pop_boolean(options: dict[str, Any], name: str, *, default: bool) -> bool:
-    """Take a switch out of a cache's OPTIONS; raise ConfigurationError unless it is a bool.
+    """Remove a boolean from a cache's OPTIONS and return it.
 
-    Text is true for Python, whatever it says.
+    Raises ConfigurationError for other types, because the text "false" would be true.
     """
     value = options.pop(name, default)
     if not isinstance(value, bool):
@@ -18,6 +18,6 @@ def pop_boolean(options: dict[str, Any], name: str, *, default: bool) -> bool:
             f"{name} in a cache's OPTIONS must be True or False, and is of the type "
             f"{type(value).__name__}.",
             f'In settings.py: CACHES["…"]["OPTIONS"]["{name}"] = False, or: from herokuify import '
-            f"env; … = env.boolean(os.environ[…])",
+            "env; … = env.boolean(os.environ[…])",
         )
     return value

@@ -1,4 +1,4 @@
-"""Database URLs: conversion with dj-database-url, and errors for those that it refuses."""
+"""Database URLs: conversion with dj-database-url, and errors for URLs that it refuses."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import dj_database_url
 
 from herokuify.exceptions import ConfigurationError
 
-#: libpq's (PostgreSQL's manual, "SSL Support").
+#: libpq's values of sslmode (PostgreSQL's manual, "SSL Support").
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-#: Those that may do without TLS.
+#: Those that allow connections without TLS.
 UNENCRYPTED = SSL_MODES[:3]
-#: MySQL's (its manual, "Command Options for Encrypted Connections").
+#: MySQL's values of ssl-mode (its manual, "Command Options for Encrypted Connections").
 MYSQL_SSL_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 _POSTGRESQL = re.compile(
     r"(?P<scheme>(?:postgres|postgresql|pgsql|postgis|timescale|timescalegis)://)"
@@ -28,18 +28,18 @@ _HOST = re.compile(
 
 
 def parse(name: str, url: str) -> dict[str, Any]:
-    """Return an entry of DATABASES from the URL in the variable ``name``.
+    """Return an entry of DATABASES, with OPTIONS, from the URL in the variable ``name``.
 
-    OPTIONS is always there. Raises ConfigurationError, which repeats no part of the URL but
-    its scheme, when Django or the database's driver could make nothing of it.
+    Raises ConfigurationError if Django or the database's driver couldn't use the URL. The message
+    contains no part of it but the scheme.
     """
     try:
-        several = _several_hosts(url)
-        config: dict[str, Any] = {"OPTIONS": {}, **dj_database_url.parse(several[0])}
+        url_of_one, hosts_and_ports = _split_hosts(url)
+        config: dict[str, Any] = {"OPTIONS": {}, **dj_database_url.parse(url_of_one)}
     except ValueError:
-        # Neither its message nor the URL may be repeated: both can hold the password.
+        # Neither the URL nor the error's message may be shown: both can contain the password.
         raise _malformed(name, _fault(url)) from None
-    config |= several[1]
+    config |= hosts_and_ports
     options = config["OPTIONS"]
     if not config["NAME"] and "service" not in options:
         raise _malformed(name, "it names no database")
@@ -60,17 +60,11 @@ def is_mysql(config: Mapping[str, Any]) -> bool:
     return str(config["ENGINE"]).startswith("django.") and config["ENGINE"].endswith(".mysql")
 
 
-def is_here(hosts: str) -> bool:
-    """Return whether all of an entry's hosts are this machine; "" and a path mean a socket."""
-    local = {"", "localhost", "127.0.0.1", "::1"}
-    return all(host in local or host.startswith("/") for host in hosts.split(","))
+def _split_hosts(url: str) -> tuple[str, dict[str, str]]:
+    """Return a URL of several hosts as one with a single host, and libpq's HOST and PORT.
 
-
-def _several_hosts(url: str) -> tuple[str, dict[str, str]]:
-    """Split a URL of several hosts into one of a single host, and HOST and PORT as libpq has them.
-
-    ``urllib.parse`` knows one host; of others it loses those after an IPv6 address, and takes
-    their ports for a malformed one. A socket's path keeps its upper case.
+    ``urllib.parse`` supports one host only: it loses hosts after an IPv6 address, and refuses
+    several ports. The path of a socket keeps its case.
     """
     found = _POSTGRESQL.match(url)
     if found is None or not ("," in found["hosts"] or "%" in found["hosts"]):
@@ -84,7 +78,7 @@ def _several_hosts(url: str) -> tuple[str, dict[str, str]]:
         hosts.append(host if host.startswith("/") else host.lower())
         ports.append(one["port"] or "")
     single = f"{found['scheme']}{found['user'] or ''}several{url[found.end() :]}"
-    # One port is every host's; of several, an empty one is libpq's default.
+    # To libpq, a single port is for all hosts, and an empty one of several is the default.
     port = ",".join(ports) if any(ports) else ""
     return single, {"HOST": ",".join(hosts), "PORT": port}
 
@@ -92,7 +86,7 @@ def _several_hosts(url: str) -> tuple[str, dict[str, str]]:
 def _check_postgresql(name: str, options: dict[str, Any]) -> None:
     if options.get("sslmode", "prefer") not in SSL_MODES:
         raise _malformed(name, f"its sslmode is not one of {', '.join(SSL_MODES)}")
-    # libpq refuses the system's authorities with any weaker mode.
+    # libpq refuses the system's certificate authorities with any weaker mode.
     if (
         options.get("sslrootcert") == "system"
         and options.setdefault("sslmode", "verify-full") != "verify-full"
@@ -103,7 +97,7 @@ def _check_postgresql(name: str, options: dict[str, Any]) -> None:
 
 
 def _adapt_mysql(name: str, options: dict[str, Any]) -> None:
-    """Rename the options as in mysqlclient, which has no ``reconnect``."""
+    """Rename the options for mysqlclient, which has no ``reconnect``."""
     options.pop("reconnect", None)
     for spelled in ("ssl-mode", "sslmode"):
         if spelled in options:

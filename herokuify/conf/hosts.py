@@ -1,4 +1,4 @@
-"""The domains that the site answers for: from config vars, and from the platform's own."""
+"""The site's domains, from ALLOWED_HOSTS and from the platform's variables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from herokuify import env, platforms
 
-#: What runserver and a server of one's own are reached by.
+#: Names by which a local server, such as runserver, is reached.
 LOCAL_HOSTS = (".localhost", "127.0.0.1", "[::1]")
 
 VARIABLES = (
@@ -36,7 +36,7 @@ VARIABLES = (
         )
     ),
 )
-#: Each holds a domain of the site, and is not there where no domain leads to the process.
+#: Variables that contain a domain of the site; not set if no domain leads to the process.
 DOMAINS = (
     "HEROKU_APP_DEFAULT_DOMAIN_NAME",
     "RENDER_EXTERNAL_HOSTNAME",
@@ -57,12 +57,12 @@ def host(value: str) -> str:
 
 
 def hosts(value: str) -> list[str]:
-    """Convert domains between commas."""
+    """Convert domains that are separated by commas."""
     return [host(item) for item in env.comma_list(value)]
 
 
 def origins(value: str) -> list[str]:
-    """Convert origins between commas: a scheme and a host, which may begin with ``*.``."""
+    """Convert origins that are separated by commas: a scheme and a host, such as ``*.a.com``."""
     items = env.comma_list(value)
     origin = rf"https?://(?:(?:\*\.)?{_NAME}|{_IPV6})(?::[0-9]{{1,5}})?"
     if not all(re.fullmatch(origin, item) for item in items):
@@ -71,30 +71,30 @@ def origins(value: str) -> list[str]:
 
 
 def domain(value: str) -> str:
-    """Convert a domain that a platform names."""
+    """Convert a single domain, from a platform's variable."""
     if value.startswith(("*", ".", "[")):
         raise ValueError("a domain, such as example-1234567890ab.herokuapp.com")
     return host(value)
 
 
 def read_hosts(environ: Mapping[str, str], *, is_local: bool) -> dict[str, list[str]]:
-    """Read ALLOWED_HOSTS and CSRF_TRUSTED_ORIGINS; ``is_local`` adds this machine's names.
+    """Read ALLOWED_HOSTS and CSRF_TRUSTED_ORIGINS; ``is_local`` adds LOCAL_HOSTS.
 
-    Raises ConfigurationError for a value that can't be right.
+    Raises ConfigurationError for an invalid value.
     """
     given = env.read(environ, "ALLOWED_HOSTS", convert=hosts) or []
     trusted = env.read(environ, "CSRF_TRUSTED_ORIGINS", convert=origins) or []
-    of_app = _domains_of_platform(environ)
+    of_platform = _domains_of_platform(environ)
     return {
-        "ALLOWED_HOSTS": _unique(*given, *of_app, *(LOCAL_HOSTS if is_local else ())),
-        "CSRF_TRUSTED_ORIGINS": _unique(*trusted, *(f"https://{name}" for name in of_app)),
+        "ALLOWED_HOSTS": _unique(*given, *of_platform, *(LOCAL_HOSTS if is_local else ())),
+        "CSRF_TRUSTED_ORIGINS": _unique(*trusted, *(f"https://{name}" for name in of_platform)),
     }
 
 
 def _domains_of_platform(environ: Mapping[str, str]) -> list[str]:
-    """Return the domains that the platform gave the site; never one that is only likely.
+    """Return the domains that the platform has assigned to the site.
 
-    HEROKU_APP_NAME names none: the domains of apps made since June 2023 have a random part
+    HEROKU_APP_NAME is not used: the domains of apps created since June 2023 have a random part
     (Heroku Dev Center, "App Names and Subdomains").
     """
     found = [env.read(environ, name, convert=domain) for name in DOMAINS]
@@ -102,7 +102,7 @@ def _domains_of_platform(environ: Mapping[str, str]) -> list[str]:
     fly, app, region = (
         env.read(environ, name, default="") for name in ("FLY_APP_NAME", "APP", "REGION_NAME")
     )
-    # The names are the platforms' there alone; another's variable APP may hold anything.
+    # Only on these platforms: elsewhere, a variable APP may contain anything.
     if platform is platforms.FLY and re.fullmatch(_LABEL, fly):
         found.append(f"{fly}.fly.dev")
     elif platform is platforms.SCALINGO and re.fullmatch(rf"{_LABEL} {_LABEL}", f"{app} {region}"):
@@ -111,10 +111,10 @@ def _domains_of_platform(environ: Mapping[str, str]) -> list[str]:
 
 
 def site_origins(allowed_hosts: Iterable[str], trusted_origins: Iterable[str]) -> list[str]:
-    """Return the origins of the site's pages, as CORS rules have them; ``["*"]`` for any.
+    """Return the origins of the site's pages for CORS rules; ``["*"]`` for any.
 
-    Takes Django's ALLOWED_HOSTS and CSRF_TRUSTED_ORIGINS. The domains are taken to speak
-    HTTPS; this machine's own names are left out.
+    Takes Django's ALLOWED_HOSTS and CSRF_TRUSTED_ORIGINS. Domains are assumed to use HTTPS, and
+    LOCAL_HOSTS are left out.
     """
     names = [name for name in allowed_hosts if name not in LOCAL_HOSTS]
     if "*" in names:

@@ -1,4 +1,4 @@
-"""What middleware of this package has in common: WSGI and ASGI, without a thread in between."""
+"""The base class of herokuify's middleware, for WSGI and ASGI."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponseBase
 
     Response = HttpResponseBase | Awaitable[HttpResponseBase]
-#: What is done to a response.
+#: Processes a response.
 Finish = Callable[["HttpResponseBase"], "HttpResponseBase"]
 
 
 class Middleware:
-    """Does something before and after each request, in the request's own thread or task."""
+    """Middleware that runs code around each request, in the request's own thread or task."""
 
     sync_capable = True
     async_capable = True
@@ -30,20 +30,20 @@ class Middleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Response:
-        """Answer a request."""
+        """Handle a request."""
         if self.is_async:
             return self.__acall__(request)
         with self.around(request) as finish:
             return finish(self.get_response(request))
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer a request, under ASGI."""
+        """Handle a request under ASGI."""
         with self.around(request) as finish:
             return finish(await self.get_response(request))
 
     @abstractmethod
     def around(self, request: HttpRequest) -> AbstractContextManager[Finish]:
-        """Return what is entered before the view runs; it yields what is done to the response."""
+        """Return a context manager that surrounds the view and yields the response's processor."""
 
 
 def unchanged(response: HttpResponseBase) -> HttpResponseBase:

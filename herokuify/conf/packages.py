@@ -1,4 +1,4 @@
-"""Packages that only some projects need: herokuify's extras, and drivers."""
+"""Optional packages: herokuify's extras, and database drivers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from herokuify.exceptions import ConfigurationError
 
 
 def require_package(module: str, *, install: str, needed_by: str) -> None:
-    """Raise ConfigurationError, with the command that installs it, when a module is not there.
+    """Raise ConfigurationError, with the command that installs it, if a module is missing.
 
-    Nothing is imported.
+    The module is not imported.
     """
     if find_spec(module) is None:
         raise ConfigurationError(
             f"{needed_by} needs the Python module {module}, which is not installed.",
             f'Add {install} to the requirements: pip install "{install}"',
         )
+
+
+def has_psycopg_pool() -> bool:
+    """Return whether psycopg's pool is installed, and supported by Django (5.1 and later)."""
+    if find_spec("psycopg_pool") is None:
+        return False
+    # Only here, because the import loads psycopg.
+    from django.db.backends.postgresql.base import DatabaseWrapper
+
+    return hasattr(DatabaseWrapper, "pool")

@@ -1,4 +1,4 @@
-"""How many processes and threads serve the site, and which kind of server they belong to."""
+"""How many processes and threads serve the site, and by which kind of server."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 from herokuify import env
 
 CGROUP = Path("/sys/fs/cgroup")
-WORKER_BYTES = 256 * 2**20  # what Heroku's buildpack reckons with
+WORKER_BYTES = 256 * 2**20  # per process, as in Heroku's buildpack
 THREADS = 4
-#: Connections that a role may have on Heroku's smallest plan, essential-0 ("Heroku Postgres
-#: Plans"), and how many of them the site's processes leave to others.
+#: Connections of a role on Heroku's smallest plan, essential-0 ("Heroku Postgres Plans"), and how
+#: many of them are reserved for the release phase and one-off dynos.
 SMALLEST_LIMIT = 20
 RESERVED = 4
 POOL_TIMEOUT = 10  # seconds
-#: The first is Django's own entry point, which nothing but an asgi.py imports; the others are
-#: servers, for an asgi.py that imports the settings first.
+#: Django's entry point, which only an asgi.py imports, and ASGI servers, for an asgi.py that
+#: imports the settings first.
 ASGI_MODULES = ("django.core.asgi", "daphne.server", "gunicorn.workers.gasgi", "uvicorn.server")
 
 
@@ -46,42 +46,42 @@ def read_threads(environ: Mapping[str, str]) -> int:
 
 
 def workers_for(memory: int | None, processors: int) -> int:
-    """Return the number of processes for bytes of memory (None: unknown) and processors.
+    """Return the number of processes for an amount of memory in bytes (None: unlimited) and CPUs.
 
-    It is the same as in Heroku's classic Python buildpack; the cloud-native one doesn't set it
-    (Heroku Dev Center, "Optimizing Python Application Concurrency").
+    Heroku's classic Python buildpack sets WEB_CONCURRENCY in the same way; the cloud-native one
+    doesn't set it (Heroku Dev Center, "Optimizing Python Application Concurrency").
     """
     most = 2 * processors + 1
     return most if memory is None else max(1, min(memory // WORKER_BYTES, most))
 
 
 def processors() -> int:
-    """Return how many processors this process may use."""
+    """Return how many CPUs this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def memory_limit(cgroup: Path = CGROUP) -> int | None:
-    """Return how many bytes the dyno or container may use, or None when nothing limits it."""
-    # Of control groups v2, and of v1.
+    """Return the memory limit of the dyno or container in bytes, or None if there is none."""
+    # cgroups v2 and v1.
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
             limit = int((cgroup / name).read_text(encoding="ascii"))
         except (OSError, ValueError):  # no such file, or "max"
             continue
-        # v1 writes a number near 2**63 for "no limit".
+        # In v1, "no limit" is a number near 2**63.
         return limit if limit < 2**60 else None
     return None
 
 
 def pool_options(environ: Mapping[str, str], given: bool | Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a process's psycopg pool; ``given`` ones win.
+    """Return the options of a process's psycopg pool, overridden by ``given``.
 
-    It has a connection for each thread, and all processes' pools together leave a few of
-    Heroku's smallest limit to the release phase and to one-off dynos. A process without a
-    request keeps one. Who waits longer than ``timeout`` seconds gets an error: the router
-    would not wait for the answer.
+    The pool has at most one connection per thread, and the pools of all processes together leave
+    RESERVED connections of the smallest plan's limit. An idle process keeps one connection. A
+    request that waits longer than ``timeout`` seconds for a connection fails, long before the
+    router's 30 seconds are over.
     """
     share = (SMALLEST_LIMIT - RESERVED) // read_workers(environ)
     size = max(1, min(read_threads(environ), share))
@@ -96,8 +96,8 @@ def pool_options(environ: Mapping[str, str], given: bool | Mapping[str, Any]) ->
 def serves_asgi() -> bool:
     """Return whether this process serves the site over ASGI.
 
-    Settings are imported by the application's asgi.py, after Django's ASGI entry point, so
-    that no server needs to be named: gunicorn with any worker, uvicorn, Daphne, Hypercorn.
+    An asgi.py usually imports Django's ASGI entry point before the settings, so this works with
+    any server, such as Hypercorn.
     """
     return any(name in sys.modules for name in ASGI_MODULES)
 

@@ -1,4 +1,4 @@
-"""Redis by any name: which variable names it, and what its URL says, read once for all clients."""
+"""The Redis server: which variable contains its URL, and the parts of the URL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REDIS_CLOUD = "REDISCLOUD_URL"
 STACKHERO = "STACKHERO_REDIS_URL_TLS"
 STACKHERO_PLAIN = "STACKHERO_REDIS_URL_CLEAR"
 SHAPE = "rediss://:password@host:6379"
-#: Each add-on's variables: the one that is named, and the one that is read where it is not set.
+#: Each add-on's variables: the one that names it, and an alternative.
 ADDONS = ((HEROKU, HEROKU_TLS), (REDIS_CLOUD,), (STACKHERO, STACKHERO_PLAIN))
 PORT = 6379
 
@@ -57,21 +57,21 @@ class RedisServer:
 
     @property
     def login(self) -> dict[str, str]:
-        """redis-py's ``username`` and ``password``, as far as the URL has them."""
+        """redis-py's ``username`` and ``password``, if the URL contains them."""
         pairs = {"username": self.username, "password": self.password}
         return {name: value for name, value in pairs.items() if value is not None}
 
     @property
     def timeouts(self) -> dict[str, float]:
-        """redis-py's time-outs in seconds; what the URL says wins."""
+        """redis-py's timeouts in seconds; the URL overrides the defaults."""
         defaults = {"socket_connect_timeout": CONNECT_TIMEOUT, "socket_timeout": READ_TIMEOUT}
         return {name: self.options.get(name, value) for name, value in defaults.items()}
 
     def tls_options(self, ssl_ca_certs: str | os.PathLike[str] | None) -> dict[str, Any]:
-        """Return redis-py's TLS options, none for ``redis://``; what the URL says wins.
+        """Return redis-py's TLS options, which the URL may override; none for ``redis://``.
 
-        The certificate of Heroku Key-Value Store is self-signed (Heroku Dev Center,
-        "Connecting to Heroku Key-Value Store"): only with a CA can it be verified.
+        The certificate is only verified with a CA, because that of Heroku Key-Value Store is
+        self-signed (Heroku Dev Center, "Connecting to Heroku Key-Value Store").
         """
         if self.tls is None:
             return {}
@@ -89,23 +89,23 @@ class RedisServer:
 
 
 def attached(environ: Mapping[str, str]) -> list[str]:
-    """Return the variables of the Redis add-ons that are attached."""
+    """Return the names of the attached Redis add-ons' variables."""
     return [names[0] for names in ADDONS if env.is_set(environ, *names)]
 
 
 def read_server(environ: Mapping[str, str], variable: str) -> RedisServer | None:
-    """Return the server that the variable names, or None when it is not set.
+    """Return the server whose URL the variable contains, or None if it is not set.
 
     Raises ConfigurationError, without the password, for a malformed URL.
     """
     if not re.fullmatch(r"[A-Z][A-Z0-9_]*_URL(_TLS|_CLEAR)?", variable):
-        # Not repeated: it may be the URL itself.
+        # The value is not shown: it may be the URL itself.
         raise ConfigurationError(
             "The argument variable= must be the name of a config var that contains a URL.",
-            f'Write variable="{HEROKU}" or variable="HEROKU_REDIS_AMBER_URL", say.',
+            f'For example: variable="{HEROKU}" or variable="HEROKU_REDIS_AMBER_URL"',
         )
     found = _read(environ, variable)
-    # Before 2024-12 plans had both: REDIS_URL without TLS and REDIS_TLS_URL.
+    # Until December 2024, some plans had both REDIS_URL, without TLS, and REDIS_TLS_URL.
     other = dict(pair for pair in ADDONS if len(pair) == 2).get(variable)
     if other and (found is None or found.tls is None):
         found = _read(environ, other) or found
@@ -113,7 +113,10 @@ def read_server(environ: Mapping[str, str], variable: str) -> RedisServer | None
 
 
 def choose(environ: Mapping[str, str], purpose: str, call: str) -> str | None:
-    """Return the variable of the one add-on that is attached; two are a ConfigurationError."""
+    """Return the attached add-on's variable, or None.
+
+    Raises ConfigurationError if several are attached.
+    """
     names = attached(environ)
     if len(names) > 1:
         raise ambiguous(names, purpose, call)
@@ -124,13 +127,13 @@ def ambiguous(names: list[str], purpose: str, call: str) -> ConfigurationError:
     """Return the error for several attached servers, with how to choose one."""
     return ConfigurationError(
         f"{env.listed(names)} are set, and herokuify can't tell which one is for {purpose}.",
-        f"Detach the other (heroku addons:detach …), or choose one in the settings: "
+        "Detach the others (heroku addons:detach …), or choose one in the settings: "
         f'{call}(variable="{names[0]}")',
     )
 
 
 def refuse_missing_choice(environ: Mapping[str, str], variable: str, call: str) -> None:
-    """Raise ConfigurationError on a dyno where the variable that the settings choose is not set."""
+    """Raise ConfigurationError on a dyno, where the chosen variable must be set."""
     if env.get_stage(environ) in env.LIVE:
         raise ConfigurationError(
             f'{variable} is not set, and the settings call {call}(variable="{variable}").',
@@ -139,10 +142,11 @@ def refuse_missing_choice(environ: Mapping[str, str], variable: str, call: str) 
 
 
 def pool_size(environ: Mapping[str, str], connections: int) -> int:
-    """Return how many connections one process may hold for the cache.
+    """Return how many connections one process may use for the cache.
 
-    A quarter of the plan's are for it, shared by the web processes; a thread holds one for a
-    moment only. The rest is for Celery, in them and in a worker, and for one-off dynos.
+    The cache gets a quarter of the plan's connections, divided between the web processes, and at
+    most one per thread. The others are for Celery, in web and worker processes, and for one-off
+    dynos.
     """
     return max(1, min(read_threads(environ), connections // 4 // read_workers(environ)))
 
@@ -152,7 +156,7 @@ def _read(environ: Mapping[str, str], name: str) -> RedisServer | None:
 
 
 def redis_url(value: str, variable: str = HEROKU) -> RedisServer:
-    """Convert a URL of redis or rediss, with a host, and with a number as its path at most."""
+    """Convert a ``redis://`` or ``rediss://`` URL, whose path may be the number of a database."""
     try:
         parts = urlsplit(env.url(value))
         query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
@@ -160,7 +164,7 @@ def redis_url(value: str, variable: str = HEROKU) -> RedisServer:
         parts, query = urlsplit(""), []
     db = re.fullmatch(r"/?([0-9]{0,5})", parts.path)
     if (
-        not value.startswith(("redis://", "rediss://"))  # redis-py takes no upper case
+        not value.startswith(("redis://", "rediss://"))  # redis-py refuses upper case
         or parts.hostname is None
         or db is None
         or parts.fragment
@@ -175,7 +179,7 @@ def redis_url(value: str, variable: str = HEROKU) -> RedisServer:
             tls[name] = _TLS_PARAMETERS[name](text)
         elif name in _PARAMETERS:
             options[name] = _PARAMETERS[name](text)
-        else:  # not repeated: it may be a part of the password
+        else:  # the name is not shown: it may be a part of the password
             known = ", ".join((*_TLS_PARAMETERS, *_PARAMETERS))
             raise ValueError(f"a URL like {SHAPE}, with no parameters but {known}")
     return RedisServer(
@@ -221,7 +225,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-#: A URL's parameters → how their text is converted; redis-py's names.
+#: redis-py's names of a URL's parameters → the converters of their values.
 _TLS_PARAMETERS: dict[str, Any] = {
     "ssl_cert_reqs": _verification,
     "ssl_ca_certs": _path,
@@ -242,6 +246,6 @@ VARIABLES = tuple(
         ((HEROKU, HEROKU_TLS), "the cache, and Celery: Heroku Key-Value Store"),
         ((REDIS_CLOUD,), "the cache, and Celery: the add-on Redis Cloud"),
         ((STACKHERO, STACKHERO_PLAIN), "the cache, and Celery: the add-on Stackhero for Redis"),
-        (("HEROKU_REDIS_<COLOR>_URL",), "further instances of Key-Value Store, by variable="),
+        (("HEROKU_REDIS_<COLOR>_URL",), "further instances of Key-Value Store, with variable="),
     )
 )

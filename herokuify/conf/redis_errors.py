@@ -1,4 +1,4 @@
-"""What Redis' refusals mean: a plan's limit of connections or memory, said in so many words."""
+"""Explanations of Redis' errors when the plan's limit of connections or memory is reached."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _IN_USE = (
     "All {size} connections of this process to {server} are in use (OPTIONS['max_connections'] "
     "in CACHES)."
 )
-#: What an error's text is recognised by, in lower case → the problem and the hint.
+#: Patterns for an error's text in lower case, with the problem and the hint.
 _SIGNS = (
     (
         "number of clients",
         "{server} accepts no more connections: the plan's limit is reached.",
         _LIMIT_HINT,
     ),
-    # Redis refuses with a word where there is no TLS; with TLS it just hangs up (its sources,
-    # acceptCommonHandler in networking.c).
+    # Without TLS, Redis sends an error first; with TLS, it only closes the connection (its
+    # sources, acceptCommonHandler in networking.c).
     (
         "connecting to .*(unexpected_eof|eof occurred|reset by peer)",
         "{server} closes connections before TLS starts, as it does at the plan's limit.",
@@ -40,7 +40,7 @@ _SIGNS = (
 
 
 def explain(error: Exception, server: str, size: int) -> tuple[str, str] | None:
-    """Return the problem and the hint where an error of redis-py tells of a limit.
+    """Return the problem and the hint if an error of redis-py means that a limit is reached.
 
     ``size`` is how many connections this process may have.
     """

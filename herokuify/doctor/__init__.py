@@ -1,1 +1,1 @@
-"""Live probes: whether all that the settings name answers, and as they say."""
+"""Live probes: whether the services that the settings name work as configured."""

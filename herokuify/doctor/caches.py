@@ -1,4 +1,4 @@
-"""Caches: whether each keeps what it is given, with TLS as the settings ask for it."""
+"""Caches: whether each stores values, with TLS as configured."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from herokuify.doctor.runner import Findings, ProbeGroup
 from herokuify.doctor.services import SECONDS, Trouble, failure, reachable
 
 PROBE = "cache"
-LIFE = 60  # seconds; a key that could not be deleted is gone by then
-#: Keys that are tried: memcached spreads them over its servers.
+LIFE = 60  # seconds after which a key expires that could not be deleted
+#: Several keys, because memcached spreads them over its servers.
 KEYS = 16
 _LOCAL = {
     "dummy.DummyCache": "it stores nothing",
@@ -30,9 +30,8 @@ _REDIS = {
     "config:set REDIS_URL=…",
     Trouble.TLS: "In settings.py: CACHES = herokuify.get_cache_config() (it accepts "
     "Heroku's self-signed certificate), or get_cache_config(ssl_ca_certs=…) with the server's CA; "
-    "the URL "
-    "of a server with TLS is rediss://…",
-    Trouble.HOST: "heroku config:set REDIS_URL=rediss://… with the server's right host",
+    "the URL of a server with TLS is rediss://…",
+    Trouble.HOST: "heroku config:set REDIS_URL=rediss://… with the right host",
     Trouble.REFUSED: "heroku redis:info (is it up?), or heroku config:set REDIS_URL=rediss://…",
     Trouble.OTHER: "heroku redis:info, or heroku config:set REDIS_URL=rediss://…",
 }
@@ -61,12 +60,12 @@ def _hints(alias: str) -> dict[Trouble, str]:
     backend = _backend(alias).lower()
     if "redis" not in backend:
         return _MEMCACHED if "memcache" in backend else _OTHER
-    if not _line(alias)[1]:
+    if not _host_and_tls(alias)[1]:
         return _REDIS
-    # A Redis without TLS takes the client's greeting for a command whose end it waits for, unless
-    # the greeting's random bytes have the end of a line.
-    silence = f"{_REDIS[Trouble.REFUSED]}; where it speaks no TLS: {_REDIS[Trouble.TLS]}"
-    return {**_REDIS, Trouble.REFUSED: silence}
+    # A timeout may also mean that the server has no TLS: it usually takes the TLS handshake for an
+    # incomplete command, and waits for the rest.
+    silent = f"{_REDIS[Trouble.REFUSED]}; if it doesn't support TLS: {_REDIS[Trouble.TLS]}"
+    return {**_REDIS, Trouble.REFUSED: silent}
 
 
 def _probe(alias: str, subject: Subject) -> Findings:
@@ -78,17 +77,17 @@ def _probe(alias: str, subject: Subject) -> Findings:
     try:
         cache: Any = caches.create_connection(alias)
         if isinstance(getattr(cache, "ignore_exceptions", None), bool):
-            cache.ignore_exceptions = False  # the error itself is what is asked for
-        yield _try(cache, alias, subject)
+            cache.ignore_exceptions = False  # to get the error itself
+        yield _store_and_read(cache, alias, subject)
     except ImproperlyConfigured as error:
         yield subject.refused(PROBE, error, _OTHER[Trouble.OTHER])
     except Exception as error:  # noqa: BLE001 (each client has its own)
         yield failure(subject, PROBE, error, _hints(alias))
     finally:
-        connections.close_all()  # this thread's: a cache may be a table
+        connections.close_all()  # of this thread: the cache may be a database table
 
 
-def _try(cache: Any, alias: str, subject: Subject) -> Finding:
+def _store_and_read(cache: Any, alias: str, subject: Subject) -> Finding:
     """Set, get and delete some keys."""
     values = {f"herokuify-doctor:{uuid.uuid4().hex}": uuid.uuid4().hex for _ in range(KEYS)}
     written = []
@@ -109,12 +108,13 @@ def _try(cache: Any, alias: str, subject: Subject) -> Finding:
             _hints(alias)[Trouble.OTHER],
         )
     name = type(cache).__name__
-    host, tls = _line(alias)
-    return reachable(subject, PROBE, f"{name} at {host}" if host else name, host, tls)
+    host, tls = _host_and_tls(alias)
+    what = f"{name} at {host}" if host else name
+    return reachable(subject, PROBE, what, host, tls, "heroku config:set REDIS_URL=rediss://…")
 
 
-def _line(alias: str) -> tuple[str, str | None]:
-    """Return the host of a cache and its TLS; memcached has neither URL nor TLS."""
+def _host_and_tls(alias: str) -> tuple[str, str | None]:
+    """Return a cache's host and its TLS, for ``reachable()``; only Redis has them in a URL."""
     location = caches.settings[alias].get("LOCATION", "")
     first = location[0] if isinstance(location, list | tuple) and location else location
     parts = urlsplit(str(first))

@@ -12,14 +12,14 @@ SUBJECT = Subject("settings")
 
 
 def probe_checks() -> Findings:
-    """Run herokuify's checks, and no others: those may need what is broken."""
+    """Run herokuify's checks only, because others may need a service that doesn't work."""
     found = 0
     for check in registry.get_checks(include_deployment_checks=True):
         if check.__module__.partition(".")[0] != "herokuify":
             continue
         try:
             messages = check(app_configs=None, databases=None)
-        except Exception as error:  # noqa: BLE001 (a storage of the project's may raise anything)
+        except Exception as error:  # noqa: BLE001 (a project's own storage may raise anything)
             found += 1
             yield SUBJECT.refused("checks", error, "Run: python manage.py check --traceback")
             continue

@@ -1,4 +1,4 @@
-"""Databases: whether each answers to its login, with TLS as the settings ask for it."""
+"""Databases: whether each accepts its login, with TLS as configured."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ _LOCAL = {
     "django.db.backends.dummy": "DATABASES names no database",
     "django.db.backends.sqlite3": "SQLite is a file on this machine",
 }
+_ENABLE_TLS = "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True)"
 _HINTS = {
     Trouble.LOGIN: "heroku pg:credentials:url (shows the current login), then heroku "
     "config:set DATABASE_URL=…; Heroku's own: heroku pg:promote …",
-    Trouble.TLS: "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True), or False "
-    "for a server without TLS; for your own CA, set sslrootcert in OPTIONS",
-    Trouble.HOST: "heroku config:set DATABASE_URL=postgres://… with the server's right host",
+    Trouble.TLS: f"{_ENABLE_TLS}, or False for a server without TLS; for your own CA, set "
+    "sslrootcert in OPTIONS",
+    Trouble.HOST: "heroku config:set DATABASE_URL=postgres://… with the right host",
     Trouble.REFUSED: "heroku pg:info (is it up?), heroku maintenance:on while it is not; or heroku "
     "config:set DATABASE_URL=… with the right host and port",
     Trouble.LIMIT: "The plan's connection limit is reached (heroku pg:info shows it; essential-0's "
@@ -57,7 +58,7 @@ def _probe(alias: str, subject: Subject) -> Findings:
         yield subject.refused(PROBE, error, _NO_DRIVER)
         return
     try:
-        with connection.cursor() as cursor:  # a pooler may answer for a server that is down
+        with connection.cursor() as cursor:  # a pooler may accept connections without its server
             cursor.execute(f"SELECT 1{connection.features.bare_select_suffix}")
         tls = _tls(connection)
     except Exception as error:  # noqa: BLE001 (each driver has its own)
@@ -66,7 +67,9 @@ def _probe(alias: str, subject: Subject) -> Findings:
     finally:
         connection.close()
     host = str(connection.settings_dict.get("HOST") or "")
-    yield reachable(subject, PROBE, f"The {connection.display_name} database", host, tls)
+    yield reachable(
+        subject, PROBE, f"The {connection.display_name} database", host, tls, _ENABLE_TLS
+    )
 
 
 def _open(alias: str) -> Any:
@@ -81,7 +84,7 @@ def _open(alias: str) -> Any:
 
 
 def _tls(connection: Any) -> str | None:
-    """Return the connection's TLS version; "" without TLS, None if the driver can't tell."""
+    """Return "TLS", with the sslmode; "" without TLS, and None if the driver doesn't say."""
     driver = connection.connection
     info = getattr(driver, "pgconn", None) or getattr(driver, "info", None)
     is_used = getattr(info, "ssl_in_use", None)

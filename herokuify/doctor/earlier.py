@@ -1,4 +1,4 @@
-"""Uploads of earlier days: whether today's settings would give them other headers."""
+"""Existing uploads: whether their headers differ from the current settings."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from herokuify.s3.errors import translated
 from herokuify.storage.media import S3MediaStorage
 
 PROBE = "media.headers"
-MOST_LISTED = 1000  # objects, which one request lists
-MOST_ASKED = 20  # objects; those first that today would be downloads
+MOST_LISTED = 1000  # objects, which takes one request
+MOST_EXAMINED = 20  # objects, beginning with those that should be downloads
 MOST_NAMED = 3
 
 
 def probe_headers(storage: S3MediaStorage, subject: Subject) -> Finding:
-    """Look at the headers of a few uploads."""
+    """Check the headers of a few uploads."""
     client = storage.probing_client
     try:
         with translated(storage.destination):
             names = list(listed_names(storage, client, MOST_LISTED))
         names.sort(key=lambda name: "ContentDisposition" not in storage.parameters_for(name))
-        asked = names[:MOST_ASKED]
+        examined = names[:MOST_EXAMINED]
         found = [
             result
-            for name in asked
+            for name in examined
             if (result := examine(storage, client, name, apply=False)) and not result.fault
         ]
     except S3Error as error:
         return subject.refused(PROBE, error, "Try again.")
-    if not asked:
+    if not examined:
         return subject.skipped(PROBE, "there are no uploads")
     if not found:
-        return subject.ok(PROBE, f"{len(asked)} uploads have the same headers as new ones.")
-    told = [f"{one.name} ({', '.join(one.changes)})" for one in found[:MOST_NAMED]]
+        return subject.ok(PROBE, f"{len(examined)} uploads have the same headers as new ones.")
+    shown = [f"{one.name} ({', '.join(one.changes)})" for one in found[:MOST_NAMED]]
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     return subject.warning(
         PROBE,
-        f"{len(found)} of {len(asked)} uploads have different headers from new ones: "
-        f"{'; '.join(told)}{more}.",
+        f"{len(found)} of {len(examined)} uploads have different headers from new ones: "
+        f"{'; '.join(shown)}{more}.",
         "python manage.py herokuify headers (shows all; --apply changes them)",
     )

@@ -1,4 +1,4 @@
-"""The storages that the settings name, one after the other."""
+"""Probes of the storages that the settings name."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ OBJECTS = ("s3.list", "s3.put", "s3.conditional-put", "s3.get", "s3.delete")
 STATIC = ("static.public", "static.cors", "static.files", "static.headers")
 MEDIA = ("media.url", "media.private")
 
-
-#: The buckets that have been asked for, and what keeps their storages from going on.
+#: Buckets that have been probed → why their storages can't be probed, or "".
 Blocked = dict[tuple[object, ...], str]
 
 
 def probe_groups() -> Iterator[ProbeGroup]:
-    """Yield a group of probes for each storage; those that are equal are one."""
-    places: Blocked = {}
+    """Yield a group of probes for each storage, and one for storages that are equal."""
+    blocked: Blocked = {}
     seen: dict[S3BotoStorage, list[str]] = {}
     for one in find_storages()[0]:
         if not one.is_s3:
@@ -40,10 +39,10 @@ def probe_groups() -> Iterator[ProbeGroup]:
             continue
         try:
             storage = cast(S3BotoStorage, one.make())
-        except Exception as error:  # noqa: BLE001 (a subclass of the project's may raise anything)
+        except Exception as error:  # noqa: BLE001 (a project's subclass may raise anything)
             yield _broken(one, error)
             continue
-        seen.setdefault(storage, []).append(_called(one))
+        seen.setdefault(storage, []).append(_title(one))
     for storage, aliases in seen.items():
         subject = Subject(", ".join(aliases))
         yield ProbeGroup(
@@ -52,11 +51,11 @@ def probe_groups() -> Iterator[ProbeGroup]:
             SECONDS,
             "Check AWS_S3_ENDPOINT_URL, and whether an object remains: "
             f"s3://{storage.bucket_name}/{storage.location.strip('/')}/{PREFIX}….txt",
-            partial(_probe, storage, subject, places),
+            partial(_probe, storage, subject, blocked),
         )
 
 
-def _called(one: Registered) -> str:
+def _title(one: Registered) -> str:
     return one.setting.replace('"', "'")
 
 
@@ -64,19 +63,19 @@ def _unknown(one: Registered) -> ProbeGroup:
     reason = f"{one.kind.__name__} is not a herokuify storage"
 
     def probes() -> Findings:
-        yield Subject(_called(one)).skipped("s3", reason)
+        yield Subject(_title(one)).skipped("s3", reason)
 
-    return ProbeGroup(Subject(_called(one)), "s3", SECONDS, "", probes)
+    return ProbeGroup(Subject(_title(one)), "s3", SECONDS, "", probes)
 
 
 def _broken(one: Registered, error: Exception) -> ProbeGroup:
     def probes() -> Findings:
-        yield Subject(_called(one)).refused(SETTINGS, error, "Fix the settings of this storage.")
+        yield Subject(_title(one)).refused(SETTINGS, error, "Fix the settings of this storage.")
 
-    return ProbeGroup(Subject(_called(one)), "s3", SECONDS, "", probes)
+    return ProbeGroup(Subject(_title(one)), "s3", SECONDS, "", probes)
 
 
-def _probe(storage: S3BotoStorage, subject: Subject, places: Blocked) -> Findings:
+def _probe(storage: S3BotoStorage, subject: Subject, blocked: Blocked) -> Findings:
     try:
         storage.check_configuration()
     except ImproperlyConfigured as error:
@@ -84,13 +83,13 @@ def _probe(storage: S3BotoStorage, subject: Subject, places: Blocked) -> Finding
         yield from _skip_all(storage, subject, f"{SETTINGS} failed")
         return
     key = storage.bucket_name, storage.endpoint_url, storage.region_name, storage.access_key
-    if not places.get(key):
+    if not blocked.get(key):
         listing = Listing.first(storage)
-        if key not in places or listing.broken:
+        if key not in blocked or listing.broken:
             yield from probe_access(storage, listing, Subject(f"s3://{storage.bucket_name}"))
-        places[key] = f"{listing.broken} failed" if listing.broken else ""
-    if places[key]:
-        yield from _skip_all(storage, subject, f"skipped, because {places[key]}")
+        blocked[key] = f"{listing.broken} failed" if listing.broken else ""
+    if blocked[key]:
+        yield from _skip_all(storage, subject, f"skipped, because {blocked[key]}")
         return
     yield _listable(storage, subject, listing)
     probe_object = ProbeObject(storage, subject)
@@ -114,7 +113,7 @@ def _listable(storage: S3BotoStorage, subject: Subject, listing: Listing) -> Fin
 def _probe_object(
     storage: S3BotoStorage, subject: Subject, probe_object: ProbeObject, listing: Listing
 ) -> Findings:
-    """Put an object, look at it from here and from outside, and delete it."""
+    """Put an object, read it with credentials and as a visitor, and delete it."""
     put = probe_object.put()
     yield put
     is_put = put.state is State.OK
@@ -142,11 +141,11 @@ def _visit_static(
     try:
         names = list(published_names(storage))
     except ImproperlyConfigured:
-        names = []  # static.files tells it
+        names = []  # static.files reports it
     name: str | None = probe_object.name
     body: bytes | None = probe_object.body
     if not probe_object.is_there:
-        # Another file proves less: one of its name may lie at a wrong STATIC_URL as well.
+        # Another file proves less, because one of its name may also be at a wrong STATIC_URL.
         folder = storage.key_of("x").removesuffix("x")
         name = next(
             (key.removeprefix(folder) for key in listing.keys if not key.endswith("/")), None

@@ -1,4 +1,4 @@
-"""What a probe has found."""
+"""The results of probes."""
 
 from __future__ import annotations
 

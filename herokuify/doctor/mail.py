@@ -1,4 +1,4 @@
-"""Mail: whether the server takes the login, with TLS as the settings ask for it."""
+"""Mail: whether the server accepts the login, with TLS as configured."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from herokuify.doctor.findings import Subject
 from herokuify.doctor.runner import Findings, ProbeGroup
 from herokuify.doctor.services import CONNECT_TIMEOUT, SECONDS, Trouble, failure, reachable
 from herokuify.exceptions import ConfigurationError
+from herokuify.mail.backend import HINT, MissingBackend
 from herokuify.mail.providers import ADDONS, PLAIN, Provider
 
 PROBE = "mail"
-MISSING = "herokuify.mail.backend.MissingBackend"
 #: For the plain variables.
 _HINTS = {
     Trouble.LOGIN: PLAIN.login_hint,
     Trouble.TLS: "heroku config:set EMAIL_PORT=587 EMAIL_USE_TLS=true (STARTTLS), or "
-    "EMAIL_PORT=465 (TLS from the first byte); and EMAIL_HOST must be the name in the certificate",
+    "EMAIL_PORT=465 (implicit TLS); and EMAIL_HOST must be the name in the certificate",
     Trouble.HOST: "heroku config:set EMAIL_HOST=…",
     Trouble.REFUSED: "heroku config:set EMAIL_HOST=… EMAIL_PORT=587 (many networks block port 25)",
     Trouble.OTHER: "heroku config:set EMAIL_HOST=… EMAIL_PORT=… EMAIL_HOST_USER=… "
     "EMAIL_HOST_PASSWORD=…",
 }
-_OWN = "The server is that of settings.py: correct its host, port, login or encryption there."
+_OWN = "The server is set in settings.py: correct its host, port, login or encryption there."
 _NAMES = ("MAILERS", "EMAIL_BACKEND", "EMAIL_HOST")
 
 
@@ -52,16 +52,16 @@ def probe_groups() -> Iterator[ProbeGroup]:
             backend = _backend(alias)
             hints = _hints(backend)
             probes = partial(_probe, backend, subject, hints)
-        except Exception as error:  # noqa: BLE001 (a backend may be the project's own)
+        except Exception as error:  # noqa: BLE001 (a project's own backend may raise anything)
             probes = partial(_fail, subject, error)
         yield ProbeGroup(subject, PROBE, SECONDS, hints[Trouble.REFUSED], probes)
 
 
 def _hints(backend: Any) -> Mapping[Trouble, str]:
-    """Return the hints for the service that the backend's server and login are of."""
+    """Return the hints for the service whose server and login the backend uses."""
     server = (getattr(backend, "host", None), getattr(backend, "username", None) or None)
     for provider in (PLAIN, *ADDONS):
-        with suppress(ConfigurationError):  # half a login, of a service that is not used
+        with suppress(ConfigurationError):  # an incomplete login of another service
             found = provider.smtp(os.environ)
             if found and (found.host, found.username) == server:
                 return _HINTS if provider is PLAIN else _hints_of(provider, found.host)
@@ -69,21 +69,22 @@ def _hints(backend: Any) -> Mapping[Trouble, str]:
 
 
 def _hints_of(provider: Provider, host: str) -> dict[Trouble, str]:
-    """Return the hints for an add-on, in its own variables; the plain ones win over them."""
-    elsewhere = (
-        f"{provider.title}'s status page; or another port, since the plain variables win: heroku "
-        f"config:set EMAIL_HOST={host} EMAIL_PORT=2525 EMAIL_HOST_USER=… EMAIL_HOST_PASSWORD=…"
+    """Return the hints for an add-on, with its own variables."""
+    other_port = (
+        f"{provider.title}'s status page; or another port, with the plain variables, which take "
+        f"precedence: heroku config:set EMAIL_HOST={host} EMAIL_PORT=2525 EMAIL_HOST_USER=… "
+        "EMAIL_HOST_PASSWORD=…"
     )
     name, port = provider.variable_of("EMAIL_HOST"), provider.variable_of("EMAIL_PORT")
     if name is None or port is None:  # the service has one server for everybody
-        return dict.fromkeys(Trouble, elsewhere) | {Trouble.LOGIN: provider.login_hint}
+        return dict.fromkeys(Trouble, other_port) | {Trouble.LOGIN: provider.login_hint}
     return {
         Trouble.LOGIN: provider.login_hint,
-        Trouble.TLS: f"heroku config:set {port}=587 (STARTTLS) or {port}=465 (TLS from the first "
-        f"byte); and {name} must be the name in the certificate",
+        Trouble.TLS: f"heroku config:set {port}=587 (STARTTLS) or {port}=465 (implicit TLS); and "
+        f"{name} must be the name in the certificate",
         Trouble.HOST: f"heroku config:set {name}=…",
-        Trouble.REFUSED: f"heroku config:set {name}=… {port}=587; or {elsewhere}",
-        Trouble.OTHER: f"{provider.login_hint}; or {elsewhere}",
+        Trouble.REFUSED: f"heroku config:set {name}=… {port}=587; or {other_port}",
+        Trouble.OTHER: f"{provider.login_hint}; or {other_port}",
     }
 
 
@@ -98,21 +99,16 @@ def _fail(subject: Subject, error: Exception) -> Findings:
 def _backend(alias: str) -> Any:
     mailers: Any = getattr(mail, "mailers", None)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of EMAIL_*, which the project's own code is told
+        warnings.simplefilter("ignore")  # about EMAIL_*, which the project's own code gets, too
         return mailers[alias] if mailers is not None else mail.get_connection()
 
 
 def _probe(backend: Any, subject: Subject, hints: Mapping[Trouble, str]) -> Findings:
-    kind = f"{type(backend).__module__}.{type(backend).__qualname__}"
-    if kind == MISSING:
-        yield subject.warning(
-            PROBE,
-            "No mail service is attached, so sending mail fails.",
-            "heroku addons:create mailgun, or heroku config:set EMAIL_HOST=… EMAIL_HOST_USER=… "
-            "EMAIL_HOST_PASSWORD=…",
-        )
+    if isinstance(backend, MissingBackend):
+        yield subject.warning(PROBE, "No mail service is attached, so sending mail fails.", HINT)
         return
     if not isinstance(backend, smtp.EmailBackend):
+        kind = f"{type(backend).__module__}.{type(backend).__qualname__}"
         yield subject.skipped(PROBE, f"{kind} does not send by SMTP")
         return
     backend.fail_silently = False
@@ -128,4 +124,4 @@ def _probe(backend: Any, subject: Subject, hints: Mapping[Trouble, str]) -> Find
     tls = "TLS" if backend.use_ssl else "STARTTLS" if backend.use_tls else ""
     server = f"{backend.host}:{backend.port}"
     login = "accepts the login and" if backend.username else "requires no login, as configured, and"
-    yield reachable(subject, PROBE, f"{server} {login}", str(backend.host), tls)
+    yield reachable(subject, PROBE, f"{server} {login}", str(backend.host), tls, hints[Trouble.TLS])

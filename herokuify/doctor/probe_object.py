@@ -1,4 +1,4 @@
-"""An object that is put, read and deleted, so that a storage's rights are known."""
+"""An object that is put, read and deleted, to test a storage's permissions."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from herokuify.storage import S3BotoStorage
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
-#: What the names of the doctor's objects begin with.
+#: The prefix of the names of the doctor's objects.
 PREFIX = "herokuify-doctor-"
 
 
 class ProbeObject:
-    """A small object of a random name in a storage's location, with the storage's headers."""
+    """A small object with a random name in a storage's location, with the storage's headers."""
 
     def __init__(self, storage: S3BotoStorage, subject: Subject) -> None:
         self.name = f"{PREFIX}{uuid.uuid4().hex}.txt"
         self.key = storage.key_of(self.name)
         self.body = f"A probe of manage.py herokuify doctor: {uuid.uuid4().hex}\n".encode()
-        #: Whether it is in the bucket, as far as S3 has said so.
+        #: Whether it is in the bucket, according to S3's last response.
         self.is_there = False
         self._storage = storage
         self._subject = subject
         self._client: S3Client = storage.probing_client
         self._address: Any = {"Bucket": storage.bucket_name, "Key": self.key}
         self._versions: list[str] = []
-        self._is_uncertain = False  # a request without an answer may have left something
+        self._is_uncertain = False  # whether a request without a response may have stored it
 
     @property
-    def place(self) -> str:
-        """Its address, for messages."""
+    def uri(self) -> str:
+        """The object's S3 URI, for messages."""
         return f"s3://{self._storage.bucket_name}/{self.key}"
 
     def put(self) -> Finding:
-        """Put it, as the storage puts files."""
+        """Put the object, with the parameters of the storage's files."""
         try:
             self._put()
         except S3Error as error:
@@ -51,7 +51,7 @@ class ProbeObject:
         return self._subject.ok("s3.put", f"Files can be put below {self._folder}.")
 
     def put_again(self) -> Finding:
-        """Put it again on condition that it doesn't exist, which must fail."""
+        """Put the object again on condition that it doesn't exist, which must fail."""
         probe = "s3.conditional-put"
         if self._storage.file_overwrite:
             return self._subject.skipped(probe, "this storage overwrites, without a condition")
@@ -73,7 +73,7 @@ class ProbeObject:
         )
 
     def get(self) -> Finding:
-        """Read it."""
+        """Read the object."""
         try:
             answer = ask(self._storage, self.key, self._get)
         except S3Error as error:
@@ -81,13 +81,13 @@ class ProbeObject:
         if answer != self.body:
             return self._subject.failed(
                 "s3.get",
-                f"{self.place} was read with different content than was stored.",
+                f"{self.uri} was read with different content than was stored.",
                 "Look for a proxy between here and S3: AWS_S3_PROXIES, AWS_S3_ENDPOINT_URL",
             )
         return self._subject.ok("s3.get", "Files can be read.")
 
     def delete(self) -> Finding:
-        """Delete it, with all its versions."""
+        """Delete the object, with all its versions."""
         probe = "s3.delete"
         try:
             self._delete()
@@ -97,8 +97,8 @@ class ProbeObject:
                 return finding
             return self._subject.failed(
                 probe,
-                f"{finding.message} The object of this probe remains: {self.place}",
-                f"{finding.hint} Then delete the probe's object: {self.place}",
+                f"{finding.message} The object of this probe remains: {self.uri}",
+                f"{finding.hint} Then delete the probe's object: {self.uri}",
             )
         try:
             self._delete_versions()
@@ -107,25 +107,25 @@ class ProbeObject:
             return self._subject.warning(
                 probe,
                 "Files can be deleted, but the bucket keeps their versions, and those of this "
-                f"probe's object remain: {self.place} ({finding.message})",
+                f"probe's object remain: {self.uri} ({finding.message})",
                 "Grant s3:DeleteObjectVersion and s3:ListBucketVersions, or let a lifecycle rule "
                 "of the bucket expire old versions.",
             )
-        return self._subject.ok(probe, "Files can be deleted, and the probe's object is gone.")
+        return self._subject.ok(probe, "Files can be deleted, and the probe's object was removed.")
 
     def remove(self) -> bool:
-        """Remove it silently, if it may still exist; return whether it is gone."""
+        """Remove the object silently, if it may still exist; return whether it is gone."""
         if self.is_there or self._is_uncertain:
             try:
                 self._delete()
                 self._delete_versions()
             except S3Error:
-                return False  # s3.delete tells it, if anything has been put
+                return False  # s3.delete reports it
         return True
 
     @property
     def _folder(self) -> str:
-        return self.place.removesuffix(self.name)
+        return self.uri.removesuffix(self.name)
 
     def _put(self, **condition: Any) -> None:
         self._change(
@@ -139,20 +139,20 @@ class ProbeObject:
         self.is_there = False
 
     def _change(self, request: Callable[[], Any]) -> None:
-        """Send a request that makes a version where the bucket keeps them: deleting does, too."""
+        """Send a PUT or DELETE, and record the version that it creates in a versioned bucket."""
         try:
             answer = ask(self._storage, self.key, request)
         except S3Error as error:
             refusal = cause_of(error)
             self._is_uncertain |= refusal is None or status_of(refusal) >= 500
             raise
-        # A first try without an answer may have made another one.
+        # The first attempt of a retried request may have created another version.
         self._is_uncertain |= bool(answer["ResponseMetadata"].get("RetryAttempts"))
         if version := answer.get("VersionId"):
             self._versions.append(version)
 
     def _parameters(self) -> dict[str, Any]:
-        """Return the storage's parameters without object locks, which would keep it for years."""
+        """Return the storage's parameters without object locks, which would prevent deletion."""
         parameters = self._storage.parameters_for(self.name)
         kept = {k: v for k, v in parameters.items() if not k.startswith("ObjectLock")}
         return {**kept, "CacheControl": "no-store"}
@@ -163,7 +163,7 @@ class ProbeObject:
             return body.read()
 
     def _delete_versions(self) -> None:
-        # Deleting has told a version where there are any.
+        # In a versioned bucket, the deletion has added a version here.
         if self._is_uncertain and self._versions:
             self._versions += self._listed_versions()
         self._is_uncertain = False

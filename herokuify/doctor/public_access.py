@@ -1,4 +1,4 @@
-"""What visitors get: static files and no media files, and fonts from another origin."""
+"""Requests as a visitor: for static files, private media files, and fonts from another origin."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from herokuify.s3.web import Page, UnreachableError, fetch
 from herokuify.storage import S3BotoStorage
 from herokuify.storage.static import S3StaticStorage, joined
 
-#: Origins that are asked for.
+#: Origins that are tested.
 MOST_ORIGINS = 5
-_ANY = "https://any.example"  # where every host is allowed
+_ANY = "https://any.example"  # tested if ALLOWED_HOSTS allows every host
 FONTS = (".woff2", ".woff", ".ttf", ".otf", ".eot")
 _APPLY = "python manage.py herokuify bucket --apply"
 _STATIC_URL = "In settings.py: from herokuify.aws import *; STATIC_URL = get_static_url()"
@@ -41,20 +41,20 @@ def probe_static(
             f"Static files are not public: {url} answers {page.description}.",
             f"{_APPLY} (a policy that makes them public; it reports if the AWS account "
             "blocks public policies)"
-            # S3 tells no stranger that a file is absent.
+            # Without permission to list, S3 returns 403 for a missing file, too.
             + ("" if is_s3 else f", or have the CDN read s3://{storage.bucket_name}"),
         )
     if page.status == 404:
         return subject.failed(
             probe,
-            f"STATIC_URL points elsewhere: {storage.base_url} does not serve a file that is in "
+            f"STATIC_URL is wrong: {storage.base_url} does not serve a file that is in "
             f"s3://{storage.bucket_name}/{storage.location.strip('/')}/.",
             _STATIC_URL,
         )
     if page.status == 200:
         return subject.failed(
             probe,
-            f"STATIC_URL points elsewhere: {url} responds with something other than the file.",
+            f"STATIC_URL is wrong: {url} responds with something other than the file.",
             _STATIC_URL,
         )
     return subject.failed(probe, f"{url} answers {page.description}.", _STATIC_URL)
@@ -83,8 +83,8 @@ def _unreachable(
         return subject.warning(
             probe,
             f"{storage.public_endpoint_url}, the address for browsers, can't be reached from "
-            f"here, so the doctor can't tell what they get. {error}",
-            "Open a file of the site's in a browser, or: heroku config:set "
+            f"here, so the doctor can't test what they get. {error}",
+            "Open a file of the site in a browser, or: heroku config:set "
             "AWS_S3_PUBLIC_ENDPOINT_URL=…",
         )
     return subject.failed(probe, str(error), error.hint)
@@ -111,13 +111,10 @@ def _readable(
             "Delete AWS_QUERYSTRING_AUTH = False from settings.py: unsigned URLs show public "
             "files only, and media files are private."
         )
-    return subject.failed(probe, f"A file can't be read at {kind}: {url} {_told(page)}.", hint)
-
-
-def _told(page: Page) -> str:
-    if page.status == 200:
-        return "responds with something else"
-    return f"answers {page.description}"
+    answer = "responds with something else"
+    if page.status != 200:
+        answer = f"answers {page.description}"
+    return subject.failed(probe, f"A file can't be read at {kind}: {url} {answer}.", hint)
 
 
 def _refused(subject: Subject, url: str, page: Page) -> Finding:
@@ -135,9 +132,9 @@ def _refused(subject: Subject, url: str, page: Page) -> Finding:
 def probe_cors(
     storage: S3StaticStorage, subject: Subject, name: str, published: Iterable[str] | None
 ) -> Finding:
-    """Return whether browsers on the site's pages may use a static file as a font.
+    """Test whether browsers may load a static file as a font on the site's pages.
 
-    ``published`` are the names of the release's files, None where they are not known.
+    ``published`` are the names of the release's files, or None if they are not known.
     """
     probe = "static.cors"
     origins = _origins(storage.base_url)

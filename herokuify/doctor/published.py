@@ -1,4 +1,4 @@
-"""What is published: the files that the manifests name, and their headers."""
+"""The published static files: whether they are in the bucket, with the right headers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 
 from django.conf import settings
 
+from herokuify.buckets.headers import COMPARED
 from herokuify.collect.project import offline_bundles
 from herokuify.doctor.access import ask, is_status
 from herokuify.doctor.findings import Finding, Subject
 from herokuify.doctor.runner import Findings
-from herokuify.env import Stage, get_stage
+from herokuify.env import LIVE, get_stage
 from herokuify.exceptions import ConfigurationError, S3Error
 from herokuify.s3.headers import METADATA_PREFIX, PARAMETERS
 from herokuify.s3.upload import TOKEN, accepted_by
@@ -23,26 +24,20 @@ from herokuify.storage import S3BotoStorage
 from herokuify.storage.manifest import S3ManifestStaticStorage
 from herokuify.storage.static import S3StaticStorage
 
-#: Objects whose headers are checked, each with another set of them.
+#: Objects whose headers are checked, each with different ones.
 MOST_HEADS = 24
 MOST_NAMED = 5
 LISTING_SECONDS = 20.0
 _COLLECT = "python manage.py collectstatic --noinput"
-#: What a HEAD shows of every object: S3 adds nothing to these by itself.
-_SHOWN = (
-    *("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"),
-    *("Expires", "WebsiteRedirectLocation"),
-)
-#: What buckets have defaults for: compared only where the settings ask for it.
-_ASKED_FOR = ("ServerSideEncryption", "SSEKMSKeyId", "StorageClass")
+#: Parameters with defaults in the bucket, which are compared only if they are in the settings.
+_WITH_DEFAULTS = ("ServerSideEncryption", "SSEKMSKeyId", "StorageClass")
 _HEADERS = {parameter: header for header, parameter in PARAMETERS.items()}
 
 
 def published_names(storage: S3StaticStorage) -> dict[str, bool]:
-    """Return the names of the files in this machine's manifests.
+    """Return the names of the files in the local manifests, and whether they are hashed names.
 
-    True for those that are named by their content. Raises ConfigurationError for an offline
-    manifest that is none.
+    Raises ConfigurationError for an invalid offline manifest.
     """
     hashed = storage.hashed_files if isinstance(storage, S3ManifestStaticStorage) else {}
     names = dict.fromkeys(hashed, False)
@@ -61,12 +56,12 @@ def probe_published(
         return
     if not names:
         yield _without_manifest(storage, subject)
-        yield subject.skipped("static.headers", "no manifest names an object to look at")
+        yield subject.skipped("static.headers", "no manifest names an object to check")
         return
     if list_refusal is not None:
         yield subject.skipped("static.files", "unknown, because s3.list failed")
     else:
-        yield _files(storage, subject, [name for name, is_named in names.items() if is_named])
+        yield _files(storage, subject, [name for name, is_hashed in names.items() if is_hashed])
     yield _headers(storage, subject, names)
 
 
@@ -75,7 +70,7 @@ def _without_manifest(storage: S3StaticStorage, subject: Subject) -> Finding:
     if not isinstance(storage, S3ManifestStaticStorage):
         return subject.skipped(probe, f"{type(storage).__name__} has no manifest")
     message = f"there is no manifest {storage.manifest_name!r} in STATIC_ROOT"
-    if get_stage(os.environ) not in {Stage.RELEASE, Stage.DYNO}:
+    if get_stage(os.environ) not in LIVE:
         return subject.skipped(probe, f"{message} ({settings.STATIC_ROOT})")
     return subject.failed(
         probe,
@@ -107,7 +102,7 @@ def _files(storage: S3StaticStorage, subject: Subject, names: list[str]) -> Find
 
 
 def _keys(storage: S3StaticStorage) -> set[str] | None:
-    """Return the keys below the location; None when that takes too long."""
+    """Return the keys below the location, or None if listing takes too long."""
     location = storage.location.strip("/")
     deadline = monotonic() + LISTING_SECONDS
     keys: set[str] = set()
@@ -135,9 +130,9 @@ def _headers(storage: S3StaticStorage, subject: Subject, names: Mapping[str, boo
         if head is None:
             continue
         found += 1
-        unlike = list(_differences(storage, expected, head))
-        if unlike:
-            wrong.append(f"{name} has {' and '.join(unlike)}")
+        differences = list(_differences(storage, expected, head))
+        if differences:
+            wrong.append(f"{name} has {' and '.join(differences)}")
     if wrong:
         return subject.warning(
             probe,
@@ -153,7 +148,7 @@ def _headers(storage: S3StaticStorage, subject: Subject, names: Mapping[str, boo
 def _sample(
     storage: S3StaticStorage, names: Mapping[str, bool]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return one name for each set of headers, with its parameters."""
+    """Yield one name for each combination of headers, with its parameters."""
     seen = set()
     for name in sorted(names):
         parameters = storage.parameters_for(name, is_hashed=names[name])
@@ -175,45 +170,45 @@ def _head(storage: S3StaticStorage, name: str) -> Any:
         )
     except S3Error as error:
         if is_status(error, 404):
-            return None  # static.files tells it
+            return None  # static.files reports it
         raise
 
 
 def _differences(
     storage: S3BotoStorage, expected: Mapping[str, Any], head: Mapping[str, Any]
 ) -> Iterator[str]:
-    for parameter in _SHOWN:
-        wanted, found = (_comparable(parameter, side.get(parameter)) for side in (expected, head))
+    for parameter in COMPARED:
+        desired, found = (_comparable(parameter, side.get(parameter)) for side in (expected, head))
         if parameter == "ContentEncoding" and found == "gzip" and storage.can_be_gzipped(expected):
             continue
-        if wanted != found:
-            yield _told(_HEADERS[parameter], wanted, found)
-    for parameter in _ASKED_FOR:
-        wanted = expected.get(parameter)
-        if wanted not in {None, "STANDARD", head.get(parameter)}:
-            yield _told(_HEADERS[parameter], wanted, head.get(parameter))
-    wanted = expected.get("Metadata", {})
+        if desired != found:
+            yield _difference(_HEADERS[parameter], desired, found)
+    for parameter in _WITH_DEFAULTS:
+        desired = expected.get(parameter)
+        if desired not in {None, "STANDARD", head.get(parameter)}:
+            yield _difference(_HEADERS[parameter], desired, head.get(parameter))
+    desired = expected.get("Metadata", {})
     found = {name: value for name, value in head.get("Metadata", {}).items() if name != TOKEN}
-    for name in sorted({*wanted, *found}):
-        if wanted.get(name) != found.get(name):
-            yield _told(f"{METADATA_PREFIX}{name}", wanted.get(name), found.get(name))
+    for name in sorted({*desired, *found}):
+        if desired.get(name) != found.get(name):
+            yield _difference(f"{METADATA_PREFIX}{name}", desired.get(name), found.get(name))
 
 
 def _comparable(parameter: str, value: Any) -> object:
     if isinstance(value, datetime):
         return value.astimezone(timezone.utc).replace(microsecond=0)
     if parameter == "ContentEncoding" and value:
-        # How boto3 has sent it, which some services keep.
+        # boto3 may send "aws-chunked" in addition, which some services store.
         return value.removeprefix("aws-chunked").strip(", ") or None
     return value or None
 
 
-def _told(header: str, wanted: object, found: object) -> str:
+def _difference(header: str, desired: object, found: object) -> str:
     if found is None:
-        return f"no {header} and should have {wanted!s}"
-    if wanted is None:
+        return f"no {header} and should have {desired!s}"
+    if desired is None:
         return f"{header}: {found!s}, which is not in the settings (any more)"
-    return f"{header}: {found!s} instead of {wanted!s}"
+    return f"{header}: {found!s} instead of {desired!s}"
 
 
 def _listed(items: list[str], separator: str = ", ") -> str:

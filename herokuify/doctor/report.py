@@ -13,7 +13,7 @@ from herokuify.doctor.findings import Finding, State
 
 Paint = Callable[[str], str]
 
-_NARROWEST = 40  # columns for the messages, on whatever terminal
+_NARROWEST = 40  # columns for the messages, even on a narrow terminal
 
 
 def without_secrets(findings: Iterable[Finding], clean: Callable[[str], str]) -> list[Finding]:
@@ -48,11 +48,11 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 
 def as_table(findings: Sequence[Finding], width: int, paint: Mapping[State, Paint]) -> str:
-    """Return a row for each finding, grouped by subject, with the hint below it.
+    """Return a row for each finding, below its subject, with the hint below it.
 
-    Probes of one subject that were skipped for one reason share a row.
+    Probes of one subject that were skipped for the same reason share a row.
     """
-    rows = [_cells(list(group)) for _, group in groupby(findings, key=_sort)]
+    rows = [_cells(list(group)) for _, group in groupby(findings, key=_group_key)]
     probes = max([len("PROBE"), *(len(probe) for _, _, probe, _ in rows)])
     indent = " " * (len("  skipped  ") + probes + 2)
     lines = [f"  {'STATE':<7}  {'PROBE':<{probes}}  WHAT"]
@@ -73,7 +73,7 @@ def summary(findings: Sequence[Finding]) -> str:
     return ", ".join(f"{counts[state]} {state.value}" for state in State)
 
 
-def _sort(finding: Finding) -> tuple[object, ...]:
+def _group_key(finding: Finding) -> tuple[object, ...]:
     if finding.state is State.SKIPPED:
         return State.SKIPPED, finding.subject, finding.message
     return (id(finding),)
@@ -89,7 +89,7 @@ def _cells(group: Sequence[Finding]) -> tuple[str, State, str, list[str]]:
 
 
 def _wrapped(texts: Sequence[str], width: int) -> list[str]:
-    """Wrap lines, but don't break commands within a word."""
+    """Wrap texts without breaking words, so that commands can be copied."""
     lines = []
     for text in texts:
         lines += textwrap.wrap(

@@ -19,34 +19,36 @@ CHECKS_SECONDS = 30.0
 
 
 def run_probes() -> list[Finding]:
-    """Run all probes of what is configured; their findings hold no secret."""
-    checks = ProbeGroup(SUBJECT, "checks", CHECKS_SECONDS, "Run: manage.py check", probe_checks)
-    # These wait for different servers, and may as well wait at once.
+    """Run all probes of what is configured; the findings contain no secrets."""
+    checks = ProbeGroup(
+        SUBJECT, "checks", CHECKS_SECONDS, "Run: python manage.py check", probe_checks
+    )
+    # At the same time, because they wait for different servers.
     services = chain(databases.probe_groups(), caches.probe_groups(), mail.probe_groups())
-    waiting = [group.start() for group in services]
-    # These depend on each other: what is found once is not asked again.
-    in_turn = (
+    concurrent = [group.start() for group in services]
+    # One after the other, because storages share what was found out about their bucket.
+    sequential = (
         group.start() for group in chain([checks], files.probe_groups(), uploads.probe_groups())
     )
-    findings = [finding for run in chain(in_turn, waiting) for finding in run.findings()]
+    findings = [finding for run in chain(sequential, concurrent) for finding in run.findings()]
     return without_secrets(_once(findings), Secrets.of(os.environ, *_keys()))
 
 
 def _once(findings: list[Finding]) -> Iterator[Finding]:
-    """Return the findings without those that a system check has reported already."""
-    told = {finding.message for finding in findings if finding.probe.startswith("check ")}
+    """Yield the findings, without repeating those that a system check has reported already."""
+    reported = {finding.message for finding in findings if finding.probe.startswith("check ")}
     for finding in findings:
-        if finding.probe == SETTINGS and finding.message in told:
+        if finding.probe == SETTINGS and finding.message in reported:
             yield Subject(finding.subject).skipped(SETTINGS, "not usable: see the check above")
         else:
             yield finding
 
 
 def _keys() -> Iterator[str | None]:
-    """Yield keys that are in a project's own storage class instead of a setting."""
+    """Yield the storages' keys, which a project's own class may have instead of the settings."""
     for one in s3_registered():
         try:
             storage = one.make()
-        except Exception:  # noqa: BLE001, S112 (files.probe_groups() has told it)
+        except Exception:  # noqa: BLE001, S112 (files.probe_groups() has reported it)
             continue
         yield from (storage.access_key, storage.secret_key, storage.security_token)

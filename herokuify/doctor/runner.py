@@ -1,4 +1,4 @@
-"""Probes that end in time, whatever they meet."""
+"""Running probes with a time limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from time import monotonic
 
 from herokuify.doctor.findings import Finding, Subject
 
-#: Seconds for a probe that was given up to take back what it has put somewhere.
+#: Seconds in which a probe that has timed out may remove its objects.
 GRACE = 15.0
 
 Findings = Generator[Finding, None, None]
@@ -18,10 +18,10 @@ Findings = Generator[Finding, None, None]
 
 @dataclass(frozen=True)
 class ProbeGroup:
-    """Probes of one subject, one after the other, and the time that they have."""
+    """Probes of one subject, which run one after the other within a time limit."""
 
     subject: Subject
-    probe: str  # stands in the finding when they take too long
+    probe: str  # of the finding if they take too long
     seconds: float
     hint: str
     probes: Callable[[], Findings]
@@ -32,10 +32,10 @@ class ProbeGroup:
 
 
 class Run:
-    """A group of probes under way.
+    """A group of probes that is running in a thread.
 
-    In a thread, because time-outs of sockets would not bound a server that sends a byte now
-    and then; and in one that the end of the process need not wait for.
+    Sockets' timeouts don't limit a server that sends a byte now and then. The thread is a daemon,
+    so that the process can exit without it.
     """
 
     def __init__(self, group: ProbeGroup) -> None:
@@ -49,17 +49,17 @@ class Run:
 
     def findings(self) -> Iterator[Finding]:
         """Yield the findings as they come, until the time is over."""
-        about = self._group
+        group = self._group
         try:
             while (found := self._next()) is not None:
                 if isinstance(found, Exception):
-                    yield about.subject.refused(about.probe, found, about.hint)
+                    yield group.subject.refused(group.probe, found, group.hint)
                     return
                 yield found
         except queue.Empty:
-            message = f"No response within {about.seconds:.0f} seconds."
-            yield about.subject.failed(about.probe, message, about.hint)
-        finally:  # on Ctrl-C as well
+            message = f"No response within {group.seconds:.0f} seconds."
+            yield group.subject.failed(group.probe, message, group.hint)
+        finally:  # also on Ctrl-C
             self._is_stopped.set()
             self._thread.join(GRACE)
 
@@ -73,6 +73,6 @@ class Run:
                 if self._is_stopped.is_set():
                     self._probes.close()  # the generator cleans up
                     break
-        except Exception as error:  # noqa: BLE001 (a driver may raise anything, and the rest goes on)
+        except Exception as error:  # noqa: BLE001 (a driver may raise anything)
             self._found.put(error)
         self._found.put(None)

@@ -1,4 +1,4 @@
-"""Secrets, and texts without them."""
+"""Masking secrets in texts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.views.debug import SafeExceptionReporterFilter
 
 MASK = SafeExceptionReporterFilter.cleansed_substitute
-_SHORTEST = 4  # characters; shorter ones would mask half of the table
+_SHORTEST = 4  # characters; shorter secrets would mask too much of the table
 #: Names whose values are secrets, in settings and their dictionaries, and in the environment.
 _NAME = re.compile(r"(^|_)(token|secret|password|passwd|pass|keys?|login)(_|$)", re.IGNORECASE)
 _HARMLESS = re.compile(
     r".*KEY_(PREFIX|FUNCTION)|PASSWORD_(HASHERS|RESET_TIMEOUT)|AUTH_PASSWORD_VALIDATORS|.*_URL",
     re.IGNORECASE,
 )
-#: What stands in the messages of drivers: users and passwords in URLs, connection strings,
+#: Secrets in the messages of drivers: users and passwords in URLs and connection strings, and
 #: signatures.
 _SHAPES = (
     (re.compile(r"(?<=://)[^/@\s]*@"), f"{MASK}@"),
@@ -44,7 +44,7 @@ class Secrets:
 
     @classmethod
     def of(cls, environ: Mapping[str, str], *more: str | None) -> Secrets:
-        """Return the secrets in the settings, in an environment, and in ``more``."""
+        """Collect the secrets in the settings, in an environment, and in ``more``."""
         found = {*_values(dict(_explicit())), *_values(environ), *filter(None, more)}
         return cls(found)
 
@@ -61,7 +61,7 @@ def _explicit() -> Iterator[tuple[str, object]]:
     """Yield the settings that are not Django's defaults."""
     holder: Any = settings
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Django's, of settings that it will drop
+        warnings.simplefilter("ignore")  # Django's deprecation warnings
         for name in dir(holder):
             if name.isupper() and holder.is_overridden(name):
                 with suppress(ImproperlyConfigured):  # a SECRET_KEY that is missing
@@ -69,7 +69,7 @@ def _explicit() -> Iterator[tuple[str, object]]:
 
 
 def _values(value: object, *, is_secret: bool = False) -> Iterator[str]:
-    """Yield the secrets in settings: by their names, and passwords in URLs."""
+    """Yield secrets, recognized by their names, and passwords in URLs."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             name = str(key)

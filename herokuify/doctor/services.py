@@ -1,12 +1,12 @@
-"""What databases, caches and mail servers have in common: troubles, and lines without TLS."""
+"""Findings about databases, caches and mail servers: kinds of errors, and missing TLS."""
 
 from __future__ import annotations
 
 import enum
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 
+from herokuify.conf.addresses import is_local
 from herokuify.doctor.findings import Finding, Subject
 
 SECONDS = 15.0  # for all probes of one service
@@ -15,7 +15,7 @@ _LONGEST = 300  # characters of a driver's message
 
 
 class Trouble(enum.Enum):
-    """What an error of a driver is about."""
+    """The kind of a driver's error."""
 
     LOGIN = "login"
     TLS = "tls"
@@ -25,7 +25,7 @@ class Trouble(enum.Enum):
     OTHER = "other"
 
 
-#: In this order: OpenSSL's messages speak of hosts, and libpq's of everything.
+#: The order matters: OpenSSL's messages contain hosts, and libpq's contain several of these words.
 _SIGNS = (
     (Trouble.LIMIT, r"too many (clients|connections)|connection slots|max number of clients"),
     (
@@ -45,7 +45,7 @@ _SIGNS = (
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error, and those that it came from."""
+    """Yield an error and its causes."""
     known: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in known:
@@ -55,7 +55,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def trouble_of(error: BaseException) -> Trouble:
-    """Classify an error by its message: drivers have no types for it."""
+    """Classify an error by its message, because drivers have no classes for this."""
     text = " ".join(f"{type(one).__name__} {one}" for one in causes(error))
     for trouble, pattern in _SIGNS:
         if re.search(pattern, text, re.IGNORECASE):
@@ -76,40 +76,29 @@ def failure(
 
 
 def _text(error: BaseException) -> str:
-    """Return the message of an error or of its cause; SMTP's are bytes."""
+    """Return the message of an error or of its cause; an SMTP server's is bytes."""
     for one in causes(error):
         answer = getattr(one, "smtp_error", None)
         text = answer.decode(errors="replace") if isinstance(answer, bytes) else str(one)
         if text:
             return text
-    return "no explanation"
+    return "no message"
 
 
-def reachable(subject: Subject, probe: str, what: str, host: str, tls: str | None) -> Finding:
-    """Return the finding for a server that responds; ``tls`` is "" without TLS.
+def reachable(
+    subject: Subject, probe: str, what: str, host: str, tls: str | None, hint: str
+) -> Finding:
+    """Return the finding for a server that responds.
 
-    None means that it is not known.
+    ``tls`` describes the encryption: "" for none, None if it can't be determined. Without TLS,
+    ``hint`` says how to enable it.
     """
     if tls:
         return subject.ok(probe, f"{what} responds over {tls}.")
-    if tls is None or is_here(host):
-        return subject.ok(probe, f"{what} answers.")
+    if tls is None or is_local(host):
+        return subject.ok(probe, f"{what} responds.")
     return subject.warning(
         probe,
         f"{what} responds, but without TLS: anyone on the network path can read the traffic.",
-        {
-            "database": "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True)",
-            "cache": "heroku config:set REDIS_URL=rediss://…",
-            "mail": "heroku config:set EMAIL_USE_TLS=true",
-        }[probe],
+        hint,
     )
-
-
-def is_here(host: str) -> bool:
-    """Return whether a host is this machine; a path is a socket's."""
-    if host in {"", "localhost"} or host.startswith("/"):
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

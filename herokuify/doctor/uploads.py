@@ -1,4 +1,4 @@
-"""Direct uploads: whether browsers may put what the site has signed, and nothing else."""
+"""Direct uploads: whether browsers can upload what the site has signed, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from herokuify.uploads.tokens import Token
 
 SECONDS = 60.0
 PROBES = ("uploads.cors", "uploads.put", "uploads.once", "uploads.length", "uploads.stale")
-#: Days after which the lifecycle has had its day: it runs once a day, and rounds up.
-STALE = 3
+#: Days after which the lifecycle rule must have run: it runs once a day, and rounds up.
+STALE_DAYS = 3
 _BODY = b"A probe of manage.py herokuify doctor.\n"
 _APPLY = "python manage.py herokuify bucket --apply"
 
 
 def probe_groups() -> Iterator[ProbeGroup]:
-    """Yield a group for each storage that takes direct uploads."""
+    """Yield a group of probes for each storage with direct uploads."""
     found: dict[S3BotoStorage, list[str]] = {}
-    with suppress(ConfigurationError, *UNUSABLE):  # the system checks tell it
+    with suppress(ConfigurationError, *UNUSABLE):  # the system checks report it
         for rule in rules.direct():
             found.setdefault(rule.storage, []).append(rule.name)
     for storage, names in found.items():
@@ -82,8 +82,8 @@ def _probe_puts(storage: S3BotoStorage, subject: Subject, stages: list[Stage]) -
     if status != 200 or stage.find() is None:
         yield subject.failed(
             "uploads.put",
-            f"A signed PUT below {pending_location()}/ is answered with {status}.",
-            "Give the app's user the rights of: manage.py herokuify bucket --iam",
+            f"S3 answers a signed PUT below {pending_location()}/ with {status}.",
+            "Give the app's user the permissions of: python manage.py herokuify bucket --iam",
         )
         return
     yield subject.ok("uploads.put", f"Files can be put below {pending_location()}/ by signed URLs.")
@@ -92,19 +92,19 @@ def _probe_puts(storage: S3BotoStorage, subject: Subject, stages: list[Stage]) -
     yield _refusal(subject, "uploads.length", _put(other, _BODY * 2), 403, "another length")
 
 
-def _refusal(subject: Subject, probe: str, status: int, wanted: int, what: str) -> Finding:
-    if status == wanted:
+def _refusal(subject: Subject, probe: str, status: int, expected: int, what: str) -> Finding:
+    if status == expected:
         return subject.ok(probe, f"S3 refuses {what}.")
     return subject.failed(
         probe,
-        f"S3 answers {what} with {status}, and not with {wanted}: browsers can upload what the "
-        "site has not allowed.",
+        f"S3 answers {what} with {status}, not {expected}: browsers can upload what the site has "
+        "not allowed.",
         "Update the service to a release that checks signed headers and If-None-Match: *",
     )
 
 
 def _probe_cors(storage: S3BotoStorage, subject: Subject) -> Finding:
-    """Ask what a browser asks before its PUT, for each of the site's origins."""
+    """Send the preflight request of a browser's PUT, for each of the site's origins."""
     probe = "uploads.cors"
     origins = site_origins(settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)
     if not origins or "*" in origins:
@@ -122,8 +122,8 @@ def _probe_cors(storage: S3BotoStorage, subject: Subject) -> Finding:
             probe,
             f"Browsers may not upload from pages of {', '.join(refused)}: the bucket's CORS rules "
             "don't allow PUT.",
-            f"{_APPLY} (if it finds nothing to do, an earlier rule has these origins, too: "
-            "some services use only the first match)",
+            f"{_APPLY} (if there is nothing to do, an earlier rule has the same origins: some "
+            "services only use the first match)",
         )
     return subject.ok(probe, f"Browsers may upload from pages of {', '.join(asked)}.")
 
@@ -166,13 +166,13 @@ def _probe_stale(storage: S3BotoStorage, subject: Subject) -> Finding:
         )
     except S3Error as error:
         return subject.refused(probe, error, "Try again.")
-    before = datetime.now(timezone.utc) - timedelta(days=STALE)
+    before = datetime.now(timezone.utc) - timedelta(days=STALE_DAYS)
     stale = [one for one in answer.get("Contents", ()) if one["LastModified"] < before]
     if stale:
         return subject.warning(
             probe,
-            f"{len(stale)} uploads below {prefix} are older than {STALE} days: no lifecycle rule "
-            "removes them.",
+            f"{len(stale)} uploads below {prefix} are older than {STALE_DAYS} days: no lifecycle "
+            "rule removes them.",
             _APPLY,
         )
-    return subject.ok(probe, f"Nothing below {prefix} is stale.")
+    return subject.ok(probe, f"No upload below {prefix} is older than {STALE_DAYS} days.")

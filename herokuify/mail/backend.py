@@ -17,14 +17,14 @@ HINT = (
 
 
 class MissingBackend(BaseEmailBackend):
-    """Refuses to send, and says what is missing, so that lost mail is noticed."""
+    """A backend that raises an error with a hint, so that mail is not lost silently."""
 
     def __init__(self, fail_silently: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.fail_silently = fail_silently
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Raise ConfigurationError, unless the caller asked for silence."""
+        """Raise ConfigurationError, unless ``fail_silently`` is set."""
         if email_messages and not self.fail_silently:
             raise ConfigurationError(
                 "Mail can't be sent, because no mail service is attached.", HINT

@@ -1,4 +1,4 @@
-"""Mail settings of a server and a login, in the form that the Django at hand reads."""
+"""Mail settings, in the form that the installed version of Django reads."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from email.utils import parseaddr
 from typing import Any
 
 from herokuify import env
-from herokuify.env import Stage
 from herokuify.exceptions import ConfigurationError
 from herokuify.mail.providers import ADDONS, PLAIN, Provider, Smtp
 
 SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 CONSOLE_BACKEND = "django.core.mail.backends.console.EmailBackend"
 MISSING_BACKEND = "herokuify.mail.backend.MissingBackend"
-TIMEOUT = 10  # seconds; without one a silent server holds a request until the router cuts it
+TIMEOUT = 10  # seconds, well within the router's 30
 SENDERS = ("DEFAULT_FROM_EMAIL", "SERVER_EMAIL")
 
 VARIABLES = (
@@ -26,7 +25,7 @@ VARIABLES = (
     ),
     env.Variable(
         ("SERVER_EMAIL",),
-        "the sender of mail to ADMINS; DEFAULT_FROM_EMAIL when not set",
+        "the sender of mail to ADMINS; by default DEFAULT_FROM_EMAIL",
         settings=("SERVER_EMAIL",),
     ),
 )
@@ -49,31 +48,31 @@ def get_email_config(
         smtp = addon.smtp(environ) if addon else None
     mailers = {"default": _mailer(smtp, environ, timeout)}
     return read_senders(environ) | (
-        {"MAILERS": mailers} if knows_mailers() else _classic(mailers["default"])
+        {"MAILERS": mailers} if knows_mailers() else _legacy(mailers["default"])
     )
 
 
 def read_provider(
     provider: Provider, environ: Mapping[str, str]
 ) -> tuple[dict[str, Any], frozenset[str]]:
-    """Return all mail settings that a provider's module defines, and those its star exports.
+    """Return the mail settings that a provider's module defines, and the names in its __all__.
 
-    Both forms are defined, because settings files import EMAIL_HOST by name. The star exports
-    the form that Django reads; and of a provider that is not attached only what doesn't undo
-    one that is.
+    MAILERS and EMAIL_* are both defined, because settings files may import EMAIL_HOST by name.
+    ``__all__`` contains those that Django reads, or neither if another provider is attached and
+    this one is not, so that a star import doesn't override the other's settings.
     """
     smtp = provider.smtp(environ)
     mailer = _mailer(smtp, environ, TIMEOUT)
-    classic = dict.fromkeys(_classic(_mailer(Smtp(""), environ, TIMEOUT))) | _classic(mailer)
+    legacy = dict.fromkeys(_legacy(_mailer(Smtp(""), environ, TIMEOUT))) | _legacy(mailer)
     senders = read_senders(environ)
-    form = {"MAILERS"} if knows_mailers() else set(classic)
-    is_undoing = smtp is None and any(other.is_attached(environ) for other in (PLAIN, *ADDONS))
-    exported = set() if is_undoing else form
-    return {**senders, **classic, "MAILERS": {"default": mailer}}, frozenset(exported | {*senders})
+    exported = {"MAILERS"} if knows_mailers() else set(legacy)
+    if smtp is None and any(other.is_attached(environ) for other in (PLAIN, *ADDONS)):
+        exported = set()
+    return {**senders, **legacy, "MAILERS": {"default": mailer}}, frozenset(exported | {*senders})
 
 
 def read_senders(environ: Mapping[str, str]) -> dict[str, str]:
-    """Read the senders' addresses that are set."""
+    """Return the senders' addresses that are set."""
     default, server = (env.read(environ, name, convert=address) for name in SENDERS)
     pairs = zip(SENDERS, (default, server or default), strict=True)
     return {name: value for name, value in pairs if value}
@@ -87,8 +86,8 @@ def address(value: str) -> str:
 
 
 def knows_mailers() -> bool:
-    """Return whether this Django reads MAILERS; one that does refuses EMAIL_* beside it."""
-    # Not at import: most of what uses herokuify sends no mail.
+    """Return whether this Django reads MAILERS, and refuses EMAIL_* beside it."""
+    # Imported only here, because most processes send no mail.
     from django.core import mail
 
     return hasattr(mail, "mailers")
@@ -102,7 +101,7 @@ def _find_addon(environ: Mapping[str, str]) -> Provider | None:
         raise ConfigurationError(
             f"{titles} are attached at the same time, and herokuify can't tell which one should "
             "send mail.",
-            "Detach the others (heroku addons:detach …), name one in the settings (from "
+            "Detach the others (heroku addons:detach …), choose one in the settings (from "
             "herokuify.mail.mailgun import *), or set the plain variables, which take precedence: "
             f"{env.config_set(plain)}",
         )
@@ -112,7 +111,7 @@ def _find_addon(environ: Mapping[str, str]) -> Provider | None:
 def _mailer(smtp: Smtp | None, environ: Mapping[str, str], timeout: int) -> dict[str, Any]:
     """Return the entry of MAILERS."""
     if smtp is None:
-        is_live = env.get_stage(environ) in {Stage.RELEASE, Stage.DYNO}
+        is_live = env.get_stage(environ) in env.LIVE
         return {"BACKEND": MISSING_BACKEND if is_live else CONSOLE_BACKEND}
     return {
         "BACKEND": SMTP_BACKEND,
@@ -128,8 +127,8 @@ def _mailer(smtp: Smtp | None, environ: Mapping[str, str], timeout: int) -> dict
     }
 
 
-def _classic(mailer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that an entry of MAILERS had before there was MAILERS."""
+def _legacy(mailer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry of MAILERS as the EMAIL_* settings of Django before 6.1."""
     names = {"username": "HOST_USER", "password": "HOST_PASSWORD"}
     options = mailer.get("OPTIONS", {})
     return {"EMAIL_BACKEND": mailer["BACKEND"]} | {

@@ -1,6 +1,6 @@
 """Settings fragment for Mailgun: ``from herokuify.mail.mailgun import *``.
 
-The names MAILGUN_… are None where nothing is set.
+MAILGUN_… are None if they are not set.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from herokuify import env
 from herokuify.mail.config import read_provider
 from herokuify.mail.providers import MAILGUN
 
-# For type checkers. EMAIL_… is for Django before 6.1, MAILERS from there on.
+# For type checkers. EMAIL_… are for Django before 6.1, MAILERS for later versions.
 MAILGUN_API_KEY: str | None
 MAILGUN_DOMAIN: str | None
 MAILGUN_SMTP_SERVER: str | None
@@ -38,7 +38,7 @@ VARIABLES = (
 
 
 def read_mailgun(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Read the names MAILGUN_… from an environment; raise ConfigurationError for half a login."""
+    """Return MAILGUN_… from an environment; raise ConfigurationError for an incomplete login."""
     smtp = MAILGUN.smtp(environ)
     return {
         "MAILGUN_API_KEY": env.read(environ, "MAILGUN_API_KEY", secret=True),

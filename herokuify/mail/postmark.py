@@ -1,6 +1,6 @@
 """Settings fragment for Postmark: ``from herokuify.mail.postmark import *``.
 
-POSTMARK_API_TOKEN is None where it is not set.
+POSTMARK_API_TOKEN is None if it is not set.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from herokuify import env
 from herokuify.mail.config import read_provider
 from herokuify.mail.providers import POSTMARK, POSTMARK_SERVER, STARTTLS_PORT
 
-# For type checkers. EMAIL_… is for Django before 6.1, MAILERS from there on.
+# For type checkers. EMAIL_… are for Django before 6.1, MAILERS for later versions.
 POSTMARK_API_TOKEN: str | None
 POSTMARK_SMTP_SERVER: str
 POSTMARK_SMTP_PORT: int
@@ -31,7 +31,7 @@ VARIABLES = POSTMARK.variables
 
 
 def read_postmark(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Read the names POSTMARK_… from an environment."""
+    """Return POSTMARK_… from an environment."""
     return {
         "POSTMARK_API_TOKEN": env.read(environ, "POSTMARK_API_TOKEN", secret=True),
         "POSTMARK_SMTP_SERVER": POSTMARK_SERVER,

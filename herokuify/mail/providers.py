@@ -1,4 +1,4 @@
-"""Services that deliver mail by SMTP: which variables they set, and what those mean.
+"""Services that deliver mail by SMTP, and how their variables become settings.
 
 docs/mail.md, "Add a provider", explains how to add one.
 """
@@ -13,14 +13,14 @@ from herokuify import env
 from herokuify.exceptions import ConfigurationError
 
 STARTTLS_PORT = 587
-TLS_PORT = 465  # with TLS from the first byte
+TLS_PORT = 465  # implicit TLS (RFC 8314)
 
 
 @dataclass(frozen=True)
 class Smtp:
-    """A mail server, and the login on it; the password stays out of the repr.
+    """A mail server and a login; the password is not in the repr.
 
-    ``use_ssl`` encrypts from the first byte, ``use_tls`` by STARTTLS.
+    ``use_tls`` means STARTTLS, ``use_ssl`` implicit TLS.
     """
 
     host: str
@@ -32,7 +32,7 @@ class Smtp:
 
 
 def smtp_at(host: str, port: int | None, username: str | None, password: str | None) -> Smtp:
-    """Return a server with encryption as its port has it: at 465 from the first byte."""
+    """Return a server with the encryption that its port implies: implicit TLS at 465."""
     is_tls_port = port == TLS_PORT
     return Smtp(host, port or STARTTLS_PORT, username, password, not is_tls_port, is_tls_port)
 
@@ -41,7 +41,7 @@ def smtp_at(host: str, port: int | None, username: str | None, password: str | N
 class Provider:
     """A service that delivers mail.
 
-    ``read`` makes the server and login of its ``variables``, and is called only when one of
+    ``read`` returns the server and login from the ``variables``, and is called only if one of
     them is set. ``login_hint`` says where the service issues a login, and how to set it.
     """
 
@@ -51,18 +51,18 @@ class Provider:
     login_hint: str = ""
 
     def variable_of(self, setting: str) -> str | None:
-        """Return the name of the variable behind a setting such as EMAIL_HOST, if there is one."""
+        """Return the variable for a setting such as EMAIL_HOST, if there is one."""
         found = (item.names[0] for item in self.variables if setting in item.settings)
         return next(found, None)
 
     def is_attached(self, environ: Mapping[str, str]) -> bool:
-        """Return whether any of the variables is set that a login is made of."""
+        """Return whether any of the variables is set."""
         return env.is_set(environ, *(name for item in self.variables for name in item.names))
 
     def smtp(self, environ: Mapping[str, str]) -> Smtp | None:
-        """Return the server and login, or None when the service is not attached.
+        """Return the server and login, or None if the service is not attached.
 
-        Raises ConfigurationError for half a login, and for a value that can't be right.
+        Raises ConfigurationError for an incomplete login and for an invalid value.
         """
         return self.read(environ) if self.is_attached(environ) else None
 
@@ -75,7 +75,7 @@ def server(value: str) -> str:
 
 
 def login_provider(title: str, *names: str, issued_at: str, default_server: str = "") -> Provider:
-    """Return a provider for the names of four variables: server, port, user and password.
+    """Return a provider from the names of four variables: server, port, user and password.
 
     The default port is 587. The server must be set, unless there is a default.
     ``issued_at`` says where the service issues a login.
@@ -106,7 +106,7 @@ def _variables(title: str, names: tuple[str, ...]) -> tuple[env.Variable, ...]:
 
 
 def _read_plain(environ: Mapping[str, str]) -> Smtp:
-    """Read Django's own names; a server that asks for no login is possible."""
+    """Return the server and login from the plain variables; the login is optional."""
     user, password = "EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD"
     host = env.require(environ, "EMAIL_HOST", needed_by="Mail")["EMAIL_HOST"]
     login = env.require_all_or_none(environ, user, password, needed_by=f"The login on {host}")
@@ -121,12 +121,13 @@ def _read_plain(environ: Mapping[str, str]) -> Smtp:
     )
     if use_tls and use_ssl:
         raise ConfigurationError(
-            "EMAIL_USE_TLS and EMAIL_USE_SSL are both true, but mutually exclusive: STARTTLS, and "
-            "TLS from the first byte.",
-            "heroku config:set EMAIL_USE_TLS=false (port 465), or EMAIL_USE_SSL=false (STARTTLS)",
+            "EMAIL_USE_TLS (STARTTLS) and EMAIL_USE_SSL (implicit TLS) are both true, but they are "
+            "mutually exclusive.",
+            "heroku config:set EMAIL_USE_TLS=false (for port 465), or EMAIL_USE_SSL=false (for "
+            "STARTTLS)",
         )
     if use_ssl is None:
-        # At port 465 EMAIL_USE_TLS=true has always meant TLS from the first byte.
+        # At port 465, EMAIL_USE_TLS=true has always meant implicit TLS.
         use_ssl = found.use_ssl and use_tls is not False
     use_tls = not use_ssl and use_tls is not False
     port = found.port
@@ -136,7 +137,7 @@ def _read_plain(environ: Mapping[str, str]) -> Smtp:
 
 
 def _read_sendgrid(environ: Mapping[str, str]) -> Smtp:
-    """Prefer the API key: SendGrid stopped taking the account's name and password in 2021."""
+    """Prefer the API key, because SendGrid has refused the account's password since 2021."""
     key = env.read(environ, "SENDGRID_API_KEY", secret=True)
     if key:
         return Smtp(SENDGRID_SERVER, username="apikey", password=key)
@@ -144,7 +145,7 @@ def _read_sendgrid(environ: Mapping[str, str]) -> Smtp:
     try:
         found = env.require(environ, *names, needed_by="SendGrid without an API key")
     except ConfigurationError as error:
-        raise ConfigurationError(error.problem, f"{error.hint}, or, better: {_NEW_KEY}") from None
+        raise ConfigurationError(error.problem, f"{error.hint}, or better: {_NEW_KEY}") from None
     return Smtp(SENDGRID_SERVER, username=found[names[0]], password=found[names[1]])
 
 
@@ -161,7 +162,7 @@ _USER = ("MAILERS", "EMAIL_HOST_USER")
 _PASSWORD = ("MAILERS", "EMAIL_HOST_PASSWORD")
 _PLAIN = ("EMAIL_HOST", "EMAIL_PORT", "EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD")
 
-#: Django's own names, which win over every add-on.
+#: The plain variables, named like Django's settings, which override every add-on.
 PLAIN = Provider(
     "Mail",
     (
@@ -173,7 +174,7 @@ PLAIN = Provider(
         ),
         env.Variable(
             ("EMAIL_USE_SSL",),
-            "Mail: true for TLS from the first byte, at port 465",
+            "Mail: true for implicit TLS, at port 465",
             settings=("MAILERS", "EMAIL_USE_SSL"),
         ),
     ),
@@ -197,7 +198,7 @@ SENDGRID = Provider(
         env.Variable(("SENDGRID_PASSWORD",), "SendGrid, legacy: the password", True, _PASSWORD),
     ),
     _read_sendgrid,
-    # The legacy pair is replaced by a key as well.
+    # Also for the legacy variables, which a key replaces.
     f'In SendGrid: Settings, API Keys, one with the access "Mail Send"; then {_NEW_KEY}',
 )
 POSTMARK = Provider(

@@ -1,6 +1,6 @@
 """Settings fragment for SendGrid: ``from herokuify.mail.sendgrid import *``.
 
-SENDGRID_API_KEY, SENDGRID_USERNAME and SENDGRID_PASSWORD are None where they are not set.
+SENDGRID_API_KEY, SENDGRID_USERNAME and SENDGRID_PASSWORD are None if they are not set.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from herokuify import env
 from herokuify.mail.config import read_provider
 from herokuify.mail.providers import SENDGRID, SENDGRID_SERVER, STARTTLS_PORT
 
-# For type checkers. EMAIL_… is for Django before 6.1, MAILERS from there on.
+# For type checkers. EMAIL_… are for Django before 6.1, MAILERS for later versions.
 SENDGRID_API_KEY: str | None
 SENDGRID_USERNAME: str | None
 SENDGRID_PASSWORD: str | None
@@ -33,7 +33,7 @@ VARIABLES = SENDGRID.variables
 
 
 def read_sendgrid(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Read the names SENDGRID_… from an environment; raise ConfigurationError for half a pair."""
+    """Return SENDGRID_… from an environment; raise ConfigurationError for an incomplete login."""
     SENDGRID.smtp(environ)
     return {
         "SENDGRID_API_KEY": env.read(environ, "SENDGRID_API_KEY", secret=True),

@@ -1,6 +1,6 @@
 """gunicorn's settings on Heroku: ``gunicorn -c python:herokuify.server config.wsgi``.
 
-What GUNICORN_CMD_ARGS and the command line say wins over these.
+GUNICORN_CMD_ARGS and the command line override them.
 """
 
 from __future__ import annotations
@@ -19,20 +19,18 @@ from herokuify.server import preload
 __all__ = ["all_addresses", "read_server", "workers_for"]
 
 VARIABLES = (
-    env.Variable(("PORT",), "gunicorn: where it listens"),
-    env.Variable(("WEB_CONCURRENCY",), "gunicorn: its processes"),
-    env.Variable(("WEB_THREADS",), "gunicorn: the threads of each process"),
-    env.Variable(
-        ("WEB_PRELOAD",), "gunicorn: whether the site is loaded once, before its processes"
-    ),
-    env.Variable(("FORWARDED_ALLOW_IPS",), "gunicorn: whose X-Forwarded-Proto is believed"),
+    env.Variable(("PORT",), "gunicorn: the port"),
+    env.Variable(("WEB_CONCURRENCY",), "gunicorn: the number of processes"),
+    env.Variable(("WEB_THREADS",), "gunicorn: the number of threads of each process"),
+    env.Variable(("WEB_PRELOAD",), "gunicorn: true loads the site once, before processes start"),
+    env.Variable(("FORWARDED_ALLOW_IPS",), "gunicorn: proxies whose X-Forwarded-Proto is trusted"),
 )
 
 LOCAL_BIND = "127.0.0.1:8000"
 
 
 def read_server(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Read gunicorn's settings from an environment; raise ConfigurationError for nonsense."""
+    """Return gunicorn's settings; raise ConfigurationError for an invalid variable."""
     stage = env.get_stage(environ)
     number = env.read(environ, "PORT", convert=env.port)
     settings: dict[str, Any] = {
@@ -40,11 +38,11 @@ def read_server(environ: Mapping[str, str]) -> dict[str, Any]:
         "workers": read_workers(environ),
         "worker_class": "gthread",
         "threads": read_threads(environ),
-        # The router gives a request up after 30 seconds, and a dyno is killed 30 seconds after
-        # its SIGTERM (Heroku Dev Center, "Request Timeout" and "Dyno Shutdown Behavior").
+        # The router ends a request after 30 seconds, and a dyno is killed 30 seconds after SIGTERM
+        # (Heroku Dev Center, "Request Timeout" and "Dyno Shutdown Behavior").
         "timeout": 28,
         "graceful_timeout": 28,
-        # The router keeps idle connections for 90 seconds, and must be the one to close them
+        # Longer than the router's 90 seconds, because the router must close idle connections first
         # ("HTTP Routing", "Keepalives").
         "keepalive": 95,
         "accesslog": "-",
@@ -54,11 +52,11 @@ def read_server(environ: Mapping[str, str]) -> dict[str, Any]:
         "access_log_format": ACCESS_LINE,
     }
     if Path("/dev/shm").is_dir():  # noqa: S108
-        # A dyno's disk may stall for longer than the timeout.
+        # A dyno's disk may block for longer than the timeout.
         settings["worker_tmp_dir"] = "/dev/shm"  # noqa: S108
     allowed = env.read(environ, "FORWARDED_ALLOW_IPS")
     if allowed or stage is Stage.DYNO:
-        # Only the router reaches a dyno.
+        # Only the router can connect to a dyno.
         settings["forwarded_allow_ips"] = allowed or "*"
     if env.read(environ, "WEB_PRELOAD", convert=env.boolean):
         settings |= {
@@ -70,10 +68,10 @@ def read_server(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def all_addresses(port: int) -> list[str]:
-    """Return what to bind to for all of the machine's addresses, IPv6 and IPv4.
+    """Return what to bind to, to listen at all IPv6 and IPv4 addresses.
 
-    Fir's router speaks IPv6 (Heroku Dev Center, "Heroku Generations"), Cedar's IPv4. On most
-    machines one socket takes both; there may also be no IPv6, or one socket for each.
+    Fir's router uses IPv6 (Heroku Dev Center, "Heroku Generations"), Cedar's IPv4. On most machines
+    one socket accepts both; others need a socket for each, or don't support IPv6.
     """
     ipv4, ipv6 = f"0.0.0.0:{port}", f"[::]:{port}"
     try:
@@ -85,8 +83,8 @@ def all_addresses(port: int) -> list[str]:
     return [ipv6] if takes_both else [ipv4, ipv6]
 
 
-#: As the router writes its own lines; ``queue`` is how long the request waited for a thread,
-#: with its way from the router. Times are in milliseconds.
+#: In the router's own format. ``queue`` is the time from the router until a thread is free. Times
+#: are in milliseconds.
 ACCESS_LINE = (
     'method=%(m)s path="%(path)s" status=%(s)s bytes=%(b)s service=%(M)sms queue=%(queue)sms '
     'fwd="%({x-forwarded-for}i)s"'

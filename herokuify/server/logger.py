@@ -1,4 +1,4 @@
-"""gunicorn's log in the form of :mod:`herokuify.logs`, the request's id and queue time in it."""
+"""gunicorn's log in the format of :mod:`herokuify.logs`, with the request's id and queue time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from gunicorn import glogging
 
 from herokuify import logs
 
-#: What is known of a request where uvicorn writes the line: no times, and no size.
+#: uvicorn's lines have no times and no size.
 UVICORN_LINE = 'method=%s path="%s" status=%s fwd="%s"'
 
 
 class Elapsed(Protocol):
-    """How long a request took: a timedelta, or what gunicorn's ASGI worker has in its place."""
+    """How long a request took: a timedelta, or what gunicorn's ASGI worker uses instead."""
 
     @property
     def seconds(self) -> int:
@@ -25,17 +25,17 @@ class Elapsed(Protocol):
 
     @property
     def microseconds(self) -> int:
-        """The rest of them."""
+        """The remaining microseconds."""
 
 
 class Logger(glogging.Logger):
-    """Writes gunicorn's lines as all others are written."""
+    """A gunicorn logger that writes lines in the same format as the site's."""
 
     def setup(self, cfg: Any) -> None:
-        """Give the handlers herokuify's formatter."""
+        """Set herokuify's formatter on the handlers."""
         super().setup(cfg)
         for handler in self.access_log.handlers:
-            handler.addFilter(rewrite_uvicorns)
+            handler.addFilter(rewrite_uvicorn_lines)
         formatter = import_string(logs.formatter_path(os.environ))()
         for log in (self.error_log, self.access_log):
             for handler in log.handlers:
@@ -44,7 +44,7 @@ class Logger(glogging.Logger):
     def atoms(
         self, resp: Any, req: Any, environ: dict[str, Any], request_time: Elapsed
     ) -> dict[str, Any]:
-        """Add ``path`` without the query, where secrets may be, and ``queue``."""
+        """Add ``queue``, and ``path`` without the query, which may contain secrets."""
         atoms: dict[str, Any] = super().atoms(resp, req, environ, request_time)
         atoms["path"] = environ.get("RAW_URI", "").partition("?")[0]
         atoms["queue"] = queue_time(environ.get("HTTP_X_REQUEST_START"), request_time, time.time())
@@ -59,8 +59,8 @@ class Logger(glogging.Logger):
             logs.request_id.reset(token)
 
 
-def rewrite_uvicorns(record: logging.LogRecord) -> bool:
-    """Filter of the access log's handlers: bring uvicorn's lines into the form of the others.
+def rewrite_uvicorn_lines(record: logging.LogRecord) -> bool:
+    """Change uvicorn's lines to the format of the others, as a filter of the access log.
 
     uvicorn's worker writes its own lines to gunicorn's handlers, with the query.
     """
@@ -75,8 +75,8 @@ def rewrite_uvicorns(record: logging.LogRecord) -> bool:
 def queue_time(header: str | None, service: Elapsed, now: float) -> int | str:
     """Return the milliseconds from X-Request-Start to the start of the request, or ``-``.
 
-    The router writes its clock into the header, in milliseconds since 1970 (Heroku Dev
-    Center, "HTTP Routing"); clocks differ a little, so that it could be negative.
+    The router sets the header to its time in milliseconds since 1970 (Heroku Dev Center, "HTTP
+    Routing"). The result is never negative, although clocks differ a little.
     """
     if not header or not header.isascii() or not header.isdigit() or len(header) > 15:
         return "-"

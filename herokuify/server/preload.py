@@ -1,7 +1,7 @@
 """gunicorn hooks for WEB_PRELOAD: load the whole site before processes are forked.
 
-Memory that was used before the fork is shared until it is written to. The garbage collector writes
-to objects, therefore :func:`gc.freeze`.
+Processes share the memory from before the fork until it is written to. :func:`gc.freeze` keeps the
+garbage collector from writing to it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from herokuify.platforms import adapted
 
 
 def when_ready(server: Any) -> None:
-    """Load before forking what the first requests would load in each process."""
+    """Load what the first requests would load in each process."""
     from django.core.cache import caches
     from django.core.files.storage import storages
     from django.db import connections
@@ -32,21 +32,20 @@ def when_ready(server: Any) -> None:
     for load in loads:
         try:
             load()
-        except Exception as error:  # noqa: BLE001 (the request that needs it says so)
+        except Exception as error:  # noqa: BLE001 (the request that needs it will raise it)
             server.log.debug("WEB_PRELOAD: not loaded: %s", type(error).__name__)
     threads = [one.name for one in threading.enumerate() if one is not threading.current_thread()]
     if threads:
         server.log.warning(
             "WEB_PRELOAD: the site has started threads (%s), which the worker processes will not "
-            "have. Start "
-            "them in gunicorn's hook post_fork, or: %s",
+            "have. Start them in gunicorn's hook post_fork, or: %s",
             ", ".join(threads),
             adapted("heroku config:unset WEB_PRELOAD"),
         )
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Close what processes must not share, and freeze the rest for the garbage collector."""
+    """Close connections, which processes must not share, and freeze all objects."""
     from django.core.cache import caches
     from django.db import connections
 
@@ -60,7 +59,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def _load_templates() -> None:
-    """Compile the templates of Django's engines, which keep them unless DEBUG is true."""
+    """Compile templates, which Django's engines cache unless DEBUG is true."""
     from django.template import TemplateDoesNotExist, TemplateSyntaxError, engines
     from django.template.backends.django import DjangoTemplates
 

@@ -39,7 +39,7 @@ class TestHosts:
     @pytest.mark.parametrize("stage", STAGES)
     @pytest.mark.parametrize(
         ("hosts", "part"),
-        [([], "is empty"), (["*"], 'has "*"'), (["a.example", "*"], 'has "*"')],
+        [([], "is empty"), (["*"], 'contains "*"'), (["a.example", "*"], 'contains "*"')],
     )
     def test_nobody_and_anybody(
         self, found: Found, stage: str, hosts: list[str], part: str
@@ -59,7 +59,7 @@ class TestHosts:
 
     def test_a_review_app_without_its_domain(self, found: Found) -> None:
         text = only(found("release", env=self.REVIEW, ALLOWED_HOSTS=["www.example.com"]), "W010")
-        assert "this is a review app" in text
+        assert "the domain of this review app" in text
         assert '"ALLOWED_HOSTS": ".herokuapp.com"' in text
 
     @pytest.mark.parametrize("host", [".herokuapp.com", "app-pr-7-12ab.herokuapp.com"])

@@ -64,7 +64,10 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "root below a file": (
         {"STATIC_ROOT": f"{__file__}/static", "COMPRESS_ROOT": f"{__file__}/static"},
-        ["CachedS3ManifestStaticStorage, can't be made", f"{__file__}/static/staticfiles.json"],
+        [
+            "CachedS3ManifestStaticStorage, can't be instantiated",
+            f"{__file__}/static/staticfiles.json",
+        ],
     ),
     # What django-storages and Django say themselves lacks the word.
     "unknown option": (
@@ -164,7 +167,7 @@ class TestLocations:
             STATIC_URL="https://my-bucket.s3.amazonaws.com/",
             STORAGES={**storages(static), "compressor": static},
         )
-        assert "all of it is public" in only(messages, "E004")
+        assert "which is all public" in only(messages, "E004")
 
     @pytest.mark.parametrize(
         "options",

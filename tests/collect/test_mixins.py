@@ -102,8 +102,8 @@ def test_one_that_sends_by_itself(site: Site) -> None:
     output = site.collect()
     (line,) = (line for line in output.splitlines() if "Django's own" in line)
     assert line == (
-        "SendingStorage._save() sends files in its own way: Django's own command collects, one "
-        "file at a time."
+        "SendingStorage._save() sends files in its own way: using Django's own command, one file "
+        "at a time."
     )
     assert site.names() == set(tree(site.source))
     with pytest.raises(CommandError, match="--clear and --prune"):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from herokuify.conf.addresses import (
     S3Address,
     has_login,
+    is_local,
     names_bucket,
     parse_s3_url,
     s3_base_url,
@@ -316,3 +317,21 @@ class TestParse:
 def test_no_login_is_shown(text: str, shown: str) -> None:
     assert without_logins(text) == shown
     assert has_login(text) == (text != shown)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        ("", True),
+        ("localhost", True),
+        ("127.0.0.2", True),
+        ("[::1]", True),
+        ("/var/run", True),
+        ("localhost,::1", True),
+        ("localhost,db.example.com", False),
+        ("10.0.0.1", False),
+        ("db.example.com", False),
+    ],
+)
+def test_local_hosts(hosts: str, expected: bool) -> None:
+    assert is_local(hosts) is expected

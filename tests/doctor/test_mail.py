@@ -5,8 +5,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.mail.backends import smtp
 
-from herokuify.doctor.mail import _hints
+from herokuify.doctor.findings import Subject
+from herokuify.doctor.mail import _hints, _probe
 from herokuify.doctor.services import Trouble
 from herokuify.mail import providers
 from tests import test_mail
@@ -53,3 +55,28 @@ def test_is_silent_about_variables_that_are_not_used(monkeypatch: pytest.MonkeyP
     hints = _hints(backend)
     assert "settings.py" in hints[Trouble.LOGIN]
     assert not re.search("MAILGUN|SENDGRID|heroku", str(hints))
+
+
+class Unencrypted(smtp.EmailBackend):
+    """A connection to a server that is named in settings.py, and that has no TLS."""
+
+    host, port, username, password = "smtp.example.com", 25, "me", "hunter2"
+    use_tls = use_ssl = False
+    timeout = None
+
+    def __init__(self) -> None:
+        """Take no arguments: Django 6.1's are others."""
+
+    def open(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_server_of_the_settings_without_tls() -> None:
+    backend = Unencrypted()
+    (found,) = _probe(backend, Subject("mail"), _hints(backend))
+    assert found.state.value == "warning"
+    assert "settings.py" in found.hint
+    assert "heroku" not in found.hint

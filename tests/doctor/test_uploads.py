@@ -37,7 +37,7 @@ def test_bucket_is_made_ready_by_the_command(
     class Later(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
-            return datetime.now(tz or timezone.utc) + timedelta(days=uploads.STALE + 1)
+            return datetime.now(tz or timezone.utc) + timedelta(days=uploads.STALE_DAYS + 1)
 
     client_of(ready).put_object(Bucket=bucket, Key="pending/forgotten")
     monkeypatch.setattr(uploads, "datetime", Later)

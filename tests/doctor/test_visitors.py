@@ -160,7 +160,7 @@ class TestAnotherHost:
         [
             (
                 replay.Answer(replay.ERRORS, 404, "NoSuchKey", "No."),
-                "STATIC_URL points elsewhere",
+                "STATIC_URL is wrong",
                 "get_static_url()",
             ),
             (

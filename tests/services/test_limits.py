@@ -88,7 +88,7 @@ class TestUnreachable:
         environ = variables(kind, request.getfixturevalue(state))
         start = time.monotonic()
         cache = open_cache(environ, ignore_exceptions=False)
-        with pytest.raises(Exception, match="does not answer.*heroku ") as caught:
+        with pytest.raises(Exception, match="does not respond.*heroku ") as caught:
             cache.get("key")
         assert caught.type.__name__ in {"ConnectionError", "TimeoutError"}
         assert time.monotonic() - start < SECONDS
@@ -102,7 +102,7 @@ class TestUnreachable:
                 ("get_many", ["key"]),
                 ("set_many", {"key": 1}),
             ):
-                with pytest.raises(caught.type, match="does not answer"):
+                with pytest.raises(caught.type, match="does not respond"):
                     getattr(cache, command)(*arguments)
 
 
@@ -115,7 +115,7 @@ def test_a_warning_names_the_server_and_no_secret(
         assert cache.get("key") is None
     (record,) = caplog.records  # one a pause, and not one a key
     assert record.levelname == "WARNING"
-    assert f"Redis at {HOST} does not answer (ConnectionError: " in record.getMessage()
+    assert f"Redis at {HOST} does not respond (ConnectionError: " in record.getMessage()
     assert PASSWORD not in caplog.text
 
 

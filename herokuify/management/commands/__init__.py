@@ -1,1 +1,1 @@
-"""Management commands; ``collectstatic`` takes the place of Django's."""
+"""Management commands; ``collectstatic`` replaces Django's."""

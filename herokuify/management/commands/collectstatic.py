@@ -1,4 +1,4 @@
-"""`collectstatic`: Django's own, and through the collect engine for herokuify's storages."""
+"""`collectstatic`: Django's command, with the collect engine for herokuify's storages."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ COMPRESS = "HEROKUIFY_COMPRESS"
 
 
 class Command(collectstatic.Command):
-    """Collect static files; to S3 in parallel, only what differs, the manifest last.
+    """Collects static files; to S3 in parallel, only changed ones, and the manifest last.
 
-    Options mean what they mean in Django, but nothing is deleted before it is replaced:
-    ``--clear`` removes, after publishing, what neither this nor the previous release has.
+    Options have the same meaning as in Django, except that nothing is deleted before it is
+    replaced: ``--clear`` removes, after publishing, files of neither this nor the previous release.
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,7 +38,7 @@ class Command(collectstatic.Command):
         )
 
     def set_options(self, **options: Any) -> None:
-        """Take the options, and forget an earlier run."""
+        """Set the options, and reset the state of an earlier run."""
         super().set_options(**options)
         self.prune_days: float | None = options.get("prune")
         self.summary: str | None = None
@@ -49,7 +49,7 @@ class Command(collectstatic.Command):
         is_compressing = not options["dry_run"] and self._is_compressing()
         if options["interactive"] and self._is_on_s3():
             self._confirm(options)
-            options["interactive"] = False  # Django's question is about every file there
+            options["interactive"] = False  # instead of Django's question
         django_summary: str | None = super().handle(**options)
         if self.summary is None:
             return django_summary
@@ -58,25 +58,25 @@ class Command(collectstatic.Command):
         return self.summary if self.verbosity >= 1 else None
 
     def _is_on_s3(self) -> bool:
-        # Only now: a project without S3 does without the storages.
+        # Imported only here, because projects without S3 don't need it.
         from herokuify.storage.static import S3StaticStorage
 
         return isinstance(self.storage, S3StaticStorage)
 
     @property
-    def _place(self) -> str:
+    def _destination(self) -> str:
         return f"s3://{self.storage.bucket_name}/{self.storage.location.strip('/')}/"
 
     def _confirm(self, options: Mapping[str, Any]) -> None:
         """Ask before anything is replaced; raise CommandError unless the answer is yes."""
-        message = f"Files in {self._place} are replaced by those of this release.\n"
+        message = f"This will replace files in {self._destination} by those of this release.\n"
         if options["clear"]:
             message += (
-                "Then, --clear removes files there that collectstatic has sent and that neither "
-                "this nor the previous release has. It removes nothing else.\n"
+                "Then, --clear will remove files that collectstatic has uploaded there, and that "
+                "are in neither this nor the previous release. It removes nothing else.\n"
             )
         if options["dry_run"]:
-            message = f"This will list what would be done to {self._place}, and do nothing.\n"
+            message = f"This will list the changes to {self._destination} without making them.\n"
         question = (
             "Are you sure you want to do this?\n\nType 'yes' to continue, or 'no' to cancel: "
         )
@@ -84,7 +84,7 @@ class Command(collectstatic.Command):
             raise CommandError("Collecting static files cancelled.")
 
     def collect(self) -> dict[str, list[str]]:
-        """Collect through the engine when the storage is herokuify's, else Django's way."""
+        """Collect with the engine if the storage is herokuify's, else with Django's command."""
         if self._is_on_s3():
             return self._collect_to_s3()
         if self.prune_days is not None:
@@ -118,8 +118,8 @@ class Command(collectstatic.Command):
         if self.clear:
             verb = "would remove" if self.dry_run else "removed"
             self.log(
-                f"--clear: {verb} {len(outcome.removed)} files that neither this nor the previous "
-                f"release has from {self._place}.",
+                f"--clear: {verb} {len(outcome.removed)} files of neither this nor the previous "
+                f"release from {self._destination}.",
                 level=1,
             )
         if outcome.kept_because:
@@ -135,20 +135,20 @@ class Command(collectstatic.Command):
         }
 
     def _collect_as_django(self, reason: Exception) -> dict[str, list[str]]:
-        """Let Django's command do the work, which asks the storage for each file on its own."""
+        """Use Django's command, which asks the storage about each file."""
         if self.clear or self.prune_days is not None:
             raise CommandError(f"{reason}, so --clear and --prune can't be used.")
-        self.log(f"{reason}: Django's own command collects, one file at a time.", level=1)
+        self.log(f"{reason}: using Django's own command, one file at a time.", level=1)
         collected: dict[str, list[str]] = super().collect()
         return collected
 
     def _progress(self) -> Progress:
-        # Django's wrapper would end every state of the progress bar with a line break.
+        # Django's wrapper would add a newline to each state of the progress bar.
         output = cast(Output, self.stdout._out)  # noqa: SLF001
         return Progress(output, is_quiet=self.verbosity < 1)
 
     def _find(self) -> tuple[dict[str, tuple[Storage, str]], dict[str, list[str]]]:
-        """Let Django's command find the files, and record where they are."""
+        """Find the files with Django's command, and record them instead of copying them."""
         self.found = {}
         post_process, self.post_process = self.post_process, False
         try:
@@ -159,14 +159,14 @@ class Command(collectstatic.Command):
         return found, collected
 
     def copy_file(self, path: str, prefixed_path: str, source_storage: Storage) -> None:
-        """Record a file that was found, or copy it when Django's command does the work."""
+        """Record a file that was found, or copy it if Django's command is used."""
         if self.found is None:
             super().copy_file(path, prefixed_path, source_storage)
         else:
             self.found[prefixed_path] = source_storage, path
 
     def clear_dir(self, path: str) -> None:
-        """Clear the folder, when Django's command does the work; the engine clears at its end."""
+        """Clear the folder if Django's command is used; the engine does it after publishing."""
         if self.found is None:
             super().clear_dir(path)
 
@@ -182,7 +182,7 @@ class Command(collectstatic.Command):
         count = len(outcome.sent) + len(outcome.unchanged)
         removal = "to remove" if self.dry_run else "removed"
         removed = f", {len(outcome.removed)} {removal}" if outcome.removed else ""
-        if skipped:  # counted from Django 6.1 on; before, each has a line of its own
+        if skipped:  # only counted by Django 6.1 and later; earlier versions log each file
             removed += f", {skipped} skipped due to conflict"
         return (
             f"{count} static file{'' if count == 1 else 's'}: {len(outcome.sent)} "
@@ -192,7 +192,7 @@ class Command(collectstatic.Command):
         )
 
     def _is_compressing(self) -> bool:
-        """Return whether `compress` follows, which must not fail when everything is published."""
+        """Return whether to run `compress`; raise errors now, before anything is published."""
         if not getattr(settings, COMPRESS, False):
             return False
         from herokuify.storage.static import S3StaticStorage
@@ -201,7 +201,7 @@ class Command(collectstatic.Command):
             return False
         if not apps.is_installed("compressor"):
             raise ConfigurationError(
-                f'{COMPRESS} is set, and "compressor" is not in INSTALLED_APPS.',
+                f'{COMPRESS} is set, but "compressor" is not in INSTALLED_APPS.',
                 'In settings.py, below "herokuify": INSTALLED_APPS += ["compressor"]',
             )
         from herokuify.collect.offline import is_wanted
@@ -212,7 +212,7 @@ class Command(collectstatic.Command):
         return False
 
     def _compress(self) -> None:
-        """Run `compress`, its bundles going through the engine, too."""
+        """Run `compress`, whose bundles are uploaded by the engine, too."""
         from herokuify.collect.offline import compress
 
         outcome = compress(self._progress(), verbosity=self.verbosity, stdout=self.stdout)
@@ -223,7 +223,7 @@ class Command(collectstatic.Command):
 
 
 def days(value: str) -> float:
-    """Read a number of days; argparse names this function where it can't be read."""
+    """Convert a number of days, 0 or more; argparse names this function if it can't."""
     number = float(value)
     if not 0 <= number < math.inf:
         raise ValueError

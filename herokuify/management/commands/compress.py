@@ -1,7 +1,7 @@
-"""`compress`: django-compressor's command, with system checks and without lost errors.
+"""`compress`: django-compressor's command, with system checks and all errors.
 
-compressor's worker threads lose errors in templates outside of bundles, such as `{% static %}` with
-a missing file, and it reports success.
+compressor runs templates in threads, and loses errors outside of bundles, such as `{% static %}`
+with a missing file: it reports success.
 """
 
 from typing import Any
@@ -16,22 +16,22 @@ from herokuify.storage.cached import CachedS3BotoStorage
 
 
 class Command(compress.Command):  # type: ignore[misc]  # untyped
-    """Compress content, unless the system checks for static files find an error."""
+    """Compresses bundles, unless the system checks for static files find an error."""
 
-    requires_system_checks = [Tags.staticfiles]  # noqa: RUF012  (as Django's commands have it)
+    requires_system_checks = [Tags.staticfiles]  # noqa: RUF012  (as in Django's commands)
 
     def handle(self, **options: Any) -> Any:
-        """Look for bundles in the templates of each engine that can have some."""
+        """Compress the bundles in the templates of all engines."""
         options["engines"] = self._engines = options.get("engines") or get_engines()
         self._empty: list[Exception] = []
         CachedS3BotoStorage.saved_bundles.clear()
         result = super().handle(**options)
-        # Where another class keeps the manifest.
+        # Only needed if another class stores the manifest.
         record_bundles()
         return result
 
     def compress(self, engine: str, *arguments: Any) -> Any:
-        """Compress one engine's templates; that one of several has no bundle is no error."""
+        """Compress one engine's templates; it is only an error if no engine has a bundle."""
         self._engine = engine
         try:
             return super().compress(engine, *arguments)
@@ -44,7 +44,7 @@ class Command(compress.Command):  # type: ignore[misc]  # untyped
             return {}, 0, []
 
     def get_loaders(self) -> list[Any]:
-        """Return Django's loaders; for Jinja2, compressor only asks whether there are any."""
+        """Return Django's loaders; for Jinja2, compressor only checks that the list isn't empty."""
         loaders: list[Any] = super().get_loaders()
         return loaders or ([None] if self._engine == "jinja2" else [])
 
@@ -52,7 +52,7 @@ class Command(compress.Command):  # type: ignore[misc]  # untyped
     def _compress_template(
         offline_manifest: Any, nodes: Any, parser: Any, template: Any, errors: list[Exception]
     ) -> None:
-        # Run in a thread, whose result nobody asks for.
+        # Called in a thread whose result compressor ignores.
         try:
             compress.Command._compress_template(  # noqa: SLF001
                 offline_manifest, nodes, parser, template, errors

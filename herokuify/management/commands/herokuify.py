@@ -1,4 +1,4 @@
-"""`herokuify`: looks at what herokuify makes of the environment, and whether it works."""
+"""`herokuify`: shows the environment, tests the services, and changes buckets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from herokuify.exceptions import HerokuifyError
 from herokuify.management.subcommands import (
     Subcommand,
     UnsuccessfulError,
@@ -28,7 +29,7 @@ class Command(BaseCommand):
     """Runs one of the subcommands."""
 
     help = "Inspect the environment, test the services that it names, and set up buckets."
-    # It is for finding faults, and must run when there are some.
+    # It is for finding faults, so it must run in spite of them.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,7 +43,7 @@ class Command(BaseCommand):
             subcommand.add_arguments(choice)
 
     def handle(self, *args: Any, **options: Any) -> str:
-        """Run the subcommand, and return what it says."""
+        """Run the subcommand, and return its output."""
         chosen = options["subcommand"]
         [subcommand] = [known for known in SUBCOMMANDS if known.name == chosen]
         try:
@@ -50,12 +51,14 @@ class Command(BaseCommand):
         except UnsuccessfulError as error:
             if error.report:
                 self.stdout.write(error.report)
-            # Django prints the name of the class.
+            # CommandError: Django would print a traceback for any other class.
             raise CommandError(str(error)) from error.__cause__
+        except HerokuifyError as error:
+            raise CommandError(str(error)) from error
 
 
 def _add_common_arguments(parser: CommandParser) -> None:
-    """Accept the options of all commands after the subcommand, too."""
+    """Accept Django's common options after the subcommand, too."""
     hidden: Any = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
     parser.add_argument("-v", "--verbosity", type=int, choices=[0, 1, 2, 3], **hidden)
     parser.add_argument("--traceback", action="store_true", **hidden)

@@ -13,7 +13,8 @@ from django.core.management.base import CommandParser
 class Subcommand:
     """A subcommand: its name, help text, options and implementation.
 
-    ``run`` gets the options, and returns the output or raises UnsuccessfulError.
+    ``run`` gets the options, and returns the output or raises UnsuccessfulError. CommandError and
+    herokuify's exceptions are for errors without output.
     """
 
     name: str
@@ -23,7 +24,7 @@ class Subcommand:
 
 
 class UnsuccessfulError(Exception):
-    """What a subcommand met; ``report`` is what it has to print all the same."""
+    """A subcommand has failed; ``report`` is output that must be printed nevertheless."""
 
     def __init__(self, message: str, report: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""`herokuify bucket`: what the storages' buckets need, and what they lack."""
+"""`herokuify bucket`: compares the storages' buckets with what they need."""
 
 from __future__ import annotations
 
@@ -45,14 +45,15 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument(
         "--noncurrent-days",
-        type=_days,
+        type=days,
         metavar="DAYS",
         help="With --versioning: remove old versions after this many days.",
     )
     parser.add_argument("--json", action="store_true", help="Print JSON.")
 
 
-def _days(value: str) -> int:
+def days(value: str) -> int:
+    """Convert a number of days, 1 or more; argparse names this function if it can't."""
     number = int(value)
     if number < 1:
         raise ValueError
@@ -62,9 +63,10 @@ def _days(value: str) -> int:
 def run(options: Mapping[str, Any]) -> str:
     """Return the plan, what was done, or the IAM policies.
 
-    Raises CommandError when something is wrong, and UnsuccessfulError when steps are blocked.
+    Raises CommandError or ConfigurationError if the options or the settings are wrong, and
+    UnsuccessfulError if S3 refuses a request or steps are blocked.
     """
-    # boto3 is imported only for those who ask for this.
+    # boto3 is imported only if this subcommand runs.
     from herokuify.buckets.desired import Options, desired_for
     from herokuify.storage.registry import by_bucket, find_storages
 
@@ -73,18 +75,15 @@ def run(options: Mapping[str, Any]) -> str:
     found, faults = find_storages()
     for setting, fault in faults.items():
         raise CommandError(f"ImproperlyConfigured: {setting}: {fault}")
-    try:
-        requested = Options(
-            origins=tuple(site_origins(settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)),
-            versioning=options["versioning"],
-            noncurrent_days=options["noncurrent_days"],
-        )
-        buckets = [
-            (storages[0], desired_for(storages, requested))
-            for storages in by_bucket(one.make() for one in found if one.is_s3)
-        ]
-    except HerokuifyError as error:
-        raise CommandError(str(error)) from error
+    requested = Options(
+        origins=tuple(site_origins(settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)),
+        versioning=options["versioning"],
+        noncurrent_days=options["noncurrent_days"],
+    )
+    buckets = [
+        (storages[0], desired_for(storages, requested))
+        for storages in by_bucket(one.make() for one in found if one.is_s3)
+    ]
     if not buckets:
         raise CommandError(
             "STORAGES and COMPRESS_STORAGE name no herokuify storage, so there is no bucket to "
@@ -96,7 +95,10 @@ def run(options: Mapping[str, Any]) -> str:
 
 
 def _provide(buckets: Sequence[tuple[S3BotoStorage, Desired]], options: Mapping[str, Any]) -> str:
-    """Plan for each bucket, or apply; a failure comes with the report of those before."""
+    """Return the plan for each bucket, or apply it.
+
+    If one fails, UnsuccessfulError has the report of the others.
+    """
     from herokuify.buckets.apply import apply
     from herokuify.buckets.current import read
     from herokuify.buckets.plan import plan
@@ -142,8 +144,8 @@ def _written(reports: Sequence[Mapping[str, Any]], options: Mapping[str, Any]) -
 
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     steps: list[Step] = report["steps"]
-    place = ", ".join(filter(None, (report["endpoint"], report["region"])))
-    yield f"s3://{report['bucket']} ({place})"
+    address = ", ".join(filter(None, (report["endpoint"], report["region"])))
+    yield f"s3://{report['bucket']} ({address})"
     for step in steps:
         yield f"  {step.name}{_result(step) if report['applied'] else ''}"
         yield from (f"    {line}" for line in step.lines)
@@ -158,7 +160,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _result(step: Step) -> str:
-    return {"change": ": done", "blocked": ": NOT done", "unsupported": ": unknown here"}.get(
+    return {"change": ": done", "blocked": ": NOT done", "unsupported": ": not supported"}.get(
         step.state.value, ""
     )
 

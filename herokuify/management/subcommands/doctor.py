@@ -1,4 +1,4 @@
-"""`herokuify doctor`: asks everything that the settings name whether it works."""
+"""`herokuify doctor`: tests all services that the settings name."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from django.core.management.color import color_style, no_style
 
 from herokuify.management.subcommands import Subcommand, UnsuccessfulError
 
-_WIDTH = 100  # columns, where there is no terminal to ask
+_WIDTH = 100  # columns, if the output is not a terminal
 
 
 def add_arguments(parser: CommandParser) -> None:
-    """Add ``--json``, and Django's options for colour, which otherwise stand before the name."""
+    """Add ``--json``, and Django's options for colour, which otherwise must precede the name."""
     parser.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
     for option in ("--no-color", "--force-color"):
-        # Without a default: it would undo one that stands before.
+        # No default, which would override an option before the subcommand.
         parser.add_argument(
             option, action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
 
 
 def run(options: Mapping[str, Any]) -> str:
-    """Return the findings as a table, or as JSON: one object a probe.
+    """Return the findings as a table, or as JSON with one object per probe.
 
-    Raises UnsuccessfulError with the same text when a probe has failed.
+    Raises UnsuccessfulError with the same text if a probe has failed.
     """
-    # Probing imports boto3, which the other subcommands should not pay for.
+    # boto3 is imported only if this subcommand runs.
     from herokuify.doctor.findings import State
     from herokuify.doctor.report import as_json, as_table
     from herokuify.doctor.run import run_probes

@@ -1,13 +1,15 @@
-"""`herokuify env`: the platform, and every variable that herokuify knows, and what it became."""
+"""`herokuify env`: shows the platform, all variables that herokuify reads, and their settings."""
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import os
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +19,7 @@ from django.core.management.base import CommandParser
 from django.views.debug import SafeExceptionReporterFilter
 
 from herokuify.env import Variable, explain_stage, get_platform
+from herokuify.exceptions import ConfigurationError
 from herokuify.management.subcommands import Subcommand
 
 #: The modules with a list of variables, in the order of the table.
@@ -36,7 +39,7 @@ MODULES = (
     "herokuify.env",
 )
 MASK = SafeExceptionReporterFilter.cleansed_substitute
-_SHORTEST_SECRET = 4  # characters; shorter ones would mask half of the table
+_SHORTEST_SECRET = 4  # characters; shorter secrets would mask too much of the table
 _WIDEST_VALUE = 60  # characters
 
 
@@ -46,7 +49,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(options: Mapping[str, Any]) -> str:
-    """Return the platform and a table, or JSON: an object with one entry a variable."""
+    """Return the platform, the stage and the variables, as a table or as JSON."""
     rows = list(describe(os.environ))
     platform = get_platform(os.environ)
     stage, told_by = explain_stage(os.environ)
@@ -58,8 +61,9 @@ def run(options: Mapping[str, Any]) -> str:
         }
         return json.dumps(report, indent=2, default=repr)
     head = (
-        f"Platform: {f'{platform.name}, by {platform.told_by}' if platform else 'unknown'}\n"
-        f"Stage: {stage.value}, by {told_by or 'no variable of another stage'}\n\n"
+        f"Platform: {f'{platform.name} (from {platform.told_by})' if platform else 'unknown'}\n"
+        f"Stage: {stage.value} ({f'from {told_by}' if told_by else 'no variable says otherwise'})"
+        "\n\n"
     )
     cells = [("VARIABLE", "STATE", "PURPOSE", "SETTING"), *map(_cells, rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(3)]
@@ -72,10 +76,10 @@ def run(options: Mapping[str, Any]) -> str:
 
 
 def known_variables() -> list[Variable]:
-    """Return the variables of all modules; one that several read comes once, for all of them."""
+    """Return the variables of all modules; those that several modules read are merged."""
     known: dict[tuple[str, ...], Variable] = {}
     for name in MODULES:
-        for variable in importlib.import_module(name).VARIABLES:
+        for variable in _load(name).VARIABLES:
             first = known.setdefault(variable.names, variable)
             if first != variable:
                 known[variable.names] = Variable(
@@ -87,10 +91,27 @@ def known_variables() -> list[Variable]:
     return list(known.values())
 
 
+def _load(name: str) -> ModuleType:
+    """Import a module, or as much of it as precedes an error in the environment.
+
+    A fragment that the settings don't import may refuse a variable that is for something else,
+    such as DEBUG.
+    """
+    spec = importlib.util.find_spec(name)
+    if name in sys.modules or spec is None or spec.loader is None:
+        return importlib.import_module(name)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except ConfigurationError:
+        del sys.modules[name]
+    return module
+
+
 def describe(environ: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Yield for each variable its names, the one that is set, its purpose and its setting.
 
-    What a secret became is masked, and so are secrets within other settings.
+    Secrets are masked, also within other settings.
     """
     variables = known_variables()
     secrets = set(_secrets(environ, variables))
@@ -108,24 +129,25 @@ def describe(environ: Mapping[str, str]) -> Iterator[dict[str, Any]]:
 
 
 def _setting(variable: Variable, *, is_set: bool) -> tuple[str | None, object]:
-    """Return the name and value of the setting that shows what became of a variable.
+    """Return the name and value of the setting that results from a variable.
 
-    One that is not set shows the setting of its own name only: others come from elsewhere.
+    For a variable that is not set, it is only the setting of the same name: others are from other
+    variables.
     """
     for name in variable.settings:
         is_ours = settings.is_overridden(name)  # type: ignore[misc]
         if is_ours and (is_set or name in variable.names):
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Django's, of settings that it will drop
+                warnings.simplefilter("ignore")  # Django's deprecation warnings
                 try:
                     return name, getattr(settings, name)
-                except ImproperlyConfigured:  # a SECRET_KEY that is missing
+                except ImproperlyConfigured:  # SECRET_KEY is missing
                     return name, None
     return None, None
 
 
 def _secrets(environ: Mapping[str, str], variables: list[Variable]) -> Iterator[str]:
-    """Yield the texts that must not be shown: secret values, and the passwords in URLs."""
+    """Yield texts that must not be shown: secret values, and the passwords in URLs."""
     for variable in variables:
         for name in variable.names_set(environ) if variable.secret else ():
             value = environ[name].strip()
@@ -146,7 +168,7 @@ def _masked(name: str | None, value: object, secrets: set[str], *, is_secret: bo
 
 
 def _without(value: object, secrets: set[str]) -> object:
-    """Mask secrets in a value of settings: text, numbers, lists and dictionaries of such."""
+    """Mask secrets in the value of a setting, as far as JSON can represent it."""
     if isinstance(value, Mapping):
         return {str(key): _without(item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -165,12 +187,12 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
     state = "missing" if row["set"] is None else "set"
     if row["set"] not in (None, *row["names"][:1]):
         state = f"set ({row['set']})"
-    became = ""
+    result = ""
     if row["setting"] and row["value"] is not None:
         shown = row["value"] if row["value"] == MASK else repr(row["value"])
         cut = shown if len(shown) <= _WIDEST_VALUE else f"{shown[:_WIDEST_VALUE]}…"
-        became = f"{row['setting']} = {cut}"
-    return names, state, row["needed_by"], became
+        result = f"{row['setting']} = {cut}"
+    return names, state, row["needed_by"], result
 
 
 SUBCOMMAND = Subcommand(

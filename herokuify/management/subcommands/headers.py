@@ -1,4 +1,4 @@
-"""`herokuify headers`: gives uploads that are there the headers of today's settings."""
+"""`herokuify headers`: updates the headers of existing uploads to the current settings."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(options: Mapping[str, Any]) -> str:
-    """Return what today's headers change of each storage's uploads, or have changed.
+    """Return the headers to change of each storage's uploads, or that were changed.
 
-    Raises CommandError when nothing can be checked, and UnsuccessfulError when an object could
-    not be changed, or S3 has refused to go on.
+    Raises CommandError if there is no storage to check, and UnsuccessfulError if an object could
+    not be changed, or S3 has refused a request.
     """
-    # boto3 is imported only for those who ask for this.
+    # boto3 is imported only if this subcommand runs.
     from herokuify.buckets.headers import media_storages
 
     found = media_storages()
@@ -41,7 +41,7 @@ def run(options: Mapping[str, Any]) -> str:
         location = f"s3://{storage.bucket_name}/{storage.location.strip('/')}/"
         lines.append(f"{location} ({setting})")
         try:
-            report.look_at(storage)
+            report.examine(storage)
         except HerokuifyError as error:
             lines += report.lines()
             raise UnsuccessfulError(
@@ -55,7 +55,7 @@ def run(options: Mapping[str, Any]) -> str:
 
 
 class _Report:
-    """What has been seen of one storage: numbers, and the first names."""
+    """The results for one storage: counts, and the first names."""
 
     def __init__(self, *, apply: bool, is_long: bool) -> None:
         self._apply = apply
@@ -63,7 +63,7 @@ class _Report:
         self._seen = self._changed = self.faults = 0
         self._shown: list[str] = []
 
-    def look_at(self, storage: Any) -> None:
+    def examine(self, storage: Any) -> None:
         from herokuify.buckets.headers import examine_all
 
         for result in examine_all(storage, apply=self._apply):

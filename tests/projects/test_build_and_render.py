@@ -40,8 +40,8 @@ HASHED = shop.compress_storage(shop.CACHED_MANIFEST)
         pytest.param(WITH_APP + shop.classic(shop.PLAIN), id="classic"),
     ],
 )
-def test_plain(settings: str, make_site: MakeSite, moto: S3Server) -> None:
-    site = make_site(moto, settings + UNCOMPRESSED)
+def test_plain(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, settings + UNCOMPRESSED)
     site.build(compress=False)
     found = site.load_pages()
     assert found.keys() >= SOURCES | LOADED
@@ -57,8 +57,8 @@ def test_plain(settings: str, make_site: MakeSite, moto: S3Server) -> None:
         pytest.param(ALONE + shop.storages(shop.MANIFEST), id="alone"),
     ],
 )
-def test_hashed(settings: str, make_site: MakeSite, moto: S3Server) -> None:
-    site = make_site(moto, settings + UNCOMPRESSED)
+def test_hashed(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, settings + UNCOMPRESSED)
     site.build(compress=False)
     found = site.load_pages()
     assert {unhashed(name) for name in found} >= SOURCES | LOADED
@@ -74,8 +74,8 @@ def test_hashed(settings: str, make_site: MakeSite, moto: S3Server) -> None:
         pytest.param(ALONE + shop.storages(shop.CACHED, compressor=shop.CACHED), id="alone"),
     ],
 )
-def test_plain_and_bundled(settings: str, make_site: MakeSite, moto: S3Server) -> None:
-    check_bundles(make_site(moto, settings), is_hashed=False)
+def test_plain_and_bundled(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+    check_bundles(make_shop(moto, settings), is_hashed=False)
 
 
 @pytest.mark.parametrize(
@@ -91,14 +91,14 @@ def test_plain_and_bundled(settings: str, make_site: MakeSite, moto: S3Server) -
         pytest.param(ALONE + shop.storages(shop.CACHED_MANIFEST) + HASHED, id="alone"),
     ],
 )
-def test_hashed_and_bundled(settings: str, make_site: MakeSite, moto: S3Server) -> None:
-    check_bundles(make_site(moto, settings), is_hashed=True)
+def test_hashed_and_bundled(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+    check_bundles(make_shop(moto, settings), is_hashed=True)
 
 
-def test_hashed_as_django_does(make_site: MakeSite, moto: S3Server) -> None:
+def test_hashed_as_django_does(make_shop: MakeSite, moto: S3Server) -> None:
     settings = WITH_APP + shop.ADMIN + shop.compress_storage(shop.CACHED_MANIFEST)
-    site = make_site(moto, settings + shop.storages(shop.CACHED_MANIFEST))
-    django = make_site(moto, settings + shop.storages(HASHED_BY_DJANGO), folder="django")
+    site = make_shop(moto, settings + shop.storages(shop.CACHED_MANIFEST))
+    django = make_shop(moto, settings + shop.storages(HASHED_BY_DJANGO), folder="django")
     succeeded(site.collectstatic())
     succeeded(django.collectstatic())
     assert site.local() == django.local()
@@ -109,9 +109,9 @@ def test_hashed_as_django_does(make_site: MakeSite, moto: S3Server) -> None:
 
 
 @pytest.mark.parametrize("storage", [shop.CACHED, shop.CACHED_MANIFEST])
-def test_where_policies_count(storage: str, make_site: MakeSite, ceph: S3Server) -> None:
+def test_where_policies_count(storage: str, make_shop: MakeSite, ceph: S3Server) -> None:
     settings = WITH_APP + shop.storages(storage) + shop.compress_storage(storage)
-    site = make_site(ceph, settings)
+    site = make_shop(ceph, settings)
     check_bundles(site, is_hashed=storage == shop.CACHED_MANIFEST)
     # Neither the listing nor anything outside static/ is for everybody.
     site.server.client().put_object(Bucket=site.bucket, Key="media/x.css", Body=b"")

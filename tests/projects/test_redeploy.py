@@ -20,10 +20,10 @@ HASHED = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED
 
 @pytest.mark.parametrize("storages", [PLAIN, HASHED], ids=["plain", "hashed"])
 @pytest.mark.parametrize("base", [WITH_APP, ALONE], ids=["app", "alone"])
-def test_from_an_empty_disk(base: str, storages: str, make_site: MakeSite, moto: S3Server) -> None:
-    first = make_site(moto, base + storages)
+def test_from_an_empty_disk(base: str, storages: str, make_shop: MakeSite, moto: S3Server) -> None:
+    first = make_shop(moto, base + storages)
     first.build()
-    second = make_site(moto, base + storages, folder="second", bucket=first.bucket)
+    second = make_shop(moto, base + storages, folder="second", bucket=first.bucket)
     for path in second.project.folder.rglob("*"):
         os.utime(path, (0, 0))  # older than S3's
     second.build()
@@ -34,8 +34,8 @@ def test_from_an_empty_disk(base: str, storages: str, make_site: MakeSite, moto:
 @pytest.mark.parametrize(
     "settings", [WITH_APP + HASHED, ALONE + PLAIN], ids=["hashed-app", "plain-alone"]
 )
-def test_from_an_emptied_bucket(settings: str, make_site: MakeSite, moto: S3Server) -> None:
-    site = make_site(moto, settings)
+def test_from_an_emptied_bucket(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, settings)
     site.build()
     before = site.remote()
     client = moto.client()
@@ -48,8 +48,8 @@ def test_from_an_emptied_bucket(settings: str, make_site: MakeSite, moto: S3Serv
 @pytest.mark.parametrize(
     "settings", [WITH_APP + HASHED, ALONE + PLAIN], ids=["hashed-app", "plain-alone"]
 )
-def test_after_a_change(settings: str, make_site: MakeSite, moto: S3Server) -> None:
-    site = make_site(moto, settings)
+def test_after_a_change(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, settings)
     site.build()
     site.project.write(
         {

@@ -22,11 +22,11 @@ YEAR = 365 * 24 * 3600  # seconds
     [(shop.HEROKUIFY, HASHED), ("", HASHED), (shop.HEROKUIFY, PLAIN)],
     ids=["hashed", "hashed-alone", "plain"],
 )
-def test_builds_are_identical(app: str, storages: str, make_site: MakeSite, moto: S3Server) -> None:
+def test_builds_are_identical(app: str, storages: str, make_shop: MakeSite, moto: S3Server) -> None:
     settings = shop.DJANGO + app + shop.FRAGMENTS + storages
-    here = make_site(moto, settings)
+    here = make_shop(moto, settings)
     # Another host, bucket, location, folder, time, and order of sets and dicts.
-    there = make_site(
+    there = make_shop(
         moto,
         settings + CDN,
         folder="some/where/else",

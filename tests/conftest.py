@@ -40,6 +40,9 @@ ELSEWHERE: dict[str, set[str]] = {
     "newest": {"no_django", "once", "source_tree"},
 }
 
+# Each takes minutes; begun last, one would keep a process busy when all others are done.
+LONGEST = {"test_tutorial.py", "test_django_suite.py"}
+
 # The machine's own configuration must not reach the code under test, nor botocore.
 CONFIG_VARS = (
     *("ALLOWED_HOSTS", "AWS_", "BUCKETEER_", "CLOUDCUBE_", "CSRF_", "DATABASE_", "DEBUG"),
@@ -84,11 +87,12 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what belongs to other environments of the matrix: CI allows no skips."""
+    """Deselect what belongs to other environments of the matrix, as CI allows no skips."""
     unwanted = [item for item in items if not _runs_here(item)]
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
         items[:] = [item for item in items if _runs_here(item)]
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def _runs_here(item: pytest.Item) -> bool:

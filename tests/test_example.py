@@ -9,6 +9,8 @@ import pytest
 
 from tests import project
 
+pytestmark = pytest.mark.ends
+
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "tools" / "demo.py"
 # What a web dyno has, with dyno metadata and herokuify's own variables.

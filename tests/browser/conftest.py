@@ -62,7 +62,7 @@ def ceph_site(
         yield deployed
 
 
-@pytest.fixture(params=["moto_site", "ceph_site"])
+@pytest.fixture(params=["moto_site", pytest.param("ceph_site", marks=pytest.mark.no_django)])
 def example_site(request: pytest.FixtureRequest) -> sites.Site:
     """The example on each S3 server in turn, nothing in its book."""
     found: sites.Site = request.getfixturevalue(request.param)

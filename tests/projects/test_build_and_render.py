@@ -12,6 +12,8 @@ from tests.projects.site import OF_COMPRESS, Site, bundles, succeeded
 from tests.servers import S3Server
 
 pytestmark = pytest.mark.ends
+# What another Django cannot change, as another row shows what it can.
+once = pytest.mark.once
 
 UNCOMPRESSED = "COMPRESS_ENABLED = False\n"
 # In the bundles, and loaded by pages only where there are no bundles.
@@ -37,7 +39,7 @@ HASHED = shop.compress_storage(shop.CACHED_MANIFEST)
     "settings",
     [
         pytest.param(WITH_APP + shop.ADMIN + shop.storages(shop.PLAIN), id="storages"),
-        pytest.param(WITH_APP + shop.classic(shop.PLAIN), id="classic"),
+        pytest.param(WITH_APP + shop.classic(shop.PLAIN), id="classic", marks=once),
     ],
 )
 def test_plain(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
@@ -53,7 +55,7 @@ def test_plain(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
     "settings",
     [
         pytest.param(WITH_APP + shop.ADMIN + shop.storages(shop.MANIFEST), id="storages"),
-        pytest.param(WITH_APP + shop.classic(shop.MANIFEST), id="classic"),
+        pytest.param(WITH_APP + shop.classic(shop.MANIFEST), id="classic", marks=once),
         pytest.param(ALONE + shop.storages(shop.MANIFEST), id="alone"),
     ],
 )
@@ -69,9 +71,13 @@ def test_hashed(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param(WITH_APP + shop.ADMIN + shop.storages(shop.CACHED) + BUNDLED, id="storages"),
+        pytest.param(
+            WITH_APP + shop.ADMIN + shop.storages(shop.CACHED) + BUNDLED, id="storages", marks=once
+        ),
         pytest.param(WITH_APP + shop.classic(shop.CACHED) + BUNDLED, id="classic"),
-        pytest.param(ALONE + shop.storages(shop.CACHED, compressor=shop.CACHED), id="alone"),
+        pytest.param(
+            ALONE + shop.storages(shop.CACHED, compressor=shop.CACHED), id="alone", marks=once
+        ),
     ],
 )
 def test_plain_and_bundled(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
@@ -81,12 +87,19 @@ def test_plain_and_bundled(settings: str, make_shop: MakeSite, moto: S3Server) -
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param(WITH_APP + shop.storages(shop.CACHED_MANIFEST) + BUNDLED, id="storages-plain"),
-        pytest.param(WITH_APP + shop.classic(shop.CACHED_MANIFEST) + BUNDLED, id="classic-plain"),
+        pytest.param(
+            WITH_APP + shop.storages(shop.CACHED_MANIFEST) + BUNDLED,
+            id="storages-plain",
+            marks=once,
+        ),
+        pytest.param(
+            WITH_APP + shop.classic(shop.CACHED_MANIFEST) + BUNDLED, id="classic-plain", marks=once
+        ),
         pytest.param(WITH_APP + shop.classic(shop.CACHED_MANIFEST) + HASHED, id="classic"),
         pytest.param(
             WITH_APP + shop.storages(shop.CACHED_MANIFEST, compressor=shop.CACHED_MANIFEST),
             id="alias",
+            marks=once,
         ),
         pytest.param(ALONE + shop.storages(shop.CACHED_MANIFEST) + HASHED, id="alone"),
     ],
@@ -108,6 +121,7 @@ def test_hashed_as_django_does(make_shop: MakeSite, moto: S3Server) -> None:
     }
 
 
+@once  # S3 decides
 @pytest.mark.parametrize("storage", [shop.CACHED, shop.CACHED_MANIFEST])
 def test_where_policies_count(storage: str, make_shop: MakeSite, ceph: S3Server) -> None:
     settings = WITH_APP + shop.storages(storage) + shop.compress_storage(storage)

@@ -8,6 +8,7 @@ from tests.projects.site import bundles, succeeded
 from tests.servers import S3Server
 
 pytestmark = pytest.mark.ends
+once = pytest.mark.once
 
 PLAIN = shop.storages(shop.CACHED) + shop.compress_storage(shop.CACHED)
 HASHED = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST)
@@ -15,6 +16,11 @@ BASE = shop.DJANGO + shop.HEROKUIFY + shop.FRAGMENTS
 CDN = "https://cdn.example.com/assets/"
 # The lines that users of compressor have without herokuify's fragment.
 WITHOUT_FRAGMENT = BASE.replace("from herokuify.compress import *\n", "")
+
+
+each = pytest.mark.parametrize(
+    "storages", [pytest.param(PLAIN, id="plain", marks=once), pytest.param(HASHED, id="hashed")]
+)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +32,7 @@ WITHOUT_FRAGMENT = BASE.replace("from herokuify.compress import *\n", "")
             {"AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"},
             "https://cdn.example.com/static/",
             id="plain",
+            marks=once,
         ),
     ],
 )
@@ -40,7 +47,7 @@ def test_cdn(
     assert {name: local[name] for name in found} == found
 
 
-@pytest.mark.parametrize("storages", [PLAIN, HASHED], ids=["plain", "hashed"])
+@each
 def test_without_the_fragment(storages: str, make_shop: MakeSite, moto: S3Server) -> None:
     """compressor's own filters write absolute URLs, which are right, too."""
     site = make_shop(moto, WITHOUT_FRAGMENT + storages)
@@ -51,6 +58,7 @@ def test_without_the_fragment(storages: str, make_shop: MakeSite, moto: S3Server
     assert f"url({site.origin}shop/".encode() in bundle.replace(b'"', b"")
 
 
+@once
 def test_a_rollback_renders_with_its_own_manifest(make_shop: MakeSite, moto: S3Server) -> None:
     old = make_shop(moto, BASE + HASHED)
     old.build()
@@ -64,6 +72,7 @@ def test_a_rollback_renders_with_its_own_manifest(make_shop: MakeSite, moto: S3S
     assert old.load_pages() == before
 
 
+@once
 def test_a_second_build_in_the_same_folder(make_shop: MakeSite, moto: S3Server) -> None:
     site = make_shop(moto, BASE + HASHED)
     site.build()
@@ -72,6 +81,7 @@ def test_a_second_build_in_the_same_folder(make_shop: MakeSite, moto: S3Server) 
     assert (site.local(), site.remote()) == before
 
 
+@once
 def test_bundles_that_s3_has_lost(make_shop: MakeSite, moto: S3Server) -> None:
     site = make_shop(moto, BASE + HASHED)
     site.build()
@@ -83,7 +93,7 @@ def test_bundles_that_s3_has_lost(make_shop: MakeSite, moto: S3Server) -> None:
     assert set(lost) <= site.remote().keys()
 
 
-@pytest.mark.parametrize("storages", [PLAIN, HASHED], ids=["plain", "hashed"])
+@each
 def test_pages_without_compress(storages: str, make_shop: MakeSite, moto: S3Server) -> None:
     """What is missing is said by name, not looked for on S3."""
     site = make_shop(moto, BASE + storages)

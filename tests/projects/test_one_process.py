@@ -9,6 +9,8 @@ from tests.projects.conftest import MakeSite
 from tests.projects.site import bundles, succeeded
 from tests.servers import S3Server
 
+pytestmark = pytest.mark.ends
+
 BOTH = """
 import json
 from django.core.management import call_command

@@ -19,8 +19,11 @@ YEAR = 365 * 24 * 3600  # seconds
 
 @pytest.mark.parametrize(
     ("app", "storages"),
-    [(shop.HEROKUIFY, HASHED), ("", HASHED), (shop.HEROKUIFY, PLAIN)],
-    ids=["hashed", "hashed-alone", "plain"],
+    [
+        pytest.param(shop.HEROKUIFY, HASHED, id="hashed"),
+        pytest.param("", HASHED, id="hashed-alone", marks=pytest.mark.once),
+        pytest.param(shop.HEROKUIFY, PLAIN, id="plain", marks=pytest.mark.once),
+    ],
 )
 def test_builds_are_identical(app: str, storages: str, make_shop: MakeSite, moto: S3Server) -> None:
     settings = shop.DJANGO + app + shop.FRAGMENTS + storages

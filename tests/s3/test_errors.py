@@ -388,6 +388,7 @@ class TestAnswers:
             storage.save("a.txt", ContentFile(b"x"))
 
 
+@pytest.mark.usefixtures("no_pauses")
 class TestUnreachable:
     QUICK = Config(retries={"total_max_attempts": 1}, connect_timeout=2)
 

@@ -92,7 +92,7 @@ def _test_wheel(session: nox.Session, kind: str, django: str) -> None:
     if kind == "newest" and COVERAGE:
         # Python 3.14 can measure branches cheaply; older ones take half as long again.
         variables |= {"COVERAGE_CORE": "sysmon", "COVERAGE_FILE": f"{COVERAGE}/.coverage.newest"}
-        arguments = [*arguments, "--cov", "--cov-report="]
+        arguments = [*arguments, "--cov", "--cov-report=", "--cov-fail-under=0"]
     session.run("python", "-m", "pytest", *arguments, env=variables)
 
 

@@ -11,7 +11,7 @@ from tests.browser.conftest import Visiting
 from tests.browser.sites import Site
 from tests.browser.visits import Visit
 
-pytestmark = pytest.mark.in_matrix(">=6.1")
+pytestmark = pytest.mark.newest
 
 FONT = "Bricolage Grotesque"
 STYLE = (

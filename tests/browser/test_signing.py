@@ -12,7 +12,7 @@ from tests.browser.conftest import Visiting
 from tests.browser.sites import ADMIN, Site
 from tests.browser.visits import Visit
 
-pytestmark = pytest.mark.in_matrix(">=6.1")
+pytestmark = pytest.mark.newest
 
 FOCUSED = "() => document.activeElement.id"
 

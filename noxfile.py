@@ -91,7 +91,7 @@ def _test_wheel(session: nox.Session, kind: str, django: str) -> None:
     arguments = session.posargs or ["-n", "auto"]
     if kind == "newest" and COVERAGE:
         # Python 3.14 can measure branches cheaply; older ones take half as long again.
-        data = f"{COVERAGE}/.coverage.{re.sub(r'[^0-9a-z]+', '-', django)}"
+        data = f"{COVERAGE}/.coverage.{re.sub(r'[^0-9A-Za-z]+', '-', django)}"
         variables |= {"COVERAGE_CORE": "sysmon", "COVERAGE_FILE": data}
         arguments = [*arguments, "--cov", "--cov-report=", "--cov-fail-under=0"]
     session.run("python", "-m", "pytest", *arguments, env=variables)

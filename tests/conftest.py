@@ -1,6 +1,8 @@
 """Fixtures and rules for all tests: servers, buckets, projects, no way out of the machine."""
 
 import os
+import shutil
+import socket
 import subprocess
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -18,8 +20,10 @@ from packaging.version import Version
 
 import herokuify
 from herokuify.s3 import client
-from tests import project, servers
+from tests import project, servers, smtp_server
+from tests.processes import HOST
 from tests.sandbox import loopback_only
+from tests.smtp_server import MailServer
 
 pytest_plugins = ["tests.storages"]
 
@@ -31,10 +35,13 @@ INSTALLED = "HEROKUIFY_TEST_INSTALLED"
 # all.
 ELSEWHERE: dict[str, set[str]] = {
     "": set(),
-    "oldest": {"once", "source_tree"},
-    "between": {"ends", "no_django", "once", "source_tree"},
+    "oldest": {"newest", "once", "source_tree"},
+    "between": {"ends", "newest", "no_django", "once", "source_tree"},
     "newest": {"no_django", "once", "source_tree"},
 }
+
+# Each takes minutes; begun last, one would keep a process busy when all others are done.
+LONGEST = {"test_tutorial.py", "test_django_suite.py"}
 
 # The machine's own configuration must not reach the code under test, nor botocore.
 CONFIG_VARS = (
@@ -80,21 +87,20 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what belongs to other environments of the matrix: CI allows no skips."""
+    """Deselect what belongs to other environments of the matrix, as CI allows no skips."""
     unwanted = [item for item in items if not _runs_here(item)]
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
         items[:] = [item for item in items if _runs_here(item)]
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def _runs_here(item: pytest.Item) -> bool:
     if any(map(item.get_closest_marker, _elsewhere())):
         return False
-    ranges = [*item.iter_markers("django_versions")]
-    if os.environ.get(INSTALLED):
-        ranges += item.iter_markers("in_matrix")
     # A pre-release is tested as the release that it will be.
     version = Version(django.get_version()).base_version
+    ranges = item.iter_markers("django_versions")
     return all(SpecifierSet(mark.args[0]).contains(version) for mark in ranges)
 
 
@@ -187,6 +193,35 @@ def make_project(tmp_path: Path) -> Callable[..., project.Project]:
     return make
 
 
+@pytest.fixture(name="project")
+def module_project(
+    request: pytest.FixtureRequest, make_project: Callable[..., project.Project]
+) -> project.Project:
+    """The project of the module's SETTINGS, and of its FILES and VARIABLES if it has any."""
+    module = request.module
+    return make_project(
+        module.SETTINGS, getattr(module, "FILES", None), getattr(module, "VARIABLES", None)
+    )
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> project.Project:
+    """A copy of example_project as in local development: no variable is set."""
+    folder = tmp_path / "example"
+    shutil.copytree(project.EXAMPLE, folder, ignore=project.LEFT_BEHIND)
+    return project.Project(folder, {"DJANGO_SETTINGS_MODULE": "config.settings"})
+
+
+@pytest.fixture(scope="session")
+def mail_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
+    """A mail server that wants TLS and a login."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl, which makes the mail server's certificate")
+    folder = tmp_path_factory.mktemp("mail")
+    with smtp_server.running(folder, project.clean_environment(folder)) as server:
+        yield server
+
+
 @pytest.fixture
 def run_django(
     make_project: Callable[..., project.Project],
@@ -199,6 +234,21 @@ def run_django(
         return make_project(settings).manage(*arguments, env=env)
 
     return run
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that refuses connections."""
+    with socket.socket() as taken:  # so that nobody else listens there
+        taken.bind((HOST, 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that takes connections and never says a word."""
+    with socket.create_server((HOST, 0), backlog=50) as server:
+        yield server.getsockname()[1]
 
 
 @pytest.fixture

@@ -4,23 +4,18 @@ import http.client
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests import project
+from tests import processes, project
+from tests.processes import HOST, SECONDS, free_port, wait_until
 
-HOST = "127.0.0.1"
 DOMAIN = "kestrel-12ab.herokuapp.com"
 BUILD = {"DYNO": "run.1", "SOURCE_VERSION": "0" * 40, "STACK": "heroku-26"}
-SECONDS = 60
-_EXAMPLE = Path(__file__).resolve().parents[1] / "example_project"
-_LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.sqlite3", "media", "staticfiles")
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,7 @@ class Dyno:
 
 def deploy(folder: Path, config: Mapping[str, str]) -> App:
     """Copy the example to a new folder; run the buildpack's steps and the release phase there."""
-    shutil.copytree(_EXAMPLE, folder, ignore=_LEFT_BEHIND)
+    shutil.copytree(project.EXAMPLE, folder, ignore=project.LEFT_BEHIND)
     secret_key = "".join(map(chr, range(33, 127)))
     app = App(
         folder, {"HEROKU_APP_DEFAULT_DOMAIN_NAME": DOMAIN, "SECRET_KEY": secret_key, **config}
@@ -86,40 +81,23 @@ def deploy(folder: Path, config: Mapping[str, str]) -> App:
 @contextmanager
 def serving(app: App) -> Iterator[Dyno]:
     """Run the web dyno on a free port."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     variables = {"DYNO": "web.1", "PORT": str(port), "WEB_CONCURRENCY": "2"}
     # A web dyno listens to the router on all addresses; nobody else should reach the tests.
     variables["GUNICORN_CMD_ARGS"] = f"--bind={HOST}:{port}"
     log = app.folder.parent / "web.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            app.process_type("web"),
-            cwd=app.folder,
-            env=app.variables(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    dyno = Dyno(process, port, log)
+    command = app.process_type("web")
+    environment = app.variables(variables)
+    with processes.running(command, log, cwd=app.folder, env=environment) as process:
+        wait_until(lambda: _responds(port), process=process, log=log)
+        yield Dyno(process, port, log)
+
+
+def _responds(port: int) -> bool:
     try:
-        _wait(dyno)
-        yield dyno
-    finally:
-        if process.poll() is None:
-            dyno.stop()
-
-
-def _wait(dyno: Dyno) -> None:
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline and dyno.process.poll() is None:
-        try:
-            with closing(http.client.HTTPConnection(HOST, dyno.port, timeout=SECONDS)) as probe:
-                probe.request("GET", "/", headers={"Host": DOMAIN, "X-Forwarded-Proto": "https"})
-                probe.getresponse().read()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError(dyno.log.read_text(encoding="utf-8"))
+        with closing(http.client.HTTPConnection(HOST, port, timeout=SECONDS)) as probe:
+            probe.request("GET", "/", headers={"Host": DOMAIN, "X-Forwarded-Proto": "https"})
+            probe.getresponse().read()
+    except OSError:
+        return False
+    return True

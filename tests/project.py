@@ -1,6 +1,7 @@
 """Throw-away Django projects, run in processes of their own like a user's."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,6 +20,9 @@ WARNINGS = (
 )
 
 TESTS = Path(__file__).resolve().parent
+EXAMPLE = TESTS.parent / "example_project"
+#: What of the example a deployment does not have.
+LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.sqlite3", "media", "staticfiles")
 MANAGE = """\
 import os, sys
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")

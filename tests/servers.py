@@ -3,9 +3,7 @@
 import functools
 import os
 import re
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,11 +14,12 @@ from urllib.request import urlopen
 import boto3
 from botocore.config import Config
 
+from tests import processes
+
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 CEPH_URL = "HEROKUIFY_TEST_CEPH_URL"
-START_SECONDS = 60
 # Not boto3's default one, which remembers credentials. It reads S3's model once: 0.1 s of CPU and
 # 12 MB, which each session takes anew.
 SESSION = boto3.session.Session()
@@ -73,36 +72,17 @@ def client_of(server: S3Server) -> "S3Client":
 def moto(log: Path, environment: dict[str, str]) -> Iterator[S3Server]:
     """Run moto's server mode on a port that the system chooses; its output goes to ``log``."""
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
+    # It runs none of herokuify's code, which coverage would look for in every call.
+    own = {name: value for name, value in environment.items() if "COVERAGE" not in name}
+    with processes.running(command, log, env=own) as process:
+        said = re.compile(r"Running on (http://[\d.]+:\d+)")
+        found = processes.wait_until(
+            lambda: said.search(log.read_text(errors="replace")), process=process, log=log
         )
-        try:
-            yield S3Server("moto", _moto_address(process, log), "test-key", "test-secret")
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _moto_address(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    """Wait until the server says where it listens, and answers there."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        found = re.search(r"Running on (http://[\d.]+:\d+)", log.read_text(errors="replace"))
-        if found:
-            with urlopen(found[1], timeout=START_SECONDS) as answer:  # an empty list of buckets
-                answer.read()
-            return found[1]
-        time.sleep(0.05)
-    raise RuntimeError(f"moto's server did not start; it printed:\n{log.read_text()}")
+        assert found
+        with urlopen(found[1], timeout=processes.SECONDS) as answer:  # an empty list of buckets
+            answer.read()
+        yield S3Server("moto", found[1], "test-key", "test-secret")
 
 
 def ceph() -> S3Server | None:

@@ -5,17 +5,17 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.files.storage import Storage, storages
 from pytest_django import Settings
 
+from tests.cutting_proxy import Cutter, cutting
+from tests.project import Project
 from tests.replay import Proxy, replay
 from tests.servers import S3Server, client_of
-
-if TYPE_CHECKING:
-    pass
 
 Connect = Callable[..., None]
 
@@ -85,7 +85,7 @@ def default_storage(name_storages: Callable[..., None], aws: S3Server) -> Storag
 
 @pytest.fixture
 def proxy(moto: S3Server) -> Iterator[Proxy]:
-    """A proxy before moto."""
+    """A proxy before moto, at a new address: herokuify remembers how a service answers."""
     with replay(moto.endpoint_url) as running:
         yield running
 
@@ -96,6 +96,26 @@ def moto_bucket(moto: S3Server) -> str:
     name = f"test-{uuid.uuid4().hex}"
     client_of(moto).create_bucket(Bucket=name)
     return name
+
+
+@pytest.fixture
+def moto_project(
+    request: pytest.FixtureRequest,
+    make_project: Callable[..., Project],
+    moto: S3Server,
+    moto_bucket: str,
+) -> Project:
+    """The project of the module's SETTINGS, with the bucket's config vars."""
+    variables = {**moto.variables, "AWS_STORAGE_BUCKET_NAME": moto_bucket}
+    return make_project(request.module.SETTINGS, env=variables)
+
+
+@pytest.fixture
+def cutter(s3: S3Server) -> Iterator[Cutter]:
+    """A network before each server in turn, which can be cut."""
+    address = urlsplit(s3.endpoint_url)
+    with cutting(str(address.hostname), int(address.port or 80)) as running:
+        yield running
 
 
 @pytest.fixture

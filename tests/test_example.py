@@ -1,7 +1,6 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +9,9 @@ import pytest
 
 from tests import project
 
+pytestmark = pytest.mark.ends
+
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLE = ROOT / "example_project"
 DEMO = ROOT / "tools" / "demo.py"
 # What a web dyno has, with dyno metadata and herokuify's own variables.
 DYNO = {
@@ -33,7 +33,6 @@ BUILT = {
     "staticfiles/staticfiles.json": '{"version": "1.1", "hash": "", "paths": {}}',
     "staticfiles/CACHE/manifest.json": "{}",
 }
-LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.sqlite3", "media", "staticfiles")
 
 # A guest's visit through Django's test client, on the settings as they stand.
 SIGN = """
@@ -58,14 +57,6 @@ picture = io.BytesIO()
 Image.new("RGB", (40, 30), "teal").save(picture, "PNG")
 good = picture.getvalue()
 """
-
-
-@pytest.fixture
-def example(tmp_path: Path) -> project.Project:
-    """A copy of the example as in local development: no variable is set."""
-    folder = tmp_path / "example"
-    shutil.copytree(EXAMPLE, folder, ignore=LEFT_BEHIND)
-    return project.Project(folder, {"DJANGO_SETTINGS_MODULE": "config.settings"})
 
 
 def succeed(result: "subprocess.CompletedProcess[str]") -> str:
@@ -214,7 +205,7 @@ class TestOnHeroku:
         assert result.returncode == 3
 
     def test_procfile_is_the_one_to_copy(self) -> None:
-        lines = (EXAMPLE / "Procfile").read_text(encoding="utf-8").splitlines()
+        lines = (project.EXAMPLE / "Procfile").read_text(encoding="utf-8").splitlines()
         commands = {line.split(":")[0]: shlex.split(line.split(":", 1)[1]) for line in lines}
         assert commands == {
             "release": ["python", "manage.py", "migrate", "--noinput"],

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -42,14 +41,8 @@ VARIABLES = {
 }
 
 
-@pytest.fixture
-def site(make_project: Callable[..., Project]) -> Project:
-    project: Project = make_project(SETTINGS, env=VARIABLES)
-    return project
-
-
-def test_table_shows_what_became_of_each(site: Project) -> None:
-    result = site.manage("herokuify", "env")
+def test_table_shows_what_became_of_each(project: Project) -> None:
+    result = project.manage("herokuify", "env")
     assert result.returncode == 0, result.stderr
     assert "hunter2" not in result.stdout + result.stderr
     platform, stage, _, head, *rows = result.stdout.splitlines()
@@ -71,9 +64,7 @@ def test_table_shows_what_became_of_each(site: Project) -> None:
     assert set(line) == names
 
 
-def test_variables_that_a_fragment_refuses(
-    make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_variables_that_a_fragment_refuses(make_project: Callable[..., Project]) -> None:
     """The settings don't import it: DEBUG is another package's."""
     project = make_project('SECRET_KEY = "k"\nUSE_TZ = True\nINSTALLED_APPS = ["herokuify"]\n')
     wrong = {"DYNO": "run.1", "DEBUG": "true", "WEB_CONCURRENCY": "many"}
@@ -85,8 +76,8 @@ def test_variables_that_a_fragment_refuses(
     assert result.stderr.startswith("CommandError: ImproperlyConfigured: HEROKUIFY_STAGE is 'moon'")
 
 
-def test_json_has_the_same(site: Project) -> None:
-    result = site.manage("herokuify", "env", "--json")
+def test_json_has_the_same(project: Project) -> None:
+    result = project.manage("herokuify", "env", "--json")
     assert result.returncode == 0, result.stderr
     assert "hunter2" not in result.stdout + result.stderr
     entries = {entry["names"][0]: entry for entry in json.loads(result.stdout)["variables"]}
@@ -109,28 +100,28 @@ def test_json_has_the_same(site: Project) -> None:
         assert (server["setting"], server["value"]) == ("EMAIL_HOST", "smtp.example.com")
 
 
-def test_says_where_it_runs_and_why(site: Project) -> None:
+def test_says_where_it_runs_and_why(project: Project) -> None:
     env = {"RENDER": "true", "HEROKUIFY_STAGE": "build", "DATABASE_URL": "sqlite://"}
-    lines = site.manage("herokuify", "env", env=env).stdout.splitlines()
+    lines = project.manage("herokuify", "env", env=env).stdout.splitlines()
     assert lines[:2] == ["Platform: Render (from RENDER)", "Stage: build (from HEROKUIFY_STAGE)"]
-    found = json.loads(site.manage("herokuify", "env", "--json", env=env).stdout)
+    found = json.loads(project.manage("herokuify", "env", "--json", env=env).stdout)
     assert found["platform"] == {"name": "Render", "told_by": "RENDER"}
     assert found["stage"] == {"name": "build", "told_by": "HEROKUIFY_STAGE"}
 
 
-def test_runs_while_checks_fail(site: Project) -> None:
+def test_runs_while_checks_fail(project: Project) -> None:
     settings = f"{SETTINGS}\nSTATICFILES_DIRS = 'wrong'\nROOT_URLCONF = 'nowhere'\n"
-    site.write({"settings.py": settings})
-    assert site.manage("check").returncode != 0
-    assert site.manage("herokuify", "env").returncode == 0
+    project.write({"settings.py": settings})
+    assert project.manage("check").returncode != 0
+    assert project.manage("herokuify", "env").returncode == 0
 
 
-def test_wants_a_subcommand(site: Project) -> None:
-    result = site.manage("herokuify")
+def test_wants_a_subcommand(project: Project) -> None:
+    result = project.manage("herokuify")
     assert result.returncode != 0
     assert "required: subcommand" in result.stderr
     assert "{env,doctor,bucket,headers}" in result.stderr
-    assert "env" in site.manage("herokuify", "--help").stdout
+    assert "env" in project.manage("herokuify", "--help").stdout
 
 
 def test_knows_every_list_of_variables() -> None:

@@ -54,7 +54,7 @@ ON_OLD = pytest.mark.django_versions("<5.1")
 
 
 @pytest.fixture
-def project(make_project: Callable[..., Project]) -> Callable[..., Project]:
+def make_early(make_project: Callable[..., Project]) -> Callable[..., Project]:
     """A project with an app that stands before herokuify in INSTALLED_APPS."""
 
     def make(settings: str, **files: str) -> Project:
@@ -90,11 +90,11 @@ class TestProjects:
         ids=["both", "media", "static", "empty", "none"],
     )
     def test_take_effect(
-        self, project: Callable[..., Project], settings: str, expected: str
+        self, make_early: Callable[..., Project], settings: str, expected: str
     ) -> None:
-        assert printed(project(settings).snippet(SHOW)) == f"{expected}\n"
+        assert printed(make_early(settings).snippet(SHOW)) == f"{expected}\n"
 
-    def test_before_any_model(self, project: Callable[..., Project]) -> None:
+    def test_before_any_model(self, make_early: Callable[..., Project]) -> None:
         """In ready() a FileField has fixed its storage already."""
         source = (
             "from early import models\n"
@@ -105,10 +105,10 @@ class TestProjects:
             " for f in fields})\n"
             "assert fields[1].storage is storages['default']\n"
         )
-        result = project(CLASSIC, models=MODELS).snippet(source)
+        result = make_early(CLASSIC, models=MODELS).snippet(source)
         assert printed(result) == "(False, 'InMemoryStorage') InMemoryStorage\n"
 
-    def test_after_an_app_that_was_too_quick(self, project: Callable[..., Project]) -> None:
+    def test_after_an_app_that_was_too_quick(self, make_early: Callable[..., Project]) -> None:
         """An AppConfig that resolves the storages before herokuify's is made."""
         apps = (
             "from django.apps import AppConfig\n"
@@ -121,32 +121,32 @@ class TestProjects:
             "        assert type(storages['default']).__name__ == 'FileSystemStorage'\n"
             "        default_storage.exists('a'), staticfiles_storage.base_url\n"
         )
-        result = project(CLASSIC, apps=apps).snippet(SHOW)
+        result = make_early(CLASSIC, apps=apps).snippet(SHOW)
         assert printed(result) == "InMemoryStorage ManifestStaticFilesStorage\n"
 
-    def test_idempotent(self, project: Callable[..., Project]) -> None:
+    def test_idempotent(self, make_early: Callable[..., Project]) -> None:
         source = (
             "import herokuify, herokuify.legacy\n"
             "from herokuify.apps import HerokuifyConfig\n"
             "for _ in range(2): HerokuifyConfig('herokuify', herokuify).ready()\n"
             "herokuify.legacy.apply_legacy_settings()\n" + SHOW
         )
-        result = project(CLASSIC).snippet(source)
+        result = make_early(CLASSIC).snippet(source)
         assert printed(result) == "InMemoryStorage ManifestStaticFilesStorage\n"
 
-    def test_storages_setting_shows_the_result(self, project: Callable[..., Project]) -> None:
+    def test_storages_setting_shows_the_result(self, make_early: Callable[..., Project]) -> None:
         source = "from django.conf import settings\nprint(sorted(settings.STORAGES.items()))"
-        shown = printed(project(CLASSIC).snippet(source))
+        shown = printed(make_early(CLASSIC).snippet(source))
         expected = [("default", {"BACKEND": MEMORY}), ("staticfiles", {"BACKEND": MANIFEST})]
         assert shown == f"{expected}\n"
 
-    def test_without_them_storages_is_left_alone(self, project: Callable[..., Project]) -> None:
+    def test_without_them_storages_is_left_alone(self, make_early: Callable[..., Project]) -> None:
         source = (
             "from django.conf import global_settings, settings\n"
             "assert settings.STORAGES is global_settings.STORAGES\n"
             "assert not settings.is_overridden('STORAGES')\n"
         )
-        printed(project("").snippet(source))
+        printed(make_early("").snippet(source))
 
     @pytest.mark.parametrize("storages", ["{}", f'{{"default": {{"BACKEND": "{MEMORY}"}}}}'])
     @pytest.mark.parametrize(
@@ -154,10 +154,10 @@ class TestProjects:
         [("DEFAULT_FILE_STORAGE", "default"), ("STATICFILES_STORAGE", "staticfiles")],
     )
     def test_storages_as_well_is_an_error(
-        self, project: Callable[..., Project], storages: str, name: str, alias: str
+        self, make_early: Callable[..., Project], storages: str, name: str, alias: str
     ) -> None:
         settings = f'STORAGES = {storages}\n{name} = "{MEMORY}"\n'
-        result = project(settings).manage("check")
+        result = make_early(settings).manage("check")
         assert result.returncode == 1
         assert "ImproperlyConfigured" in result.stderr
         assert f"{name} and STORAGES are both set" in result.stderr
@@ -166,15 +166,15 @@ class TestProjects:
 
     @pytest.mark.parametrize("name", ["DEFAULT_FILE_STORAGE", "STATICFILES_STORAGE"])
     def test_empty_beside_storages_is_none(
-        self, project: Callable[..., Project], name: str
+        self, make_early: Callable[..., Project], name: str
     ) -> None:
         backends = (
             f'{{"default": {{"BACKEND": "{MEMORY}"}}, "staticfiles": {{"BACKEND": "{PLAIN}"}}}}'
         )
-        result = project(f"STORAGES = {backends}\n{name} = None\n").snippet(SHOW)
+        result = make_early(f"STORAGES = {backends}\n{name} = None\n").snippet(SHOW)
         assert printed(result) == "InMemoryStorage StaticFilesStorage\n"
 
-    def test_settings_configure(self, project: Callable[..., Project]) -> None:
+    def test_settings_configure(self, make_early: Callable[..., Project]) -> None:
         source = (
             "import django\n"
             "from django.conf import settings\n"
@@ -183,16 +183,16 @@ class TestProjects:
             "INSTALLED_APPS=['herokuify', 'django.contrib.staticfiles'])\n"
             "django.setup()\n" + SHOW
         )
-        result = project("")._python("-c", source, env=None, sockets=False)
+        result = make_early("")._python("-c", source, env=None, sockets=False)
         assert printed(result) == "InMemoryStorage ManifestStaticFilesStorage\n"
 
-    def test_a_backend_that_does_not_exist(self, project: Callable[..., Project]) -> None:
+    def test_a_backend_that_does_not_exist(self, make_early: Callable[..., Project]) -> None:
         """Django's own message stands."""
-        result = project('DEFAULT_FILE_STORAGE = "no.Such"').snippet(SHOW)
+        result = make_early('DEFAULT_FILE_STORAGE = "no.Such"').snippet(SHOW)
         assert result.returncode == 1
         assert "Could not find backend 'no.Such'" in result.stderr
 
-    def test_overrides_in_a_classic_project(self, project: Callable[..., Project]) -> None:
+    def test_overrides_in_a_classic_project(self, make_early: Callable[..., Project]) -> None:
         source = f"""
 from django.core.files.storage import default_storage
 from django.contrib.staticfiles.storage import staticfiles_storage
@@ -216,7 +216,7 @@ with override_settings(STORAGES={{
 print(shown())
 """
         classic = "InMemoryStorage ManifestStaticFilesStorage"
-        assert printed(project(CLASSIC).snippet(source)).splitlines() == [
+        assert printed(make_early(CLASSIC).snippet(source)).splitlines() == [
             classic,
             "FileSystemStorage ManifestStaticFilesStorage",
             "FileSystemStorage StaticFilesStorage",
@@ -284,10 +284,10 @@ class TestOldDjango:
         finally:
             override.disable()
 
-    def test_djangos_message_stands(self, project: Callable[..., Project]) -> None:
+    def test_djangos_message_stands(self, make_early: Callable[..., Project]) -> None:
         settings = f'STORAGES = {{"default": {{"BACKEND": "{MEMORY}"}}}}\n' + CLASSIC
         source = "import warnings; warnings.simplefilter('ignore'); import settings; import django"
-        result = project(settings)._python(
+        result = make_early(settings)._python(
             "-W",
             "ignore",
             "-c",
@@ -298,7 +298,7 @@ class TestOldDjango:
         assert result.returncode == 1
         assert "DEFAULT_FILE_STORAGE/STORAGES are mutually exclusive" in result.stderr
 
-    def test_nothing_is_changed(self, project: Callable[..., Project]) -> None:
+    def test_nothing_is_changed(self, make_early: Callable[..., Project]) -> None:
         source = (
             "from django.conf import settings\n"
             "from herokuify import legacy\n"
@@ -306,4 +306,4 @@ class TestOldDjango:
             "legacy.follow_overrides(setting='DEFAULT_FILE_STORAGE')\n"
             "assert type(settings.STORAGES) is dict\n"
         )
-        printed(project("").snippet(source + SHOW))
+        printed(make_early("").snippet(source + SHOW))

@@ -1,6 +1,5 @@
 import importlib
 import re
-import shutil
 import subprocess
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from herokuify.exceptions import ConfigurationError
 from herokuify.mail import config, get_email_config, mailgun, postmark, providers, sendgrid
 from herokuify.mail.backend import MissingBackend
 from tests import smtp_server
-from tests.project import Project, clean_environment
+from tests.project import Project
 from tests.smtp_server import MailServer
 
 MakeProject = Callable[..., Project]
@@ -418,15 +417,6 @@ from django.core import mail
 count = mail.send_mail("Grüße", "Hello", None, ["you@example.com"])
 assert count == 1, count
 """
-
-
-@pytest.fixture(scope="session")
-def mail_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl, which makes the mail server's certificate")
-    folder = tmp_path_factory.mktemp("mail")
-    with smtp_server.running(folder, clean_environment(folder)) as server:
-        yield server
 
 
 def send(

@@ -1,7 +1,6 @@
 """The request's id in log lines: Django's handlers, both kinds, in processes of their own."""
 
 import json
-from collections.abc import Callable
 
 import pytest
 
@@ -33,7 +32,7 @@ def plain(request):
 async def slow(request):
     n = request.GET["n"]
     log.warning("slow %s", n)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # the other requests come in between
     log.warning("slow %s", n)
     return HttpResponse("ok")
 
@@ -47,7 +46,7 @@ def stream(request):
 async def astream(request):
     async def parts():
         for part in "ab":
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # likewise
             log.warning("part %s", request.GET["n"])
             yield part
     return StreamingHttpResponse(parts())
@@ -57,6 +56,11 @@ def fail(request):
 
 urlpatterns = [path(view.__name__, view) for view in (plain, slow, stream, astream, fail)]
 """
+PASSING = """
+def passing(get_response):
+    return get_response
+"""
+FILES = {"urls.py": URLS, "passing.py": PASSING}
 # Each view for each id at once; every line names the number that belongs to its id.
 ASGI = """
 import asyncio, warnings
@@ -103,18 +107,6 @@ def get(path, n, identity):
 """
 
 
-@pytest.fixture
-def site(make_project: Callable[..., Project]) -> Project:
-    project: Project = make_project(SETTINGS, {"urls.py": URLS, "passing.py": PASSING})
-    return project
-
-
-PASSING = """
-def passing(get_response):
-    return get_response
-"""
-
-
 def logged(site: Project, source: str, **env: str) -> list[str]:
     result = site.snippet(source, env=env)
     assert result.returncode == 0, result.stderr
@@ -127,10 +119,10 @@ def number_of(line: str) -> str:
 
 # A middleware that knows no async makes Django hop between threads.
 @pytest.mark.parametrize("more", ["", "passing.passing"])
-def test_asgi_lines_have_their_requests_id(site: Project, more: str) -> None:
+def test_asgi_lines_have_their_requests_id(project: Project, more: str) -> None:
     paths = ["/plain", "/slow", "/stream", "/astream"]
     source = f"{ASGI}assert set(asyncio.run(main({paths}, {IDS}))) == {{200}}"
-    lines = logged(site, source, MORE=more)
+    lines = logged(project, source, MORE=more)
     assert len(lines) == len(IDS) * 7  # one line of plain, two of each other
     for line in lines:
         assert line.startswith("WARNING site [")
@@ -138,21 +130,21 @@ def test_asgi_lines_have_their_requests_id(site: Project, more: str) -> None:
 
 
 @pytest.mark.parametrize("prelude", [ASGI, WSGI], ids=["asgi", "wsgi"])
-def test_djangos_own_lines_have_it(site: Project, prelude: str) -> None:
+def test_djangos_own_lines_have_it(project: Project, prelude: str) -> None:
     source = (
         f"assert asyncio.run(main(['/nowhere'], {IDS[:2]})) == [404, 404]"
         if prelude is ASGI
         else f"assert [get('/nowhere', n, i) for n, i in enumerate({IDS[:2]})] == [404, 404]"
     )
-    lines = logged(site, prelude + source)
+    lines = logged(project, prelude + source)
     assert sorted(lines) == [
         f"WARNING django.request [{identity}] Not Found: /nowhere" for identity in IDS[:2]
     ]
 
 
-def test_wsgi_lines_have_it_and_later_ones_have_not(site: Project) -> None:
+def test_wsgi_lines_have_it_and_later_ones_have_not(project: Project) -> None:
     lines = logged(
-        site,
+        project,
         f"{WSGI}"
         f"assert get('/plain', 0, '{IDS[0]}') == 200\n"
         "logging.getLogger('site').warning('between')\n"
@@ -171,18 +163,18 @@ def test_wsgi_lines_have_it_and_later_ones_have_not(site: Project) -> None:
     assert all(line.startswith(f"ERROR django.request [{IDS[2]}]") for line in lines[4:])
 
 
-def test_request_without_an_id_gets_one(site: Project) -> None:
+def test_request_without_an_id_gets_one(project: Project) -> None:
     source = f"{WSGI}assert get('/plain', 0, 'forged\\nid') == get('/plain', 1, '') == 200"
-    first, second = (line.split("[")[1].split("]")[0] for line in logged(site, source))
+    first, second = (line.split("[")[1].split("]")[0] for line in logged(project, source))
     assert first != second
     assert len(first) == len(second) == 32
 
 
-def test_lines_can_be_json(site: Project) -> None:
+def test_lines_can_be_json(project: Project) -> None:
     source = f"{WSGI}assert get('/fail', 0, '{IDS[0]}') == 500"
-    [line] = logged(site, source, LOG_FORMAT="json")
+    [line] = logged(project, source, LOG_FORMAT="json")
     entry = json.loads(line)
     assert entry["request_id"] == IDS[0]
     assert entry["status_code"] == 500
     assert entry["exception"].endswith("RuntimeError: for 0")
-    assert logged(site, source, LOG_FORMAT="json", LOG_LEVEL="critical") == []
+    assert logged(project, source, LOG_FORMAT="json", LOG_LEVEL="critical") == []

@@ -22,6 +22,7 @@ from herokuify.conf.processes import memory_limit
 from herokuify.exceptions import ConfigurationError
 from herokuify.server import read_server, workers_for
 from herokuify.server.logger import queue_time
+from tests.processes import wait_until
 from tests.project import Project
 from tests.web_dyno import ENTRY_POINTS, SETTINGS, Dyno, gunicorn, serving
 
@@ -167,7 +168,7 @@ from django.http import HttpResponse
 from django.urls import path
 
 def slow(request):
-    time.sleep(float(request.GET.get("seconds", "0")))
+    time.sleep(float(request.GET.get("seconds", "0")))  # as work does
     logging.getLogger("site").warning("done %s", request.GET.get("n"))
     return HttpResponse("x" * 1000)
 
@@ -186,12 +187,6 @@ def running(
     command = gunicorn(*arguments, application=application)
     with serving(project, command, "/scheme", **env) as dyno:
         yield dyno
-
-
-@pytest.fixture
-def site(make_project: MakeProject) -> Project:
-    project: Project = make_project(SETTINGS, FILES)
-    return project
 
 
 WORKERS = ("asgi", "uvicorn_worker.UvicornWorker")
@@ -231,8 +226,8 @@ ID = "30f14c6c1fc85cba12bfd093aa8f90e3"
 
 
 class TestGunicorn:
-    def test_writes_the_requests_line(self, site: Project) -> None:
-        with running(site) as dyno:
+    def test_writes_the_requests_line(self, project: Project) -> None:
+        with running(project) as dyno:
             start = str(int(time.time() * 1000) - 40)
             headers = {"X_Request_ID": ID, "X_Request_Start": start, "X_Forwarded_For": "192.0.2.7"}
             assert dyno.get("/slow?n=secret%0A", **headers)[0] == 200
@@ -252,16 +247,16 @@ class TestGunicorn:
         # Each line has its level, its logger and its request.
         assert all(re.match(r"[A-Z]+ [a-z.]+ \[[\w-]+\] ", line) for line in lines), lines
 
-    def test_writes_json(self, site: Project) -> None:
-        with running(site, LOG_FORMAT="json") as dyno:
+    def test_writes_json(self, project: Project) -> None:
+        with running(project, LOG_FORMAT="json") as dyno:
             assert dyno.get("/slow?n=1", X_Request_ID=ID)[0] == 200
             dyno.stop()
             entries = [json.loads(line) for line in dyno.lines()]
         own = [entry["logger"] for entry in entries if entry["request_id"] == ID]
         assert sorted(own) == ["gunicorn.access", "site"]
 
-    def test_serves_asgi(self, site: Project) -> None:
-        with running(site, "-k", "asgi", application="asgi") as dyno:
+    def test_serves_asgi(self, project: Project) -> None:
+        with running(project, "-k", "asgi", application="asgi") as dyno:
             assert dyno.get("/slow?n=1", X_Request_ID=ID)[0] == 200
             dyno.stop()
             lines = dyno.lines()
@@ -269,8 +264,8 @@ class TestGunicorn:
         assert any(line.startswith(f"INFO gunicorn.access [{ID}] method=GET") for line in lines)
 
     @pytest.mark.parametrize("worker", WORKERS)
-    def test_keeps_the_query_out_under_asgi(self, site: Project, worker: str) -> None:
-        with running(site, "-k", worker, application="asgi") as dyno:
+    def test_keeps_the_query_out_under_asgi(self, project: Project, worker: str) -> None:
+        with running(project, "-k", worker, application="asgi") as dyno:
             start = str(int(time.time() * 1000) - 40)
             headers = {"X_Request_ID": ID, "X_Request_Start": start, "X_Forwarded_For": "192.0.2.7"}
             assert dyno.get("/slow?n=secret", **headers)[0] == 200
@@ -293,23 +288,23 @@ class TestGunicorn:
         errors = [line for line in lines if line.startswith("ERROR")]
         assert all("Control server error" in line for line in errors), errors
 
-    def test_serves_ipv4_and_ipv6(self, site: Project) -> None:
+    def test_serves_ipv4_and_ipv6(self, project: Project) -> None:
         arguments = {"GUNICORN_CMD_ARGS": "", "FORWARDED_ALLOW_IPS": "10.0.0.1"}
-        with running(site, **arguments) as dyno:
+        with running(project, **arguments) as dyno:
             hosts = ["127.0.0.1", "::1"] if has_dualstack_ipv6() else ["127.0.0.1"]
             assert [dyno.get("/scheme", host=host)[0] for host in hosts] == [200] * len(hosts)
 
-    def test_serves_ipv4_without_ipv6(self, site: Project) -> None:
-        site.write({"no_ipv6.py": NO_IPV6})
+    def test_serves_ipv4_without_ipv6(self, project: Project) -> None:
+        project.write({"no_ipv6.py": NO_IPV6})
         command = ["no_ipv6", *gunicorn()[1:]]
-        with serving(site, command, "/scheme", GUNICORN_CMD_ARGS="") as dyno:
+        with serving(project, command, "/scheme", GUNICORN_CMD_ARGS="") as dyno:
             assert dyno.get("/scheme")[0] == 200
             assert any("Listening at: http://0.0.0.0:" in line for line in dyno.lines())
 
-    def test_preloads_on_demand(self, site: Project) -> None:
-        (site.folder / "settings.py").write_text(SETTINGS + DATABASE)
-        site.write({"preloaded.py": PRELOADED, "urls.py": FILES["urls.py"] + PID})
-        with running(site, WEB_PRELOAD="true") as dyno:
+    def test_preloads_on_demand(self, project: Project) -> None:
+        (project.folder / "settings.py").write_text(SETTINGS + DATABASE)
+        project.write({"preloaded.py": PRELOADED, "urls.py": FILES["urls.py"] + PID})
+        with running(project, WEB_PRELOAD="true") as dyno:
             answers = {dyno.get("/pid") for _ in range(40)}
             dyno.stop()
             lines = dyno.lines()
@@ -320,25 +315,25 @@ class TestGunicorn:
         assert len([line for line in lines if "settings are read" in line]) == 1
         assert not [line for line in lines if "WEB_PRELOAD" in line]
 
-    def test_warns_of_threads_before_the_fork(self, site: Project) -> None:
+    def test_warns_of_threads_before_the_fork(self, project: Project) -> None:
         thread = "\nimport threading\nthreading.Thread(target=threading.Event().wait, "
-        with (site.folder / "settings.py").open("a") as settings:
+        with (project.folder / "settings.py").open("a") as settings:
             settings.write(f"{thread}daemon=True, name='ticker').start()\n")
-        with running(site, WEB_PRELOAD="true") as dyno:
+        with running(project, WEB_PRELOAD="true") as dyno:
             warned = [line for line in dyno.lines() if "WEB_PRELOAD" in line]
         assert len(warned) == 1
         assert "threads (ticker)" in warned[0]
         assert "heroku config:unset WEB_PRELOAD" in warned[0]
 
-    def test_says_what_is_missing(self, site: Project) -> None:
-        (site.folder / "settings.py").write_text(SETTINGS.replace('SECRET_KEY = "x"', ""))
+    def test_says_what_is_missing(self, project: Project) -> None:
+        (project.folder / "settings.py").write_text(SETTINGS.replace('SECRET_KEY = "x"', ""))
         error = pytest.raises(RuntimeError, match="ImproperlyConfigured: SECRET_KEY is not set")
-        with error, running(site):
+        with error, running(project):
             pass
 
-    def test_refuses_nonsense(self, site: Project) -> None:
+    def test_refuses_nonsense(self, project: Project) -> None:
         error = pytest.raises(RuntimeError, match="ImproperlyConfigured: WEB_THREADS is 'x'")
-        with error, running(site, WEB_THREADS="x"):
+        with error, running(project, WEB_THREADS="x"):
             pass
 
 
@@ -387,20 +382,18 @@ class Router:
         """Begin no more requests, and wait until gunicorn has all those that were begun."""
         with self.lock:
             self.stopping = True
-        while self.beginning or self.dyno.waiting():
-            time.sleep(0.001)
+        wait_until(lambda: not self.beginning and not self.dyno.waiting())
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("keeps_alive", [False, True], ids=["new-connections", "keepalive"])
-def test_no_request_is_lost_at_sigterm(site: Project, keeps_alive: bool) -> None:
-    with running(site) as dyno:
+def test_no_request_is_lost_at_sigterm(project: Project, keeps_alive: bool) -> None:
+    with running(project) as dyno:
         router = Router(dyno, keeps_alive)
         clients = [threading.Thread(target=router.send, args=(n,)) for n in range(16)]
         for client in clients:
             client.start()
-        while len(router.answered) < 300 and not router.lost:
-            time.sleep(0.01)
+        wait_until(lambda: len(router.answered) >= 300 or router.lost)
         router.stop()
         before = len(router.answered)
         status = dyno.stop()

@@ -3,15 +3,14 @@
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.processes import free_port, running, wait_until
 from tests.project import Project, clean_environment
 
 START_SECONDS = 60
@@ -56,6 +55,13 @@ class Dyno:
             answer = connection.getresponse()
             return answer.status, answer.read()
 
+    def responds(self, path: str) -> bool:
+        try:
+            self.get(path)
+        except OSError:
+            return False
+        return True
+
     def waiting(self) -> int:
         """Count the connections that gunicorn has not accepted yet."""
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
@@ -86,41 +92,24 @@ def serving(
 
     It has started when it answers the ``probe``, no matter what.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = project.folder / "server.log"
     python = [sys.executable, "-W", "error::DeprecationWarning:herokuify", "-m"]
     variables = clean_environment(project.folder) | {"DYNO": "web.1", "PORT": str(port)}
     # A web dyno listens to the router on all addresses; nobody else should reach the tests.
     variables |= {"WEB_CONCURRENCY": "2", "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}"}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*python, *(part.replace("{port}", str(port)) for part in command)],
-            cwd=project.folder,
-            env=variables | dict(project.environment) | env,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    with running(
+        [*python, *(part.replace("{port}", str(port)) for part in command)],
+        log,
+        cwd=project.folder,
+        env=variables | dict(project.environment) | env,
+        start_new_session=True,
+    ) as process:
         dyno = Dyno(process, port, log)
         try:
-            _wait(dyno, probe)
+            wait_until(lambda: dyno.responds(probe), process=process, log=log)
             yield dyno
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-
-
-def _wait(dyno: Dyno, probe: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and dyno.process.poll() is None:
-        try:
-            dyno.get(probe)
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError(dyno.log.read_text(encoding="utf-8"))

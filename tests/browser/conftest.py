@@ -62,8 +62,8 @@ def ceph_site(
         yield deployed
 
 
-@pytest.fixture(params=["moto_site", "ceph_site"])
-def site(request: pytest.FixtureRequest) -> sites.Site:
+@pytest.fixture(params=["moto_site", pytest.param("ceph_site", marks=pytest.mark.no_django)])
+def example_site(request: pytest.FixtureRequest) -> sites.Site:
     """The example on each S3 server in turn, nothing in its book."""
     found: sites.Site = request.getfixturevalue(request.param)
     found.clear()
@@ -95,9 +95,9 @@ def visiting(playwright: "Playwright", executable: str) -> Iterator[Visiting]:
 
 
 @pytest.fixture
-def visit(visiting: Visiting, site: sites.Site) -> Iterator[Visit]:
+def visit(visiting: Visiting, example_site: sites.Site) -> Iterator[Visit]:
     """A new visitor, who has opened the page; at the end nothing may have gone wrong."""
-    with visiting(site) as visitor:
+    with visiting(example_site) as visitor:
         visitor.open()
         yield visitor
 

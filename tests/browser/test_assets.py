@@ -11,7 +11,7 @@ from tests.browser.conftest import Visiting
 from tests.browser.sites import Site
 from tests.browser.visits import Visit
 
-pytestmark = pytest.mark.in_matrix(">=6.1")
+pytestmark = pytest.mark.newest
 
 FONT = "Bricolage Grotesque"
 STYLE = (
@@ -49,9 +49,9 @@ def on_s3(site: Site, folder: str) -> str:
 
 
 class TestThePage:
-    def test_bundles_are_applied(self, visit: Visit, site: Site) -> None:
-        assert asked(visit, ".css").startswith(on_s3(site, "static/CACHE/css"))
-        assert asked(visit, ".js").startswith(on_s3(site, "static/CACHE/js"))
+    def test_bundles_are_applied(self, visit: Visit, example_site: Site) -> None:
+        assert asked(visit, ".css").startswith(on_s3(example_site, "static/CACHE/css"))
+        assert asked(visit, ".js").startswith(on_s3(example_site, "static/CACHE/js"))
         # One rule of each of its three sources.
         assert style(visit, ".skip", "position") == "absolute"
         assert style(visit, ".book", "display") == "grid"
@@ -60,15 +60,15 @@ class TestThePage:
         visit.page.get_by_label("A line or two").fill("Windy.")
         assert visit.page.get_by_text("494 characters left.").is_visible()
 
-    def test_font_is_loaded_across_origins(self, visit: Visit, site: Site) -> None:
-        assert asked(visit, ".woff2").startswith(on_s3(site, "static/guestbook/fonts"))
+    def test_font_is_loaded_across_origins(self, visit: Visit, example_site: Site) -> None:
+        assert asked(visit, ".woff2").startswith(on_s3(example_site, "static/guestbook/fonts"))
         assert visit.page.evaluate(FACES) == [[FONT, "loaded"]]
         for name, is_custom in fonts_of(visit, "h1").items():
             assert name.startswith(FONT)
             assert is_custom
 
-    def test_image_from_the_stylesheet_is_shown(self, visit: Visit, site: Site) -> None:
-        assert asked(visit, ".svg", "ridge").startswith(on_s3(site, "static/guestbook/img"))
+    def test_image_from_the_stylesheet_is_shown(self, visit: Visit, example_site: Site) -> None:
+        assert asked(visit, ".svg", "ridge").startswith(on_s3(example_site, "static/guestbook/img"))
         box = visit.page.locator(".summit").bounding_box()
         assert box
         foot = {"x": 0, "y": box["y"] + box["height"] - 8, "width": box["width"], "height": 8}
@@ -82,8 +82,8 @@ class TestThePage:
         assert visit.page.evaluate("isSecureContext")
         assert all(cookie["secure"] for cookie in visit.page.context.cookies())
 
-    def test_every_static_file_may_be_kept_for_good(self, visit: Visit, site: Site) -> None:
-        static = on_s3(site, "static")
+    def test_every_static_file_may_be_kept_for_good(self, visit: Visit, example_site: Site) -> None:
+        static = on_s3(example_site, "static")
         files = [request for request in visit.requests if request.url.startswith(static)]
         assert len(files) >= 4
         for request in files:
@@ -92,11 +92,11 @@ class TestThePage:
             assert "max-age=" in answer.headers["cache-control"], request.url
 
 
-def test_http_leads_to_https(visiting: Visiting, site: Site) -> None:
-    with visiting(site) as visit:
+def test_http_leads_to_https(visiting: Visiting, example_site: Site) -> None:
+    with visiting(example_site) as visit:
         answer = visit.page.goto(f"http://{deployment.DOMAIN}/?page=1")
         assert answer
-        assert (answer.status, visit.page.url) == (200, f"{site.url}?page=1")
+        assert (answer.status, visit.page.url) == (200, f"{example_site.url}?page=1")
         first, *others = visit.requests
         assert first.url.startswith("http://")
         assert {request.url.split(":")[0] for request in others} == {"https"}
@@ -128,11 +128,11 @@ def test_font_needs_the_buckets_cors(visiting: Visiting, ceph_site: Site) -> Non
 
 @pytest.mark.django_versions(">=6.0")
 class TestContentSecurityPolicy:
-    def test_is_sent_with_every_page(self, visit: Visit, site: Site) -> None:
+    def test_is_sent_with_every_page(self, visit: Visit, example_site: Site) -> None:
         answer = visit.open()
         policy = answer.headers["content-security-policy"]
         for kind in ("script", "connect"):  # uploads go there, too
-            s3 = on_s3(site, "").split(site.app.bucket)[0][:-1]
+            s3 = on_s3(example_site, "").split(example_site.app.bucket)[0][:-1]
             assert f"{kind}-src 'self' {s3};" in policy
         assert "unsafe-" not in policy
 

@@ -37,7 +37,7 @@ TYPES = [
 
 
 @pytest.fixture
-def page(playwright: "Playwright", executable: str) -> Any:
+def blank_page(playwright: "Playwright", executable: str) -> Any:
     browser = playwright.chromium.launch(executable_path=executable, args=[*ARGUMENTS])
     yield browser.new_page()
     browser.close()
@@ -58,7 +58,7 @@ def runs(page: "Page", url: str) -> bool:
 
 
 def test_no_script_of_an_upload_runs(
-    page: "Page", connect: Connect, moto: S3Server, moto_bucket: str
+    blank_page: "Page", connect: Connect, moto: S3Server, moto_bucket: str
 ) -> None:
     connect(moto, moto_bucket)
     storage = S3MediaStorage()
@@ -72,14 +72,14 @@ def test_no_script_of_an_upload_runs(
         storage.client.put_object(
             Bucket=moto_bucket, Key=f"media/{name}", Body=body, ContentType=kind
         )
-        assert runs(page, storage.url(name)), kind
+        assert runs(blank_page, storage.url(name)), kind
 
     # And what it does with it as it is stored.
     for kind in TYPES:
         for name in ("photo.png", "page.html"):
             for body in (PAGE, SVG):
                 saved = storage.save(name, SimpleUploadedFile(name, body, kind))
-                assert not runs(page, storage.url(saved)), (kind, name)
+                assert not runs(blank_page, storage.url(saved)), (kind, name)
 
     # Of all that is shown, nothing is taken for a page.
     for kind in content_types.INERT:
@@ -88,4 +88,4 @@ def test_no_script_of_an_upload_runs(
         with urlopen(url) as answer:
             assert answer.headers["Content-Disposition"] is None
             assert answer.headers["Content-Type"] == kind
-        assert not runs(page, url), kind
+        assert not runs(blank_page, url), kind

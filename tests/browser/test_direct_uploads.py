@@ -50,21 +50,21 @@ def send(visit: Visit) -> None:
 
 
 class TestVisit:
-    def test_photo_goes_from_the_browser_to_s3(self, visit: Visit, site: Site) -> None:
-        before = pending(site)  # what others have given up
+    def test_photo_goes_from_the_browser_to_s3(self, visit: Visit, example_site: Site) -> None:
+        before = pending(example_site)  # what others have given up
         fill(visit)
         visit.page.get_by_text("dawn 100%.jpg is uploaded.").wait_for()
         assert violations(visit) == []
-        assert len(pending(site) - before) == 1
+        assert len(pending(example_site) - before) == 1
         send(visit)
         assert visit.page.get_by_text("Thank you, Ada.").is_visible()
-        assert pending(site) == before
+        assert pending(example_site) == before
         sent = [one for one in visit.requests if one.method in {"POST", "PUT"}]
         assert [one.method for one in sent] == ["POST", "PUT", "POST", "POST"]
         # The dyno has received tokens alone.
         assert all(len(one.post_data_buffer or b"") < 2000 for one in sent if one.method == "POST")
 
-    def test_form_that_fails_keeps_the_photo(self, visit: Visit, site: Site) -> None:
+    def test_form_that_fails_keeps_the_photo(self, visit: Visit, example_site: Site) -> None:
         fill(visit)
         visit.page.get_by_text("is uploaded.").wait_for()
         visit.page.get_by_label("A line or two").fill(" ")
@@ -78,7 +78,7 @@ class TestVisit:
         assert visit.page.get_by_text("Thank you, Ada.").is_visible()
         assert sum(PENDING.search(one.url) is not None for one in visit.requests) == 1
 
-    def test_lost_answer_costs_no_second_upload(self, visit: Visit, site: Site) -> None:
+    def test_lost_answer_costs_no_second_upload(self, visit: Visit, example_site: Site) -> None:
         """S3 has the photo, and the page has learnt nothing of it."""
         lost: list[str] = []
 
@@ -105,7 +105,7 @@ class TestVisit:
         send(visit)
         assert visit.page.get_by_text("Thank you, Ada.").is_visible()
 
-    def test_unreachable_s3_is_gone_around(self, visit: Visit, site: Site) -> None:
+    def test_unreachable_s3_is_gone_around(self, visit: Visit, example_site: Site) -> None:
         """The photo is small enough for the form; pauses are skipped."""
         visit.page.evaluate(
             """() => {
@@ -120,7 +120,7 @@ class TestVisit:
         send(visit)
         assert visit.page.get_by_text("Thank you, Ada.").is_visible()
 
-    def test_upload_can_be_cancelled_and_form_waits(self, visit: Visit, site: Site) -> None:
+    def test_upload_can_be_cancelled_and_form_waits(self, visit: Visit, example_site: Site) -> None:
         held: list[Any] = []
         visit.page.route(PENDING, lambda route: held.append(route))  # noqa: PLW0108
         fill(visit)
@@ -138,7 +138,7 @@ class TestVisit:
         send(visit)  # at once: it waits for the upload
         assert visit.page.get_by_text("Thank you, Ada.").is_visible()
 
-    def test_refusal_is_told(self, visit: Visit, site: Site) -> None:
+    def test_refusal_is_told(self, visit: Visit, example_site: Site) -> None:
         file = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"text"}
         visit.page.get_by_label("A photo").set_input_files(file)  # type: ignore[arg-type]
         visit.page.get_by_text("a.txt could not be uploaded. Files of this type").wait_for()
@@ -150,16 +150,16 @@ class TestVisit:
         assert visit.page.evaluate(focused) == "Try again"
 
 
-def test_without_javascript_it_is_an_ordinary_form(visiting: Visiting, site: Site) -> None:
-    with visiting(site, java_script_enabled=False) as visit:
-        visit.page.goto(site.url)
+def test_without_javascript_it_is_an_ordinary_form(visiting: Visiting, example_site: Site) -> None:
+    with visiting(example_site, java_script_enabled=False) as visit:
+        visit.page.goto(example_site.url)
         visit.sign("Ada", "By hand.", photos.upload("noon"))
         assert visit.page.get_by_text("Thank you, Ada.").is_visible()
         assert not [one for one in visit.requests if one.method == "PUT"]
 
 
-def test_admin_uploads_directly(visiting: Visiting, site: Site) -> None:
-    with visiting(site) as visit:
+def test_admin_uploads_directly(visiting: Visiting, example_site: Site) -> None:
+    with visiting(example_site) as visit:
         visit.open("admin/")
         visit.page.get_by_label("Username").fill(ADMIN["DJANGO_SUPERUSER_USERNAME"])
         visit.page.get_by_label("Password").fill(ADMIN["DJANGO_SUPERUSER_PASSWORD"])
@@ -167,13 +167,13 @@ def test_admin_uploads_directly(visiting: Visiting, site: Site) -> None:
         visit.open("admin/guestbook/entry/add/")
         visit.page.get_by_label("Name").fill("Warden")
         visit.page.get_by_label("Message").fill("Soup.")
-        before = pending(site)
+        before = pending(example_site)
         visit.page.get_by_label("Photo").set_input_files(photos.upload("dusk"))
         visit.page.get_by_text("dusk 100%.jpg is uploaded.").wait_for()
         visit.page.get_by_role("button", name="Save", exact=True).click()
         visit.page.get_by_text("was added successfully").wait_for()
         assert len([one for one in visit.requests if one.method == "PUT"]) == 1
-        assert pending(site) == before
+        assert pending(example_site) == before
 
 
 def test_script_is_light() -> None:

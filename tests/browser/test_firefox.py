@@ -54,7 +54,7 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
+def page_server() -> Iterator[Site]:
     made = Site()
     made.thread.start()
     yield made
@@ -72,13 +72,18 @@ def firefox() -> str:
 
 
 def test_no_script_of_an_upload_runs(
-    firefox: str, site: Site, connect: Connect, moto: S3Server, moto_bucket: str, tmp_path: Path
+    firefox: str,
+    page_server: Site,
+    connect: Connect,
+    moto: S3Server,
+    moto_bucket: str,
+    tmp_path: Path,
 ) -> None:
     connect(moto, moto_bucket)
     storage = S3MediaStorage()
 
     def page(name: str) -> bytes:
-        script = f"<script>new Image().src = '{site.url}/{name}'</script>"
+        script = f"<script>new Image().src = '{page_server.url}/{name}'</script>"
         head = '<html xmlns="http://www.w3.org/1999/xhtml"><body>'
         return f"{head}{script}</body></html>".encode()
 
@@ -96,20 +101,20 @@ def test_no_script_of_an_upload_runs(
             urls.append(storage.url(storage.save(name, upload)))
     frames = "".join(f'<iframe src="{html.escape(url)}"></iframe>' for url in urls)
     # A frame's image counts before the page's load event does.
-    site.page = f"<body onload=\"new Image().src = '/done'\">{frames}</body>"
+    page_server.page = f"<body onload=\"new Image().src = '/done'\">{frames}</body>"
     profile = tmp_path / "profile"
     profile.mkdir()
     # A download must not ask.
     (profile / "user.js").write_text('user_pref("browser.download.always_ask", false);\n')
     with subprocess.Popen(
-        [firefox, "--headless", "--no-remote", "--profile", str(profile), site.url],
+        [firefox, "--headless", "--no-remote", "--profile", str(profile), page_server.url],
         env=clean_environment(tmp_path),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            assert site.is_done.wait(120)
+            assert page_server.is_done.wait(120)
         finally:
             process.terminate()
-    assert {f"/{name}" for name in plain} <= site.asked
-    assert not [path for path in site.asked if path.startswith("/ran")]
+    assert {f"/{name}" for name in plain} <= page_server.asked
+    assert not [path for path in page_server.asked if path.startswith("/ran")]

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -16,7 +15,7 @@ from herokuify.s3.policies import cors_rule
 from herokuify.uploads import staging
 from tests.browser import photos
 from tests.browser.conftest import ARGUMENTS
-from tests.cutting_proxy import Cutter, cutting
+from tests.cutting_proxy import Cutter
 from tests.servers import S3Server, client_of
 from tests.testapp.models import Album, Document, Photo
 from tests.uploads.site import configure
@@ -58,17 +57,7 @@ def database_beside_a_loop() -> Iterator[None]:
 
 
 @pytest.fixture
-def cutter(s3: S3Server) -> Iterator[Cutter]:
-    """A network before the server that can be cut."""
-    address = urlsplit(s3.endpoint_url)
-    assert address.hostname
-    assert address.port
-    with cutting(address.hostname, address.port) as running:
-        yield running
-
-
-@pytest.fixture
-def page(
+def upload_page(
     monkeypatch: pytest.MonkeyPatch,
     aws: S3Server,
     bucket: str,
@@ -132,46 +121,46 @@ def save(page: "Page") -> None:
         page.get_by_role("button", name="Save", exact=True).click()
 
 
-def test_cut_connection_is_taken_up(page: "Page", film: Path, cutter: Cutter) -> None:
-    page.goto(ADD)
+def test_cut_connection_is_taken_up(upload_page: "Page", film: Path, cutter: Cutter) -> None:
+    upload_page.goto(ADD)
     cutter.rule = lambda number: (None if cutter.cuts >= 2 else 1_000_000, None)
-    page.locator("#id_file").set_input_files(film)
-    page.get_by_text("film.bin is uploaded.").wait_for()
+    upload_page.locator("#id_file").set_input_files(film)
+    upload_page.get_by_text("film.bin is uploaded.").wait_for()
     assert cutter.cuts >= 2
-    save(page)
+    save(upload_page)
     saved = Document.objects.get().file
     assert saved.name == "documents/film.bin"
     assert saved.read() == film.read_bytes()
 
 
-def test_upload_goes_on_after_a_reload(page: "Page", film: Path) -> None:
+def test_upload_goes_on_after_a_reload(upload_page: "Page", film: Path) -> None:
     sent: list[str] = []
     arrived: list[str] = []
-    page.on("request", lambda request: sent.append(request.url))
-    page.on("response", lambda answer: arrived.append(answer.url) if answer.ok else None)
-    page.route(re.compile("partNumber=2"), lambda route: None)  # never answered
-    page.goto(ADD)
-    page.locator("#id_file").set_input_files(film)
+    upload_page.on("request", lambda request: sent.append(request.url))
+    upload_page.on("response", lambda answer: arrived.append(answer.url) if answer.ok else None)
+    upload_page.route(re.compile("partNumber=2"), lambda route: None)  # never answered
+    upload_page.goto(ADD)
+    upload_page.locator("#id_file").set_input_files(film)
     while parts(arrived) != ["1", "3"]:
-        page.wait_for_event("response")
-    page.reload()
-    page.unroute(re.compile("partNumber=2"))
+        upload_page.wait_for_event("response")
+    upload_page.reload()
+    upload_page.unroute(re.compile("partNumber=2"))
     sent.clear()
-    page.locator("#id_file").set_input_files(film)
-    page.get_by_text("film.bin is uploaded.").wait_for()
+    upload_page.locator("#id_file").set_input_files(film)
+    upload_page.get_by_text("film.bin is uploaded.").wait_for()
     assert parts(sent) == ["2"]
-    save(page)
+    save(upload_page)
     assert Document.objects.get().file.read() == film.read_bytes()
 
 
-def test_inlines_of_the_admin_and_added_rows(page: "Page") -> None:
-    page.goto("/admin/testapp/album/add/")
-    page.get_by_label("Title").fill("Alps")
-    page.get_by_text("Add another Photo").click()
+def test_inlines_of_the_admin_and_added_rows(upload_page: "Page") -> None:
+    upload_page.goto("/admin/testapp/album/add/")
+    upload_page.get_by_label("Title").fill("Alps")
+    upload_page.get_by_text("Add another Photo").click()
     for row, hour in enumerate(("dawn", "fog")):
-        page.locator(f"#id_photo_set-{row}-image").set_input_files(photos.upload(hour))
-        page.get_by_text(f"{hour} 100%.jpg is uploaded.").wait_for()
-    save(page)
+        upload_page.locator(f"#id_photo_set-{row}-image").set_input_files(photos.upload(hour))
+        upload_page.get_by_text(f"{hour} 100%.jpg is uploaded.").wait_for()
+    save(upload_page)
     album = Album.objects.get()
     assert sorted(one.image.name for one in Photo.objects.filter(album=album)) == [
         "photos/dawn_100.jpg",

@@ -47,7 +47,7 @@ LOADED = """() => Promise.all([...document.querySelectorAll(".entry img")].map((
 
 
 @pytest.fixture(scope="module")
-def written(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
+def signed_book(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
     """The example with a book that several guests have signed."""
     moto_site.clear()
     with visiting(moto_site) as visit:
@@ -64,9 +64,11 @@ def written(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("look", LOOKS)
 def test_example_is_worth_looking_at(
-    visiting: Visiting, written: Site, screenshots: Path, look: str, scheme: str
+    visiting: Visiting, signed_book: Site, screenshots: Path, look: str, scheme: str
 ) -> None:
-    with visiting(written, color_scheme=scheme, reduced_motion="reduce", **LOOKS[look]) as visit:
+    with visiting(
+        signed_book, color_scheme=scheme, reduced_motion="reduce", **LOOKS[look]
+    ) as visit:
         visit.open()
         visit.page.evaluate(LOADED)
         path = screenshots / f"example-{look}-{scheme}.png"

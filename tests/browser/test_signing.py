@@ -12,13 +12,13 @@ from tests.browser.conftest import Visiting
 from tests.browser.sites import ADMIN, Site
 from tests.browser.visits import Visit
 
-pytestmark = pytest.mark.in_matrix(">=6.1")
+pytestmark = pytest.mark.newest
 
 FOCUSED = "() => document.activeElement.id"
 
 
 class TestSigning:
-    def test_photo_is_previewed_sent_and_shown(self, visit: Visit, site: Site) -> None:
+    def test_photo_is_previewed_sent_and_shown(self, visit: Visit, example_site: Site) -> None:
         page = visit.page
         page.get_by_label("A photo").set_input_files(photos.upload("dawn"))
         preview = page.get_by_alt_text("The photo you have chosen")
@@ -35,12 +35,12 @@ class TestSigning:
         address = shown.get_attribute("src")
         assert address
         parts = urlsplit(address)
-        media = f"/{site.app.bucket}/media/photos/"
+        media = f"/{example_site.app.bucket}/media/photos/"
         assert parts.path.startswith(media)
         assert "X-Amz-Signature=" in parts.query
         # By its signature alone: S3 shows it to nobody else.
         with pytest.raises(HTTPError, match="403") as refused:
-            urlopen(site.s3.endpoint_url + parts.path)
+            urlopen(example_site.s3.endpoint_url + parts.path)
         refused.value.close()
         assert visit.schemes() <= {"https", "blob", "data"}
 
@@ -111,13 +111,13 @@ class TestFailures:
         assert visit.page.get_by_role("heading", name="This path ends here.").is_visible()
         visit.forget("status: 404", "console: Failed to load resource")
 
-    def test_page_of_a_failure_needs_nothing_else(self, visit: Visit, site: Site) -> None:
-        site.sql("ALTER TABLE guestbook_entry RENAME TO away")
+    def test_page_of_a_failure_needs_nothing_else(self, visit: Visit, example_site: Site) -> None:
+        example_site.sql("ALTER TABLE guestbook_entry RENAME TO away")
         try:
             visit.requests.clear()
             visit.open()
         finally:
-            site.sql("ALTER TABLE away RENAME TO guestbook_entry")
+            example_site.sql("ALTER TABLE away RENAME TO guestbook_entry")
         assert visit.page.get_by_role("heading", name="The hut is in the fog.").is_visible()
         colour = "() => getComputedStyle(document.body).backgroundColor"
         assert visit.page.evaluate(colour) == "rgb(13, 43, 58)"

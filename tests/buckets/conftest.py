@@ -55,8 +55,12 @@ class Site:
 
 
 @pytest.fixture
-def site(
-    s3: S3Server, bucket_name: str, connect: Callable[..., None], settings: Settings, project: None
+def bare_site(
+    s3: S3Server,
+    bucket_name: str,
+    connect: Callable[..., None],
+    settings: Settings,
+    site_settings: None,
 ) -> Site:
     """Each server in turn; the bucket is not there yet."""
     connect(s3, bucket_name)
@@ -64,7 +68,7 @@ def site(
 
 
 @pytest.fixture
-def project(settings: Settings, name_storages: Callable[..., None]) -> None:
+def site_settings(settings: Settings, name_storages: Callable[..., None]) -> None:
     name_storages(default=MEDIA, staticfiles=STATIC)
     settings.ALLOWED_HOSTS = ["www.example.com", ".example.org", "127.0.0.1"]
     settings.CSRF_TRUSTED_ORIGINS = ["https://admin.example.com:8443"]
@@ -72,7 +76,11 @@ def project(settings: Settings, name_storages: Callable[..., None]) -> None:
 
 @pytest.fixture
 def behind_proxy(
-    moto: S3Server, moto_bucket: str, proxy: Proxy, connect: Callable[..., None], project: None
+    moto: S3Server,
+    moto_bucket: str,
+    proxy: Proxy,
+    connect: Callable[..., None],
+    site_settings: None,
 ) -> Site:
     """The same on moto, where the bucket is there and a proxy can answer in its place."""
     connect(moto, moto_bucket, endpoint_url=proxy.url)

@@ -68,11 +68,11 @@ def asked_by_browser(url: str, origin: str) -> tuple[str | None, str | None]:
 
 
 class TestPlan:
-    def test_changes_nothing(self, site: Site) -> None:
+    def test_changes_nothing(self, bare_site: Site) -> None:
         plan = run()
-        assert not exists(site)
-        assert plan.splitlines()[1:3] == ["  bucket", f"    + {site.bucket}"]
-        assert f"    + anyone may GET arn:aws:s3:::{site.bucket}/static/*" in plan
+        assert not exists(bare_site)
+        assert plan.splitlines()[1:3] == ["  bucket", f"    + {bare_site.bucket}"]
+        assert f"    + anyone may GET arn:aws:s3:::{bare_site.bucket}/static/*" in plan
         assert "    + pages of https://*.example.org" in plan
         assert plan.splitlines()[-1].endswith(
             "nothing has been changed. To apply: manage.py herokuify bucket --apply"
@@ -83,14 +83,14 @@ class TestPlan:
         assert proxy.operations == READING
         assert {request.method for request in proxy.requests} <= {"GET", "HEAD"}
 
-    def test_json(self, site: Site) -> None:
+    def test_json(self, bare_site: Site) -> None:
         (report,) = json.loads(run("--json"))["buckets"]
-        assert (report["bucket"], report["applied"]) == (site.bucket, False)
+        assert (report["bucket"], report["applied"]) == (bare_site.bucket, False)
         assert report["steps"][0] == {
             "name": "bucket",
             "state": "change",
             "lines": [
-                f"+ {site.bucket}",
+                f"+ {bare_site.bucket}",
                 "= steps that the service does for new buckets are skipped",
             ],
             "operation": "CreateBucket",
@@ -98,7 +98,7 @@ class TestPlan:
 
 
 class TestApply:
-    def test_nothing_is_left_to_do(self, site: Site) -> None:
+    def test_nothing_is_left_to_do(self, bare_site: Site) -> None:
         report = run("--apply", "--versioning", "--noncurrent-days", "30")
         assert "  bucket: done" in report
         assert report.splitlines()[-1] == "  Done."
@@ -112,9 +112,9 @@ class TestApply:
 
     @on_ceph
     @pytest.mark.parametrize("is_new", [True, False])
-    def test_static_files_are_public_and_media_is_not(self, site: Site, is_new: bool) -> None:
+    def test_static_files_are_public_and_media_is_not(self, bare_site: Site, is_new: bool) -> None:
         if not is_new:
-            site.client.create_bucket(Bucket=site.bucket)
+            bare_site.client.create_bucket(Bucket=bare_site.bucket)
         run("--apply")
         for alias in ("staticfiles", "default"):
             storages[alias].save("a b.txt", ContentFile(b"content"))
@@ -123,11 +123,11 @@ class TestApply:
         assert status(media) == 200
         assert status(media.partition("?")[0]) == 403
         for path in ("", "?list-type=2", "?policy", "?acl", "/staticx", "/.herokuify/static"):
-            assert status(site.url + path) == 403, path
+            assert status(bare_site.url + path) == 403, path
 
     @on_ceph  # moto's server answers no preflight requests
     @pytest.mark.parametrize("origin", ["https://www.example.com", "https://a.b.example.org"])
-    def test_browsers_of_the_site_may_use_fonts(self, site: Site, origin: str) -> None:
+    def test_browsers_of_the_site_may_use_fonts(self, bare_site: Site, origin: str) -> None:
         run("--apply")
         storages["staticfiles"].save("a.woff2", ContentFile(b"font"))
         url = storages["staticfiles"].url("a.woff2")
@@ -135,21 +135,21 @@ class TestApply:
         assert asked_by_browser(url, "https://example.net") == (None, None)
 
     @on_moto
-    def test_a_new_bucket_has_no_acls(self, site: Site) -> None:
+    def test_a_new_bucket_has_no_acls(self, bare_site: Site) -> None:
         run("--apply")
-        block = site.client.get_public_access_block(Bucket=site.bucket)
+        block = bare_site.client.get_public_access_block(Bucket=bare_site.bucket)
         assert block["PublicAccessBlockConfiguration"] == {
             "BlockPublicAcls": True,
             "IgnorePublicAcls": True,
             "BlockPublicPolicy": False,
             "RestrictPublicBuckets": False,
         }
-        controls = site.client.get_bucket_ownership_controls(Bucket=site.bucket)
+        controls = bare_site.client.get_bucket_ownership_controls(Bucket=bare_site.bucket)
         (rule,) = controls["OwnershipControls"]["Rules"]
         assert rule["ObjectOwnership"] == "BucketOwnerEnforced"
 
     def test_uploads_work_in_a_bucket_of_media_alone(
-        self, site: Site, name_storages: NameStorages
+        self, bare_site: Site, name_storages: NameStorages
     ) -> None:
         name_storages(default=MEDIA)
         assert "block on public policies: done" in run("--apply")
@@ -158,25 +158,27 @@ class TestApply:
         assert read(storage, "a.txt") == b"content"
         assert status(storage.url("a.txt")) == 200
         with pytest.raises(ClientError, match="NoSuchBucketPolicy"):
-            policy_of(site)
+            policy_of(bare_site)
         assert "There is nothing to do." in run()
 
-    def test_what_ceph_does_not_know_is_no_failure(self, site: Site) -> None:
+    def test_what_ceph_does_not_know_is_no_failure(self, bare_site: Site) -> None:
         run("--apply")
         found = steps()
-        expected = "unsupported" if site.server.name == "ceph" else "same"
+        expected = "unsupported" if bare_site.server.name == "ceph" else "same"
         assert found["ownership"]["state"] == expected
         if expected == "unsupported":
             assert found["ownership"]["lines"] == ["= not supported by this service"]
 
-    def test_a_bucket_that_collectstatic_has_made(self, site: Site, settings: Settings) -> None:
+    def test_a_bucket_that_collectstatic_has_made(
+        self, bare_site: Site, settings: Settings
+    ) -> None:
         """Its rule for any site's pages makes way for the site's own, where rules have IDs."""
         settings.AWS_AUTO_CREATE_BUCKET = True
         storages["staticfiles"].save("a.txt", ContentFile(b"content"))
         assert states()["policy"] == "same"
         run("--apply")
-        rules = site.client.get_bucket_cors(Bucket=site.bucket)["CORSRules"]
-        if site.server.name == "ceph":  # moto forgets the rules' IDs
+        rules = bare_site.client.get_bucket_cors(Bucket=bare_site.bucket)["CORSRules"]
+        if bare_site.server.name == "ceph":  # moto forgets the rules' IDs
             (rule,) = rules
             assert "*" not in rule["AllowedOrigins"]
         assert "There is nothing to do." in run()
@@ -186,8 +188,8 @@ class TestOthers:
     """What others have put into the bucket stays, and the plan says so."""
 
     @pytest.fixture
-    def shared(self, site: Site) -> Site:
-        client, name = site.client, site.bucket
+    def shared(self, bare_site: Site) -> Site:
+        client, name = bare_site.client, bare_site.bucket
         client.create_bucket(Bucket=name)
         statements = [
             {**PUBLIC, "Sid": "Theirs", "Resource": f"arn:aws:s3:::{name}/theirs/*"},
@@ -220,7 +222,7 @@ class TestOthers:
                 ]
             },
         )
-        return site
+        return bare_site
 
     def test_stays(self, shared: Site) -> None:
         plan = run()
@@ -260,10 +262,10 @@ class TestOthers:
         block = shared.client.get_public_access_block(Bucket=shared.bucket)
         assert block["PublicAccessBlockConfiguration"] == dict.fromkeys(flags, True)
 
-    def test_an_acl_that_grants_something(self, site: Site) -> None:
-        site.client.create_bucket(Bucket=site.bucket)
-        site.client.put_bucket_acl(Bucket=site.bucket, ACL="public-read")
-        if site.server.name == "ceph":
+    def test_an_acl_that_grants_something(self, bare_site: Site) -> None:
+        bare_site.client.create_bucket(Bucket=bare_site.bucket)
+        bare_site.client.put_bucket_acl(Bucket=bare_site.bucket, ACL="public-read")
+        if bare_site.server.name == "ceph":
             run("--apply")
             assert "There is nothing to do." in run()
             return
@@ -271,7 +273,7 @@ class TestOthers:
             run("--apply")
         assert "! the bucket's ACL grants READ to AllUsers, which would be lost." in run()
         assert states()["policy"] == "same"
-        site.client.put_bucket_acl(Bucket=site.bucket, ACL="private")
+        bare_site.client.put_bucket_acl(Bucket=bare_site.bucket, ACL="private")
         run("--apply")
         assert "There is nothing to do." in run()
 
@@ -286,7 +288,7 @@ class TestOthers:
         ],
     )
     def test_a_storage_that_sends_acls(
-        self, site: Site, settings: Settings, setting: dict[str, Any]
+        self, bare_site: Site, settings: Settings, setting: dict[str, Any]
     ) -> None:
         for name, value in setting.items():
             setattr(settings, name, value)
@@ -459,17 +461,19 @@ class TestRefusals:
         assert "  lifecycle: not supported" in report
         assert "  policy: done" in report
 
-    def test_a_bucket_of_somebody_else(self, site: Site, proxy: Proxy, connect: Connect) -> None:
-        connect(site.server, site.bucket, endpoint_url=proxy.url)
+    def test_a_bucket_of_somebody_else(
+        self, bare_site: Site, proxy: Proxy, connect: Connect
+    ) -> None:
+        connect(bare_site.server, bare_site.bucket, endpoint_url=proxy.url)
         proxy.on("HeadBucket", Answer(replay.ERRORS, 404, "NoSuchBucket", "No."))
         proxy.on("CreateBucket", replay.OTHERS_BUCKET)
         with pytest.raises(CommandError, match=r"belongs to another account.*the error: nothing"):
             run("--apply")
 
     def test_a_new_bucket_stays_when_the_rest_fails(
-        self, site: Site, proxy: Proxy, moto: S3Server, connect: Connect
+        self, bare_site: Site, proxy: Proxy, moto: S3Server, connect: Connect
     ) -> None:
-        connect(moto, f"{site.bucket}-new", endpoint_url=proxy.url)
+        connect(moto, f"{bare_site.bucket}-new", endpoint_url=proxy.url)
         proxy.on("PutBucketPolicy", replay.ACCESS_DENIED)
         with pytest.raises(CommandError, match=r"before the error: bucket\."):
             run("--apply")
@@ -489,9 +493,9 @@ class TestRefusals:
     )
     @pytest.mark.parametrize("options", [[], ["--apply"]])
     def test_wrong_keys(
-        self, site: Site, settings: Settings, setting: str, message: str, options: list[str]
+        self, bare_site: Site, settings: Settings, setting: str, message: str, options: list[str]
     ) -> None:
-        site.client.create_bucket(Bucket=site.bucket)
+        bare_site.client.create_bucket(Bucket=bare_site.bucket)
         setattr(settings, setting, "marked")
         with pytest.raises(CommandError, match=message) as caught:
             run(*options)
@@ -518,14 +522,14 @@ class TestSettings:
     @pytest.mark.parametrize("option", ["--apply", "--iam", "--json"])
     @pytest.mark.parametrize("media", ["static/media", "static"])
     def test_private_files_inside_the_public_location(
-        self, site: Site, name_storages: NameStorages, media: str, option: str
+        self, bare_site: Site, name_storages: NameStorages, media: str, option: str
     ) -> None:
         name_storages(
             default={"BACKEND": MEDIA, "OPTIONS": {"location": media}}, staticfiles=STATIC
         )
         with pytest.raises(CommandError, match="S3MediaStorage keeps private files.*'static'"):
             run(option)
-        assert not exists(site)
+        assert not exists(bare_site)
 
     def test_no_storage(self, name_storages: NameStorages) -> None:
         name_storages()
@@ -543,7 +547,7 @@ class TestSettings:
         ],
     )
     def test_wrong(
-        self, site: Site, settings: Settings, setting: str, value: Any, message: str
+        self, bare_site: Site, settings: Settings, setting: str, value: Any, message: str
     ) -> None:
         setattr(settings, setting, value)
         storages.backends = settings.STORAGES
@@ -558,11 +562,13 @@ class TestSettings:
             (["--versioning", "--noncurrent-days", "0"], "--noncurrent-days: invalid days value"),
         ],
     )
-    def test_wrong_options(self, site: Site, options: list[str], expected: str) -> None:
+    def test_wrong_options(self, bare_site: Site, options: list[str], expected: str) -> None:
         with pytest.raises(CommandError, match=expected):
             run(*options)
 
-    def test_two_buckets(self, site: Site, name_storages: NameStorages, settings: Settings) -> None:
+    def test_two_buckets(
+        self, bare_site: Site, name_storages: NameStorages, settings: Settings
+    ) -> None:
         """A failure with the second comes with the report of the first."""
         second = {"BACKEND": MEDIA, "OPTIONS": {"bucket_name": "not a name"}}
         name_storages(staticfiles=STATIC, default=MEDIA, other=second)
@@ -570,37 +576,37 @@ class TestSettings:
         output = io.StringIO()
         with pytest.raises(CommandError, match='"not a name"'):
             run("--apply", output=output)
-        assert exists(site)
-        assert f"s3://{site.bucket}" in output.getvalue()
+        assert exists(bare_site)
+        assert f"s3://{bare_site.bucket}" in output.getvalue()
         assert "not a name" not in output.getvalue()
 
     def test_one_bucket_whatever_way_its_endpoint_is_spelt(
-        self, site: Site, name_storages: NameStorages
+        self, bare_site: Site, name_storages: NameStorages
     ) -> None:
         """Taken for two, the second's plan would remove the policy that the first needs."""
-        spelt = f"{site.server.endpoint_url.replace('http', 'HTTP')}//"
+        spelt = f"{bare_site.server.endpoint_url.replace('http', 'HTTP')}//"
         media: dict[str, Any] = {"BACKEND": MEDIA, "OPTIONS": {"endpoint_url": spelt}}
         name_storages(staticfiles=STATIC, default=media)
-        public = [f"arn:aws:s3:::{site.bucket}/static/*"]
+        public = [f"arn:aws:s3:::{bare_site.bucket}/static/*"]
         for _ in range(2):
             (report,) = json.loads(run("--apply", "--json"))["buckets"]
-            assert report["bucket"] == site.bucket
-            assert policy_of(site)["Statement"][0]["Resource"] in (public, public[0])
+            assert report["bucket"] == bare_site.bucket
+            assert policy_of(bare_site)["Statement"][0]["Resource"] in (public, public[0])
         media["OPTIONS"]["location"] = "static/invoices"
         name_storages(staticfiles=STATIC, default=media)
         with pytest.raises(CommandError, match="S3MediaStorage keeps private files.*'static'"):
             run("--apply")
 
     def test_several_storages_of_one_bucket(
-        self, site: Site, name_storages: NameStorages, settings: Settings
+        self, bare_site: Site, name_storages: NameStorages, settings: Settings
     ) -> None:
         settings.COMPRESS_STORAGE = "herokuify.storage.CachedS3StaticStorage"
-        options = {"location": "assets", "base_url": f"{site.url}/assets/"}
+        options = {"location": "assets", "base_url": f"{bare_site.url}/assets/"}
         assets = {"BACKEND": STATIC, "OPTIONS": options}
         name_storages(default=MEDIA, staticfiles=STATIC, assets=assets)
         assert steps()["policy"]["lines"] == [
-            f"+ anyone may GET arn:aws:s3:::{site.bucket}/assets/*",
-            f"+ anyone may GET arn:aws:s3:::{site.bucket}/static/*",
+            f"+ anyone may GET arn:aws:s3:::{bare_site.bucket}/assets/*",
+            f"+ anyone may GET arn:aws:s3:::{bare_site.bucket}/static/*",
         ]
 
 

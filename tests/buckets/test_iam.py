@@ -159,7 +159,7 @@ class TestSettings:
 
     @pytest.fixture
     def policies(
-        self, project: None, connect: Connect, no_sockets: None
+        self, site_settings: None, connect: Connect, no_sockets: None
     ) -> Callable[[], dict[str, Any]]:
         nowhere = S3Server("none", "http://127.0.0.1:9", "key", "secret")
         connect(nowhere, "b")
@@ -295,11 +295,11 @@ class TestUsers:
     """Each does its work, and lacks nothing that is not needed."""
 
     @pytest.fixture
-    def bucket(self, site: Site, account: Account, settings: Settings) -> Site:
+    def ready_site(self, bare_site: Site, account: Account, settings: Settings) -> Site:
         run("--apply")
         for alias in ("default", "staticfiles"):
             storages[alias].save("there.txt", ContentFile(b"there"))
-        return site
+        return bare_site
 
     def sign_in(
         self, account: Account, bucket: Site, connect: Connect, policy: Any, alias: str
@@ -311,9 +311,9 @@ class TestUsers:
 
     @pytest.mark.parametrize(("role", "alias"), [("app", "default"), ("build", "staticfiles")])
     def test_may_do_all_its_work(
-        self, account: Account, bucket: Site, connect: Connect, role: str, alias: str
+        self, account: Account, ready_site: Site, connect: Connect, role: str, alias: str
     ) -> None:
-        storage = self.sign_in(account, bucket, connect, policies_of(role), alias)
+        storage = self.sign_in(account, ready_site, connect, policies_of(role), alias)
         for _, action in ACTIONS.values():
             action(storage)
         assert read(storage, "a.txt") == b"content"
@@ -321,7 +321,7 @@ class TestUsers:
         assert not storage.exists("there.txt")
         abandon(storage)
         account.enforce(on=False)
-        uploads = bucket.client.list_multipart_uploads(Bucket=bucket.bucket)
+        uploads = ready_site.client.list_multipart_uploads(Bucket=ready_site.bucket)
         assert not uploads.get("Uploads")
 
     @pytest.mark.parametrize(("role", "alias"), [("app", "default"), ("build", "staticfiles")])
@@ -329,7 +329,7 @@ class TestUsers:
     def test_each_permission_is_needed(
         self,
         account: Account,
-        bucket: Site,
+        ready_site: Site,
         connect: Connect,
         role: str,
         alias: str,
@@ -337,19 +337,19 @@ class TestUsers:
         action: Callable[[Any], Any],
     ) -> None:
         policy = without(policies_of(role), permission)
-        storage = self.sign_in(account, bucket, connect, policy, alias)
+        storage = self.sign_in(account, ready_site, connect, policy, alias)
         with pytest.raises(S3ConfigurationError, match=permission):
             action(storage)
 
     def test_abandoned_uploads_need_theirs(
         self,
         account: Account,
-        bucket: Site,
+        ready_site: Site,
         connect: Connect,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         policy = without(policies_of("app"), "s3:AbortMultipartUpload")
-        abandon(self.sign_in(account, bucket, connect, policy, "default"))
+        abandon(self.sign_in(account, ready_site, connect, policy, "default"))
         assert "could not be removed" in caplog.text
 
     @pytest.mark.parametrize(("role", "alias"), [("build", "default"), ("app", "staticfiles")])
@@ -357,21 +357,21 @@ class TestUsers:
     def test_not_the_others_work(
         self,
         account: Account,
-        bucket: Site,
+        ready_site: Site,
         connect: Connect,
         role: str,
         alias: str,
         action: str,
     ) -> None:
-        storage = self.sign_in(account, bucket, connect, policies_of(role), alias)
+        storage = self.sign_in(account, ready_site, connect, policies_of(role), alias)
         with pytest.raises(S3ConfigurationError, match="S3 denied access"):
             ACTIONS[action][1](storage)
 
     def test_creation(
-        self, account: Account, site: Site, connect: Connect, settings: Settings
+        self, account: Account, bare_site: Site, connect: Connect, settings: Settings
     ) -> None:
         settings.AWS_AUTO_CREATE_BUCKET = True
-        storage = self.sign_in(account, site, connect, policies_of("build"), "staticfiles")
+        storage = self.sign_in(account, bare_site, connect, policies_of("build"), "staticfiles")
         save(storage)
         assert read(storage, "a.txt") == b"content"
         account.enforce(on=False)
@@ -398,7 +398,7 @@ STORAGES = {
 @on_moto
 @pytest.mark.parametrize("missing", [None, "s3:PutObject", "s3:ListBucket"])
 def test_collectstatic(
-    site: Site,
+    bare_site: Site,
     account: Account,
     make_project: Callable[..., Project],
     missing: str | None,
@@ -406,7 +406,7 @@ def test_collectstatic(
     run("--apply")
     policy = policies_of("build")
     user = account.user(without(policy, missing) if missing else policy)
-    variables = {**user.variables, "AWS_STORAGE_BUCKET_NAME": site.bucket}
+    variables = {**user.variables, "AWS_STORAGE_BUCKET_NAME": bare_site.bucket}
     project = make_project(SETTINGS, env=variables)
     account.enforce(on=True)
     result = project.manage("collectstatic", "--noinput")

@@ -49,9 +49,9 @@ def statements(site: Site) -> list[Any]:
 
 
 @on_ceph
-def test_each_location_is_as_open_as_it_must_be(site: Site) -> None:
+def test_each_location_is_as_open_as_it_must_be(bare_site: Site) -> None:
     """Whatever an earlier project, and others, have opened."""
-    client, bucket = site.client, site.bucket
+    client, bucket = bare_site.client, bare_site.bucket
     client.create_bucket(Bucket=bucket)
     for key in KEYS:
         client.put_object(Bucket=bucket, Key=key, Body=b"x")
@@ -71,7 +71,7 @@ def test_each_location_is_as_open_as_it_must_be(site: Site) -> None:
             assert any(is_below(f"{inner}/", outer) for inner in private for outer in public)
             return
         # The policy of the example before it is what there is to change.
-        kept = [one for one in statements(site) if one["Sid"] != OTHERS["Sid"]]
+        kept = [one for one in statements(bare_site) if one["Sid"] != OTHERS["Sid"]]
         if others:
             kept.append({**OTHERS, "Resource": f"arn:aws:s3:::{bucket}/{others}/*"})
         client.delete_bucket_policy(Bucket=bucket)
@@ -81,7 +81,7 @@ def test_each_location_is_as_open_as_it_must_be(site: Site) -> None:
             client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document))
         apply(client, storages[0].destination, desired)
         opened = [*public, *([others] if others else [])]
-        found = {key for key in KEYS if status(f"{site.url}/{quote(key)}") == 200}
+        found = {key for key in KEYS if status(f"{bare_site.url}/{quote(key)}") == 200}
         assert found == {key for key in KEYS if any(is_below(key, one) for one in opened)}
 
     check()

@@ -37,7 +37,7 @@ def storages(static: Any = CACHED_MANIFEST, media: Any = MEDIA) -> dict[str, Any
 
 
 @pytest.fixture
-def slug(tmp_path: Path) -> Path:
+def static_root(tmp_path: Path) -> Path:
     """A STATIC_ROOT as the build leaves it: with both manifests."""
     root = tmp_path / "static"
     (root / "CACHE").mkdir(parents=True)
@@ -50,7 +50,7 @@ def slug(tmp_path: Path) -> Path:
 def found(
     settings: Settings,
     no_sockets: None,
-    slug: Path,
+    static_root: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Found:
@@ -75,11 +75,11 @@ def found(
         "AWS_STORAGE_BUCKET_NAME": "my-bucket",
         "COMPRESS_ENABLED": True,
         "COMPRESS_OFFLINE": True,
-        "COMPRESS_ROOT": str(slug),
+        "COMPRESS_ROOT": str(static_root),
         "COMPRESS_STORAGE": CACHED_MANIFEST,
         "DEBUG": False,
         "MEDIA_ROOT": "",
-        "STATIC_ROOT": str(slug),
+        "STATIC_ROOT": str(static_root),
         "STATIC_URL": STATIC_URL,
     }
 

@@ -8,10 +8,10 @@ from tests.checks.conftest import LIVE, LOCAL_STATIC, Found, ids, only, storages
 
 class TestStatic:
     @pytest.mark.parametrize("stage", LIVE)
-    def test_missing(self, found: Found, slug: Path, stage: str) -> None:
-        (slug / "staticfiles.json").unlink()
+    def test_missing(self, found: Found, static_root: Path, stage: str) -> None:
+        (static_root / "staticfiles.json").unlink()
         text = only(found(stage), "W008")
-        assert f"{slug / 'staticfiles.json'} does not exist" in text
+        assert f"{static_root / 'staticfiles.json'} does not exist" in text
         assert "heroku config:unset DISABLE_COLLECTSTATIC" in text
 
     @pytest.mark.parametrize(
@@ -33,15 +33,15 @@ class TestStatic:
         ids=str,
     )
     def test_not_needed(
-        self, found: Found, slug: Path, stage: str, changes: dict[str, Any]
+        self, found: Found, static_root: Path, stage: str, changes: dict[str, Any]
     ) -> None:
-        (slug / "staticfiles.json").unlink()
+        (static_root / "staticfiles.json").unlink()
         assert "W008" not in ids(found(stage, **changes))
 
-    def test_kept_elsewhere(self, found: Found, slug: Path, tmp_path: Path) -> None:
+    def test_kept_elsewhere(self, found: Found, static_root: Path, tmp_path: Path) -> None:
         from django.contrib.staticfiles.storage import StaticFilesStorage
 
-        (slug / "staticfiles.json").unlink()
+        (static_root / "staticfiles.json").unlink()
         elsewhere = StaticFilesStorage(location=tmp_path, base_url="/static/")
         static = {
             "BACKEND": "herokuify.storage.CachedS3ManifestStaticStorage",
@@ -49,16 +49,16 @@ class TestStatic:
         }
         assert found("dyno", STORAGES=storages(static)) == []
 
-    def test_collectstatic_may_write_it(self, found: Found, slug: Path) -> None:
-        (slug / "staticfiles.json").unlink()
-        (slug / "CACHE" / "manifest.json").unlink()
+    def test_collectstatic_may_write_it(self, found: Found, static_root: Path) -> None:
+        (static_root / "staticfiles.json").unlink()
+        (static_root / "CACHE" / "manifest.json").unlink()
         assert found("release", tags=("staticfiles",)) == []
 
 
 class TestOffline:
     @pytest.mark.parametrize("stage", LIVE)
-    def test_missing(self, found: Found, slug: Path, stage: str) -> None:
-        manifest = slug / "CACHE" / "manifest.json"
+    def test_missing(self, found: Found, static_root: Path, stage: str) -> None:
+        manifest = static_root / "CACHE" / "manifest.json"
         manifest.unlink()
         text = only(found(stage), "W009")
         assert f"{manifest} does not exist" in text
@@ -77,14 +77,14 @@ class TestOffline:
         ids=str,
     )
     def test_not_needed(
-        self, found: Found, slug: Path, stage: str, changes: dict[str, Any]
+        self, found: Found, static_root: Path, stage: str, changes: dict[str, Any]
     ) -> None:
-        (slug / "CACHE" / "manifest.json").unlink()
+        (static_root / "CACHE" / "manifest.json").unlink()
         assert found(stage, **changes) == []
 
-    def test_under_other_names(self, found: Found, slug: Path) -> None:
+    def test_under_other_names(self, found: Found, static_root: Path) -> None:
         names = {"COMPRESS_OUTPUT_DIR": "bundles", "COMPRESS_OFFLINE_MANIFEST": "tags.json"}
-        assert str(slug / "bundles" / "tags.json") in only(found("dyno", **names), "W009")
-        (slug / "bundles").mkdir()
-        (slug / "bundles" / "tags.json").write_text("{}")
+        assert str(static_root / "bundles" / "tags.json") in only(found("dyno", **names), "W009")
+        (static_root / "bundles").mkdir()
+        (static_root / "bundles" / "tags.json").write_text("{}")
         assert found("dyno", **names) == []

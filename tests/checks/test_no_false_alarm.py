@@ -1,8 +1,6 @@
 """Nothing is said of settings that are right, wherever they are used."""
 
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +15,7 @@ from tests.checks.conftest import (
     Found,
     storages,
 )
-from tests.test_example import BUILT, EXAMPLE, LEFT_BEHIND
+from tests.test_example import BUILT
 
 ON_DISK = "compressor.storage.CompressorFileStorage"
 DJANGO_MANIFEST = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
@@ -118,12 +116,6 @@ def test_djangos_defaults(
 
 
 class TestExample:
-    @pytest.fixture
-    def example(self, tmp_path: Path) -> project.Project:
-        folder = tmp_path / "example"
-        shutil.copytree(EXAMPLE, folder, ignore=LEFT_BEHIND)
-        return project.Project(folder, {"DJANGO_SETTINGS_MODULE": "config.settings"})
-
     @pytest.mark.parametrize(
         ("stage", "env"), [("local", {}), ("build", {}), *((stage, SITE) for stage in STAGES)]
     )

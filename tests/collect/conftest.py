@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +21,6 @@ from pytest_django import Settings
 
 from herokuify.collect.index import Entry, parse_index
 from herokuify.management.commands.collectstatic import Command
-from herokuify.s3.client import RetryProfile
 from herokuify.s3.destination import Destination
 from herokuify.s3.policies import public_policy
 from tests.collect.runs import Run, start
@@ -242,13 +240,6 @@ class Site:
             assert not missing, f"{manifest} points to {sorted(missing)}"
 
 
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again at once, botocore included."""
-    monkeypatch.setattr(RetryProfile, "pause", lambda self, attempt: 0)
-    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None))
-
-
 MakeSite = Callable[..., Site]
 
 
@@ -264,6 +255,15 @@ def proxies() -> Iterator[Callable[[S3Server], Proxy]]:
             return running[server.name]
 
         yield proxy
+
+
+@pytest.fixture
+def shared_proxy(moto: S3Server, proxies: Callable[[S3Server], Proxy]) -> Iterator[Proxy]:
+    """The one before moto, without rules and requests of other tests."""
+    proxy = proxies(moto)
+    yield proxy
+    proxy.rule = None
+    proxy.requests.clear()
 
 
 @pytest.fixture

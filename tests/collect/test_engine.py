@@ -1,6 +1,8 @@
 """The pipeline on plain data: no Django, no settings."""
 
+import hashlib
 import io
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,8 +25,8 @@ from herokuify.s3.errors import NotS3Error
 from herokuify.s3.objects import MOST_DELETIONS
 from herokuify.storage.content import ChangedError, Content
 from tests.collect.conftest import destination_of
-from tests.collect.recorder import md5
 from tests.fault_proxy import Silence, key_of, recorded
+from tests.processes import wait_until
 from tests.replay import ACCESS_DENIED, Answer, Document, Proxy, Request, replay
 from tests.servers import S3Server
 
@@ -43,7 +45,7 @@ FINGERPRINT = local_file("").fingerprint
 
 
 def etag_of(body: bytes) -> dict[str, str]:
-    return {"ETag": f'"{md5(body)}"'}
+    return {"ETag": f'"{hashlib.md5(body).hexdigest()}"'}
 
 
 class Bucket:
@@ -87,23 +89,15 @@ class Bucket:
         )
 
 
-@pytest.fixture
-def proxy(moto: S3Server, proxies: Callable[[S3Server], Proxy]) -> Iterator[Proxy]:
-    proxy = proxies(moto)
-    yield proxy
-    proxy.rule = None
-    proxy.requests.clear()
-
-
 Collect = Callable[..., Collection]
 
 
 @pytest.fixture
-def collect(moto: S3Server, proxy: Proxy) -> Iterator[Collect]:
+def collect(moto: S3Server, shared_proxy: Proxy) -> Iterator[Collect]:
     made: list[Collection] = []
 
     def collect(bucket: Bucket, wanted: Options | None = None, **options: Any) -> Collection:
-        via = options.pop("via", proxy)
+        via = options.pop("via", shared_proxy)
         via.rule = bucket
         target = Target(
             destination=destination_of(moto, "bucket", endpoint_url=via.url),
@@ -128,9 +122,9 @@ def entries(count: int, superseded: int | None = None) -> dict[str, Entry]:
     return {f"static/{n:04}": Entry(ETAG, "d", "f", superseded) for n in range(count)}
 
 
-def test_whole_run(collect: Collect, proxy: Proxy) -> None:
+def test_whole_run(collect: Collect, shared_proxy: Proxy) -> None:
     bucket = Bucket()
-    with recorded(proxy) as traffic:
+    with recorded(shared_proxy) as traffic:
         collection = collect(bucket)
         collection.add(local_file("manifest", b"4", Stage.MANIFEST))
         collection.add(local_file("copy", b"3", Stage.MANIFEST_COPY))
@@ -156,7 +150,7 @@ def test_whole_run(collect: Collect, proxy: Proxy) -> None:
 
 class TestBeforeTheListingIsThere:
     @pytest.fixture
-    def bucket(self) -> Iterator[Bucket]:
+    def held_bucket(self) -> Iterator[Bucket]:
         """One that does not answer with its listing before it is told to."""
         bucket = Bucket({"static/same": Entry(ETAG, Content.of_bytes(b"1").digest, FINGERPRINT)})
         self.listed = threading.Event()
@@ -169,27 +163,27 @@ class TestBeforeTheListingIsThere:
         yield bucket
         self.listed.set()
 
-    def test_files_are_added(self, collect: Collect, bucket: Bucket) -> None:
-        collection = collect(bucket)
+    def test_files_are_added(self, collect: Collect, held_bucket: Bucket) -> None:
+        collection = collect(held_bucket)
         for name, content in [("same", b"1"), ("new", b"2"), ("new", b"3"), ("last", b"4")]:
             collection.add(local_file(name, content))
-        assert not bucket.stored
+        assert not held_bucket.stored
         self.listed.set()
         collection.publish()
         collection.prune_and_save_index()
         assert collection.outcome.unchanged == ["same"]
         assert collection.outcome.sent == ["new", "last"]
-        assert bucket.stored["static/new"] == b"2"
-        assert parse_index(bucket.stored["the/index"]).keys() == {
+        assert held_bucket.stored["static/new"] == b"2"
+        assert parse_index(held_bucket.stored["the/index"]).keys() == {
             f"static/{name}" for name in ("same", "new", "last")
         }
 
     @pytest.mark.parametrize("limit", ["UNDECIDED", "UNDECIDED_BYTES"])
     def test_not_without_end(
-        self, collect: Collect, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, limit: str
+        self, collect: Collect, held_bucket: Bucket, monkeypatch: pytest.MonkeyPatch, limit: str
     ) -> None:
         monkeypatch.setattr(engine, limit, 3)
-        collection = collect(bucket)
+        collection = collect(held_bucket)
         added = []
 
         def add() -> None:
@@ -210,13 +204,13 @@ class TestBeforeTheListingIsThere:
 def test_uploads_start_while_files_are_added(collect: Collect) -> None:
     bucket = Bucket()
     collection = collect(bucket)
-    deadline = time.monotonic() + 5
-    count = 0
-    while "static/0" not in bucket.stored:
-        assert time.monotonic() < deadline
-        collection.add(local_file(str(count)))
-        count += 1
-        time.sleep(0.01)
+    names = map(str, itertools.count())
+
+    def is_sent_after_another() -> bool:
+        collection.add(local_file(next(names)))
+        return "static/0" in bucket.stored
+
+    wait_until(is_sent_after_another)
 
 
 def test_first_file_of_a_key_counts(collect: Collect) -> None:
@@ -229,9 +223,9 @@ def test_first_file_of_a_key_counts(collect: Collect) -> None:
     assert collection.outcome.sent == ["a"]
 
 
-def test_dry_run_reads_alone(collect: Collect, proxy: Proxy) -> None:
+def test_dry_run_reads_alone(collect: Collect, shared_proxy: Proxy) -> None:
     bucket = Bucket(entries(3, LONG_AGO))
-    with recorded(proxy) as traffic:
+    with recorded(shared_proxy) as traffic:
         collection = collect(bucket, Options(is_dry_run=True, clear=True, prune_days=1))
         collection.add(local_file("new"))
         collection.publish()
@@ -429,7 +423,7 @@ def test_progress_while_waiting(collect: Collect) -> None:
 
 class TestBucketThatIsMissing:
     @pytest.fixture
-    def bucket(self) -> Bucket:
+    def missing_bucket(self) -> Bucket:
         """One that is there once it was asked for."""
         missing = Answer(f"{API}, 'Error responses'", 404, "NoSuchBucket", "")
         self.threads: list[threading.Thread] = []
@@ -440,19 +434,19 @@ class TestBucketThatIsMissing:
     def create(self) -> None:
         self.threads.append(threading.current_thread())
 
-    def test_is_created(self, collect: Collect, bucket: Bucket) -> None:
+    def test_is_created(self, collect: Collect, missing_bucket: Bucket) -> None:
         """By the caller's thread: the interpreter's end would cut another in the middle."""
-        collection = collect(bucket, create_bucket=self.create)
+        collection = collect(missing_bucket, create_bucket=self.create)
         collection.add(local_file("a", b"1"))
         collection.publish()
         collection.prune_and_save_index()
         assert self.threads == [threading.current_thread()]
-        assert bucket.stored.keys() == {"static/a", "the/index"}
+        assert missing_bucket.stored.keys() == {"static/a", "the/index"}
         assert collection.outcome.requests == 6
 
-    def test_is_not_created_unasked(self, collect: Collect, bucket: Bucket) -> None:
-        collection = collect(bucket)
+    def test_is_not_created_unasked(self, collect: Collect, missing_bucket: Bucket) -> None:
+        collection = collect(missing_bucket)
         collection.add(local_file("a"))
         with pytest.raises(ClientError, match="NoSuchBucket"):
             collection.publish()
-        assert not bucket.stored
+        assert not missing_bucket.stored

@@ -160,7 +160,7 @@ class Witness:
             self._seen += 1
             if self._seen == self.moment:
                 self.has_come.set()
-        time.sleep(0.01)
+        time.sleep(0.01)  # so that the signal finds other requests under way
 
 
 def release(number: int) -> Files:

@@ -42,7 +42,7 @@ def visit(site: Site, name: str) -> int:
 
 
 @pytest.fixture
-def fresh(make_site: MakeSite, s3: S3Server) -> Site:
+def site_without_bucket(make_site: MakeSite, s3: S3Server) -> Site:
     """A site whose bucket is missing."""
     site = make_site(s3)
     site.client.delete_bucket(Bucket=site.bucket)
@@ -54,9 +54,9 @@ class TestKilledWhileTheBucketIsMade:
     @pytest.mark.parametrize("step", STEPS)
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
     def test_the_next_run_completes_or_says_so(
-        self, fresh: Site, step: str, number: signal.Signals
+        self, site_without_bucket: Site, step: str, number: signal.Signals
     ) -> None:
-        site = fresh
+        site = site_without_bucket
         seen: list[str] = []
         runs: list[Run] = []
 
@@ -92,9 +92,9 @@ class TestKilledWhileTheBucketIsMade:
             assert site.manifests() == set()
 
     @pytest.mark.usefixtures("no_pauses")
-    def test_the_answer_to_the_creation_is_lost(self, fresh: Site) -> None:
+    def test_the_answer_to_the_creation_is_lost(self, site_without_bucket: Site) -> None:
         """The second attempt meets the bucket of the first one."""
-        site = fresh
+        site = site_without_bucket
         answers: list[Fault | Answer | None] = [Fault.LOST, OWN_BUCKET]
 
         def rule(request: Request) -> Fault | Answer | None:

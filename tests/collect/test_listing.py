@@ -23,7 +23,7 @@ OLD = [name.replace(".css", f".f{n:011x}.css") for n, name in enumerate(SOURCES)
 
 
 @pytest.fixture(scope="module", params=["moto", "ceph"])
-def server(request: pytest.FixtureRequest) -> Iterator[S3Server]:
+def listed_server(request: pytest.FixtureRequest) -> Iterator[S3Server]:
     server: S3Server = request.getfixturevalue(request.param)
     client = client_of(server)
     client.create_bucket(Bucket=BUCKET)
@@ -75,21 +75,21 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("expected", EXPECTED.values(), ids=EXPECTED)
-def test_all_objects_whatever_is_expected(server: S3Server, expected: list[str]) -> None:
-    objects, requests = Asked(server).read(expected)
+def test_all_objects_whatever_is_expected(listed_server: S3Server, expected: list[str]) -> None:
+    objects, requests = Asked(listed_server).read(expected)
     assert sorted(objects) == sorted(ALL)
     assert PAGES <= requests <= PAGES + AT_ONCE
 
 
 @pytest.mark.parametrize("expected", ["the same", "a third", "more", "none on the first page"])
-def test_stretches_are_read_at_once(server: S3Server, expected: str) -> None:
-    asked = Asked(server)
+def test_stretches_are_read_at_once(listed_server: S3Server, expected: str) -> None:
+    asked = Asked(listed_server)
     asked.read(EXPECTED[expected])
     assert len(asked.starts) == AT_ONCE - 1
 
 
-def test_two_pages_are_not_divided(server: S3Server) -> None:
-    asked = Asked(server)
+def test_two_pages_are_not_divided(listed_server: S3Server) -> None:
+    asked = Asked(listed_server)
     objects, requests = asked.read(SOURCES[:5], prefix="static/a/0")
     assert (len(objects), requests) == (30, 3)
     objects, requests = asked.read(SOURCES, prefix="static/a/00")
@@ -97,8 +97,8 @@ def test_two_pages_are_not_divided(server: S3Server) -> None:
 
 
 @pytest.mark.parametrize("answer", ["from the start", "refuses"])
-def test_server_that_can_only_begin_at_the_start(server: S3Server, answer: str) -> None:
-    asked = Asked(server)
+def test_server_that_can_only_begin_at_the_start(listed_server: S3Server, answer: str) -> None:
+    asked = Asked(listed_server)
 
     def spoil(params: dict[str, Any], **_: Any) -> None:
         if "StartAfter" in params:
@@ -112,8 +112,8 @@ def test_server_that_can_only_begin_at_the_start(server: S3Server, answer: str) 
     assert sorted(objects) == sorted(ALL)
 
 
-def test_refusal_in_the_middle(server: S3Server) -> None:
-    asked = Asked(server)
+def test_refusal_in_the_middle(listed_server: S3Server) -> None:
+    asked = Asked(listed_server)
 
     def spoil(params: dict[str, Any], **_: Any) -> None:
         if "StartAfter" in params:

@@ -21,7 +21,7 @@ DELETED = "Amazon S3 API Reference, 'DeleteObjects'"
 
 
 @dataclass
-class Clock:
+class Calendar:
     """Time as the engine sees it, days after the test's start."""
 
     day: float = 0
@@ -32,10 +32,10 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("herokuify.collect.engine.time", clock)
-    return clock
+def calendar(monkeypatch: pytest.MonkeyPatch) -> Calendar:
+    calendar = Calendar()
+    monkeypatch.setattr("herokuify.collect.engine.time", calendar)
+    return calendar
 
 
 @dataclass
@@ -43,13 +43,13 @@ class Releases:
     """Deploys of a site, each with another stylesheet, another script and a page of its own."""
 
     site: Site
-    clock: Clock
+    calendar: Calendar
     manifests: dict[int, str] = field(default_factory=dict)  # JSON, as in the slugs
 
     def deploy(self, number: int, *arguments: str, day: float | None = None) -> str:
         """Publish release ``number``, on a day."""
         if day is not None:
-            self.clock.day = day
+            self.calendar.day = day
         self.site.write({"css/base.css": f"/* {number} */", "js/site.js": f"// {number}"})
         for other in self.site.source.glob("only-*.txt"):
             other.unlink()
@@ -76,8 +76,8 @@ class Releases:
 
 
 @pytest.fixture
-def releases(site: Site, clock: Clock) -> Releases:
-    return Releases(site, clock)
+def releases(site: Site, calendar: Calendar) -> Releases:
+    return Releases(site, calendar)
 
 
 class TestPrune:
@@ -122,7 +122,7 @@ class TestPrune:
         assert releases.present(1, 2, 3, 4) == {1, 3, 4}
         entries = releases.site.index()
         superseded = {entries[f"static/{name}"].superseded for name in releases.own(1)}
-        assert superseded == {int(releases.clock.start + 45 * DAY)}
+        assert superseded == {int(releases.calendar.start + 45 * DAY)}
 
     @pytest.mark.parametrize("stored", [b"lost", None])
     def test_with_the_index_lost_nothing_goes(
@@ -148,7 +148,7 @@ class TestPrune:
 
     def test_what_was_written_since_is_young(self, releases: Releases) -> None:
         """A superseded object that came back by another way than collectstatic."""
-        releases.clock.start -= 100 * DAY  # so that the server's own clock is day 100
+        releases.calendar.start -= 100 * DAY  # so that the server's own clock is day 100
         releases.deploy(1, day=0)
         releases.deploy(2, day=1)
         name = next(iter(releases.own(1)))
@@ -278,7 +278,7 @@ class TestClear:
             if setting == "SECRET_KEY":
                 monkeypatch.setenv("DJANGO_KEY", f"{app}-0123456789")
             site.write({f"{app}.txt": app, "css/base.css": f"/* {app} {number} */"})
-            releases.clock.day += 10
+            releases.calendar.day += 10
             site.collect(*arguments)
             site.remove(f"{app}.txt")
             paths: dict[str, str] = json.loads((site.root / "staticfiles.json").read_text())[

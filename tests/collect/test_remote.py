@@ -55,14 +55,6 @@ def client(moto: S3Server, proxies: Callable[[S3Server], Proxy]) -> Any:
     return client_of(S3Server("moto", proxies(moto).url, "test-key", "test-secret"))
 
 
-@pytest.fixture
-def proxy(moto: S3Server, proxies: Callable[[S3Server], Proxy]) -> Iterator[Proxy]:
-    proxy = proxies(moto)
-    proxy.requests.clear()
-    yield proxy
-    proxy.requests.clear()
-
-
 def page(names: list[str], token: str | None = None) -> Document:
     items = "".join(
         f"<Contents><Key>{name}</Key><LastModified>2027-01-15T08:00:00.000Z</LastModified>"
@@ -84,7 +76,7 @@ def listing(client: Any, bucket: str, expected: Sequence[str] = ()) -> Listing:
 
 
 class TestRead:
-    def test_all_pages(self, client: Any, proxy: Proxy) -> None:
+    def test_all_pages(self, client: Any, shared_proxy: Proxy) -> None:
         pages = {
             None: page(["static/a", "static/b+%C3%BC"], "t/2="),
             "t/2=": page(["static/c"], "t3"),
@@ -97,7 +89,7 @@ class TestRead:
                 return pages[request.query.get("continuation-token")]
             return Answer(LISTING, 404, "NoSuchKey", "")
 
-        with answering(proxy, rule):
+        with answering(shared_proxy, rule):
             remote = read(listing(client, "bucket"), "index")
         assert remote.objects == {
             "static/a": Listed("a" * 32, 8, "2027-01-15T08:00:00Z"),
@@ -106,7 +98,7 @@ class TestRead:
         }
         assert (remote.entries, remote.requests) == ({}, 4)
 
-    def test_order_of_its_own(self, client: Any, proxy: Proxy) -> None:
+    def test_order_of_its_own(self, client: Any, shared_proxy: Proxy) -> None:
         """A directory bucket's: nothing can be told from where a key is expected."""
         pages = {
             None: page(["static/m", "static/c"], "t2"),
@@ -121,20 +113,20 @@ class TestRead:
             return Answer(LISTING, 404, "NoSuchKey", "")
 
         expected = [f"static/{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
-        with answering(proxy, rule):
+        with answering(shared_proxy, rule):
             remote = read(listing(client, "bucket", expected), "index")
         assert remote.objects.keys() == {"static/m", "static/c", "static/z", "static/a"}
 
-    def test_listing_without_an_end(self, client: Any, proxy: Proxy) -> None:
+    def test_listing_without_an_end(self, client: Any, shared_proxy: Proxy) -> None:
         def rule(request: Request) -> Document | Answer:
             if request.operation == "ListObjects":
                 return page(["static/a"], "again")
             return Answer(LISTING, 404, "NoSuchKey", "")
 
-        with answering(proxy, rule), pytest.raises(S3Error, match="came twice"):
+        with answering(shared_proxy, rule), pytest.raises(S3Error, match="came twice"):
             read(listing(client, "bucket"), "index")
 
-    def test_bucket_that_vanishes_meanwhile(self, client: Any, proxy: Proxy) -> None:
+    def test_bucket_that_vanishes_meanwhile(self, client: Any, shared_proxy: Proxy) -> None:
         answers: Iterator[Document | Answer]
         answers = iter([page(["static/a"], "t2"), Answer(LISTING, 404, "NoSuchBucket", "")])
 
@@ -143,10 +135,10 @@ class TestRead:
                 return next(answers)
             return Answer(LISTING, 404, "NoSuchKey", "")
 
-        with answering(proxy, rule), pytest.raises(BucketMissingError):
+        with answering(shared_proxy, rule), pytest.raises(BucketMissingError):
             read(listing(client, "bucket"), "index")
 
-    def test_page_that_is_cut_is_asked_for_again(self, client: Any, proxy: Proxy) -> None:
+    def test_page_that_is_cut_is_asked_for_again(self, client: Any, shared_proxy: Proxy) -> None:
         whole = page(["static/a"])
         pages = iter([Document(LISTING, whole.body[:-30]), whole])
 
@@ -155,7 +147,7 @@ class TestRead:
                 return next(pages)
             return Answer(LISTING, 404, "NoSuchKey", "")
 
-        with answering(proxy, rule):
+        with answering(shared_proxy, rule):
             remote = read(listing(client, "bucket"), "index")
         assert remote.objects.keys() == {"static/a"}
 
@@ -173,9 +165,9 @@ class TestRead:
             read(listing(client, "no-such"), "index")
         assert isinstance(caught.value.__cause__, ClientError)
 
-    def test_refusal_is_no_missing_bucket(self, client: Any, proxy: Proxy) -> None:
+    def test_refusal_is_no_missing_bucket(self, client: Any, shared_proxy: Proxy) -> None:
         with (
-            answering(proxy, lambda request: ACCESS_DENIED),
+            answering(shared_proxy, lambda request: ACCESS_DENIED),
             pytest.raises(ClientError, match="AccessDenied"),
         ):
             read(listing(client, "bucket"), "index")
@@ -193,7 +185,7 @@ class TestRead:
     def test_index_that_is_not_to_be_had(
         self,
         client: Any,
-        proxy: Proxy,
+        shared_proxy: Proxy,
         caplog: pytest.LogCaptureFixture,
         answer: Answer | Document,
         warning: str | None,
@@ -203,7 +195,7 @@ class TestRead:
         def rule(request: Request) -> Answer | Document:
             return page(["static/a"]) if request.operation == "ListObjects" else answer
 
-        with answering(proxy, rule):
+        with answering(shared_proxy, rule):
             remote = read(listing(client, "bucket"), "the/index")
         assert remote.entries == {}
         assert remote.objects.keys() == {"static/a"}
@@ -240,12 +232,12 @@ class TestSaveIndex:
     def test_failure_is_a_warning(
         self,
         client: Any,
-        proxy: Proxy,
+        shared_proxy: Proxy,
         caplog: pytest.LogCaptureFixture,
         fault: Answer | Fault,
-        no_pauses: None,
+        no_pauses: list[float],
     ) -> None:
-        with answering(proxy, lambda request: fault):
+        with answering(shared_proxy, lambda request: fault):
             save_index(client, "bucket", "index", ENTRIES)
         assert "s3://bucket/index" in caplog.text
         assert "every file is compared again" in caplog.text

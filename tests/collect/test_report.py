@@ -14,13 +14,13 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> "Clock":
-    clock = Clock()
-    monkeypatch.setattr(report, "time", clock)
-    return clock
+def stopwatch(monkeypatch: pytest.MonkeyPatch) -> "Stopwatch":
+    stopwatch = Stopwatch()
+    monkeypatch.setattr(report, "time", stopwatch)
+    return stopwatch
 
 
-class Clock:
+class Stopwatch:
     now = 100.0
 
     def monotonic(self) -> float:
@@ -28,11 +28,11 @@ class Clock:
 
 
 class TestInALog:
-    def test_a_line_every_few_seconds(self, clock: Clock) -> None:
+    def test_a_line_every_few_seconds(self, stopwatch: Stopwatch) -> None:
         output = io.StringIO()
         progress = Progress(output, started=100.0, collected=20, unchanged=5)
         for second in range(13):
-            clock.now = 100.0 + second
+            stopwatch.now = 100.0 + second
             progress.show(second, 15)
         progress.end()
         assert output.getvalue() == (
@@ -41,22 +41,22 @@ class TestInALog:
         )
         assert progress.seconds == 12
 
-    def test_nothing_in_a_short_run(self, clock: Clock) -> None:
+    def test_nothing_in_a_short_run(self, stopwatch: Stopwatch) -> None:
         output = io.StringIO()
         progress = Progress(output, started=100.0)
         for number in range(1000):
-            clock.now += 0.004
+            stopwatch.now += 0.004
             progress.show(number, 1000)
         progress.end()
         assert output.getvalue() == ""
 
 
 class TestOnATerminal:
-    def test_a_bar_that_goes_at_the_end(self, clock: Clock) -> None:
+    def test_a_bar_that_goes_at_the_end(self, stopwatch: Stopwatch) -> None:
         output = Terminal()
         progress = Progress(output, started=100.0)
         for number in (0, 5, 10):
-            clock.now += 0.2
+            stopwatch.now += 0.2
             progress.show(number, 10)
         text = output.getvalue()
         states = text.split("\r")[1:]
@@ -66,32 +66,32 @@ class TestOnATerminal:
         progress.end()
         assert output.getvalue() == text + "\r\x1b[K"
 
-    def test_not_more_often_than_eyes_need(self, clock: Clock) -> None:
+    def test_not_more_often_than_eyes_need(self, stopwatch: Stopwatch) -> None:
         output = Terminal()
         progress = Progress(output, started=100.0)
         for number in range(1000):
-            clock.now += 0.001
+            stopwatch.now += 0.001
             progress.show(number, 1000)
         assert 8 <= output.getvalue().count("\r") <= 10
 
-    def test_nothing_to_send(self, clock: Clock) -> None:
+    def test_nothing_to_send(self, stopwatch: Stopwatch) -> None:
         output = Terminal()
         progress = Progress(output, started=100.0)
-        clock.now += 1
+        stopwatch.now += 1
         progress.show(0, 0)
         assert "0 of 0" in output.getvalue()
 
-    def test_nothing_shown_nothing_cleared(self, clock: Clock) -> None:
+    def test_nothing_shown_nothing_cleared(self, stopwatch: Stopwatch) -> None:
         output = Terminal()
         Progress(output).end()
         assert output.getvalue() == ""
 
 
 @pytest.mark.parametrize("output", [io.StringIO(), Terminal()])
-def test_quiet(clock: Clock, output: io.StringIO) -> None:
+def test_quiet(stopwatch: Stopwatch, output: io.StringIO) -> None:
     progress = Progress(output, is_quiet=True, started=100.0)
     for number in range(100):
-        clock.now += 1
+        stopwatch.now += 1
         progress.show(number, 100)
     progress.end()
     assert output.getvalue() == ""

@@ -24,6 +24,7 @@ from herokuify.s3.client import COLLECT, RetryProfile
 from herokuify.storage.content import LARGE, ChangedError, Content
 from tests.collect.conftest import client_of, destination_of
 from tests.fault_proxy import always, recorded, sink
+from tests.processes import wait_until
 from tests.replay import ACCESS_DENIED, SLOW_DOWN, Fault, Proxy, Request
 from tests.servers import S3Server
 
@@ -104,31 +105,28 @@ def sender(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSender]:
 
 
 @pytest.fixture(scope="module")
-def bucket(moto: S3Server) -> Any:
+def bucket_client(moto: S3Server) -> Any:
     client = client_of(moto)
     client.create_bucket(Bucket=BUCKET)
     return client
 
 
-@pytest.fixture
-def proxy(moto: S3Server, proxies: Callable[[S3Server], Proxy], bucket: Any) -> Iterator[Proxy]:
-    proxy = proxies(moto)
-    yield proxy
-    proxy.rule = None
-    proxy.requests.clear()
-    for item in bucket.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
-        bucket.delete_object(Bucket=BUCKET, Key=item["Key"])
+@pytest.fixture(autouse=True)
+def emptied(bucket_client: Any) -> Iterator[None]:
+    yield
+    for item in bucket_client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
+        bucket_client.delete_object(Bucket=BUCKET, Key=item["Key"])
 
 
 Make = Callable[..., Recording]
 
 
 @pytest.fixture
-def make(moto: S3Server, proxy: Proxy) -> Iterator[Make]:
+def make(moto: S3Server, shared_proxy: Proxy) -> Iterator[Make]:
     made: list[Recording] = []
 
     def make(connections: int = 64) -> Recording:
-        destination = destination_of(moto, BUCKET, endpoint_url=proxy.url)
+        destination = destination_of(moto, BUCKET, endpoint_url=shared_proxy.url)
         uploader = Recording(destination, COLLECT._replace(connections=connections))
         made.append(uploader)
         return uploader
@@ -148,11 +146,10 @@ def in_thread(work: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+def stays(condition: Callable[[], bool]) -> bool:
+    """Whether it is still so after a moment: what must not happen gives no sign of itself."""
+    time.sleep(0.05)
+    return condition()
 
 
 class TestBounds:
@@ -161,13 +158,12 @@ class TestBounds:
         thread = in_thread(
             lambda: [uploader.submit(local_file(f"{number}")) for number in range(7)]
         )
-        wait_for(lambda: len(sender.puts) == 3)
-        time.sleep(0.05)
-        assert len(sender.puts) == 3
+        wait_until(lambda: len(sender.puts) == 3)
+        assert stays(lambda: len(sender.puts) == 3)
         sender.open["static/1"].set_result("e")
-        wait_for(lambda: len(sender.puts) == 4)
+        wait_until(lambda: len(sender.puts) == 4)
         for number in (0, 2, 3, 4, 5, 6):
-            wait_for(lambda key=f"static/{number}": key in sender.open)  # type: ignore[misc]
+            wait_until(lambda key=f"static/{number}": key in sender.open)  # type: ignore[misc]
             sender.open[f"static/{number}"].set_result("e")
         thread.join(5)
         uploader.drain()
@@ -179,19 +175,20 @@ class TestBounds:
         thread = in_thread(
             lambda: [uploader.submit(local_file(f"{number}", third)) for number in range(5)]
         )
-        wait_for(lambda: len(sender.puts) == 3)
-        time.sleep(0.05)
-        assert len(sender.puts) == 3
+        wait_until(lambda: len(sender.puts) == 3)
+        assert stays(lambda: len(sender.puts) == 3)
         sender.open["static/0"].set_result("e")
-        wait_for(lambda: len(sender.puts) == 4)
+        wait_until(lambda: len(sender.puts) == 4)
         for number in (1, 2, 3, 4):
-            wait_for(lambda key=f"static/{number}": key in sender.open)  # type: ignore[misc]
+            wait_until(lambda key=f"static/{number}": key in sender.open)  # type: ignore[misc]
             sender.open[f"static/{number}"].set_result("e")
         thread.join(5)
         uploader.drain()
         assert len(uploader.sent) == 5
 
-    def test_a_large_file_travels_alone(self, make: Make, sender: FakeSender, bucket: Any) -> None:
+    def test_a_large_file_travels_alone(
+        self, make: Make, sender: FakeSender, bucket_client: Any
+    ) -> None:
         uploader = make()
         uploader.submit(local_file("small"))
         opened = threading.Event()
@@ -203,15 +200,15 @@ class TestBounds:
         large = local_file("large", Content.of_file(opener))
         opened.clear()
         thread = in_thread(lambda: [uploader.submit(large), uploader.submit(local_file("next"))])
-        wait_for(lambda: "static/small" in sender.open)
+        wait_until(lambda: "static/small" in sender.open)
         assert not opened.wait(0.1)
         sender.open["static/small"].set_result("e")
         assert opened.wait(5)
-        wait_for(lambda: "static/next" in sender.open)
+        wait_until(lambda: "static/next" in sender.open)
         sender.open["static/next"].set_result("e")
         thread.join(5)
         uploader.drain()
-        stored = get(bucket, "large")
+        stored = get(bucket_client, "large")
         assert stored["ContentLength"] == 3 * LARGE
         sent = uploader.sent["static/large"]
         assert (sent.etag, sent.size) == (stored["ETag"].strip('"'), 3 * LARGE)
@@ -244,24 +241,24 @@ class TestFailures:
     @pytest.mark.parametrize("size", [7, 3 * LARGE])
     @pytest.mark.parametrize("fault", [SLOW_DOWN, Fault.DROPPED, Fault.LOST])
     def test_of_the_moment_are_none(
-        self, make: Make, proxy: Proxy, bucket: Any, size: int, fault: Any
+        self, make: Make, shared_proxy: Proxy, bucket_client: Any, size: int, fault: Any
     ) -> None:
         faults = iter([fault, fault])
-        proxy.rule = lambda request: next(faults, None)
+        shared_proxy.rule = lambda request: next(faults, None)
         uploader = make()
         uploader.submit(large_file("a", bytes(size)))
         uploader.drain()
         assert uploader.failures == {}
-        assert get(bucket, "a")["ContentLength"] == uploader.sent["static/a"].size == size
+        assert get(bucket_client, "a")["ContentLength"] == uploader.sent["static/a"].size == size
 
-    def test_large_file_that_changed(self, make: Make, bucket: Any) -> None:
+    def test_large_file_that_changed(self, make: Make, bucket_client: Any) -> None:
         uploader = make()
         data = bytes(3 * LARGE)
         large = Content(len(data), "of what it was", None, lambda: io.BytesIO(data))
         uploader.submit(local_file("large", large))
         uploader.drain()
         assert isinstance(uploader.failures["static/large"], ChangedError)
-        assert "Contents" not in bucket.list_objects_v2(Bucket=BUCKET)
+        assert "Contents" not in bucket_client.list_objects_v2(Bucket=BUCKET)
 
     def test_file_that_cannot_be_read(self, make: Make, sender: FakeSender) -> None:
         def opener() -> Any:
@@ -308,8 +305,7 @@ class TestGivingUp:
         # An answer that comes too late changes nothing.
         sender.open["static/0"].set_result("e")
         sender.open["static/1"].set_exception(DENIED)
-        time.sleep(0.05)
-        assert uploader.sent == {}
+        assert stays(lambda: uploader.sent == {})
         assert len(sender.puts) == 2
 
     def test_not_while_anything_is_heard(
@@ -321,7 +317,7 @@ class TestGivingUp:
             uploader.submit(local_file(f"{number}"))
         thread = in_thread(uploader.drain)
         for number in range(5):
-            time.sleep(0.25)
+            time.sleep(0.25)  # half of the time-out
             sender.open[f"static/{number}"].set_result("e")
         thread.join(5)
         assert len(uploader.sent) == 5
@@ -331,29 +327,29 @@ class TestGivingUp:
     ) -> None:
         monkeypatch.setattr(inactivity, "TIMEOUT", 0.3)
         uploader = make()
-        time.sleep(0.5)
+        time.sleep(0.5)  # more than the time-out
         uploader.submit(local_file("a"))
         thread = in_thread(uploader.drain)
-        time.sleep(0.05)
+        assert stays(lambda: not uploader.failures)
         sender.open["static/a"].set_result("e")
         thread.join(5)
         assert uploader.failures == {}
 
     def test_not_while_s3_refuses(
-        self, make: Make, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+        self, make: Make, shared_proxy: Proxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """It is there, and asks for patience."""
         monkeypatch.setattr(inactivity, "TIMEOUT", 0.8)
         monkeypatch.setattr(RetryProfile, "pause", lambda self, attempt: 0.3)
         answers = iter([SLOW_DOWN] * 6)
-        proxy.rule = lambda request: next(answers, None)
+        shared_proxy.rule = lambda request: next(answers, None)
         uploader = make()
         uploader.submit(local_file("a"))
         uploader.drain()
         assert uploader.failures == {}
 
     def test_a_slow_line_is_not_silent(
-        self, make: Make, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+        self, make: Make, shared_proxy: Proxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """All that is under way arrives at once, at the end: it must not be too much."""
         monkeypatch.setattr(inactivity, "TIMEOUT", 1.5)
@@ -367,12 +363,12 @@ class TestGivingUp:
             with lock:
                 pending += size
             time.sleep(0.5)  # until all that may be under way is
-            time.sleep(pending / rate)
+            time.sleep(pending / rate)  # as a slow line takes
             with lock:
                 pending -= size
             return sink(request)
 
-        proxy.rule = line
+        shared_proxy.rule = line
         uploader = make()
         for number in range(60):
             uploader.submit(local_file(f"{number}", bytes(500_000)))
@@ -390,9 +386,9 @@ class TestAsking:
     def put(self, bucket: Any, body: bytes, content_type: str = "text/css") -> None:
         bucket.put_object(Bucket=BUCKET, Key="static/a", Body=body, ContentType=content_type)
 
-    def test_same_object_is_kept(self, make: Make, proxy: Proxy, bucket: Any) -> None:
-        self.put(bucket, b"content")
-        with recorded(proxy) as traffic:
+    def test_same_object_is_kept(self, make: Make, shared_proxy: Proxy, bucket_client: Any) -> None:
+        self.put(bucket_client, b"content")
+        with recorded(shared_proxy) as traffic:
             uploader = self.ask(make, local_file("a"))
         assert uploader.sent == {"static/a": Sent(etag(b"content"), 0, is_kept=True)}
         assert traffic.operations == {"HeadObject": 1}
@@ -401,29 +397,29 @@ class TestAsking:
         "stored", [(b"f", "text/css"), (b"content", "text/html"), None], ids=str
     )
     def test_other_object_is_sent(
-        self, make: Make, proxy: Proxy, bucket: Any, stored: tuple[bytes, str] | None
+        self, make: Make, shared_proxy: Proxy, bucket_client: Any, stored: tuple[bytes, str] | None
     ) -> None:
         if stored:
-            self.put(bucket, *stored)
-        with recorded(proxy) as traffic:
+            self.put(bucket_client, *stored)
+        with recorded(shared_proxy) as traffic:
             uploader = self.ask(make, local_file("a"))
         assert uploader.sent == {"static/a": Sent(etag(b"content"), 7, requests=2)}
         assert traffic.operations == {"HeadObject": 1, "PutObject": 1}
-        assert get(bucket, "a")["ContentType"] == "text/css"
+        assert get(bucket_client, "a")["ContentType"] == "text/css"
 
-    def test_refusal_fails(self, make: Make, proxy: Proxy) -> None:
-        proxy.rule = always(ACCESS_DENIED, lambda request: request.method == "HEAD")
-        with recorded(proxy) as traffic:
+    def test_refusal_fails(self, make: Make, shared_proxy: Proxy) -> None:
+        shared_proxy.rule = always(ACCESS_DENIED, lambda request: request.method == "HEAD")
+        with recorded(shared_proxy) as traffic:
             uploader = self.ask(make, local_file("a"))
         assert "403" in str(uploader.failures["static/a"])
         assert traffic.operations == {"HeadObject": 1}
 
-    def test_gzipped_object_is_kept(self, make: Make, bucket: Any) -> None:
+    def test_gzipped_object_is_kept(self, make: Make, bucket_client: Any) -> None:
         body = b"a { color: red }\n" * 100
         first = make()
         first.submit(local_file("a", body, is_gzipped=True))
         first.drain()
-        stored = get(bucket, "a")
+        stored = get(bucket_client, "a")
         assert stored["ContentEncoding"] == "gzip"
         assert stored["ContentLength"] == first.sent["static/a"].size < len(body)
         second = self.ask(make, local_file("a", body, is_gzipped=True))
@@ -431,21 +427,21 @@ class TestAsking:
 
 
 class TestGzip:
-    def test_small_file_that_gains_nothing(self, make: Make, bucket: Any) -> None:
+    def test_small_file_that_gains_nothing(self, make: Make, bucket_client: Any) -> None:
         uploader = make()
         uploader.submit(local_file("a", b"short", is_gzipped=True))
         uploader.drain()
-        stored = get(bucket, "a")
+        stored = get(bucket_client, "a")
         assert stored["Body"].read() == b"short"
         assert "ContentEncoding" not in stored
 
     @pytest.mark.parametrize("is_gzipped", [True, False])
-    def test_large_file(self, make: Make, bucket: Any, is_gzipped: bool) -> None:
+    def test_large_file(self, make: Make, bucket_client: Any, is_gzipped: bool) -> None:
         data = bytes(LARGE + 1)
         uploader = make()
         uploader.submit(large_file("a", data, is_gzipped=is_gzipped))
         uploader.drain()
-        stored = get(bucket, "a")
+        stored = get(bucket_client, "a")
         assert (stored.get("ContentEncoding") == "gzip") == is_gzipped
         assert (stored["ContentLength"] == len(data)) != is_gzipped
         assert uploader.sent["static/a"].size == stored["ContentLength"]

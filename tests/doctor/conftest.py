@@ -2,7 +2,6 @@
 
 import io
 import json
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -53,7 +52,7 @@ def diagnose(settings: Settings) -> Diagnose:
 
 
 @pytest.fixture
-def site(name_storages: Callable[..., None]) -> None:
+def s3_storages(name_storages: Callable[..., None]) -> None:
     """Media and static files on S3."""
     name_storages(default=MEDIA, staticfiles=STATIC)
 
@@ -91,7 +90,7 @@ def deny(action: str, *paths: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ready(aws: S3Server, bucket: str, site: None) -> S3Server:
+def ready(aws: S3Server, bucket: str, s3_storages: None) -> S3Server:
     """Each server in turn, its bucket as `herokuify bucket` makes it."""
     policy(aws, bucket, PUBLIC)
     allow_fonts(aws, bucket, f"https://{HOST}")
@@ -112,13 +111,6 @@ def contents(server: S3Server, bucket: str) -> list[tuple[str, ...]]:
         )
         for entry in entries
     )
-
-
-@pytest.fixture
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

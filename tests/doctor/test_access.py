@@ -91,7 +91,7 @@ BROKEN: dict[str, tuple[Answer | Document, str, list[str]]] = {
 }
 
 
-@pytest.mark.usefixtures("site", "no_pauses")
+@pytest.mark.usefixtures("s3_storages", "no_pauses")
 class TestFirstAnswer:
     @pytest.mark.parametrize(("answer", "step", "parts"), BROKEN.values(), ids=BROKEN)
     def test_tells_what_is_broken_and_skips_the_rest(
@@ -188,7 +188,7 @@ class TestFirstAnswer:
 
 class TestSettings:
     def test_are_told_once(
-        self, connect: Connect, moto: S3Server, site: None, diagnose: Diagnose
+        self, connect: Connect, moto: S3Server, s3_storages: None, diagnose: Diagnose
     ) -> None:
         connect(moto, "", STATIC_URL="/static/")
         found = diagnose()
@@ -199,7 +199,12 @@ class TestSettings:
             assert found.states("s3.settings", "s3.list", subject=alias) == ["skipped"] * 2
 
     def test_are_told_where_their_check_is_silenced(
-        self, connect: Connect, moto: S3Server, settings: Settings, site: None, diagnose: Diagnose
+        self,
+        connect: Connect,
+        moto: S3Server,
+        settings: Settings,
+        s3_storages: None,
+        diagnose: Diagnose,
     ) -> None:
         connect(moto, "", STATIC_URL="/static/")
         told = [one.probe.removeprefix("check ") for one in diagnose().checks]
@@ -209,7 +214,7 @@ class TestSettings:
         assert "AWS_STORAGE_BUCKET_NAME=…" in found.of("s3.settings", "'default'").hint
 
     def test_unusable_region(
-        self, connect: Connect, moto: S3Server, site: None, diagnose: Diagnose
+        self, connect: Connect, moto: S3Server, s3_storages: None, diagnose: Diagnose
     ) -> None:
         connect(moto, "bucket", AWS_S3_REGION_NAME="Europe (Ireland)")
         found = diagnose()
@@ -251,7 +256,7 @@ class TestRights:
     """Ceph checks signatures and policies; a policy that denies binds the owner as well."""
 
     def test_wrong_secret(
-        self, connect: Connect, s3: S3Server, bucket: str, site: None, diagnose: Diagnose
+        self, connect: Connect, s3: S3Server, bucket: str, s3_storages: None, diagnose: Diagnose
     ) -> None:
         connect(s3, bucket, AWS_SECRET_ACCESS_KEY="marked-wrong")
         found = diagnose()
@@ -259,7 +264,7 @@ class TestRights:
         assert found.of("s3.credentials").hint == KEYS
 
     def test_unknown_key(
-        self, connect: Connect, s3: S3Server, bucket: str, site: None, diagnose: Diagnose
+        self, connect: Connect, s3: S3Server, bucket: str, s3_storages: None, diagnose: Diagnose
     ) -> None:
         connect(s3, bucket, AWS_ACCESS_KEY_ID="marked-unknown")
         found = diagnose()
@@ -272,7 +277,7 @@ class TestRights:
         connect: Connect,
         s3: S3Server,
         bucket_name: str,
-        site: None,
+        s3_storages: None,
         diagnose: Diagnose,
         creates: bool,
     ) -> None:
@@ -359,7 +364,7 @@ class TestRights:
         client.delete_bucket_policy(Bucket=bucket)
 
 
-@pytest.mark.usefixtures("site", "no_pauses")
+@pytest.mark.usefixtures("s3_storages", "no_pauses")
 class TestObject:
     def test_refused_acl(
         self, proxied: Proxy, settings: Settings, diagnose: Diagnose, moto_bucket: str

@@ -1,7 +1,6 @@
 """The command as users run it."""
 
 import json
-import socket
 import time
 from collections.abc import Callable
 
@@ -31,18 +30,15 @@ LOCAL = 'USE_TZ = True\nINSTALLED_APPS = ["herokuify"]\nSECRET_KEY = "marked-key
 
 
 @pytest.fixture
-def broken(make_project: Callable[..., Project]) -> Project:
+def broken(make_project: Callable[..., Project], closed_port: int) -> Project:
     """A project whose bucket can't be reached."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     return make_project(
         SETTINGS,
         env={
             "AWS_ACCESS_KEY_ID": "marked-id",
             "AWS_SECRET_ACCESS_KEY": "marked-secret",
             "AWS_STORAGE_BUCKET_NAME": "my-bucket",
-            "AWS_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_S3_ENDPOINT_URL": f"http://127.0.0.1:{closed_port}",
         },
     )
 
@@ -78,14 +74,13 @@ def test_json_alone_on_stdout(broken: Project) -> None:
 
 
 @pytest.mark.once
-@pytest.mark.usefixtures("site")
-def test_silent_endpoint(connect: Connect, moto: S3Server, diagnose: Diagnose) -> None:
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen(50)
-        connect(moto, "bucket", endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}")
-        start = time.monotonic()
-        found = diagnose()
-        # Two tries of five seconds; both storages wait for one answer.
-        assert time.monotonic() - start < 45
+@pytest.mark.usefixtures("s3_storages")
+def test_silent_endpoint(
+    connect: Connect, moto: S3Server, diagnose: Diagnose, silent_port: int
+) -> None:
+    connect(moto, "bucket", endpoint_url=f"http://127.0.0.1:{silent_port}")
+    start = time.monotonic()
+    found = diagnose()
+    # Two tries of five seconds; both storages wait for one answer.
+    assert time.monotonic() - start < 45
     assert found.failed == ["s3.connection"]

@@ -81,7 +81,7 @@ def test_who_goes_away_leaves_nothing() -> None:
         try:
             while True:
                 yield SUBJECT.ok("probe", "again")
-                time.sleep(0.01)
+                time.sleep(0.01)  # so as not to fill the queue
         finally:
             cleaned.set()
 

@@ -40,7 +40,7 @@ APPLY = "herokuify bucket --apply"
 @on_ceph
 class TestPublicAccess:
     def test_static_not_public(
-        self, aws: S3Server, bucket: str, site: None, diagnose: Diagnose
+        self, aws: S3Server, bucket: str, s3_storages: None, diagnose: Diagnose
     ) -> None:
         found = diagnose()
         assert found.failed == ["static.public"]
@@ -72,7 +72,7 @@ class TestPublicAccess:
             assert "AWS_QUERYSTRING_AUTH" in found.of("media.url").hint
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("s3_storages")
 class TestSignedUrls:
     @pytest.mark.parametrize(
         ("answer", "part", "hint"),
@@ -148,7 +148,7 @@ class TestAnotherHost:
 
     @pytest.fixture
     def behind(
-        self, connect: Connect, moto: S3Server, moto_bucket: str, cdn: Proxy, site: None
+        self, connect: Connect, moto: S3Server, moto_bucket: str, cdn: Proxy, s3_storages: None
     ) -> Proxy:
         policy(moto, moto_bucket, PUBLIC)
         url = cdn.url.replace("127.0.0.1", "localhost")
@@ -220,7 +220,7 @@ class TestAnotherHost:
         connect: Connect,
         moto: S3Server,
         moto_bucket: str,
-        site: None,
+        s3_storages: None,
         tls_url: str,
         diagnose: Diagnose,
     ) -> None:

@@ -8,16 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests import smtp_server
 from tests.faults import page
 from tests.faults.fault import Fault, Means
 from tests.faults.servers import Servers, Slug, variables
-from tests.project import clean_environment, make_project
+from tests.project import make_project
 from tests.projects import heroku
 from tests.projects.site import lay_out, succeeded
 from tests.servers import S3Server, remove_bucket
 from tests.services.conftest import redis
-from tests.smtp_server import MailServer
 
 __all__ = ["redis"]
 WRITE = "HEROKUIFY_TEST_WRITE_DOCS"
@@ -52,13 +50,6 @@ def slug(ceph: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield made
     finally:
         remove_bucket(made.client, made.bucket)
-
-
-@pytest.fixture(scope="session")
-def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
-    folder = tmp_path_factory.mktemp("mail")
-    with smtp_server.running(folder, clean_environment(folder)) as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -101,7 +101,7 @@ class Servers:
     @property
     def mail(self) -> MailServer:
         """With STARTTLS, and one login."""
-        server: MailServer = self.request.getfixturevalue("mail")
+        server: MailServer = self.request.getfixturevalue("mail_server")
         return server
 
     @property

@@ -75,7 +75,7 @@ def secret(name: str) -> str:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def talkative_shop(tmp_path: Path) -> Project:
     made = make_project(tmp_path / "app", SETTINGS)
     lay_out(made)
     return made
@@ -92,34 +92,34 @@ def run(project: Project, command: str, config: Mapping[str, str]) -> Run:
 
 
 @pytest.mark.parametrize("command", OFFLINE)
-def test_without_a_server(command: str, project: Project) -> None:
-    result = run(project, command, {"AWS_STORAGE_BUCKET_NAME": "my-bucket"})
+def test_without_a_server(command: str, talkative_shop: Project) -> None:
+    result = run(talkative_shop, command, {"AWS_STORAGE_BUCKET_NAME": "my-bucket"})
     assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("command", AT_S3)
 @pytest.mark.parametrize("state", STATES)
-def test_at_s3(state: str, command: str, project: Project, servers: Servers) -> None:
+def test_at_s3(state: str, command: str, talkative_shop: Project, servers: Servers) -> None:
     with STATES[state](servers, f"test-{uuid.uuid4().hex}") as config:
         if command == "compress":  # bundles need the manifest
-            run(project, "collectstatic --noinput", config)
-        result = run(project, command, config)
+            run(talkative_shop, "collectstatic --noinput", config)
+        result = run(talkative_shop, command, config)
         assert (result.returncode == 0) == (state == "takes all"), result.stderr
 
 
 @pytest.mark.parametrize("command", ["herokuify doctor", "herokuify doctor --json"])
 @pytest.mark.parametrize("state", STATES)
-def test_the_doctor(state: str, command: str, project: Project, servers: Servers) -> None:
+def test_the_doctor(state: str, command: str, talkative_shop: Project, servers: Servers) -> None:
     with STATES[state](servers, f"test-{uuid.uuid4().hex}") as config:
-        result = run(project, command, config)
+        result = run(talkative_shop, command, config)
         assert result.returncode == 1  # there is no database
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_URL")])
-def test_malformed(name: str, project: Project) -> None:
+def test_malformed(name: str, talkative_shop: Project) -> None:
     for value in ("{}", "postgres//someone:{}@h/x", "rediss://:{}@h:port", "https://{}@[h/"):
         config = {"AWS_STORAGE_BUCKET_NAME": "my-bucket", name: value.format(secret("SECRET_KEY"))}
-        run(project, "check", config)
+        run(talkative_shop, "check", config)
 
 
 #: An address with a password, as people write it where no variable is checked.
@@ -156,10 +156,10 @@ def test_in_an_address(way: str, tmp_path: Path, servers: Servers) -> None:
     assert status == (1 if way == "URL" else 0)
 
 
-def test_in_an_address_of_the_environment(project: Project) -> None:
+def test_in_an_address_of_the_environment(talkative_shop: Project) -> None:
     for name in ("AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         config = {
             "AWS_STORAGE_BUCKET_NAME": "my-bucket",
             name: f"https://someone:{MARK}@s3.example.com",
         }
-        assert f"{name} " in run(project, "check", config).stderr
+        assert f"{name} " in run(talkative_shop, "check", config).stderr

@@ -48,7 +48,7 @@ def viewed(**options: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def site(settings: Settings, name_storages: Any, aws: S3Server) -> Storage:
+def viewed_storage(settings: Settings, name_storages: Any, aws: S3Server) -> Storage:
     settings.ROOT_URLCONF = __name__
     settings.MIDDLEWARE = MIDDLEWARE
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
@@ -75,14 +75,14 @@ def fetched(url: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
         return error.code, b""
 
 
-def test_a_member(site: Any, member: Client) -> None:
+def test_a_member(viewed_storage: Any, member: Client) -> None:
     """Each name; HEAD, and ranges, which S3 answers."""
-    document = Document(file=site.save("a.txt", ContentFile(b"0123456789")))
+    document = Document(file=viewed_storage.save("a.txt", ContentFile(b"0123456789")))
     assert document.file.url == "/media/a.txt"
     for name in NAMES:
-        site.save(name, ContentFile(b"0123456789"))
+        viewed_storage.save(name, ContentFile(b"0123456789"))
         saved = name.strip("/")
-        answer = member.get(site.url(saved))
+        answer = member.get(viewed_storage.url(saved))
         assert answer.status_code == 302, name
         assert fetched(answer["Location"]) == (200, b"0123456789")
     answer = member.get(document.file.url)
@@ -97,12 +97,15 @@ def test_a_member(site: Any, member: Client) -> None:
     storages._storages["default"] = short  # type: ignore[attr-defined]
     assert member.get("/media/a.txt")["Cache-Control"] == "private, max-age=15"
     # What a program asks for in its own words is S3's.
-    for url in (site.url("a.txt", expire=5), site.url("a.txt", http_method="HEAD")):
+    for url in (
+        viewed_storage.url("a.txt", expire=5),
+        viewed_storage.url("a.txt", http_method="HEAD"),
+    ):
         assert "X-Amz-Signature" in url
 
 
-def test_strangers(site: Any, member: Client, client: Client, settings: Settings) -> None:
-    site.save("a.txt", ContentFile(b"x"))
+def test_strangers(viewed_storage: Any, member: Client, client: Client, settings: Settings) -> None:
+    viewed_storage.save("a.txt", ContentFile(b"x"))
     # They do not learn which files there are.
     for name in ("a.txt", "absent.txt", "-/shared/a", "-/nonesuch/a", "secret/x.txt", "a//b"):
         answer = client.get(f"/media/{name}")
@@ -116,7 +119,7 @@ def test_strangers(site: Any, member: Client, client: Client, settings: Settings
     assert Client().get("/media/a.txt").status_code == 403
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("viewed_storage")
 @pytest.mark.parametrize(
     "name",
     [
@@ -147,7 +150,7 @@ def test_names_that_lead_elsewhere(name: str, member: Client, aws: S3Server) -> 
     assert all(asked == re.sub(r"/\.+/", "/", asked) for _, asked in ASKED)
 
 
-def test_permission(site: Any, member: Client, client: Client, aws: S3Server) -> None:
+def test_permission(viewed_storage: Any, member: Client, client: Client, aws: S3Server) -> None:
     shared: Any = storages["shared"]
     shared.save("shared/a.txt", ContentFile(b"x"))
     shared.save("b.txt", ContentFile(b"x"))
@@ -162,12 +165,14 @@ def test_permission(site: Any, member: Client, client: Client, aws: S3Server) ->
     assert client.get(shared.url("b.txt"), HTTP_X_KEY="open").status_code == 302
     assert client.get(shared.url("shared/absent.txt")).status_code == 404
     # A name that looks like another storage's.
-    assert site.url("-/shared/b.txt") == "/media/-/default/-/shared/b.txt"
-    site.save("-/shared/b.txt", ContentFile(b"y"))
-    assert fetched(member.get(site.url("-/shared/b.txt"))["Location"]) == (200, b"y")
+    assert viewed_storage.url("-/shared/b.txt") == "/media/-/default/-/shared/b.txt"
+    viewed_storage.save("-/shared/b.txt", ContentFile(b"y"))
+    assert fetched(member.get(viewed_storage.url("-/shared/b.txt"))["Location"]) == (200, b"y")
 
 
-def test_a_coroutine_is_no_permission(site: Any, name_storages: Any, client: Client) -> None:
+def test_a_coroutine_is_no_permission(
+    viewed_storage: Any, name_storages: Any, client: Client
+) -> None:
     name_storages(default=viewed(url_permission=may_read_later))
     request = RequestFactory().get("/")
     request.user = AnonymousUser()
@@ -181,7 +186,7 @@ def test_a_coroutine_is_no_permission(site: Any, name_storages: Any, client: Cli
 @pytest.mark.usefixtures("no_sockets")
 class TestAddress:
     @pytest.fixture(autouse=True)
-    def offline(self, settings: Settings, name_storages: Any) -> None:
+    def at_a_path(self, settings: Settings, name_storages: Any) -> None:
         settings.ROOT_URLCONF = __name__
         settings.AWS_STORAGE_BUCKET_NAME = "my-bucket"
         name_storages(default=viewed(), invoices=viewed(location="invoices"))

@@ -3,9 +3,7 @@
 import re
 import shutil
 import ssl
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +14,13 @@ from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
 from botocore.config import Config
 
+from tests import processes
 from tests.projects.crawl import Answer
 from tests.servers import SESSION
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-START_SECONDS = 60
 # moto keeps its certificates beside its code, where tests have nothing to write.
 START = """
 import sys
@@ -87,30 +85,11 @@ def running(folder: Path, environment: Mapping[str, str]) -> Iterator[Aws]:
     certificates.mkdir()
     shutil.copy(package / "certs" / "req.conf.tmpl", certificates)
     log = folder / "proxy.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-u", "-c", START, str(certificates)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
+    command = [sys.executable, "-u", "-c", START, str(certificates)]
+    with processes.running(command, log, env=environment) as process:
+        said = re.compile(r"Serving HTTP Proxy on (127[\d.]+:\d+)")
+        found = processes.wait_until(
+            lambda: said.search(log.read_text(errors="replace")), process=process, log=log
         )
-        try:
-            yield Aws("aws", _address(process, log), package / "ca.crt")
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        found = re.search(r"Serving HTTP Proxy on (127[\d.]+:\d+)", log.read_text(errors="replace"))
-        if found:
-            return f"http://{found[1]}"
-        time.sleep(0.05)
-    raise RuntimeError(f"moto's proxy did not start; it printed:\n{log.read_text()}")
+        assert found
+        yield Aws("aws", f"http://{found[1]}", package / "ca.crt")

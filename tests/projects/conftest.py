@@ -16,7 +16,7 @@ MakeSite = Callable[..., Site]
 
 
 @pytest.fixture
-def make_site(tmp_path: Path) -> Iterator[MakeSite]:
+def make_shop(tmp_path: Path) -> Iterator[MakeSite]:
     """Write a shop: ``make_site(server, settings, env=…, folder=…, bucket=…)``.
 
     The config vars name a bucket that does not exist yet, and ask for its creation.
@@ -53,7 +53,7 @@ def make_site(tmp_path: Path) -> Iterator[MakeSite]:
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+def amazon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     """Amazon S3 at its own addresses, as far as moto's proxy knows it."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl, with which moto's proxy makes its certificates")

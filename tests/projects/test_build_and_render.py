@@ -12,6 +12,8 @@ from tests.projects.site import OF_COMPRESS, Site, bundles, succeeded
 from tests.servers import S3Server
 
 pytestmark = pytest.mark.ends
+# What another Django cannot change, as another row shows what it can.
+once = pytest.mark.once
 
 UNCOMPRESSED = "COMPRESS_ENABLED = False\n"
 # In the bundles, and loaded by pages only where there are no bundles.
@@ -37,11 +39,11 @@ HASHED = shop.compress_storage(shop.CACHED_MANIFEST)
     "settings",
     [
         pytest.param(WITH_APP + shop.ADMIN + shop.storages(shop.PLAIN), id="storages"),
-        pytest.param(WITH_APP + shop.classic(shop.PLAIN), id="classic"),
+        pytest.param(WITH_APP + shop.classic(shop.PLAIN), id="classic", marks=once),
     ],
 )
-def test_plain(settings: str, make_site: MakeSite, moto: S3Server) -> None:
-    site = make_site(moto, settings + UNCOMPRESSED)
+def test_plain(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, settings + UNCOMPRESSED)
     site.build(compress=False)
     found = site.load_pages()
     assert found.keys() >= SOURCES | LOADED
@@ -53,12 +55,12 @@ def test_plain(settings: str, make_site: MakeSite, moto: S3Server) -> None:
     "settings",
     [
         pytest.param(WITH_APP + shop.ADMIN + shop.storages(shop.MANIFEST), id="storages"),
-        pytest.param(WITH_APP + shop.classic(shop.MANIFEST), id="classic"),
+        pytest.param(WITH_APP + shop.classic(shop.MANIFEST), id="classic", marks=once),
         pytest.param(ALONE + shop.storages(shop.MANIFEST), id="alone"),
     ],
 )
-def test_hashed(settings: str, make_site: MakeSite, moto: S3Server) -> None:
-    site = make_site(moto, settings + UNCOMPRESSED)
+def test_hashed(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, settings + UNCOMPRESSED)
     site.build(compress=False)
     found = site.load_pages()
     assert {unhashed(name) for name in found} >= SOURCES | LOADED
@@ -69,36 +71,47 @@ def test_hashed(settings: str, make_site: MakeSite, moto: S3Server) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param(WITH_APP + shop.ADMIN + shop.storages(shop.CACHED) + BUNDLED, id="storages"),
+        pytest.param(
+            WITH_APP + shop.ADMIN + shop.storages(shop.CACHED) + BUNDLED, id="storages", marks=once
+        ),
         pytest.param(WITH_APP + shop.classic(shop.CACHED) + BUNDLED, id="classic"),
-        pytest.param(ALONE + shop.storages(shop.CACHED, compressor=shop.CACHED), id="alone"),
+        pytest.param(
+            ALONE + shop.storages(shop.CACHED, compressor=shop.CACHED), id="alone", marks=once
+        ),
     ],
 )
-def test_plain_and_bundled(settings: str, make_site: MakeSite, moto: S3Server) -> None:
-    check_bundles(make_site(moto, settings), is_hashed=False)
+def test_plain_and_bundled(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+    check_bundles(make_shop(moto, settings), is_hashed=False)
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param(WITH_APP + shop.storages(shop.CACHED_MANIFEST) + BUNDLED, id="storages-plain"),
-        pytest.param(WITH_APP + shop.classic(shop.CACHED_MANIFEST) + BUNDLED, id="classic-plain"),
+        pytest.param(
+            WITH_APP + shop.storages(shop.CACHED_MANIFEST) + BUNDLED,
+            id="storages-plain",
+            marks=once,
+        ),
+        pytest.param(
+            WITH_APP + shop.classic(shop.CACHED_MANIFEST) + BUNDLED, id="classic-plain", marks=once
+        ),
         pytest.param(WITH_APP + shop.classic(shop.CACHED_MANIFEST) + HASHED, id="classic"),
         pytest.param(
             WITH_APP + shop.storages(shop.CACHED_MANIFEST, compressor=shop.CACHED_MANIFEST),
             id="alias",
+            marks=once,
         ),
         pytest.param(ALONE + shop.storages(shop.CACHED_MANIFEST) + HASHED, id="alone"),
     ],
 )
-def test_hashed_and_bundled(settings: str, make_site: MakeSite, moto: S3Server) -> None:
-    check_bundles(make_site(moto, settings), is_hashed=True)
+def test_hashed_and_bundled(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+    check_bundles(make_shop(moto, settings), is_hashed=True)
 
 
-def test_hashed_as_django_does(make_site: MakeSite, moto: S3Server) -> None:
+def test_hashed_as_django_does(make_shop: MakeSite, moto: S3Server) -> None:
     settings = WITH_APP + shop.ADMIN + shop.compress_storage(shop.CACHED_MANIFEST)
-    site = make_site(moto, settings + shop.storages(shop.CACHED_MANIFEST))
-    django = make_site(moto, settings + shop.storages(HASHED_BY_DJANGO), folder="django")
+    site = make_shop(moto, settings + shop.storages(shop.CACHED_MANIFEST))
+    django = make_shop(moto, settings + shop.storages(HASHED_BY_DJANGO), folder="django")
     succeeded(site.collectstatic())
     succeeded(django.collectstatic())
     assert site.local() == django.local()
@@ -108,10 +121,11 @@ def test_hashed_as_django_does(make_site: MakeSite, moto: S3Server) -> None:
     }
 
 
+@once  # S3 decides
 @pytest.mark.parametrize("storage", [shop.CACHED, shop.CACHED_MANIFEST])
-def test_where_policies_count(storage: str, make_site: MakeSite, ceph: S3Server) -> None:
+def test_where_policies_count(storage: str, make_shop: MakeSite, ceph: S3Server) -> None:
     settings = WITH_APP + shop.storages(storage) + shop.compress_storage(storage)
-    site = make_site(ceph, settings)
+    site = make_shop(ceph, settings)
     check_bundles(site, is_hashed=storage == shop.CACHED_MANIFEST)
     # Neither the listing nor anything outside static/ is for everybody.
     site.server.client().put_object(Bucket=site.bucket, Key="media/x.css", Body=b"")

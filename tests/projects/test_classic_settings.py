@@ -40,8 +40,8 @@ commands = pytest.mark.parametrize("run", [Site.collectstatic, Site.compress])
 
 
 @obeyed
-def test_all_is_on_s3(settings: str, make_site: MakeSite, aws: Aws) -> None:
-    site = make_site(aws, settings)
+def test_all_is_on_s3(settings: str, make_shop: MakeSite, amazon: Aws) -> None:
+    site = make_shop(amazon, settings)
     site.build()
     found = site.load_pages()
     assert bundles(found) == shop.BUNDLES
@@ -51,8 +51,8 @@ def test_all_is_on_s3(settings: str, make_site: MakeSite, aws: Aws) -> None:
 
 
 @obeyed
-def test_uploads_are_on_s3(settings: str, make_site: MakeSite, aws: Aws) -> None:
-    site = make_site(aws, settings)
+def test_uploads_are_on_s3(settings: str, make_shop: MakeSite, amazon: Aws) -> None:
+    site = make_shop(amazon, settings)
     result = succeeded(
         site.project.snippet(
             "from shop.models import Photo\n"
@@ -71,15 +71,17 @@ def test_uploads_are_on_s3(settings: str, make_site: MakeSite, aws: Aws) -> None
 
 @pytest.mark.django_versions(">=5.1")
 @pytest.mark.parametrize("env", [{}, NO_BUCKET], ids=["bucket", "no-bucket"])
-def test_collectstatic_without_the_app(env: dict[str, str], make_site: MakeSite, aws: Aws) -> None:
-    site = make_site(aws, ALONE, env=env)
+def test_collectstatic_without_the_app(
+    env: dict[str, str], make_shop: MakeSite, amazon: Aws
+) -> None:
+    site = make_shop(amazon, ALONE, env=env)
     assert_improperly_configured(site.collectstatic(), "INSTALLED_APPS", '"herokuify"')
     assert_nothing_local(site)
 
 
 @pytest.mark.django_versions(">=5.1")
-def test_compress_without_the_app(make_site: MakeSite, aws: Aws) -> None:
-    site = make_site(aws, ALONE)
+def test_compress_without_the_app(make_shop: MakeSite, amazon: Aws) -> None:
+    site = make_shop(amazon, ALONE)
     assert_improperly_configured(site.compress(), "INSTALLED_APPS", '"herokuify"')
     assert_nothing_local(site)
 
@@ -87,24 +89,24 @@ def test_compress_without_the_app(make_site: MakeSite, aws: Aws) -> None:
 @pytest.mark.parametrize("run", [Site.collectstatic, Site.compress])
 @obeyed
 def test_without_a_bucket(
-    settings: str, run: Callable[[Site], Run], make_site: MakeSite, aws: Aws
+    settings: str, run: Callable[[Site], Run], make_shop: MakeSite, amazon: Aws
 ) -> None:
-    site = make_site(aws, settings, env=NO_BUCKET)
+    site = make_shop(amazon, settings, env=NO_BUCKET)
     assert_improperly_configured(run(site), "AWS_STORAGE_BUCKET_NAME", "get_static_url()")
     assert_nothing_local(site)
 
 
 @obeyed
-def test_pages_without_a_bucket(settings: str, make_site: MakeSite, aws: Aws) -> None:
-    result = make_site(aws, settings, env=NO_BUCKET).project.snippet(
+def test_pages_without_a_bucket(settings: str, make_shop: MakeSite, amazon: Aws) -> None:
+    result = make_shop(amazon, settings, env=NO_BUCKET).project.snippet(
         "from django.templatetags.static import static; print(static('shop/img/dot.png'))"
     )
     assert_improperly_configured(result, "AWS_STORAGE_BUCKET_NAME", "get_static_url()")
 
 
 @obeyed
-def test_uploads_without_a_bucket(settings: str, make_site: MakeSite, aws: Aws) -> None:
-    site = make_site(aws, settings, env=NO_BUCKET)
+def test_uploads_without_a_bucket(settings: str, make_shop: MakeSite, amazon: Aws) -> None:
+    site = make_shop(amazon, settings, env=NO_BUCKET)
     result = site.project.snippet(
         "from django.core.files.base import ContentFile\n"
         "from django.core.files.storage import default_storage\n"

@@ -10,15 +10,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import django
 import pytest
 
+from tests.processes import answers, free_port, wait_until
 from tests.project import MANAGE, Project, clean_environment
-from tests.services.daemons import free_port
 from tests.test_platforms import OURS, PAGE, SETTINGS
 from tests.tutorial.conftest import wheel
 from tests.tutorial.page import ROOT, run
@@ -77,19 +77,10 @@ class Image:
 
 
 def get(port: int, headers: Mapping[str, str]) -> int:
-    """Return the status of a request, once the server listens; after 60 s give up."""
-    end = time.monotonic() + 60
-    while True:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        try:
-            connection.request("GET", "/", headers=dict(headers))
-            return connection.getresponse().status
-        except ConnectionRefusedError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.1)
-        finally:
-            connection.close()
+    """Return the status of a request."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("GET", "/", headers=dict(headers))
+        return connection.getresponse().status
 
 
 def test_a_container_starts(wheel: Path, tmp_path: Path) -> None:
@@ -123,6 +114,7 @@ def test_a_container_starts(wheel: Path, tmp_path: Path) -> None:
         ) as process,
     ):
         try:
+            wait_until(lambda: answers(port), process=process, log=tmp_path / "log")
             host = {"Host": "www.example.com"}
             assert get(port, host | {"X-Forwarded-Proto": "https"}) == 200
             assert get(port, host | {"X-Forwarded-Proto": "http"}) == 301

@@ -9,6 +9,8 @@ from tests.projects.conftest import MakeSite
 from tests.projects.site import bundles, succeeded
 from tests.servers import S3Server
 
+pytestmark = pytest.mark.ends
+
 BOTH = """
 import json
 from django.core.management import call_command
@@ -37,10 +39,10 @@ bundles.exists("x")
     ],
 )
 def test_pages_work_at_once_and_later(
-    app: str, static: str, bundled: str, before: str, make_site: MakeSite, moto: S3Server
+    app: str, static: str, bundled: str, before: str, make_shop: MakeSite, moto: S3Server
 ) -> None:
     settings = shop.DJANGO + app + shop.FRAGMENTS + shop.storages(static)
-    site = make_site(moto, settings + shop.compress_storage(bundled))
+    site = make_shop(moto, settings + shop.compress_storage(bundled))
     pages = json.loads(succeeded(site.project.snippet(before + BOTH)).stdout)
     later = site.render()
     assert pages == [later.pages["/"], later.pages["/about/"]]

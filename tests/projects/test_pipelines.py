@@ -25,14 +25,14 @@ CopySlug = Callable[..., Site]
 
 
 @pytest.fixture
-def copy_slug(make_site: MakeSite) -> CopySlug:
+def copy_slug(make_shop: MakeSite) -> CopySlug:
     """Start an app on a copy of another's slug: ``copy_slug(site, "folder", server=…, env=…)``."""
 
     def copy(site: Site, folder: str, **options: object) -> Site:
         source = site.project.folder
         settings = (source / "settings.py").read_text(encoding="utf-8")
         server = options.pop("server", site.server)
-        made: Site = make_site(server, settings, folder=folder, **options)
+        made: Site = make_shop(server, settings, folder=folder, **options)
         shutil.rmtree(made.project.folder)
         shutil.copytree(source, made.project.folder)
         return made
@@ -44,11 +44,11 @@ def copy_slug(make_site: MakeSite) -> CopySlug:
     "settings", [HASHED, HASHED + IN_ONE, PLAIN], ids=["hashed", "hashed-in-one", "plain"]
 )
 def test_a_promoted_slug(
-    settings: str, make_site: MakeSite, copy_slug: CopySlug, moto: S3Server, s3: S3Server
+    settings: str, make_shop: MakeSite, copy_slug: CopySlug, moto: S3Server, s3: S3Server
 ) -> None:
     # Under another host than the other app's on the same server.
     elsewhere = {"AWS_S3_ENDPOINT_URL": moto.endpoint_url.replace("127.0.0.1", "localhost")}
-    staging = make_site(moto, BASE + settings, folder="staging", env=elsewhere)
+    staging = make_shop(moto, BASE + settings, folder="staging", env=elsewhere)
     staging.build(compress=IN_ONE not in settings)
     slug = staging.local()
     assert "CACHE/manifest.json" in slug
@@ -76,7 +76,7 @@ def test_a_promoted_slug(
     assert " 0 sent" in succeeded(phase.release()).stdout
 
 
-def test_a_review_app(make_site: MakeSite, moto: S3Server) -> None:
+def test_a_review_app(make_shop: MakeSite, moto: S3Server) -> None:
     """The lines of docs/pipelines.md: a bucket that bears the app's name."""
     bucket = f"my-company-test-pr-{uuid.uuid4().hex[:12]}"
     heroku = {
@@ -87,16 +87,16 @@ def test_a_review_app(make_site: MakeSite, moto: S3Server) -> None:
     (lines,) = re.findall(
         "# settings.py, above.*?(?=```)", PAGE.read_text(encoding="utf-8"), re.DOTALL
     )
-    site = make_site(moto, lines + BASE + HASHED, env=heroku, bucket=bucket)
+    site = make_shop(moto, lines + BASE + HASHED, env=heroku, bucket=bucket)
     other = {"AWS_STORAGE_BUCKET_NAME": "the-bucket-of-the-parent"}
     succeeded(site.project.manage("collectstatic", "--noinput", env=other))
     succeeded(site.project.manage("compress", env=other))
     assert bundles(site.load_pages()) == shop.BUNDLES
 
 
-def test_a_rollback_beside_prune(make_site: MakeSite, copy_slug: CopySlug, moto: S3Server) -> None:
+def test_a_rollback_beside_prune(make_shop: MakeSite, copy_slug: CopySlug, moto: S3Server) -> None:
     settings = BASE + HASHED + IN_ONE + "HEROKUIFY_PRUNE_DAYS = 30\n"
-    slugs = releases(make_site, moto, settings, 3)
+    slugs = releases(make_shop, moto, settings, 3)
     before = [site.load_pages() for site in slugs]
     assert len({name for found in before for name in found if name.startswith("CACHE/css/o")}) == 3
     oldest = copy_slug(slugs[0], "rolled-back", bucket=slugs[0].bucket)
@@ -106,11 +106,11 @@ def test_a_rollback_beside_prune(make_site: MakeSite, copy_slug: CopySlug, moto:
 
 
 def test_a_rollback_to_what_was_pruned(
-    make_site: MakeSite, copy_slug: CopySlug, moto: S3Server
+    make_shop: MakeSite, copy_slug: CopySlug, moto: S3Server
 ) -> None:
     """The release command brings it all back, bundles included, from the slug."""
     settings = BASE + HASHED + IN_ONE + "HEROKUIFY_PRUNE_DAYS = 0\n"
-    slugs = releases(make_site, moto, settings, 3)
+    slugs = releases(make_shop, moto, settings, 3)
     slug = slugs[0].local()
     lost = slug.keys() - slugs[0].remote().keys() - OF_COMPRESS
     assert bundles(lost) == {"CACHE/css/output.#.css"}

@@ -11,6 +11,7 @@ from tests.projects.site import Site
 from tests.servers import S3Server
 
 pytestmark = pytest.mark.ends
+once = pytest.mark.once
 
 WITH_APP = shop.DJANGO + shop.HEROKUIFY + shop.FRAGMENTS
 ALONE = shop.DJANGO + shop.FRAGMENTS  # Django's own collectstatic
@@ -18,12 +19,14 @@ PLAIN = shop.storages(shop.CACHED) + shop.compress_storage(shop.CACHED)
 HASHED = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST)
 
 
-@pytest.mark.parametrize("storages", [PLAIN, HASHED], ids=["plain", "hashed"])
+@pytest.mark.parametrize(
+    "storages", [pytest.param(PLAIN, id="plain", marks=once), pytest.param(HASHED, id="hashed")]
+)
 @pytest.mark.parametrize("base", [WITH_APP, ALONE], ids=["app", "alone"])
-def test_from_an_empty_disk(base: str, storages: str, make_site: MakeSite, moto: S3Server) -> None:
-    first = make_site(moto, base + storages)
+def test_from_an_empty_disk(base: str, storages: str, make_shop: MakeSite, moto: S3Server) -> None:
+    first = make_shop(moto, base + storages)
     first.build()
-    second = make_site(moto, base + storages, folder="second", bucket=first.bucket)
+    second = make_shop(moto, base + storages, folder="second", bucket=first.bucket)
     for path in second.project.folder.rglob("*"):
         os.utime(path, (0, 0))  # older than S3's
     second.build()
@@ -32,10 +35,14 @@ def test_from_an_empty_disk(base: str, storages: str, make_site: MakeSite, moto:
 
 
 @pytest.mark.parametrize(
-    "settings", [WITH_APP + HASHED, ALONE + PLAIN], ids=["hashed-app", "plain-alone"]
+    "settings",
+    [
+        pytest.param(WITH_APP + HASHED, id="hashed-app"),
+        pytest.param(ALONE + PLAIN, id="plain-alone", marks=once),
+    ],
 )
-def test_from_an_emptied_bucket(settings: str, make_site: MakeSite, moto: S3Server) -> None:
-    site = make_site(moto, settings)
+def test_from_an_emptied_bucket(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, settings)
     site.build()
     before = site.remote()
     client = moto.client()
@@ -46,10 +53,14 @@ def test_from_an_emptied_bucket(settings: str, make_site: MakeSite, moto: S3Serv
 
 
 @pytest.mark.parametrize(
-    "settings", [WITH_APP + HASHED, ALONE + PLAIN], ids=["hashed-app", "plain-alone"]
+    "settings",
+    [
+        pytest.param(WITH_APP + HASHED, id="hashed-app", marks=once),
+        pytest.param(ALONE + PLAIN, id="plain-alone"),
+    ],
 )
-def test_after_a_change(settings: str, make_site: MakeSite, moto: S3Server) -> None:
-    site = make_site(moto, settings)
+def test_after_a_change(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, settings)
     site.build()
     site.project.write(
         {

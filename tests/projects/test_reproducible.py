@@ -19,14 +19,17 @@ YEAR = 365 * 24 * 3600  # seconds
 
 @pytest.mark.parametrize(
     ("app", "storages"),
-    [(shop.HEROKUIFY, HASHED), ("", HASHED), (shop.HEROKUIFY, PLAIN)],
-    ids=["hashed", "hashed-alone", "plain"],
+    [
+        pytest.param(shop.HEROKUIFY, HASHED, id="hashed"),
+        pytest.param("", HASHED, id="hashed-alone", marks=pytest.mark.once),
+        pytest.param(shop.HEROKUIFY, PLAIN, id="plain", marks=pytest.mark.once),
+    ],
 )
-def test_builds_are_identical(app: str, storages: str, make_site: MakeSite, moto: S3Server) -> None:
+def test_builds_are_identical(app: str, storages: str, make_shop: MakeSite, moto: S3Server) -> None:
     settings = shop.DJANGO + app + shop.FRAGMENTS + storages
-    here = make_site(moto, settings)
+    here = make_shop(moto, settings)
     # Another host, bucket, location, folder, time, and order of sets and dicts.
-    there = make_site(
+    there = make_shop(
         moto,
         settings + CDN,
         folder="some/where/else",

@@ -26,32 +26,32 @@ def bundles_on_s3(site: Site) -> set[str]:
 
 
 @pytest.mark.parametrize("bundles", [shop.MANIFEST, shop.CACHED_MANIFEST])
-def test_e006_no_sources(bundles: str, make_site: MakeSite, moto: S3Server) -> None:
-    site = make_site(moto, silenced("E006", "E007", static=shop.MANIFEST, bundles=bundles))
+def test_e006_no_sources(bundles: str, make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, silenced("E006", "E007", static=shop.MANIFEST, bundles=bundles))
     succeeded(site.collectstatic())
     result = site.compress()
     assert result.returncode != 0
     assert "could not be found in the COMPRESS_ROOT" in result.stderr
 
 
-def test_e007_bundles_on_the_disk(make_site: MakeSite, moto: S3Server) -> None:
-    site = make_site(moto, silenced("E007", static=shop.CACHED_MANIFEST, bundles=ON_DISK))
+def test_e007_bundles_on_the_disk(make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, silenced("E007", static=shop.CACHED_MANIFEST, bundles=ON_DISK))
     site.build()
     assert not bundles_on_s3(site)
     with pytest.raises(AssertionError, match="CACHE/"):
         site.load_pages()
 
 
-def test_e007_a_release_without_its_bundles(make_site: MakeSite, moto: S3Server) -> None:
-    site = make_site(moto, silenced("E007", static=shop.CACHED_MANIFEST, bundles=shop.MANIFEST))
+def test_e007_a_release_without_its_bundles(make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, silenced("E007", static=shop.CACHED_MANIFEST, bundles=shop.MANIFEST))
     site.build()
     result = site.collectstatic()
     assert result.returncode != 0
     assert "herokuify-bundles.json was not written by compress" in result.stderr
 
 
-def test_e007_a_promotion_without_its_bundles(make_site: MakeSite, moto: S3Server) -> None:
-    site = make_site(moto, silenced("E007", static=shop.PLAIN, bundles=shop.PLAIN))
+def test_e007_a_promotion_without_its_bundles(make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, silenced("E007", static=shop.PLAIN, bundles=shop.PLAIN))
     site.build()
     assert bundles_on_s3(site)
     promoted = f"test-{uuid.uuid4().hex}"
@@ -65,20 +65,20 @@ def test_e007_a_promotion_without_its_bundles(make_site: MakeSite, moto: S3Serve
 
 @pytest.mark.parametrize("url", ["https://cdn.example.com/", ""])
 def test_e008_a_manifest_that_names_the_bucket(
-    url: str, make_site: MakeSite, moto: S3Server
+    url: str, make_shop: MakeSite, moto: S3Server
 ) -> None:
     hashed = shop.CACHED_MANIFEST
     more = f"COMPRESS_URL = {url!r}\n" if url else ""
-    site = make_site(moto, silenced("E008", static=hashed, bundles=hashed, more=more))
+    site = make_shop(moto, silenced("E008", static=hashed, bundles=hashed, more=more))
     site.build()
     tags = json.loads((site.static_root / "CACHE" / "manifest.json").read_text())
     assert (site.bucket in str(tags)) == bool(url)
 
 
-def test_e009_no_finder(make_site: MakeSite, moto: S3Server) -> None:
+def test_e009_no_finder(make_shop: MakeSite, moto: S3Server) -> None:
     hashed = shop.CACHED_MANIFEST
     more = "STATICFILES_FINDERS.pop()\n"
-    site = make_site(moto, silenced("E009", static=hashed, bundles=hashed, more=more))
+    site = make_shop(moto, silenced("E009", static=hashed, bundles=hashed, more=more))
     succeeded(site.collectstatic())
     result = site.compress()
     assert result.returncode != 0

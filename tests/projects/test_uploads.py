@@ -25,9 +25,9 @@ print(json.dumps([answers, kept]))
 """
 
 
-def test_upload_and_download(make_site: MakeSite, s3: S3Server) -> None:
+def test_upload_and_download(make_shop: MakeSite, s3: S3Server) -> None:
     settings = shop.DJANGO + shop.HEROKUIFY + shop.FRAGMENTS + shop.storages(shop.CACHED)
-    site = make_site(s3, settings)
+    site = make_shop(s3, settings)
     output = succeeded(site.project.snippet(UPLOAD)).stdout
     (first, second), kept = json.loads(output)
     assert kept == ["firstf", "second"]
@@ -43,8 +43,8 @@ def test_upload_and_download(make_site: MakeSite, s3: S3Server) -> None:
     assert not (site.project.folder / "media").exists()
 
 
-def test_unsigned_urls_are_below_media_url(make_site: MakeSite, moto: S3Server) -> None:
+def test_unsigned_urls_are_below_media_url(make_shop: MakeSite, moto: S3Server) -> None:
     settings = shop.DJANGO + shop.HEROKUIFY + shop.FRAGMENTS + shop.storages(shop.CACHED)
-    site = make_site(moto, settings + "AWS_QUERYSTRING_AUTH = False\n")
+    site = make_shop(moto, settings + "AWS_QUERYSTRING_AUTH = False\n")
     (first, _), _ = json.loads(succeeded(site.project.snippet(UPLOAD)).stdout)
     assert first["url"].startswith(f"{moto.endpoint_url}/{site.bucket}/media/photos/bl%C3%A5_1")

@@ -44,7 +44,7 @@ LOCATIONS = [None, "/login", "https://login.example.com/?next=/"]
 
 
 @pytest.fixture
-def destination(moto: S3Server, moto_bucket: str, proxy: Proxy) -> Destination:
+def multipart_destination(moto: S3Server, moto_bucket: str, proxy: Proxy) -> Destination:
     """A bucket behind the proxy, where a byte is a large object."""
     return to(moto, moto_bucket, proxy.url, transfer=Transfer(threshold=2**20, concurrency=2))
 
@@ -89,7 +89,7 @@ def answers(draw: st.DrawFn, operation: str) -> Document:
     ["PutObject", "UploadPart", "CompleteMultipartUpload", "CopyObject", "UploadPartCopy"],
 )
 def test_nothing_counts_as_stored(
-    destination: Destination,
+    multipart_destination: Destination,
     proxy: Proxy,
     moto: S3Server,
     monkeypatch: pytest.MonkeyPatch,
@@ -98,7 +98,7 @@ def test_nothing_counts_as_stored(
     if operation == "UploadPartCopy":
         monkeypatch.setattr(uploads, "LARGEST_COPY", 1)
     client = client_of(moto)
-    client.put_object(Bucket=destination.bucket, Key="source", Body=b"source")
+    client.put_object(Bucket=multipart_destination.bucket, Key="source", Body=b"source")
     # The proxy calls copies by the request that they are.
     asked = {"CopyObject": "PutObject", "UploadPartCopy": "UploadPart"}.get(operation, operation)
 
@@ -113,13 +113,13 @@ def test_nothing_counts_as_stored(
     def check(answer: Document, may_replace: bool) -> None:
         proxy.on(asked, answer)
         with pytest.raises(NotS3Error, match="AWS_S3_ENDPOINT_URL"):
-            write(destination, operation, "a", may_replace=may_replace)
+            write(multipart_destination, operation, "a", may_replace=may_replace)
         with pytest.raises(ClientError, match="404"):
-            client.head_object(Bucket=destination.bucket, Key="a")
+            client.head_object(Bucket=multipart_destination.bucket, Key="a")
 
     check()
     proxy.on(asked, None)
-    assert write(destination, operation, "a", may_replace=False)
+    assert write(multipart_destination, operation, "a", may_replace=False)
 
 
 ASKED: dict[str, Callable[[Destination], Any]] = {
@@ -146,16 +146,20 @@ ASKED: dict[str, Callable[[Destination], Any]] = {
     ],
 )
 def test_nothing_counts_as_there(
-    destination: Destination, proxy: Proxy, moto: S3Server, operation: str, answer: Document
+    multipart_destination: Destination,
+    proxy: Proxy,
+    moto: S3Server,
+    operation: str,
+    answer: Document,
 ) -> None:
-    client_of(moto).put_object(Bucket=destination.bucket, Key="a", Body=b"a")
+    client_of(moto).put_object(Bucket=multipart_destination.bucket, Key="a", Body=b"a")
     proxy.on(operation, answer)
     with pytest.raises(NotS3Error, match="AWS_S3_ENDPOINT_URL") as caught:
-        ASKED[operation](destination)
+        ASKED[operation](multipart_destination)
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_head_without_a_length(destination: Destination, proxy: Proxy) -> None:
+def test_a_head_without_a_length(multipart_destination: Destination, proxy: Proxy) -> None:
     proxy.on("HeadObject", Document(ERRORS, b"", 200, {"ETag": f'"{DIGEST}"'}))
     with pytest.raises(NotS3Error, match="without Content-Length"):
-        Objects(destination, QUICK).head("a", {})
+        Objects(multipart_destination, QUICK).head("a", {})

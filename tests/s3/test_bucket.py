@@ -501,7 +501,7 @@ storage = storages[{alias!r}]
 storage.client
 pathlib.Path("ready-{process}").touch()
 while len(list(pathlib.Path().glob("ready-*"))) < {processes}:
-    time.sleep(0.01)
+    time.sleep(0.01)  # until all processes are there
 for number in range(5):
     storage.save(f"{process}-{{number}}.txt", ContentFile(b"content"))
 """

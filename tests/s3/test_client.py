@@ -20,9 +20,9 @@ from herokuify.s3 import client
 from herokuify.s3.client import PATIENT, connect
 from herokuify.s3.destination import Destination
 from herokuify.storage import S3BotoStorage, S3MediaStorage, S3StaticStorage
+from tests.processes import wait_until
 from tests.project import Project
 from tests.replay import INTERNAL_ERROR, SLOW_DOWN, Fault, Proxy, Request
-from tests.servers import S3Server
 from tests.storage.helpers import read
 
 pytestmark = pytest.mark.no_django
@@ -38,7 +38,7 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def slow_session(**options: Any) -> Any:
         made.append(threading.get_ident())
-        time.sleep(0.05)
+        time.sleep(0.05)  # so that several threads want one at once
         return session_class(**options)
 
     monkeypatch.setattr("boto3.session.Session", slow_session)
@@ -270,20 +270,13 @@ INSTALLED_APPS = ["herokuify"]
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 class TestForks:
-    @pytest.fixture
-    def project(
-        self, make_project: Callable[..., Project], moto: S3Server, moto_bucket: str
-    ) -> Project:
-        variables = {**moto.variables, "AWS_STORAGE_BUCKET_NAME": moto_bucket}
-        return make_project(SETTINGS, env=variables)
-
-    def test_not_shared(self, project: Project) -> None:
-        result = project.snippet(FORK)
+    def test_not_shared(self, moto_project: Project) -> None:
+        result = moto_project.snippet(FORK)
         assert result.stdout == "[0, 0, 0, 0]\n", result.stderr
 
-    def test_while_another_thread_connects(self, project: Project) -> None:
+    def test_while_another_thread_connects(self, moto_project: Project) -> None:
         """A lock that a thread of the parent holds is held for ever in the child."""
-        result = project.snippet(FORK_WHILE_CONNECTING)
+        result = moto_project.snippet(FORK_WHILE_CONNECTING)
         assert result.stdout == "0\n", result.stderr
 
 
@@ -389,10 +382,14 @@ class TestThreads:
         storage = S3BotoStorage(**({"transfer_config": config} if config else {}))
         storage.save("a.bin", ContentFile(bytes(17 * 2**20)))
         assert started() == ["herokuify-upload"] * count
-        deadline = time.monotonic() + 10
-        while any(t.name == "herokuify-upload" for t in set(threading.enumerate()) - before):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(
+            lambda: (
+                not any(
+                    thread.name == "herokuify-upload"
+                    for thread in set(threading.enumerate()) - before
+                )
+            )
+        )
 
     def test_none_can_be_started(self, proxied: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
         """At the interpreter's end, and at a dyno's limit: the file is saved all the same."""

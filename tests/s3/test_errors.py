@@ -1,7 +1,6 @@
 """What the user reads when S3 refuses; on Ceph where it can be had from a real server."""
 
 import json
-import socket
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -238,7 +237,7 @@ class TestAnothersBucket:
     """Unsigned requests come from nobody, whose the bucket is not."""
 
     @pytest.fixture
-    def storage(self, aws: S3Server, bucket: str) -> S3BotoStorage:
+    def unsigned_storage(self, aws: S3Server, bucket: str) -> S3BotoStorage:
         statement = {
             "Effect": "Allow",
             "Principal": "*",
@@ -251,24 +250,24 @@ class TestAnothersBucket:
         return S3BotoStorage(client_config=Config(signature_version=UNSIGNED))
 
     @pytest.mark.parametrize("action", HEADS)
-    def test_absent_objects_without_list_bucket(self, storage: Any, action: str) -> None:
+    def test_absent_objects_without_list_bucket(self, unsigned_storage: Any, action: str) -> None:
         """django-storages 1104, 1241, 296: S3 answers 403 instead of 404."""
-        message = refusal(lambda: ACTIONS[action](storage), "s3:ListBucket", "a.txt")
+        message = refusal(lambda: ACTIONS[action](unsigned_storage), "s3:ListBucket", "a.txt")
         assert "403" in message
         assert "404" in message
 
-    def test_present_objects_without_list_bucket(self, storage: Any) -> None:
-        assert storage.exists("there.txt")
-        assert storage.size("there.txt") == 1
-        assert read(storage, "there.txt") == b"x"
+    def test_present_objects_without_list_bucket(self, unsigned_storage: Any) -> None:
+        assert unsigned_storage.exists("there.txt")
+        assert unsigned_storage.size("there.txt") == 1
+        assert read(unsigned_storage, "there.txt") == b"x"
 
     @pytest.mark.parametrize(
         ("permission", "action"),
         [("s3:PutObject", "save"), ("s3:DeleteObject", "delete"), ("s3:ListBucket", "listdir")],
     )
-    def test_writing(self, storage: Any, permission: str, action: str) -> None:
+    def test_writing(self, unsigned_storage: Any, permission: str, action: str) -> None:
         refusal(
-            lambda: ACTIONS[action](storage),
+            lambda: ACTIONS[action](unsigned_storage),
             *(permission, "belongs to another account", "AWS_STORAGE_BUCKET_NAME"),
         )
 
@@ -389,15 +388,9 @@ class TestAnswers:
             storage.save("a.txt", ContentFile(b"x"))
 
 
+@pytest.mark.usefixtures("no_pauses")
 class TestUnreachable:
     QUICK = Config(retries={"total_max_attempts": 1}, connect_timeout=2)
-
-    @pytest.fixture
-    def closed_port(self) -> int:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port: int = listener.getsockname()[1]
-        return port
 
     @pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
     def test_closed_port(self, closed_port: int, action: Any) -> None:

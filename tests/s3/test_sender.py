@@ -1,5 +1,6 @@
 """PUTs over urllib3: the same as boto3's to S3, and as patient."""
 
+import hashlib
 import os
 import socket
 import string
@@ -28,7 +29,6 @@ from herokuify.s3.errors import NotS3Error
 from herokuify.s3.headers import http_headers
 from herokuify.s3.sender import Sender
 from tests import replay
-from tests.collect.recorder import md5
 from tests.replay import (
     ACCESS_DENIED,
     ERRORS,
@@ -69,6 +69,11 @@ def to(server: S3Server, bucket: str, url: str | None = None, **options: Any) ->
 def destination(moto: S3Server, moto_bucket: str, proxy: Proxy) -> Destination:
     """A bucket behind the proxy."""
     return to(moto, moto_bucket, proxy.url)
+
+
+def md5(body: bytes) -> str:
+    """The ETag of an object that was sent in one piece."""
+    return hashlib.md5(body).hexdigest()
 
 
 def stored(server: S3Server, bucket: str, key: str) -> bytes:

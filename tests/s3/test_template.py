@@ -9,7 +9,8 @@ import pytest
 from botocore.config import Config
 
 from herokuify.s3.template import PutTemplate
-from tests.collect.recorder import recording
+from tests.fault_proxy import sink
+from tests.replay import replay
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -153,8 +154,9 @@ class TestOf:
 
 
 def test_sends_nothing_of_its_own_and_lets_others_through() -> None:
-    with recording() as recorder:
-        client = make_client(recorder.url)
+    with replay("http://127.0.0.1:1") as proxy:  # which asks nobody
+        proxy.rule = sink
+        client = make_client(proxy.url)
         etags: list[str] = []
 
         def send_another(**_: Any) -> None:
@@ -164,5 +166,5 @@ def test_sends_nothing_of_its_own_and_lets_others_through() -> None:
         client.meta.events.register("before-call.s3.PutObject", send_another)
         assert PutTemplate.of(client, "example") is not None
         client.put_object(Bucket="example", Key="later", Body=b"2")
-        assert [put.target for put in recorder.puts] == ["/example/another", "/example/later"]
+        assert [put.path for put in proxy.requests] == ["/example/another", "/example/later"]
         assert len(etags) == 1

@@ -1,23 +1,15 @@
 import threading
-import time
-from typing import Any
 
 import pytest
 
 from herokuify.s3.threads import Threads
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.no_django
 
 
 def alive() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name == "herokuify-upload"}
-
-
-def wait_for(condition: Any) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class TestThreads:
@@ -46,7 +38,7 @@ class TestThreads:
         release.set()
         assert all(future.result(5) for future in futures)
         threads.close()
-        wait_for(lambda: not alive() - before)
+        wait_until(lambda: not alive() - before)
 
     def test_end_with_the_interpreter(self) -> None:
         """A thread that waits for a silent network must not keep the command from ending."""
@@ -73,10 +65,10 @@ class TestThreads:
             submitter.start()
         for submitter in submitters:
             submitter.join()
-        wait_for(lambda: len(done) == 400)
+        wait_until(lambda: len(done) == 400)
         assert len(alive() - before) <= 4
         threads.close()
-        wait_for(lambda: not alive() - before)
+        wait_until(lambda: not alive() - before)
 
 
 @pytest.mark.parametrize("count", [1, 64])

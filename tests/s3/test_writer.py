@@ -4,7 +4,6 @@ import gc
 import os
 import random
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -193,7 +192,7 @@ EXITS = {
     "the end": "",
     "sys.exit": "sys.exit(3)",
     "an exception": "raise RuntimeError('on purpose')",
-    "a daemon thread": "threading.Thread(target=write_on, daemon=True).start(); time.sleep(0.5)",
+    "a daemon thread": "threading.Thread(target=write_on, daemon=True).start(); has_written.wait()",
 }
 EXIT = """
 import sys, threading, time
@@ -203,10 +202,13 @@ storage = S3MediaStorage()
 file = storage.open("a.bin", "wb")
 file.write(bytes(20 * 2**20))
 
+has_written = threading.Event()
+
 def write_on():
     while True:
         file.write(bytes(2**20))
-        time.sleep(0.01)
+        has_written.set()
+        time.sleep(0.01)  # so that the interpreter's end comes soon
 
 {end}
 """
@@ -249,34 +251,29 @@ print(storage.size("a.bin"))
 
 
 class TestInterpretersEnd:
-    @pytest.fixture
-    def project(
-        self, make_project: Callable[..., Project], moto: S3Server, moto_bucket: str
-    ) -> Project:
-        variables = {**moto.variables, "AWS_STORAGE_BUCKET_NAME": moto_bucket}
-        return make_project(SETTINGS, env=variables)
-
     @pytest.mark.once
     @pytest.mark.parametrize("end", EXITS.values(), ids=EXITS)
-    def test_aborts(self, project: Project, moto: S3Server, moto_bucket: str, end: str) -> None:
-        result = project.snippet(EXIT.format(end=end))
+    def test_aborts(
+        self, moto_project: Project, moto: S3Server, moto_bucket: str, end: str
+    ) -> None:
+        result = moto_project.snippet(EXIT.format(end=end))
         assert result.returncode == {"": 0, EXITS["sys.exit"]: 3}.get(end, result.returncode)
         client = client_of(moto)
         assert client.list_objects_v2(Bucket=moto_bucket)["KeyCount"] == 0
         assert not client.list_multipart_uploads(Bucket=moto_bucket).get("Uploads")
 
-    def test_saves(self, project: Project, moto: S3Server, moto_bucket: str) -> None:
+    def test_saves(self, moto_project: Project, moto: S3Server, moto_bucket: str) -> None:
         """Where s3transfer "cannot schedule new futures after shutdown"."""
-        result = project.snippet(AT_EXIT)
+        result = moto_project.snippet(AT_EXIT)
         assert result.stdout == "a.bin\n", result.stderr
         listing = client_of(moto).list_objects_v2(Bucket=moto_bucket)["Contents"]
         assert [entry["Size"] for entry in listing] == [20 * MEGABYTE] * 2
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
     def test_a_fork_leaves_its_parents_file_alone(
-        self, project: Project, moto: S3Server, moto_bucket: str
+        self, moto_project: Project, moto: S3Server, moto_bucket: str
     ) -> None:
-        result = project.snippet(
+        result = moto_project.snippet(
             "import warnings; warnings.filterwarnings('ignore', category=DeprecationWarning)\n"
             + FORK
         )

@@ -30,6 +30,11 @@ def served(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def redis_with(*options: str) -> AbstractContextManager[daemons.Redis]:
+    """Run a server of the test's own: ``redis_with("--maxclients", "20")``."""
+    return served(lambda folder: daemons.redis(folder, *options))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[daemons.Postgres]:
     with served(daemons.postgres) as server:

@@ -7,21 +7,18 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests import certificates
+from tests import certificates, processes
+from tests.processes import HOST, answers, free_port, wait_until
 
-HOST = "127.0.0.1"
 #: This machine as well, under an address that nobody takes for it.
 ELSEWHERE = "127.0.0.2"
-START_SECONDS = 60
 #: PostgreSQL and pgbouncer refuse to run as root.
 UNPRIVILEGED = ("postgres", "nobody")
 #: With all that a URL must encode.
@@ -60,12 +57,6 @@ def hand_over(*paths: Path) -> None:
             os.chown(path, who["user"], who["group"])
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def running(
     folder: Path,
@@ -78,41 +69,19 @@ def running(
     log = folder / "log"
     for _ in range(3):  # somebody else may take a port before the server does
         chosen = [free_port() for _ in range(ports)]
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command(chosen),
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **(environment or {})},
-                **identity(),
-            )
-        try:
-            if _listens(process, chosen):
+        variables = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **(environment or {})}
+        with processes.running(
+            command(chosen), log, stop=stop, cwd=folder, env=variables, **identity()
+        ) as process:
+            try:
+                for port in chosen:
+                    wait_until(lambda port=port: answers(port), process=process)  # type: ignore[misc]
+            except RuntimeError:
+                continue
+            if process.poll() is None:
                 yield chosen
                 return
-        finally:
-            process.send_signal(stop)
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
     raise RuntimeError(f"the server did not start; it printed:\n{log.read_text(errors='replace')}")
-
-
-def _listens(process: "subprocess.Popen[bytes]", ports: list[int]) -> bool:
-    deadline = time.monotonic() + START_SECONDS
-    waiting = set(ports)
-    while waiting and time.monotonic() < deadline and process.poll() is None:
-        for port in list(waiting):
-            with socket.socket() as probe:
-                if probe.connect_ex((HOST, port)) == 0:
-                    waiting.remove(port)
-        if waiting:
-            time.sleep(0.02)
-    return not waiting and process.poll() is None
 
 
 def run(*command: str | Path, **options: Any) -> str:
@@ -224,7 +193,7 @@ def postgres(folder: Path) -> Iterator[Postgres]:
     with ExitStack() as stack:
         (port,) = stack.enter_context(serve(folder, data))
         upstream = f"host={HOST} port={port} user=postgres"
-        _wait_for(program("pg_isready"), "-d", upstream)
+        wait_until(lambda: _succeeds(program("pg_isready"), "-d", upstream))
         primary = Postgres(folder, port, 0, 0)
         for role, right in USERS.items():
             primary.sql(f"CREATE ROLE {role} LOGIN {right} PASSWORD '{PASSWORD}'")
@@ -238,17 +207,12 @@ def postgres(folder: Path) -> Iterator[Postgres]:
         yield Postgres(folder, port, follower_port, pooler_port)
 
 
-def _wait_for(*command: str | Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            run(*command)
-        except RuntimeError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+def _succeeds(*command: str | Path) -> bool:
+    try:
+        run(*command)
+    except RuntimeError:
+        return False
+    return True
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """How many connections web dyno and worker take from PostgreSQL, under each kind of server."""
 
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,9 +10,10 @@ import psycopg
 import pytest
 from redis import Redis as Client
 
+from tests.processes import wait_until
 from tests.project import Project
 from tests.services.daemons import ELSEWHERE, PASSWORD, Postgres, Redis
-from tests.services.test_shutdown import Worker
+from tests.services.workers import APP, working
 from tests.web_dyno import ENTRY_POINTS, SETTINGS, Dyno, gunicorn, serving
 
 LIMIT = 20  # of a role on Heroku's smallest plan
@@ -42,15 +42,6 @@ def fine(request):
 urlpatterns = [path("page", page), path("sending", sending), path("fine", fine)]
 """
 TASKS = """
-import os
-from celery import Celery
-from herokuify.celery import connect_logging, get_celery_config
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
-app = Celery("tasks")
-app.conf.update(get_celery_config())
-connect_logging()
-
 @app.task
 def work():
     from django.core.cache import cache
@@ -80,13 +71,13 @@ def limited(postgres: Postgres) -> Iterator[str]:
 
 
 @pytest.fixture
-def make_site(make_project: Callable[..., Project]) -> Callable[[str], Project]:
+def make_limited(make_project: Callable[..., Project]) -> Callable[[str], Project]:
     def make(arguments: str) -> Project:
         settings = (
             f"{SETTINGS}\nimport herokuify\nDATABASES = herokuify.get_db_config({arguments})\n"
             "CACHES = herokuify.get_cache_config()\n"
         )
-        return make_project(settings, ENTRY_POINTS | {"urls.py": URLS, "tasks.py": TASKS})
+        return make_project(settings, ENTRY_POINTS | {"urls.py": URLS, "tasks.py": APP + TASKS})
 
     return make
 
@@ -112,11 +103,11 @@ def taken(postgres: Postgres, url: str) -> int:
 def test_are_within_the_roles_limit(
     postgres: Postgres,
     limited: str,
-    make_site: Callable[[str], Project],
+    make_limited: Callable[[str], Project],
     server: str,
     arguments: str,
 ) -> None:
-    with serving(make_site(arguments), SERVERS[server], "/fine", DATABASE_URL=limited) as dyno:
+    with serving(make_limited(arguments), SERVERS[server], "/fine", DATABASE_URL=limited) as dyno:
         found = load(dyno, clients=UNBOUNDED)
         kept = taken(postgres, limited)
         assert found == {200: REQUESTS}, "\n".join(dyno.lines()[-30:])
@@ -129,36 +120,30 @@ def test_of_site_and_worker_are_within_it(
     postgres: Postgres,
     redis: Redis,
     limited: str,
-    make_site: Callable[[str], Project],
+    make_limited: Callable[[str], Project],
     server: str,
 ) -> None:
-    site = make_site("")
+    site = make_limited("")
     environ = {"DATABASE_URL": limited, "REDIS_URL": redis.tls_url, "WEB_CONCURRENCY": "2"}
     with Client.from_url(redis.url) as counter:
         counter.set(":1:done", 0)
-        worker = Worker(site, {"DYNO": "worker.1"} | environ)
-        try:
-            worker.wait_for("ready.")
+        with working(site, **environ) as worker:
             with serving(site, SERVERS[server], "/fine", **environ) as dyno:
                 assert load(dyno, "/sending") == {200: REQUESTS}, "\n".join(dyno.lines()[-30:])
-                deadline = time.monotonic() + 60
-                while int(counter.get(":1:done")) < REQUESTS:
-                    assert time.monotonic() < deadline, worker.log.read_text(encoding="utf-8")
-                    time.sleep(0.1)
+                wait_until(lambda: int(counter.get(":1:done")) >= REQUESTS, log=worker.log)
                 assert taken(postgres, limited) <= LIMIT - RELEASE
-        finally:
             worker.stop()
-            counter.delete(":1:done")
-    assert "too many connections" not in worker.log.read_text(encoding="utf-8")
+        counter.delete(":1:done")
+    assert "too many connections" not in worker.text
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("server", ["gthread", "asgi"])
 def test_the_limit_is_named_where_it_is_met(
-    limited: str, make_site: Callable[[str], Project], server: str
+    limited: str, make_limited: Callable[[str], Project], server: str
 ) -> None:
     # psycopg's pool says of the limit only that it waited.
-    site = make_site('pool={"timeout": 2}' if server == "asgi" else "")
+    site = make_limited('pool={"timeout": 2}' if server == "asgi" else "")
     with (
         serving(site, SERVERS[server], "/fine", DATABASE_URL=limited) as dyno,
         ExitStack() as stack,

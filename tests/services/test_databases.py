@@ -14,7 +14,6 @@ from django.db.utils import ConnectionHandler
 
 from herokuify.db import get_db_config
 from tests.project import Project
-from tests.services import daemons
 from tests.services.daemons import ELSEWHERE, HOST, Postgres
 
 DYNO = {"DYNO": "web.1", "PORT": "5000"}
@@ -31,7 +30,7 @@ def database(postgres: Postgres) -> Iterator[str]:
 
 
 @pytest.fixture
-def connect(django_db_blocker: Any) -> Iterator[Open]:
+def open_connection(django_db_blocker: Any) -> Iterator[Open]:
     """Open a connection as Django does, by config vars and arguments."""
     opened = []
 
@@ -61,36 +60,36 @@ PROCESS = "SELECT pg_backend_pid()"
 
 
 class TestTls:
-    def test_is_used_on_a_dyno(self, postgres: Postgres, connect: Open) -> None:
+    def test_is_used_on_a_dyno(self, postgres: Postgres, open_connection: Open) -> None:
         url = postgres.url("postgres", user="tls", host=ELSEWHERE)
-        connection = connect(DYNO | {"DATABASE_URL": url})
+        connection = open_connection(DYNO | {"DATABASE_URL": url})
         assert connection.settings_dict["OPTIONS"]["sslmode"] == "require"
         assert value(connection, USES_TLS) is True
 
     def test_is_refused_by_no_server_that_requires_it(
-        self, postgres: Postgres, connect: Open
+        self, postgres: Postgres, open_connection: Open
     ) -> None:
         url = postgres.url("postgres", user="tls") + "?sslmode=disable"
         with pytest.raises(OperationalError, match="pg_hba.conf rejects"):
-            connect(DYNO | {"DATABASE_URL": url}, ssl_require=True)
+            open_connection(DYNO | {"DATABASE_URL": url}, ssl_require=True)
 
-    def test_server_without_it_gets_no_password(self, connect: Open) -> None:
+    def test_server_without_it_gets_no_password(self, open_connection: Open) -> None:
         with deaf_to_tls() as (port, heard):
             url = f"postgres://me:hunter2@{ELSEWHERE}:{port}/name"
             with pytest.raises(OperationalError, match="does not support SSL"):
-                connect(DYNO | {"DATABASE_URL": url})
+                open_connection(DYNO | {"DATABASE_URL": url})
         assert heard == [b""]
 
-    def test_can_be_verified_by_the_url(self, postgres: Postgres, connect: Open) -> None:
+    def test_can_be_verified_by_the_url(self, postgres: Postgres, open_connection: Open) -> None:
         url = postgres.url("postgres", user="tls", host=HOST)
         url += f"?sslmode=verify-full&sslrootcert={postgres.certificate}"
-        assert value(connect(DYNO | {"DATABASE_URL": url}), USES_TLS) is True
+        assert value(open_connection(DYNO | {"DATABASE_URL": url}), USES_TLS) is True
 
     @pytest.mark.parametrize("argument", [None, True])
     def test_can_be_verified_by_the_environment(
         self,
         postgres: Postgres,
-        connect: Open,
+        open_connection: Open,
         monkeypatch: pytest.MonkeyPatch,
         argument: bool | None,
     ) -> None:
@@ -99,22 +98,22 @@ class TestTls:
             monkeypatch.setenv(name, setting)
         url = postgres.url("postgres", user="tls", host=HOST)
         environ = DYNO | verified | {"DATABASE_URL": url}
-        assert value(connect(environ, ssl_require=argument), USES_TLS) is True
+        assert value(open_connection(environ, ssl_require=argument), USES_TLS) is True
         # The certificate names HOST alone.
         environ["DATABASE_URL"] = postgres.url("postgres", user="tls", host=ELSEWHERE)
         with pytest.raises(OperationalError, match="does not match host name"):
-            connect(environ, ssl_require=argument)
+            open_connection(environ, ssl_require=argument)
 
     def test_can_be_verified_by_the_systems_authorities(
-        self, postgres: Postgres, connect: Open
+        self, postgres: Postgres, open_connection: Open
     ) -> None:
         url = postgres.url("postgres", user="tls", host=HOST) + "?sslrootcert=system"
         with pytest.raises(OperationalError, match="certificate verify failed"):
-            connect(DYNO | {"DATABASE_URL": url})
+            open_connection(DYNO | {"DATABASE_URL": url})
 
-    def test_can_be_left_out(self, postgres: Postgres, connect: Open) -> None:
+    def test_can_be_left_out(self, postgres: Postgres, open_connection: Open) -> None:
         url = postgres.url("postgres") + "?sslmode=disable"
-        assert value(connect({"DATABASE_URL": url}), USES_TLS) is False
+        assert value(open_connection({"DATABASE_URL": url}), USES_TLS) is False
 
 
 class deaf_to_tls:  # noqa: N801 (used as a function)
@@ -140,8 +139,8 @@ class deaf_to_tls:  # noqa: N801 (used as a function)
 
 
 class TestConnections:
-    def test_are_kept_and_checked(self, postgres: Postgres, connect: Open) -> None:
-        connection = connect({"DATABASE_URL": postgres.url("postgres")})
+    def test_are_kept_and_checked(self, postgres: Postgres, open_connection: Open) -> None:
+        connection = open_connection({"DATABASE_URL": postgres.url("postgres")})
         process = value(connection, PROCESS)
         connection.close_if_unusable_or_obsolete()  # a request ends
         assert value(connection, PROCESS) == process
@@ -149,29 +148,34 @@ class TestConnections:
         postgres.sql(f"SELECT pg_terminate_backend({process})")
         assert value(connection, PROCESS) != process  # and the next is served
 
-    def test_wrong_password_is_not_repeated(self, postgres: Postgres, connect: Open) -> None:
+    def test_wrong_password_is_not_repeated(
+        self, postgres: Postgres, open_connection: Open
+    ) -> None:
         url = f"postgres://app:hunter2@{HOST}:{postgres.port}/postgres"
         with pytest.raises(OperationalError, match="authentication failed") as caught:
-            connect({"DATABASE_URL": url})
+            open_connection({"DATABASE_URL": url})
         assert "hunter2" not in str(caught.value)
 
-    def test_go_to_the_first_host_that_answers(self, postgres: Postgres, connect: Open) -> None:
-        dead = daemons.free_port()
+    def test_go_to_the_first_host_that_answers(
+        self, postgres: Postgres, open_connection: Open, closed_port: int
+    ) -> None:
         url = postgres.url("postgres").replace(
-            f"{HOST}:{postgres.port}", f"[::1]:{dead},{HOST}:{postgres.port}"
+            f"{HOST}:{postgres.port}", f"[::1]:{closed_port},{HOST}:{postgres.port}"
         )
-        assert value(connect({"DATABASE_URL": url}), PROCESS) > 0
+        assert value(open_connection({"DATABASE_URL": url}), PROCESS) > 0
 
     @pytest.mark.django_versions(">=5.1")
-    def test_can_be_those_of_a_pool_by_the_url(self, postgres: Postgres, connect: Open) -> None:
-        connection = connect({"DATABASE_URL": postgres.url("postgres") + "?pool=true"})
+    def test_can_be_those_of_a_pool_by_the_url(
+        self, postgres: Postgres, open_connection: Open
+    ) -> None:
+        connection = open_connection({"DATABASE_URL": postgres.url("postgres") + "?pool=true"})
         assert value(connection, "SELECT 1") == 1
         assert connection.settings_dict["OPTIONS"]["pool"]["timeout"] < 30
 
     @pytest.mark.django_versions(">=5.1")
-    def test_can_be_those_of_a_pool(self, postgres: Postgres, connect: Open) -> None:
+    def test_can_be_those_of_a_pool(self, postgres: Postgres, open_connection: Open) -> None:
         environ = {"DATABASE_URL": postgres.url("postgres")}
-        connection = connect(environ, pool={"min_size": 1, "max_size": 1, "timeout": 20})
+        connection = open_connection(environ, pool={"min_size": 1, "max_size": 1, "timeout": 20})
         process = value(connection, PROCESS)
         connection.close()
         assert value(connection, PROCESS) == process
@@ -181,7 +185,7 @@ class TestConnections:
 
 
 @pytest.mark.django_versions(">=5.1")
-def test_settings_can_ask_for_a_pool(postgres: Postgres, make_site: Callable[..., Project]) -> None:
+def test_settings_can_ask_for_a_pool(postgres: Postgres, make_book: Callable[..., Project]) -> None:
     source = (
         "from django.db import connection\n"
         "with connection.cursor() as cursor:\n"
@@ -190,7 +194,7 @@ def test_settings_can_ask_for_a_pool(postgres: Postgres, make_site: Callable[...
         "connection.close_pool()\n"
     )
     environ = DYNO | {"DATABASE_URL": postgres.url("postgres", host=ELSEWHERE)}
-    result = make_site("pool=True").snippet(source, env=environ)
+    result = make_book("pool=True").snippet(source, env=environ)
     assert answered(result) == ["42 ConnectionPool"]
 
 
@@ -229,7 +233,7 @@ BOOK = {
 
 
 @pytest.fixture
-def make_site(make_project: Callable[..., Project]) -> Callable[..., Project]:
+def make_book(make_project: Callable[..., Project]) -> Callable[..., Project]:
     """Write a project with one model: ``make_site("followers=True", ROUTER)``."""
 
     def make(
@@ -275,7 +279,7 @@ except Exception as error:
 
 class TestServerSidePool:
     def test_reads_in_transaction_mode(
-        self, postgres: Postgres, database: str, make_site: Callable[..., Project]
+        self, postgres: Postgres, database: str, make_book: Callable[..., Project]
     ) -> None:
         environ = DYNO | {
             "DATABASE_URL": postgres.url(database, host=ELSEWHERE),
@@ -283,14 +287,14 @@ class TestServerSidePool:
                 database, port=postgres.pooler_port, host=ELSEWHERE
             ),
         }
-        site = make_site("connection_pool_url=True")
+        site = make_book("connection_pool_url=True")
         assert answered(site.snippet(INTERLEAVED, env=environ)) == ["0123456789", "True"]
 
     def test_gives_its_connection_back(
-        self, postgres: Postgres, database: str, connect: Open
+        self, postgres: Postgres, database: str, open_connection: Open
     ) -> None:
         url = postgres.url(database, port=postgres.pooler_port)
-        connection = connect(
+        connection = open_connection(
             {"DATABASE_CONNECTION_POOL_URL": url, "DATABASE_URL": postgres.url(database)},
             connection_pool_url=True,
         )
@@ -318,7 +322,7 @@ def caught_up():
         cursor.execute("SELECT pg_current_wal_lsn()::text")
         (position,) = cursor.fetchone()
     while not follower(f"SELECT pg_last_wal_replay_lsn() >= '{position}'"):
-        time.sleep(0.02)
+        time.sleep(0.02)  # a follower tells nobody where it is
 
 call_command("migrate", verbosity=0)
 caught_up()
@@ -420,7 +424,7 @@ class Outside(TransactionTestCase):
 
 class TestFollowers:
     @pytest.fixture
-    def environ(self, postgres: Postgres, database: str) -> dict[str, str]:
+    def follower_environ(self, postgres: Postgres, database: str) -> dict[str, str]:
         primary = postgres.url(database, host=ELSEWHERE)
         return DYNO | {
             "DATABASE_URL": primary,
@@ -429,12 +433,15 @@ class TestFollowers:
         }
 
     def test_serve_reads_that_may_lag(
-        self, postgres: Postgres, environ: dict[str, str], make_site: Callable[..., Project]
+        self,
+        postgres: Postgres,
+        follower_environ: dict[str, str],
+        make_book: Callable[..., Project],
     ) -> None:
         admin = f"host={HOST} port={postgres.follower_port} user=postgres"
         apps = ("django.contrib.auth", "django.contrib.contenttypes")
-        site = make_site("followers=True", ROUTER, apps)
-        result = site.snippet(LAGGING, env=environ | {"FOLLOWER_ADMIN": admin})
+        site = make_book("followers=True", ROUTER, apps)
+        result = site.snippet(LAGGING, env=follower_environ | {"FOLLOWER_ADMIN": admin})
         assert answered(result) == [
             "right after the write 1",
             "somebody else 0",
@@ -450,38 +457,47 @@ class TestFollowers:
     def test_visitors_read_what_they_have_written(
         self,
         postgres: Postgres,
-        environ: dict[str, str],
-        make_site: Callable[..., Project],
+        follower_environ: dict[str, str],
+        make_book: Callable[..., Project],
         entry_point: str,
     ) -> None:
         admin = f"host={HOST} port={postgres.follower_port} user=postgres"
-        site = make_site("followers=True", ROUTER, **{"urls.py": VISITED})
+        site = make_book("followers=True", ROUTER, **{"urls.py": VISITED})
         with (site.folder / "settings.py").open("a") as settings:
             settings.write(
                 'ROOT_URLCONF = "urls"\nALLOWED_HOSTS = ["*"]\n'
                 'MIDDLEWARE = ["herokuify.routers.ReplicaMiddleware"]\n'
             )
         source = VISITS.replace("ENTRY_POINT", entry_point)
-        result = site.snippet(source, env=environ | {"FOLLOWER_ADMIN": admin})
+        result = site.snippet(source, env=follower_environ | {"FOLLOWER_ADMIN": admin})
         assert answered(result) == ["nothing 0", "wrote 1", "the same 1", "another 0", "raw 1"]
 
     def test_pool_of_the_primarys_is_none(
-        self, postgres: Postgres, environ: dict[str, str], database: str, connect: Open
+        self,
+        postgres: Postgres,
+        follower_environ: dict[str, str],
+        database: str,
+        open_connection: Open,
     ) -> None:
         pooled = postgres.url(database, port=postgres.pooler_port, host=ELSEWHERE)
-        environ["HEROKU_POSTGRESQL_PINK_URL"] = pooled
-        environ["HEROKU_POSTGRESQL_ONYX_CONNECTION_POOL_URL"] = pooled
-        assert list(get_db_config(environ, followers=True)) == ["default", "replica_amber"]
-        named = get_db_config(environ, followers=["HEROKU_POSTGRESQL_PINK_URL"])
+        follower_environ["HEROKU_POSTGRESQL_PINK_URL"] = pooled
+        follower_environ["HEROKU_POSTGRESQL_ONYX_CONNECTION_POOL_URL"] = pooled
+        assert list(get_db_config(follower_environ, followers=True)) == ["default", "replica_amber"]
+        named = get_db_config(follower_environ, followers=["HEROKU_POSTGRESQL_PINK_URL"])
         assert named["replica_pink"]["DISABLE_SERVER_SIDE_CURSORS"] is True
 
     def test_are_mirrors_in_tests(
-        self, postgres: Postgres, environ: dict[str, str], make_site: Callable[..., Project]
+        self,
+        postgres: Postgres,
+        follower_environ: dict[str, str],
+        make_book: Callable[..., Project],
     ) -> None:
         # Of a mirror Django takes the name of the test database, and the server of the URL.
-        environ["HEROKU_POSTGRESQL_AMBER_URL"] = environ["DATABASE_URL"].replace(ELSEWHERE, HOST)
-        site = make_site("followers=True", ROUTER, (), **{"book/tests.py": MIRRORED})
-        result = site.manage("test", env=environ)
+        follower_environ["HEROKU_POSTGRESQL_AMBER_URL"] = follower_environ["DATABASE_URL"].replace(
+            ELSEWHERE, HOST
+        )
+        site = make_book("followers=True", ROUTER, (), **{"book/tests.py": MIRRORED})
+        result = site.manage("test", env=follower_environ)
         printed = result.stdout + result.stderr
         assert result.returncode == 0, printed
         assert "Ran 2 tests" in printed
@@ -504,10 +520,10 @@ class TestHerokuCi:
     )
 
     def test_tests_in_a_database_that_cannot_be_made_anew(
-        self, postgres: Postgres, database: str, make_site: Callable[..., Project]
+        self, postgres: Postgres, database: str, make_book: Callable[..., Project]
     ) -> None:
         postgres.sql("GRANT ALL ON SCHEMA public TO ci", database)
-        site = make_site(**{"book/tests.py": self.TESTS})
+        site = make_book(**{"book/tests.py": self.TESTS})
         environ = {
             "CI": "true",
             "DYNO": "run.1",

@@ -2,9 +2,8 @@
 
 import json
 import os
-import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -17,7 +16,7 @@ from herokuify.doctor.findings import Subject
 from herokuify.doctor.services import Trouble, failure, reachable, trouble_of
 from tests import smtp_server
 from tests.doctor.diagnosis import Diagnosis, Found
-from tests.project import Project, clean_environment
+from tests.project import Project
 from tests.services.daemons import HOST, PASSWORD, QUOTED, Memcached, Postgres, Redis
 from tests.smtp_server import MailServer
 
@@ -50,28 +49,7 @@ def doctor(project: Project, **env: str) -> Diagnosis:
     return diagnosis
 
 
-@pytest.fixture
-def site(make_project: MakeProject) -> Project:
-    return make_project(SETTINGS)
-
-
-@pytest.fixture
-def silent() -> Iterator[int]:
-    """A port that takes connections and never says a word."""
-    with socket.socket() as server:
-        server.bind((HOST, 0))
-        server.listen(50)
-        yield server.getsockname()[1]
-
-
-@pytest.fixture
-def closed() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def test_databases(postgres: Postgres, site: Project, closed: int) -> None:
+def test_databases(postgres: Postgres, project: Project, closed_port: int) -> None:
     def database(url: str, **options: Any) -> dict[str, Any]:
         config = deepcopy(get_db_config({"DATABASE_URL": url})["default"])
         config.setdefault("OPTIONS", {}).update(options)
@@ -80,8 +58,8 @@ def test_databases(postgres: Postgres, site: Project, closed: int) -> None:
     app, tls = postgres.url("postgres"), postgres.url("postgres", user="tls")
     ca = str(postgres.certificate)
     postgres.sql(f"CREATE ROLE crowded LOGIN CONNECTION LIMIT 0 PASSWORD '{PASSWORD}'")
-    other = site.folder / "other.crt"
-    smtp_server._make_certificate(other, site.folder / "other.key")
+    other = project.folder / "other.crt"
+    smtp_server._make_certificate(other, project.folder / "other.key")
     cases: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         "default": (database(app), "ok", ("PostgreSQL",)),
         "tls": (database(tls, sslmode="require"), "ok", ("TLS (sslmode=require)",)),
@@ -99,7 +77,7 @@ def test_databases(postgres: Postgres, site: Project, closed: int) -> None:
         ),
         "absent": (database(postgres.url("absent")), "failed", ("absent", "heroku pg:info")),
         "closed": (
-            database(postgres.url("postgres", port=closed)),
+            database(postgres.url("postgres", port=closed_port)),
             "failed",
             ("refused", "heroku pg:info"),
         ),
@@ -117,7 +95,7 @@ def test_databases(postgres: Postgres, site: Project, closed: int) -> None:
         "file": (get_db_config({})["default"], "skipped", ("SQLite",)),
     }
     databases = {alias: config for alias, (config, _, _) in cases.items()}
-    found = doctor(site, TEST_DATABASES=json.dumps(databases))
+    found = doctor(project, TEST_DATABASES=json.dumps(databases))
     check(found, "DATABASES", {alias: case[1:] for alias, case in cases.items()})
 
 
@@ -129,7 +107,7 @@ def check(found: Diagnosis, setting: str, expected: dict[str, tuple[str, tuple[s
             assert part in finding.text, finding
 
 
-def test_redis(redis: Redis, site: Project, closed: int) -> None:
+def test_redis(redis: Redis, project: Project, closed_port: int) -> None:
     def cache(url: str, **arguments: Any) -> dict[str, Any]:
         return get_cache_config({"REDIS_URL": url}, **arguments)["default"]
 
@@ -147,7 +125,11 @@ def test_redis(redis: Redis, site: Project, closed: int) -> None:
             "failed",
             ("heroku redis:credentials",),
         ),
-        "closed": (cache(f"redis://{HOST}:{closed}"), "failed", ("refused", "heroku redis:info")),
+        "closed": (
+            cache(f"redis://{HOST}:{closed_port}"),
+            "failed",
+            ("refused", "heroku redis:info"),
+        ),
         "stranger": (stranger, "failed", ("ertificate", "get_cache_config()")),
         "unverified": (default, "failed", ("ertificate", "get_cache_config()")),
         "to_plain": (to_plain, "failed", ("get_cache_config()",)),
@@ -161,7 +143,7 @@ def test_redis(redis: Redis, site: Project, closed: int) -> None:
         "absent": ({"BACKEND": "nowhere.Cache"}, "failed", ("nowhere", "settings.py")),
     }
     caches = {alias: config for alias, (config, _, _) in cases.items()}
-    found = doctor(site, TEST_CACHES=json.dumps(caches))
+    found = doctor(project, TEST_CACHES=json.dumps(caches))
     check(found, "CACHES", {alias: case[1:] for alias, case in cases.items()})
     # Nothing is left.
     store: Any = CacheHandler({"default": cache(redis.url)})["default"]
@@ -170,7 +152,7 @@ def test_redis(redis: Redis, site: Project, closed: int) -> None:
     client.connection_pool.disconnect()
 
 
-def test_memcached(memcached: Memcached, site: Project, closed: int) -> None:
+def test_memcached(memcached: Memcached, project: Project, closed_port: int) -> None:
     def cache(**changed: str) -> dict[str, Any]:
         variables = memcached.variables("MEMCACHIER")
         changed = {f"MEMCACHIER_{name.upper()}": value for name, value in changed.items()}
@@ -180,23 +162,16 @@ def test_memcached(memcached: Memcached, site: Project, closed: int) -> None:
     cases: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         "default": (cache(), "ok", ("BinaryMemcachedCache",)),
         "password": (cache(password=WRONG), "failed", ("MEMCACHIER_PASSWORD=…",)),
-        "closed": (cache(servers=f"{HOST}:{closed}"), "failed", ("All keys", "SERVERS=…")),
+        "closed": (cache(servers=f"{HOST}:{closed_port}"), "failed", ("All keys", "SERVERS=…")),
         "half": (
-            cache(servers=f"{one},{HOST}:{closed}"),
+            cache(servers=f"{one},{HOST}:{closed_port}"),
             "failed",
             ("keys that were set", "SERVERS=…"),
         ),
     }
     caches = {alias: config for alias, (config, _, _) in cases.items()}
-    found = doctor(site, TEST_CACHES=json.dumps(caches))
+    found = doctor(project, TEST_CACHES=json.dumps(caches))
     check(found, "CACHES", {alias: case[1:] for alias, case in cases.items()})
-
-
-@pytest.fixture(scope="module")
-def mail_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
-    folder = tmp_path_factory.mktemp("mail")
-    with smtp_server.running(folder, clean_environment(folder)) as server:
-        yield server
 
 
 class TestMail:
@@ -220,8 +195,8 @@ class TestMail:
         assert server.messages() == []
         return found
 
-    def test_login(self, site: Project, mail_server: MailServer) -> None:
-        found = self.mail(site, mail_server)
+    def test_login(self, project: Project, mail_server: MailServer) -> None:
+        found = self.mail(project, mail_server)
         assert (found.state, "STARTTLS" in found.message) == ("ok", True)
 
     @pytest.mark.parametrize(
@@ -239,18 +214,18 @@ class TestMail:
     )
     def test_faults(
         self,
-        site: Project,
+        project: Project,
         mail_server: MailServer,
         changed: dict[str, str],
         parts: tuple[str, ...],
     ) -> None:
-        found = self.mail(site, mail_server, **changed)
+        found = self.mail(project, mail_server, **changed)
         assert found.state == "failed"
         for part in parts:
             assert part in found.text
 
-    def test_closed_port(self, site: Project, mail_server: MailServer, closed: int) -> None:
-        found = self.mail(site, mail_server, EMAIL_PORT=str(closed))
+    def test_closed_port(self, project: Project, mail_server: MailServer, closed_port: int) -> None:
+        found = self.mail(project, mail_server, EMAIL_PORT=str(closed_port))
         assert found.state == "failed"
         assert "refused" in found.message
         assert "EMAIL_HOST=…" in found.hint
@@ -267,25 +242,25 @@ else:
         assert "nowhere" in found.message
         assert "settings.py" in found.hint
 
-    def test_without_a_server(self, site: Project) -> None:
-        assert doctor(site).of("mail").state == "skipped"
+    def test_without_a_server(self, project: Project) -> None:
+        assert doctor(project).of("mail").state == "skipped"
 
-    def test_on_a_dyno_without_a_server(self, site: Project) -> None:
-        mail = doctor(site, DYNO="web.1", SECRET_KEY="k" * 60, TEST_DATABASES="{}").of("mail")
+    def test_on_a_dyno_without_a_server(self, project: Project) -> None:
+        mail = doctor(project, DYNO="web.1", SECRET_KEY="k" * 60, TEST_DATABASES="{}").of("mail")
         assert mail.state == "warning"
         assert "heroku addons:create" in mail.hint
 
 
 @pytest.mark.once
-def test_silence_is_bounded(site: Project, silent: int) -> None:
-    database = get_db_config({"DATABASE_URL": f"postgres://u:{WRONG}@{HOST}:{silent}/d"})
+def test_silence_is_bounded(project: Project, silent_port: int) -> None:
+    database = get_db_config({"DATABASE_URL": f"postgres://u:{WRONG}@{HOST}:{silent_port}/d"})
     start = time.monotonic()
     found = doctor(
-        site,
+        project,
         TEST_DATABASES=json.dumps(database),
-        TEST_CACHES=json.dumps(get_cache_config({"REDIS_URL": f"redis://{HOST}:{silent}"})),
+        TEST_CACHES=json.dumps(get_cache_config({"REDIS_URL": f"redis://{HOST}:{silent_port}"})),
         EMAIL_HOST=HOST,
-        EMAIL_PORT=str(silent),
+        EMAIL_PORT=str(silent_port),
         EMAIL_HOST_USER="me",
         EMAIL_HOST_PASSWORD=WRONG,
     )

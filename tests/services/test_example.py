@@ -3,7 +3,6 @@
 import http.client
 import io
 import re
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,6 +18,7 @@ from PIL import Image
 
 from tests import servers
 from tests.deployment import DOMAIN, SECONDS, App, Dyno, deploy, serving
+from tests.processes import wait_until
 from tests.services import daemons
 
 pytestmark = pytest.mark.ends
@@ -155,10 +155,11 @@ class TestWebDyno:
         web.ask("GET", "/nowhere")
         # gunicorn writes its line after the answer.
         access = f'INFO gunicorn.access [{REQUEST_ID}] method=GET path="/nowhere" status=404'
-        deadline = time.monotonic() + SECONDS
-        while access not in (log := web.dyno.log.read_text(encoding="utf-8")):
-            assert time.monotonic() < deadline, log
-            time.sleep(0.02)
+        log = wait_until(
+            lambda: access in (said := web.dyno.log.read_text(encoding="utf-8")) and said,
+            log=web.dyno.log,
+        )
+        assert log
         assert f"WARNING django.request [{REQUEST_ID}] Not Found: /nowhere" in log
 
 

@@ -1,11 +1,9 @@
 """Caches whose server is silent, down, full or crowded: bounded in time, and named in the end."""
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -14,8 +12,7 @@ from redis import Redis as Client
 
 from herokuify import rediscache
 from herokuify.cache import get_cache_config
-from tests.services import daemons
-from tests.services.conftest import served
+from tests.services.conftest import redis_with
 from tests.services.daemons import HOST, PASSWORD, QUOTED, Memcached, Redis
 
 Open = Callable[..., Any]
@@ -36,22 +33,6 @@ def open_cache(environ: dict[str, str], **arguments: Any) -> Any:
     return CacheHandler(get_cache_config(environ, **arguments))["default"]
 
 
-@pytest.fixture
-def silent() -> Iterator[int]:
-    """A port that takes connections and never says a word."""
-    with socket.socket() as server:
-        server.bind((HOST, 0))
-        server.listen(50)
-        yield server.getsockname()[1]
-
-
-@pytest.fixture
-def closed() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
 def variables(kind: str, port: int) -> dict[str, str]:
     return {
         "redis": {"REDIS_URL": f"redis://:{QUOTED}@{HOST}:{port}"},
@@ -61,7 +42,7 @@ def variables(kind: str, port: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["redis", "rediss", "memcached"])
-@pytest.mark.parametrize("state", ["silent", "closed"])
+@pytest.mark.parametrize("state", ["silent_port", "closed_port"])
 class TestUnreachable:
     def test_is_an_empty_cache(self, kind: str, state: str, request: pytest.FixtureRequest) -> None:
         cache = open_cache(variables(kind, request.getfixturevalue(state)))
@@ -92,7 +73,7 @@ class TestUnreachable:
             cache.get("key")
         assert caught.type.__name__ in {"ConnectionError", "TimeoutError"}
         assert time.monotonic() - start < SECONDS
-        if state == "closed":
+        if state == "closed_port":
             for command, *arguments in (
                 ("set", "key", 1),
                 ("add", "key", 1),
@@ -107,9 +88,9 @@ class TestUnreachable:
 
 
 def test_a_warning_names_the_server_and_no_secret(
-    closed: int, caplog: pytest.LogCaptureFixture
+    closed_port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cache = open_cache(variables("redis", closed))
+    cache = open_cache(variables("redis", closed_port))
     with caplog.at_level(logging.WARNING):
         assert cache.get("key") is None
         assert cache.get("key") is None
@@ -187,7 +168,7 @@ class TestConnections:
 
     @pytest.mark.once
     def test_the_plans_limit_is_named(self, caplog: pytest.LogCaptureFixture) -> None:
-        with served(partial(_start, "--maxclients", "2")) as server:
+        with redis_with("--maxclients", "2") as server:
             url = server.url
             with Client.from_url(url) as one, Client.from_url(url) as two:
                 one.ping()
@@ -201,15 +182,9 @@ class TestConnections:
         assert "the plan's limit is reached" in caplog.text
 
 
-def _start(*arguments: Any) -> Any:
-    *options, folder = arguments
-    return daemons.redis(folder, *options)
-
-
 @pytest.mark.once
 def test_a_full_server_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    options = ("--maxmemory", "3mb", "--maxmemory-policy", "noeviction")
-    with served(partial(_start, *options)) as server:
+    with redis_with("--maxmemory", "3mb", "--maxmemory-policy", "noeviction") as server:
         cache = open_cache({"REDIS_URL": server.url})
         for number in range(200):
             cache.set(str(number), "x" * 100_000)

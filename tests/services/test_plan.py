@@ -1,26 +1,23 @@
 """The cache guide's own set-up: a web dyno and a worker share the smallest plan's connections."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import partial
 
 import pytest
 from redis import Redis as Client
 
+from tests.processes import wait_until
 from tests.project import Project
-from tests.services.conftest import served
+from tests.services.conftest import redis_with
 from tests.services.daemons import Redis
-from tests.services.test_limits import _start
-from tests.services.test_shutdown import Worker
+from tests.services.workers import APP, working
 from tests.web_dyno import ENTRY_POINTS, gunicorn, serving
 
 PLAN = 20  # heroku-redis:mini
 REQUESTS = 150
 CLIENTS = 24
-SECONDS = 60
 SETTINGS = """
 import herokuify
 from herokuify.common import *
@@ -34,15 +31,6 @@ ROOT_URLCONF = "urls"
 CACHES = herokuify.get_cache_config(ignore_exceptions=False)
 """
 TASKS = """
-import os
-from celery import Celery
-from herokuify.celery import connect_logging, get_celery_config
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
-app = Celery("tasks")
-app.conf.update(get_celery_config())
-connect_logging()
-
 @app.task
 def first(number):
     from django.core.cache import cache
@@ -74,13 +62,10 @@ def fine(request):
 
 urlpatterns = [path("page/<int:number>", page), path("result", result), path("fine", fine)]
 """
+FILES = ENTRY_POINTS | {"urls.py": URLS, "tasks.py": APP + TASKS}
 SEND = """
-import sys
-from celery import Celery
 from django.core.cache import cache
-from herokuify.celery import get_celery_config
-app = Celery("tasks")
-app.conf.update(get_celery_config())
+from tasks import app
 for attempt in (
     lambda: app.send_task("tasks.first"),
     lambda: app.AsyncResult("an-id").backend.client.get("an-id"),
@@ -93,43 +78,28 @@ for attempt in (
 """
 
 
-@pytest.fixture
-def site(make_project: Callable[..., Project]) -> Project:
-    return make_project(SETTINGS, ENTRY_POINTS | {"urls.py": URLS, "tasks.py": TASKS})
-
-
-def wait_for(server: Client, pattern: str, number: int) -> None:
-    deadline = time.monotonic() + SECONDS
-    while len(server.keys(pattern)) < number:
-        assert time.monotonic() < deadline, f"{len(server.keys(pattern))} of {number} {pattern}"
-        time.sleep(0.1)
-
-
 @pytest.mark.once
-def test_site_and_worker_stay_within_it(site: Project) -> None:
+def test_site_and_worker_stay_within_it(project: Project) -> None:
     # One more for the test itself.
-    with served(partial(_start, "--maxclients", f"{PLAN + 1}")) as redis:
+    with redis_with("--maxclients", f"{PLAN + 1}") as redis:
         # What Heroku's buildpack sets on a dyno of 512 MB.
         environ = {"REDIS_URL": redis.tls_url, "WEB_CONCURRENCY": "2"}
-        worker = Worker(site, {"DYNO": "worker.1"} | environ)
-        try:
-            worker.wait_for("ready.")
-            with serving(site, gunicorn(), "/fine", **environ) as dyno:
+        with working(project, **environ) as worker:
+            with serving(project, gunicorn(), "/fine", **environ) as dyno:
                 with ThreadPoolExecutor(CLIENTS) as clients:
                     pages = clients.map(lambda n: dyno.get(f"/page/{n}")[0], range(REQUESTS))
                     assert Counter(pages) == {200: REQUESTS}, "\n".join(dyno.lines()[-30:])
                 assert dyno.get("/result") == (200, b"40")
                 with Client.from_url(redis.url) as server:
-                    wait_for(server, ":1:second-*", REQUESTS)
+                    wait_until(lambda: len(server.keys(":1:second-*")) == REQUESTS, log=worker.log)
                     assert server.info("stats")["rejected_connections"] == 0
-        finally:
             worker.stop()
-        assert "Traceback" not in worker.log.read_text(encoding="utf-8")
+        assert "Traceback" not in worker.text
 
 
 @contextmanager
 def used_up() -> Iterator[Redis]:
-    with served(partial(_start, "--maxclients", "2")) as redis, ExitStack() as stack:
+    with redis_with("--maxclients", "2") as redis, ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(Client.from_url(redis.url)).ping()
         yield redis
@@ -139,7 +109,7 @@ def used_up() -> Iterator[Redis]:
 def test_a_limit_that_is_met_is_named_wherever_it_is_met(
     make_project: Callable[..., Project],
 ) -> None:
-    lenient = make_project(SETTINGS.replace("ignore_exceptions=False", ""))
+    lenient = make_project(SETTINGS.replace("ignore_exceptions=False", ""), {"tasks.py": APP})
     with used_up() as redis:
         # With TLS, Redis only hangs up.
         for url, words in (

@@ -6,9 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.core.files.base import ContentFile
@@ -16,7 +15,7 @@ from django.core.files.base import ContentFile
 from herokuify.exceptions import S3Error
 from herokuify.s3 import reader
 from herokuify.storage import S3MediaStorage
-from tests.cutting_proxy import Cutter, cutting
+from tests.cutting_proxy import Cutter
 from tests.project import SNIPPET, Project, clean_environment
 from tests.servers import S3Server, client_of
 from tests.storage.helpers import read
@@ -81,7 +80,7 @@ def test_a_writer_that_is_killed(
         )
         assert worker.stdout is not None
         assert worker.stdout.readline() == "ready\n", worker.communicate()
-        time.sleep(chance.uniform(0.1, 0.9))
+        time.sleep(chance.uniform(0.1, 0.9))  # it may be killed at any moment
         worker.send_signal(signal.SIGKILL)
         output, errors = worker.communicate()
         assert not errors
@@ -97,14 +96,9 @@ def test_a_writer_that_is_killed(
 
 @pytest.mark.once
 class TestCutConnections:
-    @pytest.fixture
-    def cutter(self, s3: S3Server, bucket: str, connect: Connect) -> Iterator[Cutter]:
-        address = urlsplit(s3.endpoint_url)
-        assert address.hostname is not None
-        assert address.port is not None
-        with cutting(address.hostname, address.port) as cutter:
-            connect(s3, bucket, endpoint_url=cutter.url)
-            yield cutter
+    @pytest.fixture(autouse=True)
+    def through_it(self, s3: S3Server, bucket: str, connect: Connect, cutter: Cutter) -> None:
+        connect(s3, bucket, endpoint_url=cutter.url)
 
     @pytest.mark.parametrize("size", [300_000, 20 * MEGABYTE])
     @pytest.mark.parametrize("way", ["save", "open"])

@@ -26,26 +26,30 @@ CLASSES = [CachedS3BotoStorage, CachedS3StaticStorage, CachedS3ManifestStaticSto
 
 
 @pytest.fixture(params=CLASSES)
-def storage(request: pytest.FixtureRequest, aws: S3Server, local_root: Path) -> Any:
+def cached_storage(request: pytest.FixtureRequest, aws: S3Server, local_root: Path) -> Any:
     return request.param()
 
 
 class TestSaving:
-    def test_the_same_bytes(self, storage: Any, local_root: Path) -> None:
+    def test_the_same_bytes(self, cached_storage: Any, local_root: Path) -> None:
         """The location is no part of the local path: compressor joins root and name."""
         for name in ["a.css", "deep/er/b.css", *NAMES]:
             body = name.encode()
-            assert storage.save(name, ContentFile(body)) == name
+            assert cached_storage.save(name, ContentFile(body)) == name
             assert (local_root / name).read_bytes() == body
-            assert read(storage, name) == body
+            assert read(cached_storage, name) == body
         assert len(files(local_root)) == 2 + len(NAMES)
 
-    def test_text_and_streams(self, storage: Any, local_root: Path) -> None:
-        storage.save("a.txt", ContentFile("Grüße"))
-        assert (local_root / "a.txt").read_bytes() == read(storage, "a.txt") == "Grüße".encode()
-        with storage.open("b.txt", "w") as file:
+    def test_text_and_streams(self, cached_storage: Any, local_root: Path) -> None:
+        cached_storage.save("a.txt", ContentFile("Grüße"))
+        assert (
+            (local_root / "a.txt").read_bytes() == read(cached_storage, "a.txt") == "Grüße".encode()
+        )
+        with cached_storage.open("b.txt", "w") as file:
             file.write("Grüße")
-        assert (local_root / "b.txt").read_bytes() == read(storage, "b.txt") == "Grüße".encode()
+        assert (
+            (local_root / "b.txt").read_bytes() == read(cached_storage, "b.txt") == "Grüße".encode()
+        )
 
     def test_gzip_is_for_s3_alone(
         self, aws: S3Server, settings: Settings, local_root: Path
@@ -57,10 +61,10 @@ class TestSaving:
         assert (local_root / "a.css").read_bytes() == body
         assert storage.find("a.css").size < len(body)
 
-    def test_the_callers_file_stays_as_it_is(self, storage: Any, local_root: Path) -> None:
+    def test_the_callers_file_stays_as_it_is(self, cached_storage: Any, local_root: Path) -> None:
         content = ContentFile(b"0123456789")
         content.seek(3)
-        storage.save("a.txt", content)
+        cached_storage.save("a.txt", content)
         assert not content.closed
         assert content.tell() == 3
 
@@ -138,45 +142,45 @@ class TestBothOrAnError:
 
 
 class TestLife:
-    def test_exists_means_both(self, storage: Any, local_root: Path) -> None:
+    def test_exists_means_both(self, cached_storage: Any, local_root: Path) -> None:
         """A slug without the file, or a new bucket: it must be saved again."""
-        assert not storage.exists("a.css")
-        storage.save("a.css", ContentFile(b"x"))
-        assert storage.exists("a.css")
+        assert not cached_storage.exists("a.css")
+        cached_storage.save("a.css", ContentFile(b"x"))
+        assert cached_storage.exists("a.css")
         (local_root / "a.css").unlink()
-        assert not storage.exists("a.css")
-        storage.save("a.css", ContentFile(b"x"))
-        storage.client.delete_object(
-            Bucket=storage.bucket_name, Key=f"{storage.location}/a.css".lstrip("/")
+        assert not cached_storage.exists("a.css")
+        cached_storage.save("a.css", ContentFile(b"x"))
+        cached_storage.client.delete_object(
+            Bucket=cached_storage.bucket_name, Key=f"{cached_storage.location}/a.css".lstrip("/")
         )
-        assert not storage.exists("a.css")
+        assert not cached_storage.exists("a.css")
         (local_root / "folder").mkdir()
-        assert not storage.exists("folder")
+        assert not cached_storage.exists("folder")
 
-    def test_delete(self, storage: Any, local_root: Path) -> None:
-        storage.save("a.css", ContentFile(b"x"))
-        storage.delete("a.css")
+    def test_delete(self, cached_storage: Any, local_root: Path) -> None:
+        cached_storage.save("a.css", ContentFile(b"x"))
+        cached_storage.delete("a.css")
         assert not files(local_root)
-        assert storage.listdir("")[1] == []
-        storage.delete("a.css")
+        assert cached_storage.listdir("")[1] == []
+        cached_storage.delete("a.css")
 
-    def test_path_traversal(self, storage: Any, local_root: Path) -> None:
+    def test_path_traversal(self, cached_storage: Any, local_root: Path) -> None:
         for name in ("../x", "a/../../x"):
-            for action in (storage.exists, storage.delete):
+            for action in (cached_storage.exists, cached_storage.delete):
                 with pytest.raises(SuspiciousOperation):
                     action(name)
             with pytest.raises(SuspiciousOperation):
-                storage.save(name, ContentFile(b""))
+                cached_storage.save(name, ContentFile(b""))
         assert not (local_root.parent / "x").exists()
 
-    def test_names_that_are_cleaned(self, storage: Any, local_root: Path) -> None:
+    def test_names_that_are_cleaned(self, cached_storage: Any, local_root: Path) -> None:
         """Both copies lie under the name that save() returns."""
         for given, kept in [("a/./b.css", "a/b.css"), ("c\\d.css", "c/d.css")]:
-            with storage.open(given, "w") as file:
+            with cached_storage.open(given, "w") as file:
                 file.write("x")
             assert (local_root / kept).read_bytes() == b"x"
-            assert storage.exists(given)
-            storage.delete(given)
+            assert cached_storage.exists(given)
+            cached_storage.delete(given)
             assert not (local_root / kept).exists()
 
     @pytest.mark.parametrize("storage_class", CLASSES)
@@ -191,15 +195,17 @@ class TestLocalOnly:
     """For commands that publish the local copies by themselves."""
 
     @pytest.fixture
-    def storage(self, settings: Settings, local_root: Path) -> CachedS3StaticStorage:
+    def offline_storage(self, settings: Settings, local_root: Path) -> CachedS3StaticStorage:
         settings.STATIC_URL = "https://cdn.example.com/"
         return CachedS3StaticStorage(bucket_name="b", access_key="x", secret_key="x")
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_saves_touch_no_network(self, storage: CachedS3StaticStorage, local_root: Path) -> None:
+    def test_saves_touch_no_network(
+        self, offline_storage: CachedS3StaticStorage, local_root: Path
+    ) -> None:
         other = CachedS3BotoStorage(bucket_name="b", access_key="x", secret_key="x")
-        with storage.local_only():
-            storage.save("a.css", ContentFile(b"a"))
+        with offline_storage.local_only():
+            offline_storage.save("a.css", ContentFile(b"a"))
             other.save("b.css", ContentFile(b"b"))
         assert files(local_root) == {"a.css": b"a", "b.css": b"b"}
 
@@ -211,13 +217,15 @@ class TestLocalOnly:
         assert proxied.operations == ["PutObject"]
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_write_local_copy(self, storage: CachedS3StaticStorage, local_root: Path) -> None:
+    def test_write_local_copy(
+        self, offline_storage: CachedS3StaticStorage, local_root: Path
+    ) -> None:
         path = local_root / "css" / "a.css"
         for data in (b"first", b"second", b"other!"):
-            storage.write_local_copy("css/a.css", Content.of_bytes(data))
+            offline_storage.write_local_copy("css/a.css", Content.of_bytes(data))
             assert path.read_bytes() == data
         before = path.stat().st_mtime_ns, path.stat().st_ino
-        storage.write_local_copy("css/a.css", Content.of_bytes(b"other!"))
+        offline_storage.write_local_copy("css/a.css", Content.of_bytes(b"other!"))
         assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
         S3StaticStorage(bucket_name="b").write_local_copy("b.css", Content.of_bytes(b""))
         assert files(local_root).keys() == {"css/a.css"}

@@ -3,8 +3,6 @@
 import json
 from collections.abc import Callable
 
-import pytest
-
 from tests.project import Project
 from tests.servers import S3Server
 
@@ -220,9 +218,8 @@ print(json.dumps(found))
 
 
 def test_models_that_cannot_be_looked_up(
-    make_project: Callable[..., Project], moto: S3Server, bucket_name: str
+    make_project: Callable[..., Project], moto: S3Server, moto_bucket: str
 ) -> None:
-    moto.client().create_bucket(Bucket=bucket_name)
     project = make_project(
         STRANGE_SETTINGS,
         files={
@@ -232,7 +229,7 @@ def test_models_that_cannot_be_looked_up(
             "strange/models.py": STRANGE_MODELS,
             "strange/router.py": ROUTER,
         },
-        env={**moto.variables, "AWS_STORAGE_BUCKET_NAME": bucket_name},
+        env={**moto.variables, "AWS_STORAGE_BUCKET_NAME": moto_bucket},
     )
     result = project.snippet(STRANGE_SOURCE)
     assert result.returncode == 0, result.stderr
@@ -247,13 +244,12 @@ def test_models_that_cannot_be_looked_up(
 
 
 def test_files_go_with_the_last_that_uses_them(
-    make_project: Callable[..., Project], moto: S3Server, bucket_name: str
+    make_project: Callable[..., Project], moto: S3Server, moto_bucket: str
 ) -> None:
-    moto.client().create_bucket(Bucket=bucket_name)
     project = make_project(
         SETTINGS,
         files={"album/__init__.py": "", "album/models.py": MODELS},
-        env={**moto.variables, "AWS_STORAGE_BUCKET_NAME": bucket_name},
+        env={**moto.variables, "AWS_STORAGE_BUCKET_NAME": moto_bucket},
     )
     result = project.snippet(SOURCE)
     assert result.returncode == 0, result.stderr
@@ -268,9 +264,3 @@ def test_files_go_with_the_last_that_uses_them(
         "defaults": [True, True],
         "rolled back": [True],
     }
-
-
-@pytest.fixture(scope="session")
-def s3(moto: S3Server) -> S3Server:
-    """moto alone: nothing here depends on the server."""
-    return moto

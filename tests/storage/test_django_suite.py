@@ -75,7 +75,9 @@ if django.VERSION[:3] == (4, 2, 0):
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest, moto: S3Server) -> Iterator[tuple[S3Server, str]]:
+def strictest_server(
+    request: pytest.FixtureRequest, moto: S3Server
+) -> Iterator[tuple[S3Server, str]]:
     """The strictest server at hand, and a bucket there."""
     from tests import servers
 
@@ -89,11 +91,11 @@ def server(request: pytest.FixtureRequest, moto: S3Server) -> Iterator[tuple[S3S
 @pytest.mark.ends
 def test_passes(
     pytestconfig: pytest.Config,
-    server: tuple[S3Server, str],
+    strictest_server: tuple[S3Server, str],
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    access, bucket = server
+    access, bucket = strictest_server
     passed = djangos_tests(
         "tests.storage.django_suite",
         *LABELS,

@@ -65,10 +65,6 @@ def test_urls_load_no_checks_and_neither_loads_boto3(make_project: Callable[...,
 
 @pytest.mark.django_db  # Django closes old connections when a request starts
 class TestProfile:
-    @pytest.fixture(autouse=True)
-    def fresh(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(client, "_serves_web", False)
-
     def test_commands_are_patient_and_web_processes_are_not(self) -> None:
         assert S3MediaStorage(bucket_name="b").profile is client.PATIENT
         request_started.send(sender=None)

@@ -1,6 +1,5 @@
 """A server that browsers reach at another address than this site does."""
 
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -14,7 +13,7 @@ from herokuify.s3.client import connect as connect_to
 from herokuify.storage import S3MediaStorage, S3StaticStorage
 from herokuify.storage.registry import share_bucket
 from herokuify.storage.urls import Urls
-from tests.cutting_proxy import cutting
+from tests.cutting_proxy import Cutter
 from tests.servers import S3Server
 from tests.storage.helpers import on_ceph, status
 from tests.storages import Connect
@@ -23,11 +22,9 @@ KEYS: dict[str, Any] = {"bucket_name": "my-bucket", "access_key": "key", "secret
 
 
 @pytest.fixture
-def outside(s3: S3Server) -> Iterator[str]:
+def outside(cutter: Cutter) -> str:
     """Another address of the server, which passes on what arrives there."""
-    parts = urlsplit(s3.endpoint_url)
-    with cutting(str(parts.hostname), int(parts.port or 80)) as listener:
-        yield listener.url
+    return cutter.url
 
 
 # Ceph alone checks signatures, of which the host is a part.

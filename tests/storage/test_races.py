@@ -3,11 +3,11 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
 
+from tests.fault_proxy import delayed
 from tests.project import SNIPPET, Project, clean_environment
 from tests.replay import replay
 from tests.servers import S3Server, client_of
@@ -45,7 +45,7 @@ def test_every_save_is_kept(
     make_project: Callable[..., Project], s3: S3Server, bucket: str
 ) -> None:
     with replay(s3.endpoint_url) as distance:
-        distance.rule = lambda _: time.sleep(0.02)
+        distance.rule = delayed(0.02)
         variables = {
             **s3.variables,
             "AWS_S3_ENDPOINT_URL": distance.url,

@@ -2,17 +2,14 @@
 
 import os
 
-import pytest
-
 from tests.browser.conftest import executable, playwright
-from tests.servers import S3Server
 from tests.services.conftest import mariadb, postgres, redis
-from tests.services.test_connections import limited, make_site
+from tests.services.test_connections import limited, make_limited
 
 __all__ = [
     "executable",
     "limited",
-    "make_site",
+    "make_limited",
     "mariadb",
     "playwright",
     "postgres",
@@ -20,9 +17,3 @@ __all__ = [
 ]
 
 collect_ignore_glob = [] if os.environ.get("HEROKUIFY_TEST_THIRD_PARTY") == "1" else ["test_*.py"]
-
-
-@pytest.fixture(scope="session")
-def s3(moto: S3Server) -> S3Server:
-    """moto alone: nothing here depends on the server."""
-    return moto

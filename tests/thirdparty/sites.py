@@ -77,7 +77,6 @@ def run(
     files: Mapping[str, str] | None = None,
 ) -> Any:
     """Run the source on a new project and an empty bucket; returns its ``found``."""
-    server.client().create_bucket(Bucket=bucket)
     site = make_project(SETTINGS + settings, files)
     variables = {**server.variables, "AWS_STORAGE_BUCKET_NAME": bucket}
     result = subprocess.run(

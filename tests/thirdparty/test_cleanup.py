@@ -46,10 +46,10 @@ found["deleted"] = names()
 
 
 def test_thumbnails_go_too(
-    make_project: Callable[..., Project], moto: S3Server, bucket_name: str
+    make_project: Callable[..., Project], moto: S3Server, moto_bucket: str
 ) -> None:
     files = {"album/__init__.py": "", "album/models.py": MODELS}
-    found = sites.run(make_project, moto, bucket_name, SETTINGS, SOURCE, files)
+    found = sites.run(make_project, moto, moto_bucket, SETTINGS, SOURCE, files)
     assert found == {
         "made": 2,
         "replaced": ["photos/other.png"],

@@ -9,10 +9,10 @@ from tests.web_dyno import serving
 
 
 def test_stays_within_the_limit_of_connections(
-    postgres: Postgres, limited: str, make_site: Callable[[str], Project]
+    postgres: Postgres, limited: str, make_limited: Callable[[str], Project]
 ) -> None:
     command = ["daphne", "-p", "{port}", "asgi:application"]
-    with serving(make_site(""), command, "/fine", DATABASE_URL=limited) as dyno:
+    with serving(make_limited(""), command, "/fine", DATABASE_URL=limited) as dyno:
         assert CLIENTS > LIMIT
         assert load(dyno) == {200: REQUESTS}, "\n".join(dyno.lines()[-30:])
         assert taken(postgres, limited) <= LIMIT - RELEASE

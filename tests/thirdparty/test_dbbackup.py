@@ -60,10 +60,10 @@ for options in ({}, {"compress": True}):
 
 
 def test_backup_and_restore(
-    make_project: Callable[..., Project], moto: S3Server, bucket_name: str
+    make_project: Callable[..., Project], moto: S3Server, moto_bucket: str
 ) -> None:
     files = {"album/__init__.py": "", "album/models.py": MODELS}
-    found = sites.run(make_project, moto, bucket_name, SETTINGS, SOURCE, files)
+    found = sites.run(make_project, moto, moto_bucket, SETTINGS, SOURCE, files)
     assert found == {
         "gzipped": "gzip",
         **{f"backups {options}": True for options in ({}, {"compress": True})},

@@ -110,10 +110,10 @@ found["local"] = {
 
 @pytest.mark.parametrize("kind", ["Plain", "Cached", "Manifest", "Gzipped"])
 def test_packages(
-    make_project: Callable[..., Project], moto: S3Server, bucket_name: str, kind: str
+    make_project: Callable[..., Project], moto: S3Server, moto_bucket: str, kind: str
 ) -> None:
     settings, source = SETTINGS.replace("CLASS", kind), SOURCE.replace("CLASS", kind)
-    found: dict[str, Any] = sites.run(make_project, moto, bucket_name, settings, source, FILES)
+    found: dict[str, Any] = sites.run(make_project, moto, moto_bucket, settings, source, FILES)
     copies = {name for name in found["bucket"] if name.startswith("staticfiles.")}
     for name in copies - {"staticfiles.json"}:
         del found["bucket"][name]

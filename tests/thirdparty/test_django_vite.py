@@ -46,7 +46,7 @@ def block(language: str) -> str:
 def test_an_entry_runs_once(
     make_project: Callable[..., Project],
     moto: S3Server,
-    bucket_name: str,
+    moto_bucket: str,
     playwright: "Playwright",
     executable: str,
     is_told: bool,
@@ -59,22 +59,22 @@ def test_an_entry_runs_once(
     if not is_told:
         settings += "\nHEROKUIFY_IMMUTABLE_FILES = ()\n"
     source = SOURCE.replace("TAGS", block("django").replace("\n", ""))
-    found = sites.run(make_project, moto, bucket_name, settings, source, built)
+    found = sites.run(make_project, moto, moto_bucket, settings, source, built)
     names = {name.removeprefix("dist/assets/") for name in built if "/assets/" in name}
     assert (set(found["names"]) == names) is is_told
     client = client_of(moto)
-    policy = policies.public_policy(None, bucket_name, ["static"])
-    client.put_bucket_policy(Bucket=bucket_name, Policy=json.dumps(policy))
+    policy = policies.public_policy(None, moto_bucket, ["static"])
+    client.put_bucket_policy(Bucket=moto_bucket, Policy=json.dumps(policy))
     # Beside the files: to a stranger's page Chromium would not show what this machine serves.
     client.put_object(
-        Bucket=bucket_name, Key="static/page.html", Body=found["page"], ContentType="text/html"
+        Bucket=moto_bucket, Key="static/page.html", Body=found["page"], ContentType="text/html"
     )
     browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
     try:
         page = browser.new_page()
         problems: list[str] = []
         page.on("console", lambda message: problems.append(message.text))
-        page.goto(f"{moto.endpoint_url}/{bucket_name}/static/page.html")
+        page.goto(f"{moto.endpoint_url}/{moto_bucket}/static/page.html")
         # Of a part that the entry loads later, and that imports the entry.
         page.wait_for_selector("body[data-lazy]", state="attached")
         runs = page.evaluate("window.runs")

@@ -37,9 +37,9 @@ found["deleted"] = names()
 """
 
 
-def test_thumbnails(make_project: Callable[..., Project], moto: S3Server, bucket_name: str) -> None:
+def test_thumbnails(make_project: Callable[..., Project], moto: S3Server, moto_bucket: str) -> None:
     files = {"album/__init__.py": "", "album/models.py": MODELS}
-    found = sites.run(make_project, moto, bucket_name, SETTINGS, SOURCE, files)
+    found = sites.run(make_project, moto, moto_bucket, SETTINGS, SOURCE, files)
     (pixels, size, dimensions) = found.pop("alias")
     assert (pixels, dimensions) == ([80, 80], [80, 80])
     assert size > 0

@@ -60,8 +60,8 @@ found["deleted"] = [before - len(names()) > 0, private.exists(image.file.name or
 """
 
 
-def test_filer(make_project: Callable[..., Project], moto: S3Server, bucket_name: str) -> None:
-    found = sites.run(make_project, moto, bucket_name, SETTINGS, SOURCE)
+def test_filer(make_project: Callable[..., Project], moto: S3Server, moto_bucket: str) -> None:
+    found = sites.run(make_project, moto, moto_bucket, SETTINGS, SOURCE)
     assert found == {
         "size": [400, 300, True],
         "thumbnail": [32, 32],

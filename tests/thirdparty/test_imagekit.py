@@ -36,9 +36,9 @@ found["generated"] = len(names())
 """
 
 
-def test_specs(make_project: Callable[..., Project], moto: S3Server, bucket_name: str) -> None:
+def test_specs(make_project: Callable[..., Project], moto: S3Server, moto_bucket: str) -> None:
     files = {"album/__init__.py": "", "album/models.py": MODELS}
-    found = sites.run(make_project, moto, bucket_name, SETTINGS, SOURCE, files)
+    found = sites.run(make_project, moto, moto_bucket, SETTINGS, SOURCE, files)
     assert found == {
         "processed": ["photos/photo.jpg", [200, 150]],
         "spec": [[50, 50], [50, 50]],

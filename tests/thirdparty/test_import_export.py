@@ -95,7 +95,7 @@ found["saved"] = load_workbook(default_storage.open("saved.xlsx")).active.max_ro
 
 
 def test_import_and_export(
-    make_project: Callable[..., Project], moto: S3Server, bucket_name: str
+    make_project: Callable[..., Project], moto: S3Server, moto_bucket: str
 ) -> None:
     files = {
         "album/__init__.py": "",
@@ -103,7 +103,7 @@ def test_import_and_export(
         "album/urls.py": URLS,
         "album/admin.py": ADMIN,
     }
-    found = sites.run(make_project, moto, bucket_name, SETTINGS, SOURCE, files)
+    found = sites.run(make_project, moto, moto_bucket, SETTINGS, SOURCE, files)
     assert found == {
         "waits csv": 1,
         "imported csv": [302, 2],

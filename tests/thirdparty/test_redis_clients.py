@@ -119,7 +119,7 @@ def add(a, b):
 
 
 @pytest.fixture(params=["tls", "ca", "plain"])
-def environ(request: pytest.FixtureRequest, redis: Redis) -> dict[str, str]:
+def redis_environ(request: pytest.FixtureRequest, redis: Redis) -> dict[str, str]:
     url = {
         "tls": redis.tls_url,
         "ca": f"{redis.tls_url}?ssl_ca_certs={redis.certificate}",
@@ -131,12 +131,12 @@ def environ(request: pytest.FixtureRequest, redis: Redis) -> dict[str, str]:
 @pytest.mark.parametrize("client", CASES)
 def test_goes_there_and_back(
     client: str,
-    environ: dict[str, str],
+    redis_environ: dict[str, str],
     make_project: Callable[..., project.Project],
 ) -> None:
     settings, source, expected = CASES[client]
     site = make_project(settings, {"jobs.py": JOBS})
-    variables = project.clean_environment(site.folder) | environ
+    variables = project.clean_environment(site.folder) | redis_environ
     # Without -W error: these packages have warnings of their own.
     result = subprocess.run(
         [project.sys.executable, "-c", project.SNIPPET + source],

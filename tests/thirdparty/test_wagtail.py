@@ -131,9 +131,9 @@ WAGTAILDOCS_SERVE_METHOD = "redirect"
     }
 
 
-def test_wagtail(make_project: Callable[..., Project], moto: S3Server, bucket_name: str) -> None:
+def test_wagtail(make_project: Callable[..., Project], moto: S3Server, moto_bucket: str) -> None:
     files = {"urls.py": URLS}
-    found = sites.run(make_project, moto, bucket_name, SETTINGS, SOURCE, files)
+    found = sites.run(make_project, moto, moto_bucket, SETTINGS, SOURCE, files)
     assert found == {
         "uploaded": [302, 400, 300, "original_images/photo.png"],
         "rendition": [[100, 100], 100],

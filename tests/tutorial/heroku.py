@@ -2,17 +2,14 @@
 
 import http.client
 import re
-import socket
 import ssl
-import subprocess
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
 from tests import servers
-from tests.services.daemons import free_port
+from tests.processes import answers, free_port, running, wait_until
 from tests.tutorial.page import Shell, run
 
 DOMAIN = "hello-1234567890ab.herokuapp.com"
@@ -21,7 +18,6 @@ ADMIN = {
     "DJANGO_SUPERUSER_PASSWORD": "of-the-test",
     "DJANGO_SUPERUSER_USERNAME": "ada",
 }
-START_SECONDS = 60
 
 
 class Heroku:
@@ -124,31 +120,9 @@ def served(
 ) -> Iterator[None]:
     """Keep a server running that will answer at the port."""
     log = folder.parent / f"{folder.name}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not answers(port):
-            assert process.poll() is None, log.read_text(errors="replace")
-            assert time.monotonic() < deadline, log.read_text(errors="replace")
-            time.sleep(0.05)
+    with running(command, log, cwd=folder, env=environment) as process:
+        wait_until(lambda: answers(port), process=process, log=log)
         yield
-    finally:
-        process.terminate()
-        process.wait(timeout=START_SECONDS)
-
-
-def answers(port: int) -> bool:
-    with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-        return True
-    return False
 
 
 class Site:

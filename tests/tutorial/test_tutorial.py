@@ -12,6 +12,7 @@ from tests import servers
 from tests.browser import photos, sites
 from tests.browser.conftest import Visiting
 from tests.browser.visits import Visit, violations
+from tests.processes import free_port
 from tests.services import daemons
 from tests.tutorial.heroku import ADMIN, DOMAIN, Heroku, fetched, heading, served
 from tests.tutorial.page import ROOT, Shell, blocks
@@ -28,7 +29,7 @@ def tls(tmp_path: Path, postgres: daemons.Postgres) -> sites.Tls:
 
 
 @pytest.fixture
-def database(postgres: daemons.Postgres) -> str:
+def tls_database(postgres: daemons.Postgres) -> str:
     """The name of an empty database, whose user gets in with TLS only."""
     name = f"tutorial_{uuid.uuid4().hex}"
     postgres.sql(f"CREATE DATABASE {name} OWNER tls")
@@ -42,10 +43,10 @@ def heroku(
     moto: servers.S3Server,
     tls: sites.Tls,
     postgres: daemons.Postgres,
-    database: str,
+    tls_database: str,
 ) -> Iterator[Heroku]:
     # Under an address that herokuify does not take for this dyno's own.
-    url = postgres.url(database, "tls", host=daemons.ELSEWHERE)
+    url = postgres.url(tls_database, "tls", host=daemons.ELSEWHERE)
     with sites.over_tls(moto, tls) as s3:
         yield Heroku(shell, tmp_path, s3, tls.certificate, url)
 
@@ -56,7 +57,7 @@ def test_what_the_page_says_ends_with_a_site(
     heroku: Heroku,
     tls: sites.Tls,
     postgres: daemons.Postgres,
-    database: str,
+    tls_database: str,
     request: pytest.FixtureRequest,
 ) -> None:
     colours = []
@@ -69,7 +70,7 @@ def test_what_the_page_says_ends_with_a_site(
     assert colours == ["teal", "teal", "teal", "crimson", "teal", "crimson"]
     # Every block was either typed, written or is output.
     assert {block.kind for block in blocks(PAGE) if not block.file} == {"console", "text"}
-    assert postgres.sql("SELECT image FROM pages_photo", database) == "photos/kestrel.jpg"
+    assert postgres.sql("SELECT image FROM pages_photo", tls_database) == "photos/kestrel.jpg"
 
     # Skips where there is no browser, and the rest has passed.
     visiting: Visiting = request.getfixturevalue("visiting")
@@ -138,7 +139,7 @@ def install(shell: Shell, command: str) -> None:
 def run_locally(shell: Shell, command: str) -> str:
     """Serve on a free port, in place of 8000."""
     # Without the reloader, which runs the server in a process of its own.
-    port = daemons.free_port()
+    port = free_port()
     words = ["bash", "-c", f"exec env {command} {port} --noreload"]
     with served(words, shell.folder, shell.environment, port):
         site = f"http://127.0.0.1:{port}/"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from herokuify.init.databases import cache_lines, database_lines
-from herokuify.init.plan import HOSTS, REPLACED, Plan, holds, listed, wrapped
+from herokuify.init.plan import HOSTS, REPLACED, WIDTH, Plan, holds, listed, wrapped
 from herokuify.init.source import Place, is_plain_read
 from herokuify.init.storages import has_media_on_s3, root_line, storage_lines
 from herokuify.legacy import successor
@@ -40,18 +41,23 @@ def make_block(plan: Plan) -> str:
     before = [*_variables(plan)]
     after = []
     if own:
-        before.append(f"own = {listed(own)}")
-        before.append("own = {name: globals()[name] for name in own if name in globals()}")
+        line = f"own = {{name: globals()[name] for name in {listed(own)}}}"
+        if plan.always_sets(*own) and len(line) <= WIDTH:
+            before.append(line)
+        else:
+            before.append(f"own = {listed(own)}")
+            before.append("own = {name: globals()[name] for name in own if name in globals()}")
         after.append("globals().update(own)")
     for name in hosts:
-        before.append(f'{HOSTS[name]} = [*globals().get("{name}", ())]')
+        value = name if plan.always_sets(name) else f'globals().get("{name}", ())'
+        before.append(f"{HOSTS[name]} = {value}")
         after.append(f"{name} = list(dict.fromkeys([*{HOSTS[name]}, *{name}]))")
     after.append('INSTALLED_APPS = ["herokuify", *INSTALLED_APPS]')
     for lines in (database_lines, cache_lines, root_line, storage_lines, _mail_lines):
         after += lines(plan)
     text = "\n".join((*before, *after))
     imports = [
-        *(["import os"] if "os." in text else []),
+        *(["import os"] if "os." in text and not _imports_os(plan) else []),
         *(["from pathlib import Path"] if "Path(" in text else []),
     ]
     fragments = ["from herokuify.aws import *", "from herokuify.common import *"]
@@ -90,6 +96,10 @@ def _variables(plan: Plan) -> Iterator[str]:
         yield '    os.environ.setdefault(name, str(globals().get(name) or ""))'
 
 
+def _imports_os(plan: Plan) -> bool:
+    return re.search(rb"(?m)^import os\s*$", plan.source.file.read_bytes()) is not None
+
+
 def _has_hosts(plan: Plan, name: str) -> bool:
     called = plan.source.django_heroku is not None and name == "ALLOWED_HOSTS"
     return called or any(ast.unparse(one.value) not in {"[]", "()"} for one in plan.of(name))
@@ -108,8 +118,12 @@ def _mail_lines(plan: Plan) -> Iterator[str]:
 def _look_above(plan: Plan, own: list[str]) -> None:
     """Note the lines above that still have an effect, and shouldn't or needn't."""
     plan.overridden |= {*REPLACED, "DEBUG", "SECRET_KEY"} - set(own)
-    if not plan.aliases("SECRET_KEY") and "SECRET_KEY" not in own:
-        plan.to_type.append('heroku config:set SECRET_KEY="$(openssl rand -base64 48)"')
+    keys = () if "SECRET_KEY" in own else (*plan.aliases("SECRET_KEY"), "SECRET_KEY")[:1]
+    plan.to_type += [f'heroku config:set {key}="$(openssl rand -base64 48)"' for key in keys]
+    required = sorted({*plan.source.required()} - {*keys})
+    if required:
+        values = " ".join(f"{name}=…" for name in required)
+        plan.to_type.append(f"heroku config:set {values}  # without defaults")
     if "DEBUG" not in own and any(ast.unparse(one.value) == "True" for one in plan.of("DEBUG")):
         read = [place for name, place in plan.source.loads if name == "DEBUG"]
         plan.note(read, "This line reads DEBUG before the block changes it.")

@@ -18,6 +18,8 @@ OPTIONS = {
         *("DISABLE_SERVER_SIDE_CURSORS", "OPTIONS", "TEST", "TIME_ZONE"),
     )
 }
+#: get_db_config()'s own, which need no argument.
+DEFAULTS = {"conn_max_age": "600", "conn_health_checks": "True"}
 URL = "DATABASE_URL"
 #: Functions of dj-database-url, django-environ and environs.
 URL_READERS = {"config", "parse", "db", "db_url", "dj_db_url"}
@@ -87,7 +89,11 @@ def _option(
     text = ast.unparse(value)
     if "/" in key:
         plan.refuse("DATABASES", one.place, f"has its {key.partition('/')[0]} changed here")
-    elif key not in OPTIONS or (key.lower() == "engine" and text[1:].startswith("django.db.")):
+    elif (
+        key not in OPTIONS
+        or (key.lower() == "engine" and text[1:].startswith("django.db."))
+        or DEFAULTS.get(OPTIONS[key]) == text
+    ):
         return
     elif options.setdefault(OPTIONS[key], text) != text:
         plan.refuse("DATABASES", one.place, f"has another {key} than above")

@@ -20,9 +20,12 @@ def changed_files(plan: Plan) -> Iterator[tuple[Path, str]]:
     root = plan.source.root
     yield from _requirements(plan)
     wsgi = _wsgi(plan)
-    if not (root / "Procfile").exists():
+    procfile = root / "Procfile"
+    if procfile.exists() and not re.search("(?m)^release:", procfile.read_text(encoding="utf-8")):
+        plan.to_type.append("heroku run python manage.py migrate  # the Procfile has no release:")
+    if not procfile.exists():
         lines = ["release: python manage.py migrate --noinput"]
-        yield root / "Procfile", "\n".join([*lines, *_web(wsgi), ""])
+        yield procfile, "\n".join([*lines, *_web(wsgi), ""])
     if not (root / ".python-version").exists() and not (root / "runtime.txt").exists():
         yield root / ".python-version", f"{sys.version_info[0]}.{sys.version_info[1]}\n"
     if not (root / "app.json").exists():
@@ -59,6 +62,8 @@ def _requirements(plan: Plan) -> Iterator[tuple[Path, str]]:
         if re.search(pattern, text):
             yield project, re.sub(pattern, lambda match: match[1] + items, text, count=1)
             return
+    if not file.exists():
+        plan.to_type.append("$EDITOR requirements.txt  # add the project's other packages")
     text = file.read_text(encoding="utf-8") if file.exists() else "Django\n"
     yield file, text + ("" if text.endswith("\n") else "\n") + "".join(f"{w}\n" for w in wanted)
 

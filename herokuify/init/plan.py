@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -19,10 +20,20 @@ OWN = (
     "SECURE_HSTS_SECONDS",
     "SECURE_SSL_REDIRECT",
 )
+#: What herokuify.common sets on a dyno, if no variable says otherwise.
+DEFAULTS = {
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS": "False",
+    "SECURE_HSTS_PRELOAD": "False",
+    "SECURE_SSL_REDIRECT": "True",
+}
 #: Those that herokuify.common sets as a project would.
 REPLACED = ("SECURE_PROXY_SSL_HEADER", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
 #: The names that a project's hosts are added to.
 HOSTS = {"ALLOWED_HOSTS": "hosts", "CSRF_TRUSTED_ORIGINS": "origins"}
+
+
+#: Of the block's lines.
+WIDTH = 88
 
 
 @dataclass
@@ -73,6 +84,12 @@ class Plan:
             for value, variables in zip(values, read, strict=True)
         )
 
+    def always_sets(self, *names: str) -> bool:
+        """Tell whether the settings above give each of these names a value."""
+        return all(
+            any(not (one.is_conditional or one.keys) for one in self.of(name)) for name in names
+        )
+
     def aliases(self, name: str) -> list[str]:
         """Return the other names of the variable that a setting is read from."""
         if name in self.own():
@@ -97,12 +114,15 @@ def listed(names: Iterable[str]) -> str:
     return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
 
 
-def wrapped(line: str, width: int = 88) -> str:
+def wrapped(line: str, width: int = WIDTH) -> str:
     """Break a long line at the commas of its outermost brackets."""
     found = re.fullmatch(r"( *)(.*?[(\[{])(.*)([)\]}]+[:,]?)", line)
     if len(line) <= width or not found:
         return line
     indent, head, inside, tail = found.groups()
+    if re.fullmatch(r'("\w+",? ?)+', inside):  # names: as many as fit
+        items = textwrap.wrap(f"{inside.rstrip(',')},", width - len(indent) - 4)
+        return "\n".join([indent + head, *(f"{indent}    {item}" for item in items), indent + tail])
     parts, depth = [""], 0
     for character in inside:
         depth += (character in "([{") - (character in ")]}")
@@ -116,4 +136,4 @@ def wrapped(line: str, width: int = 88) -> str:
 
 def _differs(one: Assignment) -> bool:
     """Tell whether a setting is another than herokuify.common's on a dyno."""
-    return one.name != "SECURE_SSL_REDIRECT" or ast.unparse(one.value) != "True"
+    return ast.unparse(one.value) != DEFAULTS.get(one.name)

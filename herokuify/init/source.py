@@ -115,6 +115,14 @@ class Source:
                     found |= self.variables(one.value, depth - 1)
         return found
 
+    def required(self) -> Iterator[str]:
+        """Yield the variables without which the settings can't be loaded."""
+        for one in self.assignments:
+            nodes = [*ast.walk(one.value)]
+            if one.is_conditional or any(isinstance(node, ast.IfExp) for node in nodes):
+                continue
+            yield from filter(None, (_variable(node) for node in nodes if _has_no_default(node)))
+
     def _read(self, file: Path, module: str) -> None:
         with tokenize.open(file) as opened:
             text = opened.read()
@@ -290,15 +298,24 @@ def find_settings(root: Path, asked: str | None) -> tuple[str, str]:
 
 def variables_read(value: ast.AST) -> Iterator[str]:
     """Yield the environment variables that an expression reads by itself."""
-    for node in ast.walk(value):
-        name: object = None
-        if isinstance(node, ast.Call) and node.args:
-            if re.search("env|config", ast.unparse(node.func), re.IGNORECASE):
-                name = getattr(node.args[0], "value", None)
-        elif isinstance(node, ast.Subscript) and "environ" in ast.unparse(node.value):
-            name = getattr(node.slice, "value", None)
-        if isinstance(name, str) and _NAME.fullmatch(name):
-            yield name
+    yield from filter(None, map(_variable, ast.walk(value)))
+
+
+def _variable(node: ast.AST) -> str | None:
+    name: object = None
+    if isinstance(node, ast.Call) and node.args:
+        if re.search("env|config", ast.unparse(node.func), re.IGNORECASE):
+            name = getattr(node.args[0], "value", None)
+    elif isinstance(node, ast.Subscript) and "environ" in ast.unparse(node.value):
+        name = getattr(node.slice, "value", None)
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else None
+
+
+def _has_no_default(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        is_reader = re.fullmatch(r"env(\.\w+)?|config", ast.unparse(node.func))
+        return is_reader is not None and len(node.args) + len(node.keywords) == 1
+    return isinstance(node, ast.Subscript)
 
 
 def is_plain_read(value: ast.expr) -> bool:

@@ -15,7 +15,11 @@ from tests.project import MANAGE, Project, clean_environment
 #: Nothing but what settings import of them: their dependencies are here, or not needed.
 PACKAGES = ("django-environ==0.14.0", "django-heroku==0.3.1", "django-redis==7.0.0")
 URLS = "urlpatterns = []\n"
-WSGI = "from django.core.wsgi import get_wsgi_application\n"
+WSGI = """
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()
+"""
 
 
 @pytest.fixture(scope="session")

@@ -94,11 +94,14 @@ LOGGING = {"version": 1, "disable_existing_loggers": False}
     {"DJANGO_SECRET_KEY": KEY},
     same=("SECRET_KEY", "ALLOWED_HOSTS", "STORAGES", "STATIC_URL", "LOGGING", "DEBUG"),
     block=(
-        "    DATABASES = herokuify.get_db_config(",
-        "        conn_max_age=500,",
+        "    DATABASES = herokuify.get_db_config(conn_max_age=500, ssl_require=True)",
         '    STORAGES = herokuify.get_storages(static={"OPTIONS": {"gzip": True}})',
     ),
-    said=('accepts any host, "*"',),
+    said=(
+        'accepts any host, "*"',
+        'heroku config:set DJANGO_SECRET_KEY="$(openssl',
+        "heroku run python manage.py migrate",
+    ),
     made=frozenset(),
 )
 BAKERYDEMO = Origin(
@@ -203,6 +206,10 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = False
         "django-redis's OPTIONS and methods",
     ),
     made=frozenset({"app.json"}),
+)
+REQUIRED = (
+    "heroku config:set DJANGO_AWS_ACCESS_KEY_ID=… DJANGO_AWS_SECRET_ACCESS_KEY=… "
+    "DJANGO_AWS_STORAGE_BUCKET_NAME=… MAILGUN_API_KEY=…  #"
 )
 COOKIECUTTER = Origin(
     {
@@ -313,7 +320,7 @@ ANYMAIL = {"MAILGUN_API_KEY": env("MAILGUN_API_KEY")}
         "        conn_max_age=env.int('CONN_MAX_AGE', default=60),",
         "CACHES = herokuify.get_cache_config()",
     ),
-    said=("COLLECTFASTA_STRATEGY has no effect", "CacheControl overrides", "uv lock"),
+    said=("COLLECTFASTA_STRATEGY has no effect", "CacheControl overrides", "uv lock", REQUIRED),
     made=frozenset({"app.json"}),
 )
 HEALTHCHECKS = Origin(

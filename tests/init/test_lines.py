@@ -39,8 +39,15 @@ def write(tmp_path: Path) -> Write:
     [
         ('SECRET_KEY = os.environ["KEY"]', ['setdefault("SECRET_KEY", os.environ.get("KEY", ""))']),
         ('DEBUG = config("SITE_DEBUG", default=False, cast=bool)', ['get("SITE_DEBUG", "")']),
-        ('DEBUG = "ON_HEROKU" not in os.environ', ['own = ("DEBUG",)']),
-        ('ALLOWED_HOSTS = ["www.example.com"]', ['hosts = [*globals().get("ALLOWED_HOSTS", ())]']),
+        ('DEBUG = "ON_HEROKU" not in os.environ', ['[name] for name in ("DEBUG",)}']),
+        ('if DYNO:\n    ALLOWED_HOSTS = ["*"]', ['hosts = globals().get("ALLOWED_HOSTS", ())']),
+        ("if DYNO:\n    LOGGING = {}", ["[name] for name in own if name in globals()}"]),
+        ("SECURE_HSTS_PRELOAD = False\nSECURE_SSL_REDIRECT = True", ["import herokuify\nfrom"]),
+        (
+            'DATABASES = {"default": env.db(conn_max_age=600, conn_health_checks=True)}',
+            ["    DATABASES = herokuify.get_db_config()\n"],
+        ),
+        ('ALLOWED_HOSTS = ["www.example.com"]', ["hosts = ALLOWED_HOSTS\n"]),
         ('AWS_STORAGE_BUCKET_NAME = "mine"', ['for name in ("AWS_STORAGE_BUCKET_NAME",):']),
         (
             'DATABASES = {"default": dj_database_url.config(env="MY_URL", conn_max_age=9)}',

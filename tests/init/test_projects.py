@@ -1,12 +1,15 @@
 """Projects from elsewhere: what worked before works afterwards, with their own config vars."""
 
+import gzip
 import json
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -14,7 +17,10 @@ from herokuify.init.block import MARK
 from tests.init.conftest import Init
 from tests.init.origins import KEY, ORIGINS, Origin
 from tests.project import Project
+from tests.projects import heroku
 from tests.projects.site import tree
+from tests.servers import S3Server
+from tests.web_dyno import serving
 
 URL = "postgres://me:hunter2@db.example.com:5432/site"
 DYNO = {"DYNO": "web.1", "PORT": "5000", "DATABASE_URL": URL}
@@ -63,6 +69,48 @@ def tell(
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout.partition("found:")[2])
     return found, set(re.findall(r"\(([a-z_0-9]+\.[WE]\d+)\)", result.stderr))
+
+
+PAGE = """
+from django.http import HttpResponse
+from django.templatetags.static import static
+from django.urls import path
+
+urlpatterns = [path("", lambda request: HttpResponse(static("site.css")))]
+"""
+
+
+@pytest.mark.once
+def test_serves(make_origin: Callable[[Origin], Project], init: Init, moto: S3Server) -> None:
+    """What init wrote is built and served, with WhiteNoise and with a bucket."""
+    project = make_origin(ORIGINS["getting_started"])
+    project.write({"mysite/urls.py": PAGE, "assets/site.css": "body { margin: 0 }" * 100})
+    settings = project.folder / "mysite/settings.py"
+    with settings.open("a", encoding="utf-8") as file:
+        file.write('STATICFILES_DIRS = [BASE_DIR / "assets"]\n')
+    (project.folder / "Procfile").unlink()  # init writes one
+    assert init("--write")[0] == 0
+    procfile = (project.folder / "Procfile").read_text(encoding="utf-8")
+    web = procfile.partition("web: ")[2].split()
+    headers = {"Host": "www.example.com", "X_Forwarded_Proto": "https"}
+    name = f"test-{uuid.uuid4().hex}"
+    bucket = {**moto.variables, "AWS_STORAGE_BUCKET_NAME": name, "AWS_AUTO_CREATE_BUCKET": "true"}
+    for variables in ({}, bucket):
+        built = heroku.collectstatic(project, env=variables)
+        assert built.returncode == 0, built.stderr
+        with serving(project, web, **variables) as dyno:
+            assert dyno.get("/", Host="www.example.com")[0] == 301
+            status, page = dyno.get("/", **headers)
+            assert status == 200, dyno.log.read_text()
+            url = page.decode()
+            assert re.search(r"/site\.[0-9a-f]{12}\.css$", url)
+            if not variables:
+                status, css = dyno.get(url, **headers)
+                assert (status, css[:6]) == (200, b"body {")
+    assert url.startswith(f"{moto.endpoint_url}/{name}/static/")
+    with urlopen(url) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(answer.read()).startswith(b"body {")
 
 
 @pytest.mark.once  # the settings before init are those of one Django

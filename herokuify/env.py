@@ -277,7 +277,7 @@ def http_url(value: str) -> str:
         or parts.query
         or parts.fragment
     ):
-        raise ValueError("an http or https URL without password and query: https://example.com")
+        raise ValueError("an http or https URL without a password or query: https://example.com")
     return value
 
 

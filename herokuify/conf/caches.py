@@ -15,8 +15,7 @@ def pop_boolean(options: dict[str, Any], name: str, *, default: bool) -> bool:
     value = options.pop(name, default)
     if not isinstance(value, bool):
         raise ConfigurationError(
-            f"{name} in a cache's OPTIONS must be True or False, and is of the type "
-            f"{type(value).__name__}.",
+            f"{name} in a cache's OPTIONS must be True or False, not {type(value).__name__}.",
             f'In settings.py: CACHES["…"]["OPTIONS"]["{name}"] = False, or: from herokuify import '
             "env; … = env.boolean(os.environ[…])",
         )

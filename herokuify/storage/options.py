@@ -108,7 +108,7 @@ def wrong_settings() -> Iterator[tuple[str, str]]:
 
 
 def _wrong(what: str, name: str, kind: str, value: object) -> tuple[str, str]:
-    problem = f"{what} must be {kind}, and is of the type {type(value).__name__}."
+    problem = f"{what} must be {kind}, not {type(value).__name__}."
     if "True" not in kind:
         return problem, f"In settings.py: {name} must be {kind}, without quotes."
     return problem, (

@@ -406,6 +406,26 @@ class TestSetting:
         assert site.published()
 
     def test_where_files_are_not_on_s3(self, compressed: Site) -> None:
+        """As in a build without a bucket: pages need the bundles there, too."""
+        site = compressed
+        site.configure(
+            HEROKUIFY_COMPRESS=True, COMPRESS_STORAGE="compressor.storage.CompressorFileStorage"
+        )
+        site.use("django.contrib.staticfiles.storage.StaticFilesStorage")
+        assert "static files copied" in site.collect()
+        for name in bundles(site):
+            assert (site.root / "CACHE" / name).is_file()
+        assert site.names("") == set()
+
+    def test_where_django_collects_to_s3(self, compressed: Site) -> None:
+        """For a class that sends files in its own way."""
+        site = compressed
+        site.configure(HEROKUIFY_COMPRESS=True)
+        site.use("tests.collect.mixins.SendingStorage")
+        assert "using Django's own command" in site.collect()
+        assert bundles_on_s3(site) == bundles(site) != set()
+
+    def test_online_and_not_on_s3(self, compressed: Site) -> None:
         """As in local development: Django's command, and nothing to complain of."""
         site = compressed
         site.configure(HEROKUIFY_COMPRESS=True, COMPRESS_OFFLINE=False)

@@ -51,10 +51,10 @@ class Command(collectstatic.Command):
             self._confirm(options)
             options["interactive"] = False  # instead of Django's question
         django_summary: str | None = super().handle(**options)
-        if self.summary is None:
-            return django_summary
         if is_compressing:
             self._compress()
+        if self.summary is None:
+            return django_summary
         return self.summary if self.verbosity >= 1 else None
 
     def _is_on_s3(self) -> bool:
@@ -195,10 +195,8 @@ class Command(collectstatic.Command):
         """Return whether to run `compress`; raise errors now, before anything is published."""
         if not getattr(settings, COMPRESS, False):
             return False
-        from herokuify.storage.static import S3StaticStorage
-
-        if not isinstance(self.storage, S3StaticStorage):
-            return False
+        if not (self._is_on_s3() or getattr(settings, "COMPRESS_OFFLINE", False)):
+            return False  # compressor makes the bundles when it renders pages
         if not apps.is_installed("compressor"):
             raise ConfigurationError(
                 f'{COMPRESS} is set, but "compressor" is not in INSTALLED_APPS.',

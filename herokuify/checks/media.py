@@ -120,7 +120,7 @@ def check_disk(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         CheckWarning(
             f"The files of {kept} are on the dyno's disk, which no other dyno sees and which is "
             "erased at every restart, at least once a day.",
-            hint='heroku addons:create bucketeer, and in settings.py: STORAGES = '
+            hint="heroku addons:create bucketeer, and in settings.py: STORAGES = "
             'herokuify.get_storages(), or herokuify.storage.S3MediaStorage in STORAGES["default"]',
             id="herokuify.W011",
         )

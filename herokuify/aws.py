@@ -187,8 +187,9 @@ def _read_text(environ: Mapping[str, str]) -> dict[str, str]:
         if (value := env.read(environ, *names, convert=convert))
     }
     for setting in (ENDPOINT, PUBLIC_ENDPOINT):
-        for name in PLACEMENT[setting][0]:
-            _check_endpoint(name, env.read(environ, name), placement.get(BUCKET))
+        # The variable that the value is from: others don't matter.
+        name = next((one for one in PLACEMENT[setting][0] if env.is_set(environ, one)), setting)
+        _check_endpoint(name, placement.get(setting), placement.get(BUCKET))
     if credentials and BUCKET in placement:
         return credentials | placement
     addon = find_addon(environ)

@@ -173,6 +173,11 @@ class TestPlainNames:
             assert f"heroku config:unset {name}" in message
         assert read_aws(PLAIN | {name: "https://s3.example.com/storage/v1/s3"})
 
+    def test_an_endpoint_that_is_not_used_may_have_the_bucket(self) -> None:
+        unused = {"AWS_ENDPOINT_URL_S3": "https://s3.example.com/plain-bucket/"}
+        environ = PLAIN | unused | {"AWS_S3_ENDPOINT_URL": "https://s3.example.com"}
+        assert read_aws(environ)["AWS_S3_ENDPOINT_URL"] == "https://s3.example.com"
+
 
 class TestAddons:
     @pytest.mark.parametrize(

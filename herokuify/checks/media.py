@@ -18,8 +18,8 @@ from herokuify.checks.static import signs_urls
 from herokuify.exceptions import ConfigurationError
 from herokuify.storage.acl import acls, opens
 from herokuify.storage.backend import S3BotoStorage
-from herokuify.storage.lasting import permission_of
 from herokuify.storage.media import S3MediaStorage
+from herokuify.storage.permanent import permission_of
 from herokuify.storage.registry import UNUSABLE, Registered, find_storage, s3_storages
 
 MOST_NAMED = 3  # fields that a message lists
@@ -87,7 +87,7 @@ def check_public_access(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
 
 
 def check_url_view(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """herokuify.E015: the view for lasting addresses of uploads is missing or misconfigured."""
+    """herokuify.E015: the view for permanent URLs of uploads is missing or misconfigured."""
     faults = []
     for _, storage in s3_storages():
         if not getattr(storage, "url_view", False):

@@ -12,7 +12,7 @@ from herokuify.init.source import Place, is_plain_read
 from herokuify.init.storages import has_media_on_s3, root_line, storage_lines
 from herokuify.legacy import successor
 
-MARK = "# Added by `python -m herokuify init`. It overrides what stands above."
+MARK = "# Added by `python -m herokuify init`. These lines override those above."
 #: Settings that herokuify.aws reads from variables, and by which names.
 AWS = {
     name: {name}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from herokuify.media import views
-from herokuify.storage.lasting import NAMESPACE, OTHERS
+from herokuify.storage.permanent import NAMESPACE, OTHERS
 
 app_name = NAMESPACE
 

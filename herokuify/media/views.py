@@ -13,7 +13,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from herokuify.exceptions import ConfigurationError
-from herokuify.storage.lasting import is_reachable, permission_of, storage_of
+from herokuify.storage.permanent import is_reachable, permission_of, storage_of
 
 #: Seconds that browsers may cache the redirect, at most. Signed URLs are valid for at least half of
 #: their lifetime, so a quarter of it is safe.

@@ -15,8 +15,8 @@ from storages.utils import setting
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3 import content_types
 from herokuify.storage.backend import S3BotoStorage
-from herokuify.storage.lasting import alias_of, lasting_url
 from herokuify.storage.locations import check_base_url, domain_url, files_url, located
+from herokuify.storage.permanent import alias_of, permanent_url
 from herokuify.storage.static import BRIEFLY, joined
 
 #: Not longer, and not "immutable", because after a deletion another file can get the name.
@@ -119,7 +119,7 @@ class S3MediaStorage(S3BotoStorage):
         With ``parameters``, ``expire`` or ``http_method`` it is always that of ``object_url``.
         """
         if self.url_view and not parameters and expire is None and http_method is None:
-            return lasting_url(self, self._alias, name)
+            return permanent_url(self, self._alias, name)
         return self.object_url(name, parameters, expire, http_method)
 
     @cached_property

@@ -59,7 +59,7 @@ def test_ckeditor_with_public_uploads(
     assert all(item["Key"].startswith("public-media/") for item in listed["Contents"])
 
 
-def test_ckeditor_with_lasting_addresses(editor: Client, name_storages: Any) -> None:
+def test_ckeditor_with_permanent_urls(editor: Client, name_storages: Any) -> None:
     """The editor makes a storage of its own, with the OPTIONS of the default one."""
     options = {"url_view": True}
     name_storages(default={"BACKEND": "herokuify.storage.S3MediaStorage", "OPTIONS": options})

@@ -21,7 +21,7 @@ NAMESPACE = "herokuify_media"
 OTHERS = "-/"
 
 
-def lasting_url(storage: Any, alias: str | None, name: Any) -> str:
+def permanent_url(storage: Any, alias: str | None, name: Any) -> str:
     """Return the path of a file on the site.
 
     ``alias`` is the storage's name in STORAGES. Raises ConfigurationError if it has none, or if

@@ -18,7 +18,7 @@ from herokuify.doctor.findings import Subject
 from herokuify.doctor.runner import Findings, ProbeGroup
 from herokuify.doctor.services import CONNECT_TIMEOUT, SECONDS, Trouble, failure, reachable
 from herokuify.exceptions import ConfigurationError
-from herokuify.mail.backend import HINT, MissingBackend
+from herokuify.mail.config import MISSING_BACKEND, MISSING_HINT
 from herokuify.mail.providers import ADDONS, PLAIN, Provider
 
 PROBE = "mail"
@@ -104,11 +104,13 @@ def _backend(alias: str) -> Any:
 
 
 def _probe(backend: Any, subject: Subject, hints: Mapping[Trouble, str]) -> Findings:
-    if isinstance(backend, MissingBackend):
-        yield subject.warning(PROBE, "No mail service is attached, so sending mail fails.", HINT)
+    kind = f"{type(backend).__module__}.{type(backend).__qualname__}"
+    if kind == MISSING_BACKEND:
+        yield subject.warning(
+            PROBE, "No mail service is attached, so sending mail fails.", MISSING_HINT
+        )
         return
     if not isinstance(backend, smtp.EmailBackend):
-        kind = f"{type(backend).__module__}.{type(backend).__qualname__}"
         yield subject.skipped(PROBE, f"{kind} does not send by SMTP")
         return
     backend.fail_silently = False

@@ -9,11 +9,7 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
 from herokuify.exceptions import ConfigurationError
-
-HINT = (
-    "heroku addons:create mailgun, or heroku config:set EMAIL_HOST=… EMAIL_HOST_USER=… "
-    "EMAIL_HOST_PASSWORD=…"
-)
+from herokuify.mail.config import MISSING_HINT
 
 
 class MissingBackend(BaseEmailBackend):
@@ -27,6 +23,6 @@ class MissingBackend(BaseEmailBackend):
         """Raise ConfigurationError, unless ``fail_silently`` is set."""
         if email_messages and not self.fail_silently:
             raise ConfigurationError(
-                "Mail can't be sent, because no mail service is attached.", HINT
+                "Mail can't be sent, because no mail service is attached.", MISSING_HINT
             )
         return 0

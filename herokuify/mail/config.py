@@ -15,6 +15,10 @@ from herokuify.mail.providers import ADDONS, PLAIN, Provider, Smtp
 SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 CONSOLE_BACKEND = "django.core.mail.backends.console.EmailBackend"
 MISSING_BACKEND = "herokuify.mail.backend.MissingBackend"
+MISSING_HINT = (
+    "heroku addons:create mailgun, or heroku config:set EMAIL_HOST=… EMAIL_HOST_USER=… "
+    "EMAIL_HOST_PASSWORD=…"
+)
 TIMEOUT = 10  # seconds, well within the router's 30
 SENDERS = ("DEFAULT_FROM_EMAIL", "SERVER_EMAIL")
 

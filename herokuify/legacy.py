@@ -149,7 +149,7 @@ def explain_ignored(ignored: list[str]) -> tuple[str, str]:
         'In settings.py: INSTALLED_APPS = ["herokuify", …], above "django.contrib.staticfiles", '
         "so that they take effect."
     )
-    return f"{message}: it would silently keep the files on the local disk.", hint
+    return f"{message}: files would silently be stored on the local disk.", hint
 
 
 def check_legacy_settings(**_: Any) -> list[CheckMessage]:

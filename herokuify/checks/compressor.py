@@ -84,7 +84,7 @@ def check_bundles(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         )
     elif is_offline() and _is_uncached(bundles):
         fault = (
-            f"COMPRESS_STORAGE is {name}, which keeps no local copies: with COMPRESS_OFFLINE the "
+            f"COMPRESS_STORAGE is {name}, which keeps no local copies: with COMPRESS_OFFLINE, the "
             "slug must contain the bundles, so that collectstatic can publish them after a "
             "promotion"
         )
@@ -93,7 +93,8 @@ def check_bundles(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     return [
         error(
             f"{fault}.",
-            hint=f'COMPRESS_STORAGE = "{CACHED}", or CachedS3StaticStorage, as for staticfiles.',
+            hint=f'COMPRESS_STORAGE = "{CACHED}", or CachedS3StaticStorage: the same class as in '
+            'STORAGES["staticfiles"].',
             id="herokuify.E007",
         )
     ]

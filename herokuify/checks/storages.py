@@ -24,7 +24,7 @@ from herokuify.storage.registry import (
     share_bucket,
 )
 
-_HINT = "Run `python manage.py check --tag staticfiles` to see whether it is fixed."
+_HINT = "Correct it in settings.py, then run `python manage.py check --tag staticfiles`."
 #: The only ACL that a bucket with ACLs disabled accepts (Amazon S3 User Guide, "Controlling
 #: ownership of objects and disabling ACLs for your bucket").
 HARMLESS_ACL = "bucket-owner-full-control"
@@ -132,7 +132,7 @@ def check_private_around(app_configs: Any = None, **kwargs: Any) -> list[CheckMe
         CheckWarning(
             f"{other.setting} keeps public files under {public.location!r}, inside the location "
             f"{storage.location!r} of {one.setting}, in the bucket {storage.bucket_name!r}: anyone "
-            "can read a private file whose key begins with the public location.",
+            "can read private files that are saved there.",
             hint="Give the storages separate locations, such as 'media' and 'public-media'.",
             id="herokuify.W017",
         )

@@ -173,8 +173,8 @@ def check_cors(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     return unique(
         CheckWarning(
             f"The bucket {rule.storage.bucket_name!r} belongs to Cloudcube, and only Cloudcube can "
-            "set its CORS rules: browsers can't upload to it, and only send small files with the "
-            "form.",
+            "set its CORS rules: browsers can't upload to it directly, so only small files are "
+            "accepted, with the form.",
             hint="heroku addons:create bucketeer, or use a bucket of your own.",
             id="herokuify.W019",
         )

@@ -123,7 +123,7 @@ def _refused(subject: Subject, url: str, page: Page) -> Finding:
         return subject.ok(probe, f"Without a signature the answer is {page.description}.")
     return subject.failed(
         probe,
-        f"Anyone may read media files: {url} needs no signature.",
+        f"Media files are public: {url} can be read without a signature.",
         f"{_APPLY} (public read for static files only), and delete ACLs of old media files: "
         "aws s3api put-object-acl --acl private …",
     )
@@ -153,8 +153,8 @@ def probe_cors(
             refused.append(origin)
     if not refused:
         return subject.ok(probe, f"Fonts may be loaded by pages of {', '.join(origins)}.")
-    message = f"Browsers block fonts on pages of {', '.join(refused)}: {storage.base_url} sends "
-    message += "them no Access-Control-Allow-Origin"
+    message = f"Browsers block fonts on pages of {', '.join(refused)}: {storage.base_url} does "
+    message += "not send Access-Control-Allow-Origin"
     if published is not None and not any(file.endswith(FONTS) for file in published):
         return subject.warning(probe, f"{message}. This release has no fonts.", _APPLY)
     return subject.failed(

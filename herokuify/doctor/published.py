@@ -207,7 +207,7 @@ def _difference(header: str, desired: object, found: object) -> str:
     if found is None:
         return f"no {header} and should have {desired!s}"
     if desired is None:
-        return f"{header}: {found!s}, which is not in the settings (any more)"
+        return f"{header}: {found!s}, which is not in the settings"
     return f"{header}: {found!s} instead of {desired!s}"
 
 

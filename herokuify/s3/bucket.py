@@ -201,8 +201,8 @@ def policy_refused(error: Exception, destination: Destination) -> S3Error:
         f"{destination.storage}: S3 refused the policy that makes the public files of the bucket "
         f"{destination.bucket!r} readable by anyone. Either the permission s3:PutBucketPolicy is "
         "missing, or the AWS account blocks public access for all its buckets.",
-        'S3 console, "Block Public Access settings for this account": switch off "Block public '
-        'and cross-account access … through any public bucket … policies".',
+        'In the S3 console, under "Block Public Access settings for this account", turn off "Block '
+        'public and cross-account access … through any public bucket … policies".',
     )
 
 

@@ -104,7 +104,7 @@ def _misplaced(url: str, storage: Any, address: S3Address) -> Iterator[str]:
     kept = (storage.bucket_name, storage.location.strip("/"))
     if found != kept:
         yield (
-            f"{url!r}, which is {'/'.join(found)!r} on S3, but {name} keeps its "
+            f"{url!r}, which points to {'/'.join(found)!r} on S3, but {name} keeps its "
             f"files in {'/'.join(map(str, kept))!r}."
         )
 

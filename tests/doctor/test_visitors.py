@@ -373,8 +373,8 @@ class TestHeaders:
         change(AWS_HEADERS={}, AWS_EXTRA_HEADERS=[])
         headers = diagnose().of("static.headers")
         assert headers.state == "warning"
-        assert "x-amz-meta-owner: me, which is not in the settings (any more)" in headers.message
-        assert "content-language: en, which is not in the settings (any more)" in headers.message
+        assert "x-amz-meta-owner: me, which is not in the settings" in headers.message
+        assert "content-language: en, which is not in the settings" in headers.message
         collect()
         assert diagnose().of("static.headers").state == "ok"
 

@@ -147,6 +147,8 @@ def _look_above(plan: Plan, own: list[str]) -> None:
     apps = [one for one in plan.of("INSTALLED_APPS") if holds(one, "collectfast")]
     plan.note(apps, "Delete this app: herokuify's collectstatic takes its place.")
     cached = [one for one in plan.of("AWS_S3_OBJECT_PARAMETERS") if holds(one, "CacheControl")]
-    plan.note(cached, "CacheControl overrides the year for which hashed names are cached.")
+    plan.note(
+        cached, "CacheControl also applies to files with hashed names, otherwise cached for a year."
+    )
     unsigned = plan.of("AWS_QUERYSTRING_AUTH")
     plan.note(unsigned, "The URLs of uploads stay unsigned. Delete this if uploads are private.")

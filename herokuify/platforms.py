@@ -87,6 +87,7 @@ def adapted(hint: str, environ: Mapping[str, str] | None = None) -> str:
     def adding(match: re.Match[str]) -> str:
         return f"add {_ADDONS.get(match[1], match[1])} on {platform.name}"
 
+    hint = hint.replace("heroku run ", "")  # in a shell on the platform
     for pattern, replaced in ((_SET, setting), (_UNSET, unsetting), (_CREATE, adding)):
         hint = re.sub(pattern, replaced, hint)
     hint = re.sub(_OTHER, f"{platform.name}'s website", hint)

@@ -179,6 +179,7 @@ def test_no_hint_has_a_command_of_herokus(name: str) -> None:
         ("x: heroku config:unset A", "Koyeb", "x: delete A in the service's environment on Koyeb"),
         ("heroku config:unset A", "Fly.io", "fly secrets unset A"),
         ("heroku addons:create heroku-redis:mini, x", "Fly.io", "Add a Redis service on Fly.io, x"),
+        ("heroku run python manage.py migrate", "Render", "python manage.py migrate"),
         ("heroku pg:info (is it up?)", "Render", "Render's website (is it up?)"),
     ],
 )

@@ -456,7 +456,8 @@ class S3BotoStorage(BaseStorage):
 
     def delete(self, name: Any) -> None:
         """Remove the object, if it exists."""
-        self._objects.delete(self._deletable_key(name))
+        key = self._deletable_key(name)  # refuses an empty name first
+        self._objects.delete(key)
 
     def delete_many(self, names: Iterable[Any]) -> None:
         """Remove the objects that exist, a thousand per request.

@@ -502,7 +502,12 @@ class TestRefusals:
         assert "marked" not in str(caught.value)
 
     def test_another_region(
-        self, moto: S3Server, moto_bucket: str, connect: Connect, settings: Settings, project: None
+        self,
+        moto: S3Server,
+        moto_bucket: str,
+        connect: Connect,
+        settings: Settings,
+        site_settings: None,
     ) -> None:
         """Asked by AWS's own host names, with moto in the place of a proxy."""
         connect(moto, moto_bucket, endpoint_url=None)

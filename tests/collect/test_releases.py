@@ -373,7 +373,7 @@ class TestClear:
             call_command("collectstatic", "--clear")
         (prompt,) = prompts
         assert f"s3://{site.bucket}/static/" in prompt
-        assert "that collectstatic has sent" in prompt
+        assert "that collectstatic has uploaded" in prompt
         assert "ALL FILES" not in prompt
         assert site.names() == set()
 

@@ -69,7 +69,7 @@ class Command(collectstatic.Command):
 
     def _confirm(self, options: Mapping[str, Any]) -> None:
         """Ask before anything is replaced; raise CommandError unless the answer is yes."""
-        message = f"This will replace files in {self._destination} by those of this release.\n"
+        message = f"This will replace files in {self._destination} with those of this release.\n"
         if options["clear"]:
             message += (
                 "Then, --clear will remove files that collectstatic has uploaded there, and that "

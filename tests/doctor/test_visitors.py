@@ -55,7 +55,7 @@ class TestPublicAccess:
         found = diagnose()
         assert found.failed == ["media.private"]
         private = found.of("media.private")
-        assert "Anyone may read media files" in private.message
+        assert "Media files are public" in private.message
         assert APPLY in private.hint
         assert "Signature" not in private.text
 

@@ -25,7 +25,7 @@ VISITORS = [
     Fault(
         "Media files are public",
         Means.DOCTOR,
-        ("Anyone may read media files", HINT),
+        ("Media files are public", HINT),
         state=servers.readable("static", "media"),
         command=DOCTOR,
         is_built=True,

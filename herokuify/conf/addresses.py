@@ -114,16 +114,8 @@ def is_local(hosts: str) -> bool:
 
     An empty host or a path is a socket.
     """
-    return all(
-        host in {"", "localhost"} or host.startswith("/") or _is_loopback(host)
-        for host in hosts.split(",")
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ip_address(host.strip("[]")).is_loopback
-    return False
+    local = {"", "localhost", "127.0.0.1", "::1"}
+    return all(host.strip("[]") in local or host.startswith("/") for host in hosts.split(","))
 
 
 def is_aws(endpoint_url: str | None) -> bool:

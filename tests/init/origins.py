@@ -320,7 +320,7 @@ ANYMAIL = {"MAILGUN_API_KEY": env("MAILGUN_API_KEY")}
         "        conn_max_age=env.int('CONN_MAX_AGE', default=60),",
         "CACHES = herokuify.get_cache_config()",
     ),
-    said=("COLLECTFASTA_STRATEGY has no effect", "CacheControl overrides", "uv lock", REQUIRED),
+    said=("COLLECTFASTA_STRATEGY has no effect", "CacheControl also applies", "uv lock", REQUIRED),
     made=frozenset({"app.json"}),
 )
 HEALTHCHECKS = Origin(

@@ -4,6 +4,7 @@ import re
 import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -137,6 +138,31 @@ class TestVisit:
         photo.set_input_files(photos.upload("fog"))
         send(visit)  # at once: it waits for the upload
         assert visit.page.get_by_text("Thank you, Ada.").is_visible()
+
+    def test_upload_that_is_cancelled_with_its_last_byte(
+        self, visit: Visit, example_site: Site
+    ) -> None:
+        """It is over: nothing of it is asked for, or sent, beside the next one."""
+        visit.page.evaluate("""() => {
+            const { open } = XMLHttpRequest.prototype;
+            const cancel = () => document.querySelector(".herokuify-upload button").click();
+            XMLHttpRequest.prototype.open = function (...given) {
+                XMLHttpRequest.prototype.open = open;
+                this.addEventListener("loadend", cancel);
+                return open.apply(this, given);
+            };
+        }""")
+        asked: list[str] = []
+        visit.page.on(
+            "request", lambda request: asked.append(urlsplit(request.url).path.split("/")[-1])
+        )
+        with visit.page.expect_response("**/uploads/abort"):
+            fill(visit)
+        fill(visit, "fog")
+        send(visit)
+        assert visit.page.get_by_text("Thank you, Ada.").is_visible()
+        actions = [name for name in asked if name in {"begin", "parts", "finish", "abort"}]
+        assert actions == ["begin", "abort", "begin", "finish"]
 
     def test_refusal_is_told(self, visit: Visit, example_site: Site) -> None:
         file = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"text"}

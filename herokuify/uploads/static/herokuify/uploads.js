@@ -228,8 +228,7 @@
     }
 
     // Ask the site
-    async ask(action, fields = { token: this.token }) {
-      const { signal } = this.control;
+    async ask(action, fields = { token: this.token }, { signal } = this.control) {
       const token = this.input.form?.elements.csrfmiddlewaretoken?.value || "";
       if (action === "parts") fields = { token: this.token, ...fields };
       for (let failures = 0; ; failures++) {
@@ -259,8 +258,8 @@
       rows.splice(rows.indexOf(this), 1);
       if (this.token) {
         memory(this.memory, null);
-        this.control = new AbortController();
-        this.ask("abort").catch(() => {});
+        // With a signal of its own: by the other, start() learns that it is over.
+        this.ask("abort", undefined, new AbortController()).catch(() => {});
       }
       this.tell("cancel");
     }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator
 
+from herokuify.db import get_db_config
 from herokuify.init.plan import Plan
 from herokuify.init.source import Assignment, is_literal
 
@@ -19,7 +21,9 @@ OPTIONS = {
     )
 }
 #: get_db_config()'s own, which need no argument.
-DEFAULTS = {"conn_max_age": "600", "conn_health_checks": "True"}
+DEFAULTS = {
+    name: repr(one.default) for name, one in inspect.signature(get_db_config).parameters.items()
+}
 URL = "DATABASE_URL"
 #: Functions of dj-database-url, django-environ and environs.
 URL_READERS = {"config", "parse", "db", "db_url", "dj_db_url"}
@@ -37,6 +41,7 @@ def database_lines(plan: Plan) -> Iterator[str]:
     options: dict[str, str] = {}
     for key, value, one in default:
         _take(plan, options, key, value, one)
+    options = {name: text for name, text in options.items() if DEFAULTS.get(name) != text}
     variable = _variable(plan, default)
     if variable != URL:
         options["variable"] = repr(variable)
@@ -89,11 +94,7 @@ def _option(
     text = ast.unparse(value)
     if "/" in key:
         plan.refuse("DATABASES", one.place, f"has its {key.partition('/')[0]} changed here")
-    elif (
-        key not in OPTIONS
-        or (key.lower() == "engine" and text[1:].startswith("django.db."))
-        or DEFAULTS.get(OPTIONS[key]) == text
-    ):
+    elif key not in OPTIONS or (key.lower() == "engine" and text[1:].startswith("django.db.")):
         return
     elif options.setdefault(OPTIONS[key], text) != text:
         plan.refuse("DATABASES", one.place, f"has another {key} than above")

@@ -101,6 +101,14 @@ def test_carries_over(write: Write, init: Init, settings: str, lines: list[str])
             "DATABASES has its OPTIONS changed here",
             f"{KEEP} DATABASES",
         ),
+        (  # herokuify's default, but not what stands above
+            (
+                'DATABASES = {"default": env.db(conn_max_age=60)}\n'
+                'DATABASES["default"]["CONN_MAX_AGE"] = 600'
+            ),
+            "DATABASES has another CONN_MAX_AGE than above",
+            f"{KEEP} DATABASES",
+        ),
         (
             'STORAGES = {"default": {"BACKEND": "mysite.storages.Media"}}',
             "STORAGES has a class that is the project's, mysite.storages.Media",
@@ -118,7 +126,7 @@ def test_refuses(write: Write, init: Init, settings: str, problem: str, hint: st
     before = sorted(folder.iterdir())
     status, output = init("--write")
     assert status == 1
-    line = 1 + (settings + "\n").count("\n") if "OPTIONS" in settings else 2
+    line = 1 + (settings + "\n").count("\n") if '"default"][' in settings else 2
     assert output.startswith(f"settings.py:{line}: ")
     assert problem in output
     assert hint in output

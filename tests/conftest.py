@@ -213,13 +213,19 @@ def example(tmp_path: Path) -> project.Project:
 
 
 @pytest.fixture(scope="session")
-def mail_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
-    """A mail server that wants TLS and a login."""
+def _mail_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServer]:
     if shutil.which("openssl") is None:
         pytest.skip("no openssl, which makes the mail server's certificate")
     folder = tmp_path_factory.mktemp("mail")
     with smtp_server.running(folder, project.clean_environment(folder)) as server:
         yield server
+
+
+@pytest.fixture
+def mail_server(_mail_server: MailServer) -> MailServer:
+    """A mail server that wants TLS and a login, and has no messages yet."""
+    _mail_server.clear()
+    return _mail_server
 
 
 @pytest.fixture

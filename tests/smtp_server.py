@@ -32,6 +32,11 @@ class MailServer:
         paths = sorted(self.mail.iterdir(), key=lambda path: int(path.name))
         return [path.read_text(encoding="utf-8") for path in paths]
 
+    def clear(self) -> None:
+        """Throw away what was delivered."""
+        for path in self.mail.iterdir():
+            path.unlink()
+
 
 @contextmanager
 def running(folder: Path, environment: dict[str, str]) -> Iterator[MailServer]:

@@ -28,7 +28,7 @@ RABBITMQ = {
     "RABBITMQ_URL": "RabbitMQ",
 }
 #: Seconds that tasks have to finish after SIGTERM. A dyno is killed after 30 (Heroku Dev Center,
-#: "Dyno Shutdown Behavior"), and unfinished tasks must return to the queue before that.
+#: "Dyno Shutdown Behavior"). Before that, Celery must return tasks with acks_late to the queue.
 SHUTDOWN = 20
 HEADER = "herokuify_request_id"
 

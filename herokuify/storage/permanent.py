@@ -34,7 +34,7 @@ def permanent_url(storage: Any, alias: str | None, name: Any) -> str:
             f"The option url_view is set for a {type(storage).__name__} that is not in STORAGES, "
             "so its URLs can't name it.",
             'In settings.py: STORAGES["uploads"] = {"BACKEND": …, "OPTIONS": {"url_view": True}}'
-            ', and in the field: storage=lambda: storages["uploads"]',
+            ', and in the field: storage=…, a function that returns storages["uploads"]',
         )
     route, arguments = "default", {"name": name}
     if alias != DEFAULT_STORAGE_ALIAS or name.startswith(OTHERS):

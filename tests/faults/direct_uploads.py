@@ -40,7 +40,7 @@ DIRECT_UPLOADS = [
     Fault(
         "The Content Security Policy blocks direct uploads",
         Means.CHECK,
-        ("herokuify.W018", "connect-src", "get_csp(STATIC_URL, MEDIA_URL)"),
+        ("herokuify.W018", "connect-src", "get_csp(STATIC_URL, MEDIA_URL, "),
         settings=RULES
         + 'MIDDLEWARE.append("django.middleware.csp.ContentSecurityPolicyMiddleware")\n'
         + 'SECURE_CSP = {"default-src": ["\'self\'"]}\n',

@@ -34,7 +34,7 @@ class Command(collectstatic.Command):
             "--prune",
             type=days,
             metavar="DAYS",
-            help="Remove files from S3 that were superseded more than DAYS days ago.",
+            help="Remove files from S3 that have not been part of a release for DAYS days.",
         )
 
     def set_options(self, **options: Any) -> None:

@@ -26,7 +26,7 @@ $ heroku run python manage.py check            # checks settings and variables, 
 $ heroku run python manage.py herokuify doctor # tests S3, databases, caches and mail servers
 ```
 
-{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` runs the checks for
+For details, see {doc}`checks` and {doc}`doctor`. In a build, `collectstatic` runs the checks for
 static files first. Names and paths below are examples.
 """
 

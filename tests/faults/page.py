@@ -15,20 +15,19 @@ WIDTH = 96  # characters of a line of a message
 HEAD = """\
 # Troubleshooting
 
-This page lists the configuration mistakes that herokuify detects, with the message of each, which
-says how to fix it. Search the page for the id in your message, such as `herokuify.E002`, or for a
-few of its words.
+This page lists the configuration mistakes that herokuify detects. For each, it shows the message,
+which says how to fix the mistake. Search the page for the id in your message, such as
+`herokuify.E002`, or for a few of its words.
 
 Two commands look for mistakes:
 
 ```console
-$ heroku run python manage.py check            # settings, without a network
-$ heroku run python manage.py herokuify doctor # S3, databases, caches and mail
+$ heroku run python manage.py check            # checks settings and variables, opens no connections
+$ heroku run python manage.py herokuify doctor # tests S3, databases, caches and mail servers
 ```
 
-{doc}`checks` and {doc}`doctor` describe them. In a build, `collectstatic` runs the checks for
-static files first. Messages of configuration errors contain the word ImproperlyConfigured, by which
-Heroku's build recognizes them. Names and paths below are examples.
+For details, see {doc}`checks` and {doc}`doctor`. In a build, `collectstatic` runs the checks for
+static files first. Names and paths below are examples.
 """
 
 

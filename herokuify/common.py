@@ -150,7 +150,7 @@ def _read_debug(environ: Mapping[str, str], stage: Stage) -> bool:
         raise ConfigurationError(
             f"DEBUG is true {f'on {platform.name}' if platform else 'on a deployed site'}, where "
             "error pages would show the code and the settings to anyone.",
-            "heroku config:unset DEBUG, or, to take that risk temporarily: "
+            "heroku config:unset DEBUG, or, to allow it temporarily: "
             f"heroku config:set {FORCE_DEBUG}=true",
         )
     return debug

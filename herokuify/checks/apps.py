@@ -45,7 +45,7 @@ def _check_own_collectstatic(app: Any) -> list[CheckMessage]:
             f"collectstatic is {kind.__module__}.{kind.__qualname__}, which overrides herokuify's: "
             "it uploads one file at a time, doesn't publish the manifest last, and deletes files "
             "before it replaces them.",
-            hint=f'Derive it from {_COMMAND}.Command, or move "herokuify" above '
+            hint=f'Make it a subclass of {_COMMAND}.Command, or move "herokuify" above '
             f"{command.__module__.partition('.management.')[0]!r} in INSTALLED_APPS.",
             id="herokuify.W016",
         )

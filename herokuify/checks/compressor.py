@@ -42,8 +42,8 @@ def check_finder(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         error(
-            f"STATICFILES_FINDERS lacks {FINDER!r}: without it, compress and every page with a "
-            "bundle fail.",
+            f"STATICFILES_FINDERS does not contain {FINDER!r}. Without it, compress and every "
+            "page with a bundle fail.",
             hint=f'Add "{FINDER}" to STATICFILES_FINDERS, below those of django.contrib.'
             "staticfiles.finders: FileSystemFinder and AppDirectoriesFinder.",
             id="herokuify.E009",

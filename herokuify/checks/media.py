@@ -118,8 +118,8 @@ def check_disk(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         CheckWarning(
-            f"The files of {kept} are on the dyno's disk, which no other dyno sees and which is "
-            "erased at every restart, at least once a day.",
+            f"The files of {kept} are on the dyno's disk, which other dynos can't access, and "
+            "which is erased at every restart, at least once a day.",
             hint="heroku addons:create bucketeer, and in settings.py: STORAGES = "
             'herokuify.get_storages(), or herokuify.storage.S3MediaStorage in STORAGES["default"]',
             id="herokuify.W011",

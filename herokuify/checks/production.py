@@ -29,7 +29,7 @@ def check_debug(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         return []
     hint = (
         "In settings.py: DEBUG = False, or from herokuify.common import *, which reads the "
-        f"variable DEBUG. To take the risk temporarily: heroku config:set {FORCE_DEBUG}=true"
+        f"variable DEBUG. To allow it temporarily: heroku config:set {FORCE_DEBUG}=true"
     )
     platform = env.get_platform(os.environ)
     message = (

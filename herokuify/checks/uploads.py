@@ -145,8 +145,7 @@ def check_policy(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
                 CheckWarning(
                     f"SECURE_CSP prevents browsers from uploading to {origin}, which is not in its "
                     "connect-src.",
-                    hint="In settings.py: SECURE_CSP = "
-                    f'get_csp(STATIC_URL, MEDIA_URL, "{origin}")',
+                    hint=f'In settings.py: SECURE_CSP = get_csp(STATIC_URL, MEDIA_URL, "{origin}")',
                     id="herokuify.W018",
                 )
             )

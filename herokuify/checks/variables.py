@@ -108,7 +108,7 @@ def check_order(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             found.append(
                 error(
                     f"{env.listed(late)} {verb} set after {fragment} was imported, which reads "
-                    "the environment once, so that this has no effect.",
+                    "the environment only then, so this has no effect.",
                     hint="Load the .env file at the top of the settings file, above "
                     f"`from {fragment} import *`.",
                     id="herokuify.E011",

@@ -46,12 +46,12 @@ def confirm_public(storage: S3StaticStorage, key: str) -> None:
     else:
         problem = (
             f"{storage.__class__.__name__}: visitors can't read the static files in "
-            f"s3://{storage.bucket_name}/{location}/: {url} answers {status} to requests without "
-            "credentials."
+            f"s3://{storage.bucket_name}/{location}/: {url} responds with {status} to requests "
+            "without credentials."
         )
         if storage.auto_create_bucket:
             raise S3ConfigurationError(f"{problem} The release is not published.", _HINT)
         logger.warning("%s %s", problem, _HINT)
         return
     if status >= 300 and status != _EMPTY:
-        logger.warning(_UNKNOWN, f"{url} answers {status}. Check STATIC_URL.")
+        logger.warning(_UNKNOWN, f"{url} responds with {status}. Check STATIC_URL.")

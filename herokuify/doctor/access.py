@@ -134,7 +134,7 @@ def _proven(step: str, storage: S3BotoStorage, listing: Listing, subject: Subjec
     return subject.ok(
         step,
         {
-            "s3.connection": f"{endpoint} answers.",
+            "s3.connection": f"{endpoint} responds.",
             "s3.credentials": "S3 accepts the access key and its secret.",
             "s3.bucket": f"The bucket {storage.bucket_name!r} exists.",
         }[step],
@@ -154,7 +154,7 @@ def _region(storage: S3BotoStorage, listing: Listing, subject: Subject) -> Findi
             f"heroku config:set AWS_S3_REGION_NAME={found}",
         )
     if found:
-        return subject.ok("s3.region", f"The bucket is in {used}, as set.")
+        return subject.ok("s3.region", f"The bucket is in {used}, as configured.")
     return subject.ok("s3.region", f"S3 accepts signatures for {used}.")
 
 

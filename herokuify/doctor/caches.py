@@ -30,15 +30,16 @@ _REDIS = {
     "config:set REDIS_URL=…",
     Trouble.TLS: "In settings.py: CACHES = herokuify.get_cache_config() (it accepts "
     "Heroku's self-signed certificate), or get_cache_config(ssl_ca_certs=…) with the server's CA; "
-    "the URL of a server with TLS is rediss://…",
+    "URLs of servers with TLS begin with rediss://",
     Trouble.HOST: "heroku config:set REDIS_URL=rediss://… with the right host",
-    Trouble.REFUSED: "heroku redis:info (is it up?), or heroku config:set REDIS_URL=rediss://…",
+    Trouble.REFUSED: "heroku redis:info (shows whether it is available), or heroku config:set "
+    "REDIS_URL=rediss://…",
     Trouble.OTHER: "heroku redis:info, or heroku config:set REDIS_URL=rediss://…",
 }
 _MEMCACHED = {
     Trouble.LOGIN: "heroku config:set MEMCACHIER_USERNAME=… MEMCACHIER_PASSWORD=… (heroku addons "
     "opens the add-on's page, which shows them)",
-    Trouble.OTHER: "heroku addons (is it up?), or heroku config:set MEMCACHIER_SERVERS=…",
+    Trouble.OTHER: "heroku addons (shows its state), or heroku config:set MEMCACHIER_SERVERS=…",
 }
 _OTHER = {Trouble.OTHER: "Fix CACHES in settings.py."}
 

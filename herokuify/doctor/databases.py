@@ -26,7 +26,7 @@ _HINTS = {
     Trouble.TLS: f"{_ENABLE_TLS}, or False for a server without TLS; for your own CA, set "
     "sslrootcert in OPTIONS",
     Trouble.HOST: "heroku config:set DATABASE_URL=postgres://… with the right host",
-    Trouble.REFUSED: "heroku pg:info (is it up?), heroku maintenance:on while it is not; or heroku "
+    Trouble.REFUSED: "heroku pg:info (shows whether it is available); or heroku "
     "config:set DATABASE_URL=… with the right host and port",
     Trouble.LIMIT: "The plan's connection limit is reached (heroku pg:info shows it; essential-0's "
     'is 20). Share them, pip install "psycopg[binary,pool]" and in settings.py: DATABASES = '

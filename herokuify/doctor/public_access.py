@@ -38,7 +38,7 @@ def probe_static(
         is_s3 = parse_s3_url(storage.base_url, endpoint_url=storage.public_endpoint) is not None
         return subject.failed(
             probe,
-            f"Static files are not public: {url} answers {page.description}.",
+            f"Static files are not public: {url} responds with {page.description}.",
             f"{_APPLY} (a policy that makes them public; it reports if the AWS account "
             "blocks public policies)"
             # Without permission to list, S3 returns 403 for a missing file, too.
@@ -57,7 +57,7 @@ def probe_static(
             f"STATIC_URL is wrong: {url} responds with something other than the file.",
             _STATIC_URL,
         )
-    return subject.failed(probe, f"{url} answers {page.description}.", _STATIC_URL)
+    return subject.failed(probe, f"{url} responds with {page.description}.", _STATIC_URL)
 
 
 def probe_media(storage: S3BotoStorage, subject: Subject, name: str, body: bytes) -> list[Finding]:
@@ -113,7 +113,7 @@ def _readable(
         )
     answer = "responds with something else"
     if page.status != 200:
-        answer = f"answers {page.description}"
+        answer = f"responds with {page.description}"
     return subject.failed(probe, f"A file can't be read at {kind}: {url} {answer}.", hint)
 
 

@@ -95,7 +95,7 @@ def _files(storage: S3StaticStorage, subject: Subject, names: list[str]) -> Find
         return subject.ok(probe, f"All {len(names)} files of the manifests are in the bucket.")
     return subject.failed(
         probe,
-        f"The bucket lacks {len(missing)} of the {len(names)} files that the manifests name: "
+        f"{len(missing)} of the {len(names)} files in the manifests are not in the bucket: "
         f"{_listed(missing)}.",
         _COLLECT,
     )

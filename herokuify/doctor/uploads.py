@@ -82,7 +82,7 @@ def _probe_puts(storage: S3BotoStorage, subject: Subject, stages: list[Stage]) -
     if status != 200 or stage.find() is None:
         yield subject.failed(
             "uploads.put",
-            f"S3 answers a signed PUT below {pending_location()}/ with {status}.",
+            f"S3 responds to a signed PUT below {pending_location()}/ with {status}.",
             "Give the app's user the permissions of: python manage.py herokuify bucket --iam",
         )
         return
@@ -97,8 +97,8 @@ def _refusal(subject: Subject, probe: str, status: int, expected: int, what: str
         return subject.ok(probe, f"S3 refuses {what}.")
     return subject.failed(
         probe,
-        f"S3 answers {what} with {status}, not {expected}: browsers can upload what the site has "
-        "not allowed.",
+        f"S3 responds to {what} with {status}, not {expected}: browsers can upload what the site "
+        "has not allowed.",
         "Update the service to a release that checks signed headers and If-None-Match: *",
     )
 

@@ -284,7 +284,7 @@ def _denied(permission: str, where: str) -> tuple[str, str]:
     if permission == "s3:GetObject":
         reason = (
             "the permission s3:GetObject is missing, or the object does not exist and "
-            "s3:ListBucket is missing (without it S3 answers 403 instead of 404)"
+            "s3:ListBucket is missing (without it, S3 responds with 403 instead of 404)"
         )
     else:
         reason = f"the permission {permission} is missing, or the bucket belongs to another account"

@@ -135,7 +135,7 @@ def _parameter(header: object, value: object, *, setting: str) -> dict[str, Any]
     parameter = PARAMETERS.get(name)
     if parameter is None:
         raise ConfigurationError(
-            f"{setting} names the header {header!r}, which S3 cannot store with an object."
+            f"{setting} contains the header {header!r}, which S3 cannot store with an object."
             f"{_suggestion(header)} Known headers: "
             f"{', '.join(sorted(PARAMETERS))}, {METADATA_PREFIX}*."
         )

@@ -126,7 +126,7 @@ class TestVisitors:
         for _ in range(3):
             with pytest.raises(ImproperlyConfigured, match="herokuify bucket --apply") as caught:
                 site.collect()
-            assert "answers 403 to requests without credentials" in str(caught.value)
+            assert "responds with 403 to requests without credentials" in str(caught.value)
             assert site.manifests() == set()
             assert not (site.root / "staticfiles.json").exists()
             assert site.index() == {}

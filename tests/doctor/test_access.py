@@ -143,7 +143,7 @@ class TestFirstAnswer:
             headers={"x-amz-bucket-region": "us-east-1"},
         )
         proxied.on("ListObjects", listing)
-        assert diagnose().of("s3.region").message == "The bucket is in us-east-1, as set."
+        assert diagnose().of("s3.region").message == "The bucket is in us-east-1, as configured."
 
     def test_redirection_that_botocore_follows(self, proxied: Proxy, diagnose: Diagnose) -> None:
         listing = Document(

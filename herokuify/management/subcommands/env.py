@@ -62,7 +62,7 @@ def run(options: Mapping[str, Any]) -> str:
         return json.dumps(report, indent=2, default=repr)
     head = (
         f"Platform: {f'{platform.name} (from {platform.told_by})' if platform else 'unknown'}\n"
-        f"Stage: {stage.value} ({f'from {told_by}' if told_by else 'no variable says otherwise'})"
+        f"Stage: {stage.value} ({f'from {told_by}' if told_by else 'no variable is set'})"
         "\n\n"
     )
     cells = [("VARIABLE", "STATE", "PURPOSE", "SETTING"), *map(_cells, rows)]

@@ -277,11 +277,12 @@ def _place(config: Mapping[str, Any]) -> tuple[str, str]:
 
 def _refuse_sqlite_on_dyno(stage: Stage, name: str) -> None:
     if stage in LIVE:
+        attached = f" --as {name.removesuffix('_URL')}" if name != "DATABASE_URL" else ""
         raise ConfigurationError(
             f"{name} is not set, and a SQLite database would be on the dyno's disk, which is lost "
             "at every restart.",
-            "Attach a database (heroku addons:create heroku-postgresql), or set its URL: "
-            f"{env.config_set([name])}",
+            f"Attach a database (heroku addons:create heroku-postgresql{attached}), or set its "
+            f"URL: {env.config_set([name])}",
         )
 
 

@@ -171,7 +171,7 @@ def read(
             try:
                 return convert(value)
             except ValueError as error:
-                found = "set to something else" if secret else _shown(value)
+                found = "malformed" if secret else _shown(value)
                 accepted = _accepted(convert, value, error, secret=secret)
                 raise ConfigurationError(
                     f"{name} is {found}; it must be {accepted}.", config_set([name], environ)

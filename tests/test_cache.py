@@ -230,7 +230,7 @@ class TestRedis:
     )
     def test_malformed_url_is_one_error(self, name: str, url: str) -> None:
         message = error_of({name: url})
-        assert message.startswith(f"ImproperlyConfigured: {name} is set to something else; it must")
+        assert message.startswith(f"ImproperlyConfigured: {name} is malformed; it must")
         assert "a URL " in message
         assert f"heroku config:set {name}=…" in message
 

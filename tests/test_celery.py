@@ -105,7 +105,7 @@ def test_rabbitmq_is_the_broker_and_redis_keeps_results(name: str) -> None:
     assert get_celery_config(both, variable=name) == get_celery_config(both)
     assert get_celery_config(both, variable="REDIS_URL")["broker_url"] == TLS_BROKER
     for wrong in ("hunter2", TLS_URL, f"{AMQP_URL}?a=b", "amqp://me:hunter2@"):
-        assert f"{name} is set to something else; it must be" in error_of({name: wrong})
+        assert f"{name} is malformed; it must be" in error_of({name: wrong})
     assert f"{name} is not set" in error_of(DYNO, name)
 
 
@@ -123,7 +123,7 @@ def test_a_choice_that_is_not_set() -> None:
 
 @pytest.mark.parametrize("url", ["hunter2", "rediss://:hunter2/@h", "amqp://me:hunter2@host"])
 def test_malformed_url_is_one_error(url: str) -> None:
-    assert "REDIS_URL is set to something else; it must be" in error_of({"REDIS_URL": url})
+    assert "REDIS_URL is malformed; it must be" in error_of({"REDIS_URL": url})
 
 
 def test_missing_client_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -297,10 +297,11 @@ class TestMoreDatabases:
         path = tmp_path / "site.db"
         both = get_db_config({}, databases={"statistics": "STATISTICS_URL"}, sqlite_path=path)
         assert both["statistics"]["NAME"] == str(tmp_path / "statistics.sqlite3")
-        with pytest.raises(ConfigurationError, match="STATISTICS_URL is not set"):
+        with pytest.raises(ConfigurationError, match="STATISTICS_URL is not set") as caught:
             get_db_config(
                 DYNO | {"DATABASE_URL": POSTGRES}, databases={"statistics": "STATISTICS_URL"}
             )
+        assert "heroku addons:create heroku-postgresql --as STATISTICS" in caught.value.hint
 
     @pytest.mark.parametrize("name", ["JAWSDB_URL", "JAWSDB_MARIA_URL", "CLEARDB_DATABASE_URL"])
     def test_of_addons_for_mysql(self, name: str) -> None:

@@ -118,7 +118,7 @@ class TestRead:
         with pytest.raises(ConfigurationError) as caught:
             env.read({"A": "hunter2\\"}, "A", convert=convert, secret=True)
         assert "hunter2" not in str(caught.value)
-        assert "A is set to something else; it must be a value that" in str(caught.value)
+        assert "A is malformed; it must be a value that" in str(caught.value)
 
     def test_pythons_own_words_dont_repeat_a_password(self) -> None:
         with pytest.raises(ConfigurationError) as caught:

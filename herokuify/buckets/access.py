@@ -105,7 +105,7 @@ def policy_step(current: Current, desired: Desired, *, is_blocked: bool) -> Step
         lines.append("! waits until the block on public policies is turned off, see above")
         return Step(name, State.BLOCKED, tuple(lines))
     if not any(line.startswith(("+", "-")) for line in lines):
-        lines.insert(0, f"+ the statement {PUBLIC_SID} as required")
+        lines.insert(0, f"+ the current version of the statement {PUBLIC_SID}")
     if not desired.public and not others:
         return Step(name, State.CHANGE, tuple(lines), "DeleteBucketPolicy")
     document = {

@@ -36,12 +36,7 @@ def cors_step(current: Current, desired: Desired) -> Step:
     rule = cors_rule(origins, uploads)
     ours = [one for one in current.cors if _is_ours(one, rule)]
     others = [one for one in current.cors if not _is_ours(one, rule)]
-    uploading = "uploads from " if uploads else ""
-    lines = difference(
-        [origin for one in ours for origin in one.get("AllowedOrigins", ())],
-        rule["AllowedOrigins"],
-        lambda origin: f"{uploading}pages of {'any site' if origin == '*' else origin}",
-    )
+    lines = difference([page for one in ours for page in _pages(one)], _pages(rule))
     lines += [
         f"= the rule {one.get('ID') or '(no ID)'} for {', '.join(one.get('AllowedOrigins', ()))}, "
         "not herokuify's, stays"
@@ -52,9 +47,18 @@ def cors_step(current: Current, desired: Desired) -> Step:
     if len(ours) == 1 and _same_cors(ours[0], rule):
         return Step(name, State.SAME, tuple(lines))
     if not [line for line in lines if line.startswith(("+", "-"))]:
-        lines.insert(0, f"+ herokuify's rule {CORS_ID}, as required")
+        lines.insert(0, f"+ the current version of the rule {CORS_ID}")
     rules = {"CORSRules": [*others, rule]}
     return Step(name, State.CHANGE, tuple(lines), "PutBucketCors", {"CORSConfiguration": rules})
+
+
+def _pages(rule: _Rule) -> list[str]:
+    """Return the pages that a rule applies to, and whether they may upload."""
+    uploading = "uploads from " if "PUT" in rule.get("AllowedMethods", ()) else ""
+    return [
+        f"{uploading}pages of {'any site' if origin == '*' else origin}"
+        for origin in rule.get("AllowedOrigins", ())
+    ]
 
 
 def _is_ours(rule: _Rule, desired: _Rule) -> bool:

@@ -39,7 +39,7 @@ def check_static(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         CheckWarning(
             f"{path} does not exist, and without it every page with a static file fails: "
             "collectstatic did not run in the build that dynos start from.",
-            hint="heroku config:unset DISABLE_COLLECTSTATIC, and deploy again.",
+            hint="heroku config:unset DISABLE_COLLECTSTATIC if it is set, and deploy again.",
             id="herokuify.W008",
         )
     ]

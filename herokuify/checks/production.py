@@ -58,6 +58,8 @@ def check_hosts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         message = "ALLOWED_HOSTS is empty, so every request gets a 400 response."
     elif "*" in settings.ALLOWED_HOSTS:
         message = 'ALLOWED_HOSTS contains "*": links that the site generates can have any host.'
+        if "*" not in os.environ.get("ALLOWED_HOSTS", ""):
+            hint = f'Delete "*" from ALLOWED_HOSTS in settings.py. Then: {hint}'
     elif _is_review_app_without_domain():
         message = (
             f"ALLOWED_HOSTS is {env.listed(settings.ALLOWED_HOSTS)}, which doesn't include the "
@@ -122,8 +124,9 @@ def check_static_files(app_configs: Any = None, **kwargs: Any) -> list[CheckMess
     fault = "nothing appears to serve them without DEBUG"
     whitenoise = "whitenoise.middleware.WhiteNoiseMiddleware"
     hint = (
-        "Set a bucket, and in settings.py: STORAGES = herokuify.get_storages() and STATIC_URL = "
-        f"get_static_url() of herokuify.aws. Or install WhiteNoise, and add {whitenoise} to "
+        "heroku config:set AWS_STORAGE_BUCKET_NAME=…, and in settings.py: STORAGES = "
+        "herokuify.get_storages() and STATIC_URL = get_static_url() of herokuify.aws. "
+        f"Or install WhiteNoise, and add {whitenoise} to "
         "MIDDLEWARE."
     )
     if static is not None and static.kind.__module__.startswith("whitenoise."):

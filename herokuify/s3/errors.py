@@ -239,7 +239,7 @@ _MEANINGS = {
     "AuthorizationHeaderMalformed": _MOVED,
     "IllegalLocationConstraintException": _MOVED,
     "InvalidLocationConstraint": (
-        "{endpoint} knows no region {region}.",
+        "{endpoint} has no region {region}.",
         "heroku config:set AWS_S3_REGION_NAME=…",
     ),
     "RequestTimeTooSkewed": (
@@ -323,7 +323,8 @@ def _unsent(error: Exception, destination: Destination, permission: str, key: st
     if isinstance(error, botos.SSLError):
         return S3ConfigurationError(
             f"{name}: the TLS certificate of {destination.endpoint} is not trusted: {reason}.",
-            "Check AWS_S3_ENDPOINT_URL, or set AWS_S3_VERIFY to the CA file.",
+            "Check AWS_S3_ENDPOINT_URL, or in settings.py: AWS_S3_VERIFY = …, the path of the CA's "
+            "file.",
         )
     where = f"s3://{destination.bucket}/{key}"
     if isinstance(error, (botos.ConnectionError, botos.HTTPClientError)):

@@ -335,7 +335,7 @@ class TestPolicy:
         ours = {**FOREIGN["ours by hand"], "Sid": PUBLIC_SID, **change}
         current = replace(EMPTY, policy=policy(ours))
         step = steps_of(current)["policy"]
-        assert step.lines[0] == f"+ the statement {PUBLIC_SID} as required"
+        assert step.lines[0] == f"+ the current version of the statement {PUBLIC_SID}"
         assert requests_of(applied(current, SITE)) == []
 
     def test_a_location_that_is_public_no_more(self) -> None:
@@ -433,6 +433,12 @@ class TestCors:
         step = steps_of(replace(EMPTY, cors=ours), desired)["CORS"]
         assert step.lines == (f"- pages of {ORIGIN}", "+ pages of https://new.example")
 
+    def test_uploads_are_a_change_of_the_same_pages(self) -> None:
+        ours = steps_of(EMPTY)["CORS"].parameters["CORSConfiguration"]["CORSRules"]
+        desired = replace(SITE, pending=("pending",), upload_headers=("x-amz-checksum-sha256",))
+        step = steps_of(replace(EMPTY, cors=ours), desired)["CORS"]
+        assert step.lines == (f"- pages of {ORIGIN}", f"+ uploads from pages of {ORIGIN}")
+
     @pytest.mark.parametrize("origins", [(), ("*",)])
     def test_unknown_hosts(self, origins: tuple[str, ...]) -> None:
         step = steps_of(EMPTY, replace(SITE, options=Options(origins)))["CORS"]
@@ -445,7 +451,7 @@ class TestCors:
     def test_ours_when_somebody_has_changed_it(self, change: dict[str, Any]) -> None:
         (ours,) = steps_of(EMPTY)["CORS"].parameters["CORSConfiguration"]["CORSRules"]
         step = steps_of(replace(EMPTY, cors=[{**ours, **change}]))["CORS"]
-        assert step.lines[0] == f"+ herokuify's rule {CORS_ID}, as required"
+        assert step.lines[0] == f"+ the current version of the rule {CORS_ID}"
 
     def test_not_for_media(self) -> None:
         assert steps_of(EMPTY, MEDIA_ALONE)["CORS"].state is State.SAME

@@ -49,8 +49,13 @@ class TestHosts:
             text = only(messages, "W010")
             assert f"ALLOWED_HOSTS {part}" in text
             assert "heroku config:set ALLOWED_HOSTS=www.example.com" in text
+            assert ('Delete "*" from ALLOWED_HOSTS in settings.py' in text) is ("*" in hosts)
         else:
             assert messages == []
+
+    def test_anybody_by_the_variable(self, found: Found) -> None:
+        messages = found("release", env={"ALLOWED_HOSTS": "*"}, ALLOWED_HOSTS=["*"])
+        assert "settings.py" not in only(messages, "W010")
 
     REVIEW: ClassVar[dict[str, str]] = {
         "HEROKU_APP_NAME": "app-pr-7",

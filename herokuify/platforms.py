@@ -17,7 +17,7 @@ class Platform:
     """
 
     name: str
-    told_by: str
+    detected_by: str
     command: str = ""
     argument: str = "{}=…"
     unset: str = ""
@@ -61,7 +61,7 @@ def get_platform(environ: Mapping[str, str]) -> Platform | None:
 
     Dokku is detected as Heroku. DigitalOcean and plain containers can't be detected.
     """
-    return next((one for one in PLATFORMS if environ.get(one.told_by, "").strip()), None)
+    return next((one for one in PLATFORMS if environ.get(one.detected_by, "").strip()), None)
 
 
 def adapted(hint: str, environ: Mapping[str, str] | None = None) -> str:

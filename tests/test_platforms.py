@@ -217,9 +217,9 @@ def test_settings_are_those_of_a_site(make_project: Callable[..., Project], name
     result = project.snippet(TELL, env=variables | OURS)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == [platform, "dyno", [domain], True, "require"]
-    told_by, hosts = rows()[name].split(" | ")[:2]
+    detected_by, hosts = rows()[name].split(" | ")[:2]
     # The row names what the settings are made of: without it they are others.
-    named = set(re.findall(r"`([A-Z_]+)(?:=\S+)?`", told_by + hosts)) & set(variables)
+    named = set(re.findall(r"`([A-Z_]+)(?:=\S+)?`", detected_by + hosts)) & set(variables)
     assert named
     for variable in named:
         less = {key: value for key, value in variables.items() if key != variable}

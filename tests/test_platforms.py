@@ -187,6 +187,21 @@ def test_hints_are_those_of_the_platform(hint: str, name: str, expected: str) ->
     assert platforms.adapted(hint, OTHERS[name]) == expected
 
 
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "REDIS_URL", "MEMCACHIER_SERVERS"])
+def test_hints_say_that_heroku_keeps_an_add_ons_variables(variable: str) -> None:
+    note = f" (if an add-on has set {variable}, first: heroku addons:detach …)"
+    hints = {text for text in texts() if f"config:set {variable}=" in text}
+    assert hints
+    for hint in hints:
+        owned = platforms.adapted(hint, {variable: "set"})
+        assert owned == (hint if "heroku addons:" in hint else hint + note)
+        assert platforms.adapted(owned, {variable: "set"}) == owned
+        assert "add-on has" not in platforms.adapted(hint, OTHERS["Render"] | {variable: "set"})
+    hint = f"heroku config:set AWS_LOCATION=a {variable}=…"
+    assert platforms.adapted(hint, {variable: "set"}) == hint + note
+    assert platforms.adapted(hint, {"AWS_LOCATION": "set"}) == hint
+
+
 @pytest.mark.parametrize("name", ["Render", "Fly.io"])
 def test_errors_and_checks_give_the_platforms_hints(
     make_project: Callable[..., Project], name: str

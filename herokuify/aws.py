@@ -15,7 +15,7 @@ from typing import NamedTuple
 from django.core.checks import Tags, register
 
 from herokuify import env
-from herokuify.conf.addons import bucket_name, find_addon, region_name
+from herokuify.conf.addons import KEYS, bucket_name, find_addon, region_name
 from herokuify.conf.addresses import names_bucket, s3_base_url, url_path
 from herokuify.exceptions import ConfigurationError
 from herokuify.legacy import OFFLINE_MANIFEST_STORAGE, check_legacy_settings
@@ -34,7 +34,6 @@ AWS_LOCATION: str
 AWS_PUBLIC_LOCATION: str
 AWS_AUTO_CREATE_BUCKET: bool
 
-KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 TOKEN = "AWS_SESSION_TOKEN"  # noqa: S105 (a variable's name)
 BUCKET = "AWS_STORAGE_BUCKET_NAME"
 ENDPOINT = "AWS_S3_ENDPOINT_URL"

@@ -61,7 +61,7 @@ VARIABLES = (
     Variable(("SOURCE_VERSION",), "the commit of a build, by which a build is detected"),
     Variable(("CI",), "true in Heroku CI and other CI services"),
     *(
-        Variable((one.told_by,), f"set by {one.name}, by which it is detected")
+        Variable((one.detected_by,), f"set by {one.name}, by which it is detected")
         for one in PLATFORMS
         if one is not HEROKU
     ),
@@ -112,7 +112,7 @@ def explain_stage(environ: Mapping[str, str]) -> tuple[Stage, str]:
     if platform is not None and platform is not HEROKU:
         # Most platforms set their variables in builds, too, and builds can't be recognized
         # otherwise. A site mistaken for a build would sign with a random key.
-        return Stage.DYNO, platform.told_by
+        return Stage.DYNO, platform.detected_by
     return _stage_by_process(environ)
 
 

@@ -17,7 +17,7 @@ class Platform:
     """
 
     name: str
-    told_by: str
+    detected_by: str
     command: str = ""
     argument: str = "{}=…"
     unset: str = ""
@@ -54,6 +54,11 @@ _OTHER = (
     r"heroku (?:[a-z]+:[a-z:-]+[a-z]|addons|restart|ps|logs)"
     r"(?: --[a-z-]+(?: [\w-]+)?| runtime-dyno-metadata| …)*"
 )
+#: Variables of add-ons. Heroku refuses to set them while an add-on is attached under that name.
+_OWNED = (
+    r"heroku config:set (?:[A-Z0-9_]+=\S* )*?"
+    r"(\w*(?:DATABASE|POSTGRES|REDIS)\w*_URL|(?:MAILERTOGO|MAILGUN|MEMCACH|POSTMARK|SPARKPOST)\w+)="
+)
 
 
 def get_platform(environ: Mapping[str, str]) -> Platform | None:
@@ -61,17 +66,25 @@ def get_platform(environ: Mapping[str, str]) -> Platform | None:
 
     Dokku is detected as Heroku. DigitalOcean and plain containers can't be detected.
     """
-    return next((one for one in PLATFORMS if environ.get(one.told_by, "").strip()), None)
+    return next((one for one in PLATFORMS if environ.get(one.detected_by, "").strip()), None)
 
 
 def adapted(hint: str, environ: Mapping[str, str] | None = None) -> str:
     """Return a hint with the commands of the platform that the code runs on.
 
-    Hints are written with Heroku's commands, which stay if no platform is detected.
+    Hints are written with Heroku's commands, which stay if no platform is detected. To those that
+    set a variable that an add-on may have set, what Heroku then requires first is added.
     """
-    platform = get_platform(os.environ if environ is None else environ)
-    if platform is None or platform is HEROKU or "heroku " not in hint:
+    environ = os.environ if environ is None else environ
+    platform = get_platform(environ)
+    if "heroku " not in hint:
         return hint
+    if platform is None or platform is HEROKU:
+        owned = re.search(_OWNED, hint)
+        if owned is None or not environ.get(owned[1], "").strip() or "heroku addons:" in hint:
+            return hint
+        move = "heroku addons:attach … --as …, and heroku addons:detach …"
+        return f"{hint} (if an add-on has set {owned[1]}, first: {move})"
     where = f"in the service's environment on {platform.name}"
 
     def setting(match: re.Match[str]) -> str:

@@ -39,7 +39,7 @@ PLAIN = {
     "AWS_SECRET_ACCESS_KEY": "plain-secret",
     "AWS_STORAGE_BUCKET_NAME": "plain-bucket",
 }
-PLAIN_KEYS = {name: PLAIN[name] for name in aws.KEYS}
+PLAIN_KEYS = {name: PLAIN[name] for name in addons.KEYS}
 BUCKETEER = {
     "BUCKETEER_AWS_ACCESS_KEY_ID": "bucketeer-id",
     "BUCKETEER_AWS_SECRET_ACCESS_KEY": "bucketeer-secret",
@@ -214,12 +214,12 @@ class TestAddons:
             ),
             (
                 {"AWS_STORAGE_BUCKET_NAME": "mine"} | BUCKETEER,
-                {name: OF_BUCKETEER[name] for name in aws.KEYS}
+                {name: OF_BUCKETEER[name] for name in addons.KEYS}
                 | {"AWS_STORAGE_BUCKET_NAME": "mine"},
             ),
             (
                 {"AWS_STORAGE_BUCKET_NAME": "mine", "AWS_LOCATION": "app"} | CLOUDCUBE,
-                {name: OF_CLOUDCUBE[name] for name in aws.KEYS}
+                {name: OF_CLOUDCUBE[name] for name in addons.KEYS}
                 | {"AWS_STORAGE_BUCKET_NAME": "mine", "AWS_LOCATION": "app"},
             ),
             # The other names win one by one.
@@ -238,7 +238,7 @@ class TestAddons:
             ),
             (
                 {"AWS_STORAGE_BUCKET_NAME": "mine"} | without(BUCKETEER, "BUCKETEER_AWS_REGION"),
-                {name: OF_BUCKETEER[name] for name in aws.KEYS}
+                {name: OF_BUCKETEER[name] for name in addons.KEYS}
                 | {"AWS_STORAGE_BUCKET_NAME": "mine"},
             ),
         ],
@@ -446,7 +446,7 @@ class TestUrls:
 VARIABLES = sorted(
     {name for names, _ in aws.PLACEMENT.values() for name in names}
     | {name for addon in addons.ADDONS for name in (*addon.keys, *addon.placement)}
-    | {*aws.KEYS, aws.TOKEN, "AWS_AUTO_CREATE_BUCKET"}
+    | {*addons.KEYS, aws.TOKEN, "AWS_AUTO_CREATE_BUCKET"}
 )
 KEY = "κλειδί"  # stands in no text of ours
 # The machine may be slow and shared; and nothing is to be left in the folder.
@@ -494,7 +494,7 @@ def test_any_environment_is_read_or_improperly_configured(environ: dict[str, str
 def test_no_message_repeats_a_secret(
     environ: dict[str, str], database_url: str, shape: str
 ) -> None:
-    secrets = {*aws.KEYS, aws.TOKEN} | {name for addon in addons.ADDONS for name in addon.keys}
+    secrets = {*addons.KEYS, aws.TOKEN} | {name for addon in addons.ADDONS for name in addon.keys}
     secret = shape.format(KEY)
     environ = {name: secret if name in secrets else value for name, value in environ.items()}
     environ["DATABASE_URL"] = database_url.format(secret)

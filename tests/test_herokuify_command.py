@@ -105,8 +105,8 @@ def test_says_where_it_runs_and_why(project: Project) -> None:
     lines = project.manage("herokuify", "env", env=env).stdout.splitlines()
     assert lines[:2] == ["Platform: Render (from RENDER)", "Stage: build (from HEROKUIFY_STAGE)"]
     found = json.loads(project.manage("herokuify", "env", "--json", env=env).stdout)
-    assert found["platform"] == {"name": "Render", "told_by": "RENDER"}
-    assert found["stage"] == {"name": "build", "told_by": "HEROKUIFY_STAGE"}
+    assert found["platform"] == {"name": "Render", "detected_by": "RENDER"}
+    assert found["stage"] == {"name": "build", "detected_by": "HEROKUIFY_STAGE"}
 
 
 def test_runs_while_checks_fail(project: Project) -> None:

@@ -187,6 +187,22 @@ def test_hints_are_those_of_the_platform(hint: str, name: str, expected: str) ->
     assert platforms.adapted(hint, OTHERS[name]) == expected
 
 
+@pytest.mark.parametrize("variable", ["DATABASE_URL", "REDIS_URL", "MEMCACHIER_SERVERS"])
+def test_hints_say_that_heroku_keeps_an_add_ons_variables(variable: str) -> None:
+    move = "heroku addons:attach … --as …, and heroku addons:detach …"
+    note = f" (if an add-on has set {variable}, first: {move})"
+    hints = {text for text in texts() if f"config:set {variable}=" in text}
+    assert hints
+    for hint in hints:
+        owned = platforms.adapted(hint, {variable: "set"})
+        assert owned == (hint if "heroku addons:" in hint else hint + note)
+        assert platforms.adapted(owned, {variable: "set"}) == owned
+        assert "add-on has" not in platforms.adapted(hint, OTHERS["Render"] | {variable: "set"})
+    hint = f"heroku config:set AWS_LOCATION=a {variable}=…"
+    assert platforms.adapted(hint, {variable: "set"}) == hint + note
+    assert platforms.adapted(hint, {"AWS_LOCATION": "set"}) == hint
+
+
 @pytest.mark.parametrize("name", ["Render", "Fly.io"])
 def test_errors_and_checks_give_the_platforms_hints(
     make_project: Callable[..., Project], name: str
@@ -217,9 +233,9 @@ def test_settings_are_those_of_a_site(make_project: Callable[..., Project], name
     result = project.snippet(TELL, env=variables | OURS)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == [platform, "dyno", [domain], True, "require"]
-    told_by, hosts = rows()[name].split(" | ")[:2]
+    detected_by, hosts = rows()[name].split(" | ")[:2]
     # The row names what the settings are made of: without it they are others.
-    named = set(re.findall(r"`([A-Z_]+)(?:=\S+)?`", told_by + hosts)) & set(variables)
+    named = set(re.findall(r"`([A-Z_]+)(?:=\S+)?`", detected_by + hosts)) & set(variables)
     assert named
     for variable in named:
         less = {key: value for key, value in variables.items() if key != variable}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from herokuify.storage.acl import HARMLESS_ACL
 from herokuify.storage.backend import S3BotoStorage
 from herokuify.storage.media import S3MediaStorage
 from herokuify.storage.registry import public_locations, share_bucket
@@ -20,9 +21,6 @@ EXTRA_ACTIONS = {
     "ObjectLockRetainUntilDate": "s3:PutObjectRetention",
     "Tagging": "s3:PutObjectTagging",
 }
-#: The only ACL that a bucket with ACLs disabled accepts (Amazon S3 User Guide, "Controlling
-#: ownership of objects and disabling ACLs for your bucket").
-HARMLESS_ACL = "bucket-owner-full-control"
 
 
 @dataclass(frozen=True)

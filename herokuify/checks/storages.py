@@ -11,7 +11,7 @@ from herokuify.checks.messages import CheckWarning, error, unique
 from herokuify.conf.addresses import is_aws
 from herokuify.exceptions import ConfigurationError
 from herokuify.s3.policies import location_around
-from herokuify.storage.acl import acls, opens
+from herokuify.storage.acl import HARMLESS_ACL, acls, opens
 from herokuify.storage.media import S3MediaStorage
 from herokuify.storage.options import WrongTypeError
 from herokuify.storage.registry import (
@@ -25,9 +25,6 @@ from herokuify.storage.registry import (
 )
 
 _HINT = "Correct it in settings.py, then run `python manage.py check --tag staticfiles`."
-#: The only ACL that a bucket with ACLs disabled accepts (Amazon S3 User Guide, "Controlling
-#: ownership of objects and disabling ACLs for your bucket").
-HARMLESS_ACL = "bucket-owner-full-control"
 
 
 def check_storages(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:

@@ -18,13 +18,13 @@ from django.core.management import get_commands
 from herokuify import env, logs
 from herokuify.checks.messages import CheckWarning, error, unique
 from herokuify.conf import addons, hosts
+from herokuify.conf.addons import KEYS
 from herokuify.conf.addresses import has_login
 from herokuify.exceptions import ConfigurationError
 from herokuify.legacy import successor
 from herokuify.storage.options import ENDPOINTS, wrong_settings
 from herokuify.storage.registry import s3_registered, s3_storages
 
-KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 BUCKET = "AWS_STORAGE_BUCKET_NAME"
 #: Variables that only S3 uses, and only with a bucket.
 FOR_A_BUCKET = (*KEYS, "AWS_S3_ENDPOINT_URL", "AWS_S3_CUSTOM_DOMAIN", "AWS_LOCATION")

@@ -90,12 +90,12 @@ ADDONS = (
     ),
 )
 
-_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _PLACES = {"BUCKETEER_AWS_REGION": "AWS_S3_REGION_NAME"}
 VARIABLES = tuple(
     env.Variable((name,), f"{addon.title}: access to the bucket", secret=True, settings=(setting,))
     for addon in ADDONS
-    for name, setting in zip(addon.keys, _KEYS, strict=True)
+    for name, setting in zip(addon.keys, KEYS, strict=True)
 ) + tuple(
     env.Variable(
         (name,),
@@ -119,6 +119,6 @@ def find_addon(environ: Mapping[str, str]) -> Addon | None:
         raise ConfigurationError(
             f"{titles} are both attached, and herokuify can't tell which one has the files.",
             "Detach one of them (heroku addons:detach …), or set the plain variables, which take "
-            f"precedence: {env.config_set((*_KEYS, 'AWS_STORAGE_BUCKET_NAME'))}",
+            f"precedence: {env.config_set((*KEYS, 'AWS_STORAGE_BUCKET_NAME'))}",
         )
     return attached[0] if attached else None

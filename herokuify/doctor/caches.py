@@ -26,8 +26,8 @@ _LOCAL = {
     "locmem.LocMemCache": "it is this process's memory",
 }
 _REDIS = {
-    Trouble.LOGIN: "heroku redis:credentials (shows the current URL), then heroku "
-    "config:set REDIS_URL=…",
+    Trouble.LOGIN: "heroku redis:credentials (shows the current URL), then heroku redis:promote …, "
+    "or for another server: heroku config:set REDIS_URL=…",
     Trouble.TLS: "In settings.py: CACHES = herokuify.get_cache_config() (it accepts "
     "Heroku's self-signed certificate), or get_cache_config(ssl_ca_certs=…) with the server's CA; "
     "URLs of servers with TLS begin with rediss://",

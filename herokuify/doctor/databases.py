@@ -21,8 +21,8 @@ _LOCAL = {
 }
 _ENABLE_TLS = "In settings.py: DATABASES = herokuify.get_db_config(ssl_require=True)"
 _HINTS = {
-    Trouble.LOGIN: "heroku pg:credentials:url (shows the current login), then heroku "
-    "config:set DATABASE_URL=…; Heroku's own: heroku pg:promote …",
+    Trouble.LOGIN: "heroku pg:credentials:url (shows the current login), then heroku pg:promote …, "
+    "or for another server: heroku config:set DATABASE_URL=…",
     Trouble.TLS: f"{_ENABLE_TLS}, or False for a server without TLS; for your own CA, set "
     "sslrootcert in OPTIONS",
     Trouble.HOST: "heroku config:set DATABASE_URL=postgres://… with the right host",

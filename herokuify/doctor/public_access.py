@@ -18,7 +18,7 @@ from herokuify.storage.static import S3StaticStorage, joined
 MOST_ORIGINS = 5
 _ANY = "https://any.example"  # tested if ALLOWED_HOSTS allows every host
 FONTS = (".woff2", ".woff", ".ttf", ".otf", ".eot")
-_APPLY = "python manage.py herokuify bucket --apply"
+APPLY = "python manage.py herokuify bucket --apply"
 _STATIC_URL = "In settings.py: from herokuify.aws import *; STATIC_URL = get_static_url()"
 
 
@@ -39,7 +39,7 @@ def probe_static(
         return subject.failed(
             probe,
             f"Static files are not public: {url} responds with {page.description}.",
-            f"{_APPLY} (a policy that makes them public; it reports if the AWS account "
+            f"{APPLY} (a policy that makes them public; it reports if the AWS account "
             "blocks public policies)"
             # Without permission to list, S3 returns 403 for a missing file, too.
             + ("" if is_s3 else f", or have the CDN read s3://{storage.bucket_name}"),
@@ -103,7 +103,7 @@ def _readable(
             "follow redirects); with AWS_S3_CUSTOM_DOMAIN, check AWS_CLOUDFRONT_KEY and its id"
         )
     elif storage.public:
-        hint = f"{_APPLY} (a policy that makes these files public)"
+        hint = f"{APPLY} (a policy that makes these files public)"
         if storage.custom_domain:
             hint += f", or have the CDN read s3://{storage.bucket_name}"
     else:
@@ -124,7 +124,7 @@ def _refused(subject: Subject, url: str, page: Page) -> Finding:
     return subject.failed(
         probe,
         f"Media files are public: {url} can be read without a signature.",
-        f"{_APPLY} (public read for static files only), and delete ACLs of old media files: "
+        f"{APPLY} (public read for static files only), and delete ACLs of old media files: "
         "aws s3api put-object-acl --acl private …",
     )
 
@@ -156,11 +156,11 @@ def probe_cors(
     message = f"Browsers block fonts on pages of {', '.join(refused)}: {storage.base_url} does "
     message += "not send Access-Control-Allow-Origin"
     if published is not None and not any(file.endswith(FONTS) for file in published):
-        return subject.warning(probe, f"{message}. This release has no fonts.", _APPLY)
+        return subject.warning(probe, f"{message}. This release has no fonts.", APPLY)
     return subject.failed(
         probe,
         f"{message}.",
-        f"{_APPLY} (CORS for the site's hosts). A CDN must pass on the request's Origin, and "
+        f"{APPLY} (CORS for the site's hosts). A CDN must pass on the request's Origin, and "
         "its cache must be cleared.",
     )
 

@@ -18,7 +18,7 @@ from herokuify.doctor.findings import Finding, Subject
 from herokuify.doctor.runner import Findings
 from herokuify.env import LIVE, get_stage
 from herokuify.exceptions import ConfigurationError, S3Error
-from herokuify.s3.headers import METADATA_PREFIX, PARAMETERS
+from herokuify.s3.headers import HEADERS_BY_PARAMETER, METADATA_PREFIX
 from herokuify.s3.upload import TOKEN, accepted_by
 from herokuify.storage import S3BotoStorage
 from herokuify.storage.manifest import S3ManifestStaticStorage
@@ -31,7 +31,6 @@ LISTING_SECONDS = 20.0
 _COLLECT = "python manage.py collectstatic --noinput"
 #: Parameters with defaults in the bucket, which are compared only if they are in the settings.
 _WITH_DEFAULTS = ("ServerSideEncryption", "SSEKMSKeyId", "StorageClass")
-_HEADERS = {parameter: header for header, parameter in PARAMETERS.items()}
 
 
 def published_names(storage: S3StaticStorage) -> dict[str, bool]:
@@ -182,11 +181,11 @@ def _differences(
         if parameter == "ContentEncoding" and found == "gzip" and storage.can_be_gzipped(expected):
             continue
         if desired != found:
-            yield _difference(_HEADERS[parameter], desired, found)
+            yield _difference(HEADERS_BY_PARAMETER[parameter], desired, found)
     for parameter in _WITH_DEFAULTS:
         desired = expected.get(parameter)
         if desired not in {None, "STANDARD", head.get(parameter)}:
-            yield _difference(_HEADERS[parameter], desired, head.get(parameter))
+            yield _difference(HEADERS_BY_PARAMETER[parameter], desired, head.get(parameter))
     desired = expected.get("Metadata", {})
     found = {name: value for name, value in head.get("Metadata", {}).items() if name != TOKEN}
     for name in sorted({*desired, *found}):

@@ -12,7 +12,7 @@ from django.conf import settings
 from herokuify.conf.hosts import site_origins
 from herokuify.doctor.access import ask
 from herokuify.doctor.findings import Finding, Subject
-from herokuify.doctor.public_access import MOST_ORIGINS, ca_file
+from herokuify.doctor.public_access import APPLY, MOST_ORIGINS, ca_file
 from herokuify.doctor.runner import Findings, ProbeGroup
 from herokuify.exceptions import ConfigurationError, S3Error
 from herokuify.s3.web import UnreachableError, fetch
@@ -23,11 +23,9 @@ from herokuify.uploads.staging import Stage, header_names, new_key, pending_loca
 from herokuify.uploads.tokens import Token
 
 SECONDS = 60.0
-PROBES = ("uploads.cors", "uploads.put", "uploads.once", "uploads.length", "uploads.stale")
 #: Days after which the lifecycle rule must have run: it runs once a day, and rounds up.
 STALE_DAYS = 3
 _BODY = b"A probe of manage.py herokuify doctor.\n"
-_APPLY = "python manage.py herokuify bucket --apply"
 
 
 def probe_groups() -> Iterator[ProbeGroup]:
@@ -111,7 +109,7 @@ def _probe_cors(storage: S3BotoStorage, subject: Subject) -> Finding:
         return subject.failed(
             probe,
             "The site's hosts are unknown, and uploads are only for the site's own pages.",
-            f"heroku config:set ALLOWED_HOSTS=…, then {_APPLY}",
+            f"heroku config:set ALLOWED_HOSTS=…, then {APPLY}",
         )
     headers = header_names(storage)
     url = _stage(storage, []).requests([1])[1]["url"]
@@ -122,7 +120,7 @@ def _probe_cors(storage: S3BotoStorage, subject: Subject) -> Finding:
             probe,
             f"Browsers may not upload from pages of {', '.join(refused)}: the bucket's CORS rules "
             "don't allow PUT.",
-            f"{_APPLY} (if there is nothing to do, an earlier rule has the same origins: some "
+            f"{APPLY} (if there is nothing to do, an earlier rule has the same origins: some "
             "services only use the first match)",
         )
     return subject.ok(probe, f"Browsers may upload from pages of {', '.join(asked)}.")
@@ -173,6 +171,6 @@ def _probe_stale(storage: S3BotoStorage, subject: Subject) -> Finding:
             probe,
             f"{len(stale)} uploads below {prefix} are older than {STALE_DAYS} days: no lifecycle "
             "rule removes them.",
-            _APPLY,
+            APPLY,
         )
     return subject.ok(probe, f"No upload below {prefix} is older than {STALE_DAYS} days.")

@@ -42,7 +42,7 @@ PARAMETERS: Mapping[str, str] = {
     "x-amz-website-redirect-location": "WebsiteRedirectLocation",
 }
 METADATA_PREFIX = "x-amz-meta-"
-_HEADERS_BY_PARAMETER = {parameter: header for header, parameter in PARAMETERS.items()}
+HEADERS_BY_PARAMETER = {parameter: header for header, parameter in PARAMETERS.items()}
 _EXTRA_SHAPE = (
     'a list of (regex, headers) pairs, such as [(r".*\\.woff2$", {"Cache-Control": "…"})]'
 )
@@ -151,8 +151,8 @@ def _parameter(header: object, value: object, *, setting: str) -> dict[str, Any]
 
 
 def _suggestion(header: object) -> str:
-    if header in _HEADERS_BY_PARAMETER:
-        return f" Did you mean {_HEADERS_BY_PARAMETER[str(header)]!r}?"
+    if header in HEADERS_BY_PARAMETER:
+        return f" Did you mean {HEADERS_BY_PARAMETER[str(header)]!r}?"
     close = difflib.get_close_matches(str(header).lower(), PARAMETERS, n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
 
@@ -191,8 +191,8 @@ def http_headers(parameters: Mapping[str, Any]) -> dict[str, str] | None:
     for parameter, value in parameters.items():
         if parameter == "Metadata":
             headers |= {f"{METADATA_PREFIX}{name.lower()}": text for name, text in value.items()}
-        elif parameter in _HEADERS_BY_PARAMETER:
-            headers[_HEADERS_BY_PARAMETER[parameter]] = _header_value(parameter, value)
+        elif parameter in HEADERS_BY_PARAMETER:
+            headers[HEADERS_BY_PARAMETER[parameter]] = _header_value(parameter, value)
         else:
             return None
     is_simple = all(isinstance(text, str) and text.isascii() for text in headers.values())

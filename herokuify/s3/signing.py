@@ -42,7 +42,6 @@ class Signer:
         self._secret_key = secret_key
         self._region = region
         self._day = ""
-        self._scope = ""
         self._key = b""
 
     def __repr__(self) -> str:

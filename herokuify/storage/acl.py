@@ -9,6 +9,9 @@ from django.conf import settings
 
 from herokuify.storage.backend import S3BotoStorage
 
+#: The only ACL that a bucket with ACLs disabled accepts (Amazon S3 User Guide, "Controlling
+#: ownership of objects and disabling ACLs for your bucket").
+HARMLESS_ACL = "bucket-owner-full-control"
 _GRANTS = ("GrantFullControl", "GrantRead", "GrantReadACP", "GrantWriteACP")
 #: Amazon S3 User Guide, "Canned ACL" and "Amazon S3 predefined groups".
 _OPEN = ("public-read", "authenticated-read", "/groups/global/")

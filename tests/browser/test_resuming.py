@@ -153,6 +153,45 @@ def test_upload_goes_on_after_a_reload(upload_page: "Page", film: Path) -> None:
     assert Document.objects.get().file.read() == film.read_bytes()
 
 
+def test_nothing_of_a_failed_upload_is_left_when_it_is_tried_again(
+    upload_page: "Page", film: Path
+) -> None:
+    """All three parts are cut, one of them is refused then, and the others wait for a retry."""
+    one_part, asking = re.compile("partNumber="), re.compile("/parts$")
+    upload_page.goto(ADD)
+    upload_page.evaluate(
+        """() => {
+            const [wait, ask] = [window.setTimeout.bind(window), window.fetch.bind(window)];
+            window.pauses = [];
+            window.setTimeout = (go, ms) => ms < 60000 ? pauses.push(go) : wait(go, ms);
+            window.asked = [];
+            window.fetch = (url, options) => {
+                if (!options.signal.aborted) asked.push(url);
+                return ask(url, options);
+            };
+            window.turns = async (isReady) => {
+                do await new Promise((go) => wait(go, 1)); while (!isReady());
+            };
+        }"""
+    )
+    upload_page.route(one_part, lambda route: route.abort("connectionreset"))
+    upload_page.locator("#id_file").set_input_files(film)
+    upload_page.evaluate("() => turns(() => pauses.length === 3)")
+    upload_page.route(asking, lambda route: route.fulfill(status=400, json={"error": "No."}))
+    upload_page.evaluate("() => pauses.shift()()")
+    upload_page.get_by_role("button", name="Try again").wait_for()
+    upload_page.unroute(one_part)
+    upload_page.unroute(asking)
+    upload_page.get_by_role("button", name="Try again").click()
+    upload_page.get_by_text("film.bin is uploaded.").wait_for()
+    asked = "async () => { await turns(() => true); return asked; }"
+    before = upload_page.evaluate(asked)
+    upload_page.evaluate("() => pauses.forEach((go) => go())")
+    assert upload_page.evaluate(asked) == before
+    save(upload_page)
+    assert Document.objects.get().file.read() == film.read_bytes()
+
+
 def test_inlines_of_the_admin_and_added_rows(upload_page: "Page") -> None:
     upload_page.goto("/admin/testapp/album/add/")
     upload_page.get_by_label("Title").fill("Alps")

@@ -97,6 +97,14 @@ class TestOutput:
 
 
 class TestOptions:
+    def test_help_of_djangos_options(self) -> None:
+        text = Command().create_parser("manage.py", "collectstatic").format_help()
+        shown = " ".join(text.split())
+        assert "List what would be done, without doing it." in shown
+        assert "On S3: after publishing, remove files that collectstatic sent and that are" in shown
+        assert "Create symbolic links instead of copies. Refused on S3." in shown
+        assert "filesystem" not in shown
+
     def test_dry_run_changes_nothing_at_all(self, site: Site) -> None:
         with recorded(site.proxy) as traffic:
             output = site.collect("--dry-run")

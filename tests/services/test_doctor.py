@@ -68,7 +68,7 @@ def test_databases(postgres: Postgres, project: Project, closed_port: int) -> No
         "password": (
             database(app.replace(QUOTED, WRONG)),
             "failed",
-            ("password authentication", "heroku pg:credentials:url"),
+            ("password authentication", "heroku pg:promote"),
         ),
         "full": (
             database(app.replace("//app:", "//crowded:")),
@@ -123,7 +123,7 @@ def test_redis(redis: Redis, project: Project, closed_port: int) -> None:
         "password": (
             cache(redis.url.replace(QUOTED, WRONG)),
             "failed",
-            ("heroku redis:credentials",),
+            ("heroku redis:promote",),
         ),
         "closed": (
             cache(f"redis://{HOST}:{closed_port}"),

@@ -18,6 +18,13 @@ from herokuify.exceptions import ConfigurationError
 
 PRUNE = "HEROKUIFY_PRUNE_DAYS"
 COMPRESS = "HEROKUIFY_COMPRESS"
+#: Help for options of Django that do something else on S3, by their destination.
+HELP = {
+    "dry_run": "List what would be done, without doing it.",
+    "clear": "On S3: after publishing, remove files that collectstatic sent and that are in "
+    "neither this nor the previous release. Elsewhere: first remove all existing files.",
+    "link": "Create symbolic links instead of copies. Refused on S3.",
+}
 
 
 class Command(collectstatic.Command):
@@ -28,8 +35,10 @@ class Command(collectstatic.Command):
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add ``--prune`` to Django's options."""
+        """Add ``--prune`` to Django's options, and correct their help."""
         super().add_arguments(parser)
+        for action in parser._actions:  # noqa: SLF001  (argparse has no other way)
+            action.help = HELP.get(action.dest, action.help)
         parser.add_argument(
             "--prune",
             type=days,

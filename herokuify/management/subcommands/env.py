@@ -52,19 +52,17 @@ def run(options: Mapping[str, Any]) -> str:
     """Return the platform, the stage and the variables, as a table or as JSON."""
     rows = list(describe(os.environ))
     platform = get_platform(os.environ)
-    stage, told_by = explain_stage(os.environ)
+    stage, detected_by = explain_stage(os.environ)
     if options["json"]:
         report = {
-            "platform": platform and {"name": platform.name, "told_by": platform.told_by},
-            "stage": {"name": stage.value, "told_by": told_by or None},
+            "platform": platform and {"name": platform.name, "detected_by": platform.detected_by},
+            "stage": {"name": stage.value, "detected_by": detected_by or None},
             "variables": rows,
         }
         return json.dumps(report, indent=2, default=repr)
-    head = (
-        f"Platform: {f'{platform.name} (from {platform.told_by})' if platform else 'unknown'}\n"
-        f"Stage: {stage.value} ({f'from {told_by}' if told_by else 'no variable is set'})"
-        "\n\n"
-    )
+    where = f"{platform.name} (from {platform.detected_by})" if platform else "unknown"
+    reason = f"from {detected_by}" if detected_by else "no variable is set"
+    head = f"Platform: {where}\nStage: {stage.value} ({reason})\n\n"
     cells = [("VARIABLE", "STATE", "PURPOSE", "SETTING"), *map(_cells, rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(3)]
     return head + "\n".join(

@@ -13,11 +13,15 @@
   const DAY = 86_400_000; // milliseconds; tokens are valid for a day
   const uploads = new Map(); // input → its uploads
 
+  const once = (target, event) =>
+    new Promise((go) => target.addEventListener(event, go, { once: true }));
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-  // Twice as long after each failure. While offline, wait for the network.
-  const pause = async (failures) => {
-    if (!navigator.onLine) await new Promise((go) => addEventListener("online", go, { once: true }));
-    await sleep(250 * 2 ** failures * (1 + Math.random()));
+  // Twice as long after each failure. While offline, wait for the network. An abort ends the pause,
+  // so that nothing of a failed upload is left when it is tried again.
+  const pause = async (failures, signal) => {
+    const abort = once(signal, "abort");
+    if (!navigator.onLine) await Promise.race([abort, once(window, "online")]);
+    await Promise.race([abort, sleep(250 * 2 ** failures * (1 + Math.random()))]);
   };
 
   class Refusal extends Error {
@@ -178,7 +182,7 @@
           // The browser can't distinguish S3's errors from a broken network: ask the site.
           delete this.requests[number];
           this.sent[number] = 0;
-          await pause(failures);
+          await pause(failures, this.control.signal);
           if ((await this.ask("parts")).received.includes(number)) {
             this.sent[number] = this.part(number).size;
             return;
@@ -246,7 +250,7 @@
         } catch (error) {
           const isFinal = error instanceof Refusal && error.status < 500;
           if (isFinal || signal.aborted || failures === TRIES) throw error;
-          await pause(failures);
+          await pause(failures, signal);
         }
       }
     }

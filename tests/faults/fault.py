@@ -93,11 +93,13 @@ class Fault:
     alone: bool = False
     is_configuration: bool = True
     is_built: bool = False
-    is_alike: bool = True  # on each Django; up to 6.0, Django's own check creates the storage
+    is_alike: bool = (
+        True  # on all versions of Django; up to 6.0, Django's own check creates the storage
+    )
 
     @property
     def place(self) -> servers.State:
-        """The state of its S3 server: sound and on moto, unless the fault is one of S3's."""
+        """The state of its S3 server, by default a working bucket on moto."""
         return self.state or (servers.amazon if self.means.is_offline else servers.moto)
 
     @property

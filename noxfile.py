@@ -90,7 +90,7 @@ def _test_wheel(session: nox.Session, kind: str, django: str) -> None:
     variables = {"HEROKUIFY_TEST_INSTALLED": kind, "PYTHONSAFEPATH": "1"}
     arguments = session.posargs or ["-n", "auto"]
     if kind == "newest" and COVERAGE:
-        # Before Python 3.14, branch coverage needs a trace function, which takes half as long again
+        # Before Python 3.14, branch coverage needs a trace function, which takes 50 % longer,
         # and sometimes fails in threads: "another trace function is being installed".
         data = f"{COVERAGE}/.coverage.{re.sub(r'[^0-9A-Za-z]+', '-', django)}"
         variables |= {"COVERAGE_CORE": "sysmon", "COVERAGE_FILE": data}

@@ -59,7 +59,7 @@ BUILD = Command("collectstatic --noinput", heroku.BUILD)
 COLLECT = Command("collectstatic --noinput")  # not on a known platform
 COMPRESS = Command("compress", heroku.BUILD)
 CHECK = Command("check")
-# The terminal is wide enough for every line.
+# Wide enough that no line is wrapped.
 DOCTOR = Command("herokuify doctor", {"COLUMNS": "1000"})
 PLAN = Command("herokuify bucket")
 APPLY = Command("herokuify bucket --apply")

@@ -34,7 +34,7 @@ BODIES = {
 }
 #: Ceph's own response make_destination a completion, which counts only if the object exists.
 CEPHS = BODIES["CompleteMultipartUpload"] % b"<Key>a</Key><ETag/>"
-#: Invalid as ETags of S3.
+#: Values that are not ETags of S3.
 ETAGS = [
     *(None, "", '""', f'W/"{DIGEST}"', DIGEST, f'"{DIGEST[1:]}"', f'"{DIGEST}-"', '"5f3c5d2a-264"'),
     f'"{DIGEST}", "{DIGEST}"',

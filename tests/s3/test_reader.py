@@ -86,8 +86,8 @@ class TestRequests:
         else:
             assert spans(proxied) == ["bytes=0-65535", "bytes=65536-1114111", "bytes=1114112-"]
 
-    def test_short_skips_send_no_request(self, saved: Any, proxied: Proxy) -> None:
-        """Reading on is cheaper."""
+    def test_short_skips_share_a_request(self, saved: Any, proxied: Proxy) -> None:
+        """Reading the bytes in between is cheaper than another request."""
         with saved.open("a.bin") as file:
             assert file.read(2 * MEGABYTE) == BODY[: 2 * MEGABYTE]
             assert file.read(MEGABYTE) == BODY[2 * MEGABYTE : 3 * MEGABYTE]

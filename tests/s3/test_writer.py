@@ -81,7 +81,8 @@ class TestStreaming:
         with storage.open("a.bin", "wb") as file:
             file.write(bytes(9 * MEGABYTE))
         assert storage.size("a.bin") == 9 * MEGABYTE
-        assert status(storage.url("a.bin").partition("?")[0]) != 200 or s3.name == "moto"
+        if s3.name == "ceph":  # moto ignores policies
+            assert status(storage.url("a.bin").partition("?")[0]) == 403
 
 
 class TestAborting:

@@ -362,7 +362,7 @@ def pages(request):
 
 urlpatterns = [path("pages", pages)]
 """
-# Each request has a context of its own, as in a thread or task.
+# Each request has a separate context, as in a new thread or task.
 VISITS = """\
 import asyncio, os
 from contextvars import Context

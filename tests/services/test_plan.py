@@ -82,7 +82,7 @@ for attempt in (
 def test_site_and_worker_stay_within_the_limit(project: Project) -> None:
     # Plus one connection for the test itself.
     with redis_with("--maxclients", f"{PLAN + 1}") as redis:
-        # Heroku's buildpack sets it on a dyno with 512 MB.
+        # Heroku's buildpack sets this WEB_CONCURRENCY on a dyno with 512 MB.
         environ = {"REDIS_URL": redis.tls_url, "WEB_CONCURRENCY": "2"}
         with working(project, **environ) as worker:
             with serving(project, gunicorn(), "/fine", **environ) as dyno:

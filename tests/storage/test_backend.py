@@ -108,7 +108,7 @@ class TestFiles:
             assert file.read() == b"content"
 
     @pytest.mark.django_db
-    def test_default_of_a_field_is_never_deleted(self, default_storage: Storage) -> None:
+    def test_default_of_a_field(self, default_storage: Storage) -> None:
         default_storage.save("tests/default.txt", ContentFile("default content"))
         story = Story()
         story.save()

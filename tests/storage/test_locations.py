@@ -173,7 +173,6 @@ class TestStaticUrl:
             if "AWS_ACCESS_KEY_ID" in environment:  # the helper itself reports it
                 assert line.endswith("_url()")
                 continue
-            line = line.replace("import *", f"import get_{name.lower()}")  # in a function
             namespace: dict[str, Any] = {}
             exec(line, namespace)
             setattr(settings, name, namespace[name])

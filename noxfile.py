@@ -1,7 +1,7 @@
-"""The matrix and the other checks: ``nox`` runs all, ``nox -s lint`` one.
+"""The matrix and the other checks: ``nox`` runs all of them, ``nox -s lint`` one.
 
-The tests run against the built wheel: each session unpacks the source distribution,
-takes the package out of it, and installs the wheel instead.
+The tests run against the built wheel: each session unpacks the source distribution, removes the
+package from it, and installs the wheel.
 """
 
 import os
@@ -17,16 +17,16 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-PYTHON = "3.14"  # of every session but the tests
-# The oldest pair stands for the oldest declared release of every dependency as well.
+PYTHON = "3.14"  # for all sessions except the tests
+# The oldest pair also has the oldest supported releases of all dependencies.
 MATRIX = {"3.10": "4.2", "3.11": "5.2", "3.12": "5.2", "3.13": "6.0", "3.14": "6.1"}
 OLDEST, NEWEST = "4.2", "6.1"
-# The wheel and the source distribution, once a session has built them: the sessions of one run
-# share them, so that what "build" has checked is what is installed and tested.
+# The wheel and the source distribution, once a session has built them. All sessions of a run use
+# them, so that the files that "build" has checked are installed and tested.
 BUILT: list[Path] = []
-# The folder that collects what the tests cover, if any.
+# The folder for coverage data, if any.
 COVERAGE = os.environ.get("HEROKUIFY_TEST_COVERAGE", "")
-# What works with the dependencies alone: no extra, no database, no bucket.
+# This must work without extras, a database or a bucket.
 FIRST_STEPS = """
 import herokuify, herokuify.aws, herokuify.common, herokuify.compress, herokuify.mail.mailgun
 from django.conf import settings
@@ -63,7 +63,7 @@ def tests(session: nox.Session, django: str) -> None:
 
 @nox.session(python=PYTHON)
 def prerelease(session: nox.Session) -> None:
-    """Run the tests on the newest pre-release of Django, where there is one."""
+    """Run the tests on the newest pre-release of Django, if there is one."""
     session.install("-c", "constraints.txt", "--upgrade", "--pre", "Django")
     ask = ("python", "-c", "import django; print(django.get_version())")
     version = str(session.run(*ask, silent=True)).strip()
@@ -73,15 +73,15 @@ def prerelease(session: nox.Session) -> None:
 
 
 def _test_wheel(session: nox.Session, kind: str, django: str) -> None:
-    """Run the tests on the built wheel, with one Django, as this kind of environment."""
-    # Compiled here, where each of the tests' thousand processes would compile for itself: they
-    # write nothing beside the packages. pip always does.
+    """Run the tests on the built wheel in one kind of environment: see tests/conftest.py."""
+    # Otherwise, each of the tests' thousand processes would compile the packages, as they don't
+    # write bytecode. pip always compiles.
     session.env["UV_COMPILE_BYTECODE"] = "1"
     work = Path(session.create_tmp()).resolve()
     constraints = Path("constraints.txt").resolve()
     if kind == "oldest":
         constraints = _oldest_dependencies(session, work, constraints)
-    # Of the matrix, the browser's tests run with the newest Django alone.
+    # In the matrix, the browser tests only run with the newest Django.
     groups = ["test", "browser"] if kind == "newest" else ["test"]
     _install_groups(session, *groups, constraints=constraints)
     wheel, sdist = _distributions(session)
@@ -90,8 +90,8 @@ def _test_wheel(session: nox.Session, kind: str, django: str) -> None:
     variables = {"HEROKUIFY_TEST_INSTALLED": kind, "PYTHONSAFEPATH": "1"}
     arguments = session.posargs or ["-n", "auto"]
     if kind == "newest" and COVERAGE:
-        # Before Python 3.14, branches need a trace function, which takes half as long again, and
-        # sometimes fails in threads: "another trace function is being installed".
+        # Before Python 3.14, branch coverage needs a trace function, which takes 50 % longer,
+        # and sometimes fails in threads: "another trace function is being installed".
         data = f"{COVERAGE}/.coverage.{re.sub(r'[^0-9A-Za-z]+', '-', django)}"
         variables |= {"COVERAGE_CORE": "sysmon", "COVERAGE_FILE": data}
         arguments = [*arguments, "--cov", "--cov-report=", "--cov-fail-under=0"]
@@ -100,7 +100,7 @@ def _test_wheel(session: nox.Session, kind: str, django: str) -> None:
 
 @nox.session(python=PYTHON, default=False)
 def coverage(session: nox.Session) -> None:
-    """Fail if the tests that have left their data in COVERAGE cover too little: setup.cfg."""
+    """Combine the data in COVERAGE, and fail below the limit in setup.cfg."""
     session.install("-c", "constraints.txt", "coverage")
     session.run("coverage", "combine", "--keep", COVERAGE, silent=True)
     session.run("coverage", "report")
@@ -108,7 +108,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(python="3.12")
 def third_party(session: nox.Session) -> None:
-    """Run the tests of other packages of Django projects, on the Django that all of them know."""
+    """Run the tests with third-party packages, on a version of Django that all support."""
     _install_groups(session, "third-party", "browser")
     session.install("-c", "constraints.txt", "-e", ".", "Django==5.2.*")
     arguments = session.posargs or ["-n", "auto", "tests/thirdparty"]
@@ -117,7 +117,7 @@ def third_party(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def lint(session: nox.Session) -> None:
-    """Check style and format, and the files that GitHub and Read the Docs read, offline."""
+    """Check style and format, and the configuration of GitHub and Read the Docs, offline."""
     _install_groups(session, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -144,13 +144,13 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=list(MATRIX))
 def install(session: nox.Session) -> None:
-    """Install the wheel, then the source distribution, with what herokuify asks for and no more."""
+    """Install the wheel, then the source distribution, with their dependencies only."""
     constraints = Path("constraints.txt").resolve()
     work = Path(session.create_tmp()).resolve()
     distributions = _distributions(session)
     session.chdir(work)
     for distribution in distributions:
-        # The wheel brings the dependencies, which are no others for the source distribution.
+        # The wheel has installed the dependencies, which are the same.
         alone = ["--force-reinstall", "--no-deps"] if distribution.suffix == ".gz" else []
         session.install("-c", str(constraints), *alone, str(distribution))
         session.run("python", "-I", "-W", "error", "-c", FIRST_STEPS, silent=True)
@@ -158,7 +158,7 @@ def install(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def user(session: nox.Session) -> None:
-    """Start the example, and check types strictly, as a user of the wheel does."""
+    """Check types and start the example with the installed wheel, as a user does."""
     root = Path.cwd()
     work = Path(session.create_tmp()).resolve()
     _install_groups(session, "demo")
@@ -175,7 +175,7 @@ def user(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON, default=False)
 def constraints(session: nox.Session) -> None:
-    """Renew constraints.txt: the newest releases of all but Django, which the matrix chooses."""
+    """Update constraints.txt to the newest releases of all packages except Django."""
     session.install("-c", "constraints.txt", "uv")
     groups = [f"--group={group}" for group in PYPROJECT["dependency-groups"]]
     options = ("--universal", "--python-version=3.10", "--no-annotate", "--no-header", "--upgrade")
@@ -201,11 +201,11 @@ def _install_groups(
 
 
 def _distributions(session: nox.Session) -> tuple[Path, Path]:
-    """Return the paths of this run's wheel and source distribution, or of those given to it."""
+    """Return this run's wheel and source distribution, or those in HEROKUIFY_TEST_DIST."""
     if not BUILT and (given := os.environ.get("HEROKUIFY_TEST_DIST")):
         _take(Path(given))
     if not BUILT:
-        # The build's own backend, and not "build": that would install it once more.
+        # "build" would install the backend once more.
         session.install("-c", "constraints.txt", "hatchling")
         _build(session, Path(session.cache_dir) / "dist", "hatchling", "build", "-d")
     wheel, sdist = BUILT
@@ -213,7 +213,7 @@ def _distributions(session: nox.Session) -> tuple[Path, Path]:
 
 
 def _build(session: nox.Session, folder: Path, *builder: str) -> None:
-    """Build both in an emptied folder."""
+    """Build both in an empty folder."""
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "-m", *builder, str(folder), silent=True)
     _take(folder)
@@ -225,7 +225,7 @@ def _take(folder: Path) -> None:
 
 
 def _tree_without_package(sdist: Path, work: Path) -> Path:
-    """Return the unpacked source distribution, where no herokuify shadows the wheel's."""
+    """Return the unpacked source distribution without its package, which would hide the wheel."""
     tree = work / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     with tarfile.open(sdist) as archive:
@@ -236,19 +236,11 @@ def _tree_without_package(sdist: Path, work: Path) -> Path:
 
 
 def _oldest_dependencies(session: nox.Session, work: Path, constraints: Path) -> Path:
-    """Return constraints that hold the oldest declared dependencies and the pinned test tools."""
+    """Return constraints with the oldest supported dependencies and the pinned test tools."""
     oldest = work / "oldest.txt"
     session.install("-c", str(constraints), "uv")
     session.run(
-        *(
-            "uv",
-            "pip",
-            "compile",
-            "pyproject.toml",
-            "--resolution",
-            "lowest-direct",
-            "--all-extras",
-        ),
+        *("uv", "pip", "compile", "pyproject.toml", "--resolution=lowest-direct", "--all-extras"),
         *("--no-annotate", "--no-header", "--output-file", str(oldest)),
         silent=True,
     )

@@ -192,7 +192,7 @@ def _awscli(deployment: Deployment, target: str) -> list[str]:
 
 
 def _rclone(deployment: Deployment, target: str) -> list[str]:
-    # With the defaults, 4 transfers and a HEAD for each object, only the distance would matter.
+    # With the defaults, 4 transfers and a HEAD for each object, only the latency would matter.
     options = ["--transfers=64", "--checkers=64", "--fast-list", "--checksum"]
     remote = f':s3,provider=Ceph,env_auth,no_check_bucket,endpoint="{deployment.access.endpoint}"'
     return ["rclone", "copy", "--config=", *options, str(deployment.source), f"{remote}:{target}"]

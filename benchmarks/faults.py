@@ -129,9 +129,9 @@ def main(options: argparse.Namespace) -> None:
                     root, scripts = place.folder(), place.environments[name]
                     deployment = Deployment(far, bucket, source, root, scripts)
                     broken = Broken(CONTESTANTS[name], variant, trees, deployment, folder)
-                    told = _break(broken, proxy, place.buckets, fault, number)
-                cells.setdefault((fault, variant, name), []).append(told)
-                print(f"{fault} | {variant} | {name} | {told}", flush=True)
+                    result = _break(broken, proxy, place.buckets, fault, number)
+                cells.setdefault((fault, variant, name), []).append(result)
+                print(f"{fault} | {variant} | {name} | {result}", flush=True)
         report = _report(cells, place)
     if options.publish:
         replace_section(PAGE, report)
@@ -154,20 +154,20 @@ def _break(broken: Broken, proxy: Proxy, buckets: Buckets, fault: str, number: i
     proxy.rule = None
     proxy.requests.clear()
     lost, incomplete = broken.lost(buckets), broken.incomplete(buckets)
-    told = [_said(status, incomplete)]
+    parts = [_outcome(status, incomplete)]
     if lost:
-        told.append(f"**{lost}**")
+        parts.append(f"**{lost}**")
     if status is not None and elapsed > 60:
-        told.append(f"{elapsed:.0f} s")
+        parts.append(f"{elapsed:.0f} s")
     if status != 0:
         again = broken.deploy()
         left = broken.incomplete(buckets)
         if again or left:
-            told.append(f"**next run: exit {again}, {_files(left)} wrong**")
-    return ", ".join(told)
+            parts.append(f"**next run: exit {again}, {_files(left)} wrong**")
+    return ", ".join(parts)
 
 
-def _said(status: int | None, incomplete: int) -> str:
+def _outcome(status: int | None, incomplete: int) -> str:
     if status is None:
         return "killed"
     if status == 0:
@@ -196,8 +196,8 @@ def _report(cells: dict[tuple[str, str, str], list[str]], place: Lab) -> str:
     return "\n".join(lines)
 
 
-def _cell(told: list[str]) -> str:
+def _cell(results: list[str]) -> str:
     return "; ".join(
-        f"{count} × {text}" if (count := told.count(text)) < len(told) else text
-        for text in dict.fromkeys(told)
+        f"{count} × {text}" if (count := results.count(text)) < len(results) else text
+        for text in dict.fromkeys(results)
     )

@@ -41,8 +41,8 @@ def main(options: argparse.Namespace) -> None:
             for name in options.sets:
                 trees = Trees(name, options.work, plain, django)
                 for variant in VARIANTS:
-                    told, is_right = _compare(place, trees, variant)
-                    print(f"Django {django}, {name}, {variant}: {told}", flush=True)
+                    result, is_right = _compare(place, trees, variant)
+                    print(f"Django {django}, {name}, {variant}: {result}", flush=True)
                     wrong += not is_right
     sys.exit(1 if wrong else 0)
 
@@ -58,5 +58,5 @@ def _compare(place: Lab, trees: Trees, variant: str) -> tuple[str, bool]:
     wanted = trees.digests(variant, "base")
     differing = [name for name, md5 in wanted.items() if found.get(name) != md5]
     extra = len(found.keys() - wanted.keys()) - _COPIES[variant]
-    told = f"{len(wanted)} files, {len(differing)} differ, {extra} too many, exit {status}"
-    return told, not (status or differing or extra)
+    result = f"{len(wanted)} files, {len(differing)} differ, {extra} too many, exit {status}"
+    return result, not (status or differing or extra)

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 _START_SECONDS = 30
-# to delete a bucket
-_ATTEMPTS = 10
+_ATTEMPTS = 10  # to delete a bucket
 
 
 class Buckets:

@@ -1,4 +1,4 @@
-"""Format numbers and tables for the reports, and replace a page's results."""
+"""Format numbers and tables for reports, and replace a page's results."""
 
 from __future__ import annotations
 

@@ -130,6 +130,6 @@ def _copy(source: Source, package: Path, target: Path) -> None:
         if source.only and not name.as_posix().startswith(source.only):
             continue
         copy = target / source.prefix / name
-        if not copy.exists():  # as Django's finders: the first one wins
+        if not copy.exists():  # as with Django's finders, the first one counts
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)

@@ -1,13 +1,13 @@
-"""Make the project's virtual environment with the standard library only, and run in it.
+"""Create the project's virtual environment, with the standard library only, and run in it.
 
-The commands beside this file start with::
+The commands in this folder start with::
 
     from bootstrap import ensure_environment, run
 
     run([ensure_environment(["--group", "test"]), "-m", "pytest"])
 
-This file must stay readable for older Pythons down to the version check, which is
-what tells their users what is wrong.
+Up to the version check, which tells users of older Pythons what is wrong, this file must be valid
+in those versions.
 """
 
 import hashlib
@@ -38,13 +38,12 @@ if sys.version_info < OLDEST_PYTHON:
 
 
 def ensure_environment(requirements: Sequence[str]) -> Path:
-    """Return the Python of ``.venv``, holding this project and the given requirements.
+    """Return the Python of ``.venv``, which has this project and the requirements installed.
 
     ``requirements`` are arguments of ``pip install``, relative to the repository:
-    ``["--group", "test"]`` or ``["-r", "example_project/requirements.txt"]``. Nothing is
-    installed when these arguments were installed before and no file they name, nor
-    pyproject.toml or constraints.txt, has changed since. Exits with one line when the
-    environment can't be made.
+    ``["--group", "test"]`` or ``["-r", "example_project/requirements.txt"]``. Nothing is installed
+    if they were installed before, and neither their files nor pyproject.toml and constraints.txt
+    have changed since. Exits with one line if the environment can't be created.
     """
     python = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not _is_usable(python):
@@ -52,7 +51,7 @@ def ensure_environment(requirements: Sequence[str]) -> Path:
     stamp = ENVIRONMENT / f"installed-{_fingerprint(requirements)}"
     if not stamp.exists():
         print(f"Installing into {ENVIRONMENT} (once) …", file=sys.stderr, flush=True)
-        # --group came with pip 25.1; the pip that Python brings can be older.
+        # --group is new in pip 25.1; the pip that Python includes may be older.
         _pip(python, ["--upgrade", "pip>=25.1"])
         _pip(python, ["-c", "constraints.txt", "-e", ".", *requirements])
         stamp.touch()
@@ -60,18 +59,18 @@ def ensure_environment(requirements: Sequence[str]) -> Path:
 
 
 def run(command: Sequence[str | Path], variables: Mapping[str, str] | None = None) -> NoReturn:
-    """Replace this process by a command in the environment, run from the repository's root."""
+    """Replace this process with a command, which runs in the environment and the root folder."""
     environment = _variables() | dict(variables or {})
     arguments = [str(part) for part in command]
     sys.stdout.flush()
     os.chdir(ROOT)
-    if os.name == "nt":  # execve returns to the shell at once there
+    if os.name == "nt":  # there, execve() returns to the shell immediately
         sys.exit(subprocess.run(arguments, env=environment, check=False).returncode)
     os.execve(arguments[0], arguments, environment)
 
 
 def _is_usable(python: Path) -> bool:
-    """Return whether the environment exists, starts, has pip and is of this Python's version."""
+    """Return whether the environment works, has pip and this Python's version."""
     probe = "import sys, pip; print(*sys.version_info[:2])"
     try:
         answer = subprocess.run(
@@ -92,18 +91,18 @@ def _create() -> None:
     print(f"Creating {ENVIRONMENT} with Python {version} …", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)]
     if subprocess.run(command, env=_variables(), check=False).returncode:
-        fail(f"{sys.executable} -m venv could not create {ENVIRONMENT}; its reason stands above")
+        fail(f"{sys.executable} -m venv could not create {ENVIRONMENT}, see above")
 
 
 def _pip(python: Path, arguments: Sequence[str]) -> None:
     options = ["--quiet", "--disable-pip-version-check", "--no-input"]
     command = [str(python), "-m", "pip", "install", *options, *arguments]
     if subprocess.run(command, cwd=ROOT, env=_variables(), check=False).returncode:
-        fail(f"pip could not install {' '.join(arguments)}; its reason stands above")
+        fail(f"pip could not install {' '.join(arguments)}, see above")
 
 
 def _variables() -> dict[str, str]:
-    """Return this process's environment without what points Python and pip elsewhere."""
+    """Return this process's environment, without variables that redirect Python and pip."""
     elsewhere = {"PYTHONHOME", "PYTHONPATH", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"}
     return {name: value for name, value in os.environ.items() if name not in elsewhere}
 

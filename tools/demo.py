@@ -1,7 +1,7 @@
-"""Build and serve example_project as Heroku does, with an S3 server on this machine.
+"""Build and serve example_project as Heroku does, with a local S3 server.
 
-``python3 tools/demo.py`` serves until Ctrl-C; with ``--check`` it visits the site
-instead, reports, and exits 0 or 1.
+``python3 tools/demo.py`` serves until Ctrl-C; with ``--check``, it visits the site
+instead, reports the result, and exits with 0 or 1.
 """
 
 import argparse
@@ -38,7 +38,7 @@ CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 def main() -> int:
-    """Run the demo; the exit status is 0 when all went well."""
+    """Run the demo, and return the exit status."""
     arguments = _arguments()
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
@@ -71,7 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="visit the site, report, and stop")
     parser.add_argument("--keep", action="store_true", help="leave the temporary folder in place")
-    parser.add_argument("--port", type=int, help="where to serve, instead of at any free port")
+    parser.add_argument("--port", type=int, help="the port to serve on, instead of any free one")
     parser.add_argument(
         "--s3",
         metavar="URL",
@@ -81,7 +81,7 @@ def _arguments() -> argparse.Namespace:
         "--python",
         type=Path,
         metavar="PATH",
-        help="use this Python, which has all that is needed, and install nothing",
+        help="use this Python, which has all requirements installed",
     )
     arguments = parser.parse_args()
     missing = [name for name in CREDENTIALS if arguments.s3 and not os.environ.get(name)]
@@ -96,7 +96,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 @contextmanager
 def _s3(slug: Slug, url: str | None, log: Path) -> Iterator[dict[str, str]]:
-    """Yield the config vars of the S3 server: the one given, or moto in its own process."""
+    """Yield the config vars for the S3 server at ``url``, or for moto in a separate process."""
     if url:
         print(f"S3 at {url}")
         yield {"AWS_S3_ENDPOINT_URL": url} | {name: os.environ[name] for name in CREDENTIALS}
@@ -108,7 +108,7 @@ def _s3(slug: Slug, url: str | None, log: Path) -> Iterator[dict[str, str]]:
 
 
 def _config_vars(s3: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return what ``heroku config`` would show."""
+    """Return the config vars."""
     return {
         "ALLOWED_HOSTS": "127.0.0.1",
         "AWS_AUTO_CREATE_BUCKET": "true",
@@ -116,14 +116,14 @@ def _config_vars(s3: Mapping[str, str], folder: Path) -> dict[str, str]:
         "AWS_STORAGE_BUCKET_NAME": f"herokuify-demo-{secrets.token_hex(4)}",
         "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
         "SECRET_KEY": secrets.token_urlsafe(50),
-        # There is no router here that speaks https.
+        # There is no router with https.
         "SECURE_SSL_REDIRECT": "false",
         **s3,
     }
 
 
 def _build_and_release(slug: Slug) -> tuple[str, str]:
-    """Run the buildpack's steps, the release phase and a one-off dyno; return the admin's login."""
+    """Build, release and create an admin on a one-off dyno; return the admin's login."""
     build = {
         "DYNO": "run.1",
         "REQUEST_ID": str(uuid.uuid4()),
@@ -151,7 +151,7 @@ def _serve(
     variables = {
         "DYNO": "web.1",
         "FORWARDED_ALLOW_IPS": "*",
-        # With PORT alone gunicorn listens to the world, as it has to on a dyno.
+        # With PORT alone, gunicorn listens on all interfaces.
         "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}",
         "PORT": str(port),
         "WEB_CONCURRENCY": "2",
@@ -173,7 +173,7 @@ def _serve(
 
 
 def _visit(visit: Visit) -> int:
-    """Take each step of the visit, and return how many failed."""
+    """Run each step of the visit, and return how many failed."""
     failures = 0
     for name, step in visit.steps():
         begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a visit needs of a browser: requests, cookies, pages and forms."""
+"""A simple browser: requests, cookies, pages and forms."""
 
 import secrets
 import struct
@@ -14,12 +14,12 @@ TIMEOUT = 30  # seconds; Heroku's router waits no longer
 
 
 class VisitError(Exception):
-    """The site answered otherwise than it should; the message says how."""
+    """The site's response is wrong; the message says how."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the URL after redirects, status, headers in lower case, and body."""
+    """A response: its URL after redirects, status, headers in lower case, and body."""
 
     url: str
     status: int
@@ -41,7 +41,7 @@ class Answer:
 
 
 class Page(HTMLParser):
-    """The parts of an HTML page that a visit follows: elements with their attributes."""
+    """The elements of an HTML page and their attributes."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__()
@@ -50,11 +50,11 @@ class Page(HTMLParser):
         self.feed(answer.text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Remember each element, as HTMLParser's interface has it."""
+        """Record an element; HTMLParser calls this method."""
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
 
     def find(self, tag: str, attribute: str, **wanted: str) -> list[str]:
-        """Return an attribute of each element that has the other attributes wanted."""
+        """Return an attribute of each element that also has the other attributes."""
         return [
             values[attribute]
             for name, values in self.elements
@@ -62,33 +62,33 @@ class Page(HTMLParser):
         ]
 
     def links(self, tag: str, attribute: str, **wanted: str) -> list[str]:
-        """Return the addresses in an attribute, made absolute."""
+        """Return the URLs in an attribute, made absolute."""
         return [urljoin(self.url, link) for link in self.find(tag, attribute, **wanted)]
 
 
 class Browser:
-    """Sends requests; with ``cookies`` it keeps what a site gives it, as a session needs."""
+    """Sends requests; with ``cookies``, it keeps cookies."""
 
     def __init__(self, *, cookies: bool) -> None:
-        # As browsers do on this machine: they take it for safe, and keep cookies for https.
+        # Like browsers, which send secure cookies to loopback even without https.
         policy = DefaultCookiePolicy(secure_protocols=("https", "http"))
         handlers = [HTTPCookieProcessor(CookieJar(policy))] if cookies else []
         self._opener = build_opener(ProxyHandler({}), *handlers)
 
     def get(self, url: str, **headers: str) -> Answer:
-        """Fetch what must be there; raise VisitError for any status but 200."""
+        """Fetch a URL; raise VisitError for any status but 200."""
         answer = self.open(Request(url, headers=headers))
         if answer.status != 200:
             raise VisitError(f"{url} answered {answer.status}: {answer.body[:500]!r}")
         return answer
 
     def post(self, url: str, body: bytes, content_type: str) -> Answer:
-        """Send a form, and follow where it leads; an error's page is an answer, too."""
+        """Submit a form, and follow redirects; return error pages, too."""
         origin = urljoin(url, "/").rstrip("/")
         return self.open(Request(url, body, {"Content-Type": content_type, "Origin": origin}))
 
     def open(self, request: Request) -> Answer:
-        """Return whatever the server answers."""
+        """Return the response, whatever its status."""
         try:
             response = self._opener.open(request, timeout=TIMEOUT)
         except HTTPError as error:
@@ -99,7 +99,7 @@ class Browser:
 
 
 def only(found: list[str]) -> str:
-    """Return the one element of a list; raise VisitError when there are more or none."""
+    """Return the only element of a list; raise VisitError if there are more or none."""
     if len(found) != 1:
         raise VisitError(f"expected one, found {found}")
     return found[0]
@@ -121,7 +121,7 @@ def multipart(fields: dict[str, str], name: str, filename: str, body: bytes) -> 
 
 
 def random_png(width: int = 64, height: int = 48) -> bytes:
-    """Return a picture of random dots, so that no two visits send the same bytes."""
+    """Return a picture of random dots, so that each visit sends different bytes."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         checked = kind + data

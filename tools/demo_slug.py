@@ -1,4 +1,4 @@
-"""A copy of example_project, and its commands run as Heroku runs them."""
+"""A copy of example_project, whose commands run as on Heroku."""
 
 import os
 import re
@@ -16,19 +16,19 @@ from urllib.request import ProxyHandler, build_opener
 EXAMPLE = Path(__file__).resolve().parent.parent / "example_project"
 START_SECONDS = 60
 STOP_SECONDS = 10
-# What a dyno doesn't have, and Python or the tests' coverage need.
+# Dynos don't have these variables, but Python or coverage need them.
 _KEPT_VARIABLE = re.compile(r"COVERAGE_\w+|SYSTEMROOT|TMPDIR")
 _LEFT_BEHIND = ("__pycache__", ".venv", "*.sqlite3", "media", "staticfiles")
 
 
 class CommandFailedError(Exception):
-    """A command of the demo failed; the message holds what it printed."""
+    """A command of the demo failed; the message contains its output."""
 
 
 class Slug:
-    """An app's folder as Heroku has it: a copy of the example, a Python and config vars.
+    """An app on Heroku: a copy of the example, a Python and config vars.
 
-    ``path`` is extra PYTHONPATH for a Python that doesn't have herokuify installed.
+    ``path`` is the PYTHONPATH, for a Python that doesn't have herokuify installed.
     """
 
     def __init__(self, folder: Path, python: Path, path: str = "") -> None:
@@ -51,13 +51,13 @@ class Slug:
             self._environment["PYTHONPATH"] = path
 
     def process_types(self) -> dict[str, list[str]]:
-        """Read the Procfile: the arguments of each command by its process type."""
+        """Return the commands in the Procfile by their process types."""
         lines = (self.folder / "Procfile").read_text(encoding="utf-8").splitlines()
         pairs = (line.split(":", 1) for line in lines if line.strip())
         return {name.strip(): shlex.split(command) for name, command in pairs}
 
     def run(self, command: Sequence[str], variables: Mapping[str, str]) -> str:
-        """Run a command to its end, and return what it printed; raise CommandFailedError."""
+        """Run a command, and return its output; raise CommandFailedError if it fails."""
         result = subprocess.run(
             list(command),
             cwd=self.folder,
@@ -79,7 +79,7 @@ class Slug:
     def serve(
         self, command: Sequence[str], variables: Mapping[str, str], log: Path, pattern: str
     ) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-        """Keep a server running; yield its address, which ``pattern`` finds in its log, and it."""
+        """Run a server; yield its address, which ``pattern`` finds in its log, and the process."""
         with log.open("wb") as output:
             process = subprocess.Popen(
                 list(command),
@@ -88,7 +88,7 @@ class Slug:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for the demo, which then stops its servers in the right order.
+                # Ctrl-C must only reach the demo, which stops its servers in the right order.
                 start_new_session=True,
             )
         try:
@@ -115,7 +115,7 @@ def _wait_for_address(
 
 
 def _answers(address: str) -> bool:
-    """Return whether a server answers at all, be it with an error."""
+    """Return whether a server responds, even with an error."""
     try:
         build_opener(ProxyHandler({})).open(address, timeout=START_SECONDS).close()
     except HTTPError as error:
@@ -126,7 +126,7 @@ def _answers(address: str) -> bool:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """End a server as Heroku does: SIGTERM, and SIGKILL to its whole group when it lingers."""
+    """Stop a server as Heroku does, by SIGTERM, and later SIGKILL to its process group."""
     process.terminate()
     try:
         process.wait(STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""A visit to the running demo, as a browser would pay it."""
+"""A visit to the running demo, as with a browser."""
 
 import re
 import secrets
@@ -9,7 +9,7 @@ from urllib.request import Request
 
 from demo_browser import Answer, Browser, Page, VisitError, multipart, only, random_png
 
-OK, FORBIDDEN, INVALID = 200, 403, 422  # HTTP's statuses
+OK, FORBIDDEN, INVALID = 200, 403, 422  # HTTP statuses
 CONTENT_TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -17,15 +17,15 @@ CONTENT_TYPES = {
     ".png": "image/png",
     ".woff2": "font/woff2",
 }
-# A hash of Django's, as in base.5f3c9ab1d2e4.css, or of django-compressor's.
+# With a hash by Django, as in base.5f3c9ab1d2e4.css, or by django-compressor.
 HASHED_NAME = re.compile(r"\.[0-9a-f]{12}\.\w+$")
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 class Visit:
-    """One visitor's walk through the site: ``for name, step in visit.steps(): print(step())``.
+    """A visit to the site: ``for name, step in visit.steps(): print(step())``.
 
-    ``static_root`` is the folder of the collected files, whose bytes S3 must serve.
+    ``static_root`` is the folder of the collected files, which S3 must serve.
     """
 
     def __init__(self, address: str, static_root: Path, admin: tuple[str, str]) -> None:
@@ -33,13 +33,13 @@ class Visit:
         self.static_root = static_root
         self.admin = admin
         self._site = Browser(cookies=True)
-        # Assets and photos are on another host, which gets no cookies of the site's.
+        # Static files and photos are on another host, which doesn't get the site's cookies.
         self._s3 = Browser(cookies=False)
         self._photo = random_png()
         self._photo_name = f"summit {secrets.token_hex(4)} 100%.png"
 
     def steps(self) -> Iterator[tuple[str, Callable[[], str]]]:
-        """Yield each step's name and a function: it returns a remark or raises VisitError."""
+        """Yield each step's name and function, which returns a remark or raises VisitError."""
         yield "the page", self.page
         yield "stylesheet bundle", self.stylesheet
         yield "script bundle", self.script
@@ -54,7 +54,7 @@ class Visit:
         yield "the admin's list", self.admin_list
 
     def page(self) -> str:
-        """Fetch the page, which must be dressed by one bundle of each kind."""
+        """Fetch the page, which must have one bundle of each kind."""
         answer = self._site.get(self.address)
         for link in self._bundles(Page(answer)):
             if "/CACHE/" not in link:
@@ -62,15 +62,15 @@ class Visit:
         return str(answer)
 
     def stylesheet(self) -> str:
-        """Fetch the stylesheet that the page names."""
+        """Fetch the page's style sheet."""
         return self.asset(self._bundles(self._home())[0])
 
     def script(self) -> str:
-        """Fetch the script that the page names."""
+        """Fetch the page's script."""
         return self.asset(self._bundles(self._home())[1])
 
     def from_css(self, suffix: str) -> str:
-        """Fetch what the stylesheet names, from where a browser would look for it."""
+        """Fetch the files of a kind that the style sheet refers to."""
         stylesheet, _ = self._bundles(self._home())
         css = self._s3.get(stylesheet).text
         links = {urljoin(stylesheet, link) for link in re.findall(r"url\(['\"]?([^'\")]+)", css)}
@@ -80,7 +80,7 @@ class Visit:
         return "; ".join(self.asset(link) for link in found)
 
     def asset(self, url: str) -> str:
-        """Fetch a static file as any stranger, and compare it with the slug's own copy."""
+        """Fetch a static file anonymously, and compare it with the slug's copy."""
         path = urlsplit(url).path
         answer = self._s3.get(url, Origin=self.address.rstrip("/"))
         expected = CONTENT_TYPES.get(Path(path).suffix, "")
@@ -91,41 +91,41 @@ class Visit:
         local = self.static_root / unquote(path.partition("/static/")[2])
         if answer.body != local.read_bytes():
             raise VisitError(f"{url} differs from {local}")
-        # Without this header browsers refuse a font from another host.
+        # Without this header, browsers refuse fonts from another host.
         if expected.startswith("font/") and "access-control-allow-origin" not in answer.headers:
             raise VisitError(f"{url} came without Access-Control-Allow-Origin")
         return f"{answer}, {local.name}"
 
     def bad_upload(self) -> str:
-        """Send a text by the name of a photo; the form must come back with its complaint."""
+        """Submit a text file as a photo; the form must show an error."""
         answer = self._sign_book(b"This is no photo.")
         if answer.status != INVALID or "cannot be read as a photo" not in answer.text:
             raise VisitError(f"the form took it: {answer}")
         return f"{answer.status}, refused with a message"
 
     def upload(self) -> str:
-        """Send a photo by the form; the book must show it."""
+        """Submit a photo; the book must show it."""
         answer = self._sign_book(self._photo)
         if answer.status != OK or "Your page is in the book" not in answer.text:
             raise VisitError(f"the form did not take it: {answer}")
         return f"{answer.status} after {len(self._photo)} bytes as {self._photo_name!r}"
 
     def photo(self) -> str:
-        """Fetch the photo by the address on the page: the same bytes must come back."""
+        """Fetch the photo by its URL on the page, and compare it with the original."""
         answer = self._s3.get(self._photo_url())
         if answer.body != self._photo or answer.content_type != "image/png":
             raise VisitError(f"what came back is not what was sent: {answer}")
         return f"{answer}, as sent"
 
     def unsigned_photo(self) -> str:
-        """Ask for the photo without the signature; S3 must refuse."""
+        """Request the photo without the signature; S3 must refuse."""
         answer = self._s3.open(Request(self._photo_url().split("?")[0]))
         if answer.status != FORBIDDEN:
             raise VisitError(f"anyone can read media: {answer}")
         return "403, refused"
 
     def admin_login(self) -> str:
-        """Open the admin's login page, and fetch each of its stylesheets and scripts."""
+        """Open the admin's login page, and fetch its style sheets and scripts."""
         page = Page(self._site.get(urljoin(self.address, "admin/login/")))
         links = page.links("link", "href", rel="stylesheet") + page.links("script", "src")
         for link in links:

@@ -1,8 +1,8 @@
-"""Hatchling's hook for metadata: README as the description of a package index.
+"""Hatchling's metadata hook: README as the description on PyPI.
 
-Relative links lead nowhere there. With the repository's address, ``Source`` in pyproject.toml's
-``[project.urls]``, they become addresses of the release's tag. Without it, links are plain text
-and pictures are left out.
+Relative links don't work there. With the repository's URL, ``Source`` in pyproject.toml's
+``[project.urls]``, they become URLs of the release's tag. Without it, links become plain text, and
+pictures are left out.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Draw docs/layers.svg, herokuify's layers: ``python3 tools/picture.py``, or ``--print``.
 
-What is drawn is read from tests/test_architecture.py, which holds the layers, and from the
-import statements. An arrow that follows from others is left out.
+The layers come from tests/test_architecture.py, and the arrows from the import statements. An arrow
+that follows from others is left out.
 """
 
 import sys
@@ -31,7 +31,7 @@ TIP = (
     '<marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" '
     'orient="auto"><path d="M0 0 8 4 0 8z"/></marker>'
 )
-#: What outside packages are called where they are installed from.
+#: The names of packages on PyPI, where they differ from those of modules.
 PACKAGES = {
     "bmemcached": "python-binary-memcached",
     "compressor": "django-compressor",
@@ -66,9 +66,9 @@ def arrows(edges: dict[str, set[str]]) -> list[tuple[str, str]]:
 
 
 def places(edges: dict[str, set[str]]) -> dict[str, tuple[float, float]]:
-    """Return the middle of each part's box, the highest layer first.
+    """Return the centre of each part's box, the highest layer first.
 
-    A layer's order keeps arrows short: each part stands near what it imports and what imports it.
+    Within a layer, parts are ordered so that arrows are short.
     """
     joined: dict[str, list[str]] = {name: [] for name in edges}
     for name, other in arrows(edges):
@@ -101,7 +101,7 @@ def width(name: str) -> float:
 
 
 def outside(names: set[str]) -> str:
-    """Name the outside packages that only this layer may import."""
+    """Return the names of the outside packages that only this layer may import."""
     found = {
         PACKAGES.get(package, package)
         for package, parts in rules.OUTSIDE.items()

@@ -1,4 +1,4 @@
-"""Run the tests: ``python3 tools/test.py [pytest's arguments]``, with all set-up."""
+"""Create the environment, and run the tests: ``python3 tools/test.py [pytest's arguments]``."""
 
 import os
 import shutil

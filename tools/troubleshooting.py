@@ -1,13 +1,13 @@
-"""Write docs/troubleshooting.md: ``python3 tools/troubleshooting.py``, with all set-up.
+"""Create the environment, and write docs/troubleshooting.md: ``python3 tools/troubleshooting.py``.
 
-Makes every fault that tests/faults/ lists, and writes down what is said of it. What needs a
-server that is not there keeps the message it has.
+It reproduces every fault in tests/faults/, and writes its message. Faults whose server is missing
+keep their messages.
 """
 
 from bootstrap import ensure_environment, run
 
 if __name__ == "__main__":
     python = ensure_environment(["--group", "test"])
-    # One process: it writes the page at its end.
-    bench = ["-m", "pytest", "tests/faults/test_faults.py::test_is_found"]
-    run([python, *bench], {"HEROKUIFY_TEST_WRITE_DOCS": "1"})
+    # In one process, which writes the page at its end.
+    faults = ["-m", "pytest", "tests/faults/test_faults.py::test_is_found"]
+    run([python, *faults], {"HEROKUIFY_TEST_WRITE_DOCS": "1"})

@@ -1,1 +1,1 @@
-"""Settings, addresses and servers' entry points of the project."""
+"""The project's settings, URLs and entry points for servers."""

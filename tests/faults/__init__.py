@@ -1,1 +1,1 @@
-"""The fault bench: what users get wrong, each fault made for real, and what is said of it."""
+"""The faults that users make: each is reproduced, and its message is checked."""

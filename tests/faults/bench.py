@@ -22,9 +22,9 @@ HOSTS = {
     "REDIS_URL": ("redis.example.com", 6379),
 }
 MARKED = (*SECRETS.values(), "marked-", "secretsecret")
-# These depend on the system and on the versions of Python and of minifiers.
+# Parts of messages that depend on the system, Python and minifiers.
 VOLATILE = {
-    # The first file that the file system lists.
+    # The file depends on the file system's order.
     r"\S+ can't be written to STATIC_ROOT": "shop/css/base.css can't be written to STATIC_ROOT",
     r"\[Errno \d+\] (Operation not permitted|Permission denied|Read-only file system)": (
         "[Errno 30] Read-only file system"
@@ -33,9 +33,9 @@ VOLATILE = {
     r"\.[0-9a-f]{12}\.": ".0123456789ab.",
     r"herokuify-doctor-[0-9a-f]{32}": "herokuify-doctor-…",
 }
-# The message of a system check, with its hint.
+# A message of a system check, with its hint.
 CHECK = re.compile(r"^\S+: \([\w.]+\) .*\n(?:[\t ]+.*\n|\n(?=[\t ]))*", re.MULTILINE)
-# The doctor's result of a probe, with the hint; and a step of the plan for a bucket.
+# A result of the doctor, with its hint; and a step of the plan for a bucket.
 ROW = re.compile(r"^  (?:failed|warning) .*\n(?: {12,}.*\n)*", re.MULTILINE)
 STEP = re.compile(r"^  \S.*\n(?:    .*\n)*", re.MULTILINE)
 
@@ -48,7 +48,7 @@ class Finding:
     status: int
     log: str
     message: str
-    files: set[str]  # below STATIC_ROOT, afterwards
+    files: set[str]  # below STATIC_ROOT, after the command
 
 
 def find(fault: Fault, folder: Path, servers: Servers) -> Finding:

@@ -204,7 +204,7 @@ SETTINGS = [
         settings="STATIC_ROOT = None\n",
     ),
     Fault(
-        # Not even root may write there; only some systems say so in advance (E005).
+        # Not even root can write there; only some systems report it in advance (E005).
         "STATIC_ROOT is read-only",
         Means.COMMAND,
         ("can't be written to STATIC_ROOT", 'STATIC_ROOT = BASE_DIR / "staticfiles"'),

@@ -1,4 +1,4 @@
-"""Fixtures of the faults."""
+"""Fixtures for the tests of faults."""
 
 import os
 import subprocess
@@ -28,11 +28,11 @@ def servers(request: pytest.FixtureRequest) -> Servers:
 
 @pytest.fixture(scope="session")
 def written() -> Iterator[dict[str, str] | None]:
-    """Collect messages by the faults' titles, if the page is to be written; else None."""
+    """Messages by the faults' titles, which become the page; None unless it is to be written."""
     if os.environ.get(WRITE) != "1":
         yield None
         return
-    messages = page.entries(page.current())  # faults that this run skips keep theirs
+    messages = page.entries(page.current())  # faults that this run skips keep their messages
     yield messages
     page.PATH.write_text(page.render(messages), encoding="utf-8")
 

@@ -59,7 +59,7 @@ BUILD = Command("collectstatic --noinput", heroku.BUILD)
 COLLECT = Command("collectstatic --noinput")  # not on a known platform
 COMPRESS = Command("compress", heroku.BUILD)
 CHECK = Command("check")
-# The terminal is wide enough for every line.
+# Wide enough that no line is wrapped.
 DOCTOR = Command("herokuify doctor", {"COLUMNS": "1000"})
 PLAN = Command("herokuify bucket")
 APPLY = Command("herokuify bucket --apply")
@@ -93,11 +93,13 @@ class Fault:
     alone: bool = False
     is_configuration: bool = True
     is_built: bool = False
-    is_alike: bool = True  # on each Django; up to 6.0, Django's own check creates the storage
+    is_alike: bool = (
+        True  # on all versions of Django; up to 6.0, Django's own check creates the storage
+    )
 
     @property
     def place(self) -> servers.State:
-        """The state of its S3 server: sound and on moto, unless the fault is one of S3's."""
+        """The state of its S3 server, by default a working bucket on moto."""
         return self.state or (servers.amazon if self.means.is_offline else servers.moto)
 
     @property

@@ -1,4 +1,4 @@
-"""Write docs/troubleshooting.md: each fault of the catalogue, with its message."""
+"""Render docs/troubleshooting.md: each fault of the catalogue, with its message."""
 
 from __future__ import annotations
 

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 NAME = "AWS_STORAGE_BUCKET_NAME"
-BUCKET = "my-bucket"  # of messages
+BUCKET = "my-bucket"  # in messages
 
 
 @dataclass(frozen=True)
 class Slug:
-    """A shop whose build has published its files, and its bucket: all is as required."""
+    """A correctly built and published shop, and its bucket."""
 
     folder: Path
     server: S3Server
@@ -48,7 +48,7 @@ class Slug:
         return [item["Key"] for item in listing["Contents"]]
 
     def let_read(self, *locations: str) -> None:
-        """Let anyone read below these locations, and nothing else."""
+        """Make these locations public, and no others."""
         self.client.delete_bucket_policy(Bucket=self.bucket)
         if locations:
             statement = {
@@ -61,7 +61,7 @@ class Slug:
             self.client.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(policy))
 
     def let_load_fonts(self, *origins: str) -> None:
-        """Let pages of these origins load fonts, and no others."""
+        """Let pages of these origins, and no others, load fonts."""
         self.client.delete_bucket_cors(Bucket=self.bucket)
         if origins:
             rule: Any = {"AllowedMethods": ["GET", "HEAD"], "AllowedOrigins": list(origins)}
@@ -70,13 +70,13 @@ class Slug:
 
 @dataclass(frozen=True)
 class Servers:
-    """The servers of the tests, each started when a fault first wants it."""
+    """The servers for the tests, which are started on first use."""
 
     request: pytest.FixtureRequest
 
     @property
     def moto(self) -> S3Server:
-        """Takes any key, and any policy for granted."""
+        """Accepts any key, and ignores policies."""
         server: S3Server = self.request.getfixturevalue("moto")
         return server
 
@@ -94,29 +94,29 @@ class Servers:
 
     @property
     def redis(self) -> Redis:
-        """With TLS, and a certificate that it has signed itself."""
+        """With TLS and a self-signed certificate."""
         server: Redis = self.request.getfixturevalue("redis")
         return server
 
     @property
     def mail(self) -> MailServer:
-        """With STARTTLS, and one login."""
+        """With STARTTLS and one user."""
         server: MailServer = self.request.getfixturevalue("mail_server")
         return server
 
     @property
     def certificate(self) -> tuple[Path, Path]:
-        """A certificate that nobody trusts, and its key."""
+        """An untrusted certificate, and its key."""
         pair: tuple[Path, Path] = self.request.getfixturevalue("certificate")
         return pair
 
 
 State = Callable[[Servers, str], AbstractContextManager[Mapping[str, str]]]
-"""From a bucket's name to the config vars that lead to it; what it does is undone at the end."""
+"""Takes a bucket's name; returns a context with the config vars for it."""
 
 
 def variables(server: S3Server, bucket: str, **others: str) -> dict[str, str]:
-    """Return the config vars of a project on a server; moto's have keys that are marked."""
+    """Return the config vars for a project on a server; with moto, the keys are distinctive."""
     marked = {name: SECRETS[name] for name in KEYS}
     keys = marked if server.name == "moto" else {}
     return server.variables | keys | {NAME: bucket} | others
@@ -124,20 +124,20 @@ def variables(server: S3Server, bucket: str, **others: str) -> dict[str, str]:
 
 @contextmanager
 def amazon(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
-    """Amazon S3, which nobody reaches from here: for what is found without a request."""
+    """Amazon S3, for faults that are found without a request."""
     yield {NAME: BUCKET} | {name: SECRETS[name] for name in KEYS}
 
 
 @contextmanager
 def moto(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
-    """A bucket that is there, and takes everything."""
+    """A working bucket."""
     servers.moto.client().create_bucket(Bucket=bucket)
     yield variables(servers.moto, bucket)
 
 
 @contextmanager
 def no_bucket(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
-    """A bucket that nobody has made."""
+    """A missing bucket."""
     yield variables(servers.moto, bucket)
 
 
@@ -153,9 +153,9 @@ def ceph(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
 
 
 def forbidding(*actions: str) -> State:
-    """A bucket whose policy denies these actions, as a permission that is missing does.
+    """A bucket whose policy denies these actions, like missing permissions.
 
-    It holds an upload, ``a.txt``.
+    It contains an upload, ``a.txt``.
     """
 
     @contextmanager
@@ -181,7 +181,7 @@ def forbidding(*actions: str) -> State:
 
 
 def answering(*operations: str, answer: Verdict, exists: bool = True) -> State:
-    """S3 that answers so to these operations, or to all, and does the others."""
+    """A server with this response to these operations, or to all if none is given."""
 
     @contextmanager
     def state(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
@@ -198,7 +198,7 @@ def answering(*operations: str, answer: Verdict, exists: bool = True) -> State:
 
 
 def readable(*locations: str) -> State:
-    """A published shop of which anyone may read these locations."""
+    """A published shop with these locations public."""
 
     @contextmanager
     def state(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
@@ -212,7 +212,7 @@ def readable(*locations: str) -> State:
 
 
 def fonts_for(*origins: str) -> State:
-    """A published shop with fonts for the pages of these origins."""
+    """A published shop with fonts for pages of these origins."""
 
     @contextmanager
     def state(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
@@ -226,7 +226,7 @@ def fonts_for(*origins: str) -> State:
 
 
 def lost(pattern: str) -> State:
-    """A published shop without the files whose keys match."""
+    """A published shop without the files whose keys match a pattern."""
 
     @contextmanager
     def state(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
@@ -249,17 +249,17 @@ def with_language(language: str) -> State:
 
     @contextmanager
     def state(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
-        _describe(servers.slug, ContentLanguage=language)
+        _set_headers(servers.slug, ContentLanguage=language)
         try:
             yield variables(servers.ceph, servers.slug.bucket)
         finally:
-            _describe(servers.slug)
+            _set_headers(servers.slug)
 
     return state
 
 
-def _describe(slug: Slug, **headers: str) -> None:
-    """Give all static files these headers, beside their content type and how long they last."""
+def _set_headers(slug: Slug, **headers: str) -> None:
+    """Set headers of all static files, and keep Content-Type and Cache-Control."""
     client = slug.client
     for key in slug.list_keys():
         head = client.head_object(Bucket=slug.bucket, Key=key)
@@ -279,7 +279,7 @@ def _move(slug: Slug, key: str, other: str) -> None:
 
 @contextmanager
 def blocked(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
-    """A bucket that blocks public policies, as each new one at Amazon does."""
+    """A bucket that blocks public policies, as new ones on Amazon S3 do."""
     with moto(servers, bucket) as found:
         servers.moto.client().put_public_access_block(
             Bucket=bucket,
@@ -295,14 +295,14 @@ def blocked(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
 
 @contextmanager
 def no_database(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
-    """A DATABASE_URL where nothing listens."""
+    """A DATABASE_URL with a closed port."""
     with _reserved() as port:
         yield {"DATABASE_URL": f"postgres://someone:marked-password@127.0.0.1:{port}/app"}
 
 
 @contextmanager
 def untrusted_redis(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
-    """A Redis whose certificate another authority must have signed."""
+    """A Redis server whose certificate is not that of the CA."""
     yield {
         "REDIS_URL": servers.redis.tls_url,
         "REDIS_CA": str(servers.redis.other_certificate),
@@ -311,7 +311,7 @@ def untrusted_redis(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]
 
 @contextmanager
 def mail(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
-    """A mail server, and a password that is not the login's."""
+    """A mail server, and a wrong password."""
     yield {
         "EMAIL_HOST": "localhost",
         "EMAIL_PORT": str(servers.mail.port),
@@ -324,7 +324,7 @@ def mail(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
 
 @contextmanager
 def _reserved() -> Iterator[int]:
-    """A port where nothing listens."""
+    """A closed port."""
     with closing(socket.socket()) as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield reserved.getsockname()[1]
@@ -332,7 +332,7 @@ def _reserved() -> Iterator[int]:
 
 @contextmanager
 def nobody(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
-    """An address where nothing listens."""
+    """An endpoint with a closed port."""
     with _reserved() as port:
         url = f"http://127.0.0.1:{port}"
         yield variables(servers.moto, bucket, AWS_S3_ENDPOINT_URL=url)
@@ -340,7 +340,7 @@ def nobody(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
 
 @contextmanager
 def untrusted(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
-    """An https address with a certificate that nobody has signed."""
+    """An https endpoint with an untrusted certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*servers.certificate)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -349,9 +349,9 @@ def untrusted(servers: Servers, bucket: str) -> Iterator[Mapping[str, str]]:
             while True:
                 try:
                     connection, _ = server.accept()
-                except OSError:  # closed: the test is over
+                except OSError:  # the test has closed the socket
                     return
-                with connection, suppress(OSError):  # the client hangs up
+                with connection, suppress(OSError):  # the client disconnects
                     context.wrap_socket(connection, server_side=True).close()
 
         thread = threading.Thread(target=serve)

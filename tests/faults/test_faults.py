@@ -1,4 +1,4 @@
-"""Each fault of the catalogue is found, with a message that names it and has the hint."""
+"""Each fault of the catalogue is found, with a message that contains the cause and the hint."""
 
 import dataclasses
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_is_found_by_the_build(title: str, servers: Servers, tmp_path: Path) -> 
     check(bench.find(dataclasses.replace(FAULTS[title], command=BUILD), tmp_path, servers))
 
 
-def test_the_page_has_these_faults_and_no_others() -> None:
+def test_page_contains_exactly_these_faults() -> None:
     text = page.current()
     assert list(page.entries(text)) == list(FAULTS)
     assert page.render(page.entries(text)) == text

@@ -51,8 +51,8 @@ NAMES = sorted(
     if variable.secret
     for name in variable.names
 )
-# What else the add-ons set, so that their secrets are taken.
-BESIDE = {
+# Other variables of the add-ons, without which their secrets aren't used.
+OTHERS = {
     "ALLOWED_HOSTS": "www.example.com",
     "BUCKETEER_AWS_REGION": "eu-west-1",
     "BUCKETEER_BUCKET_NAME": "bucketeer-1234",
@@ -66,7 +66,7 @@ BESIDE = {
 
 
 def secret(name: str) -> str:
-    """A value for a variable; its password has all that a URL must quote."""
+    """Return a value for a variable, with characters that a URL must quote."""
     mark = f"{MARK}/{NAMES.index(name)}+"
     if name.endswith("_URL"):
         start, end = ("rediss://:", "/0") if "REDIS" in name else ("postgres://someone:", "/app")
@@ -75,16 +75,16 @@ def secret(name: str) -> str:
 
 
 @pytest.fixture
-def talkative_shop(tmp_path: Path) -> Project:
+def shop_with_secrets(tmp_path: Path) -> Project:
     made = make_project(tmp_path / "app", SETTINGS)
     lay_out(made)
     return made
 
 
 def run(project: Project, command: str, config: Mapping[str, str]) -> Run:
-    """Run a command at its most talkative, with a secret in every variable that can hold one."""
+    """Run a command with maximum verbosity, and a secret in every variable for one."""
     secrets = {name: secret(name) for name in NAMES}
-    variables = secrets | BESIDE | dict(config) | {name: secret(name) for name in states.KEYS}
+    variables = secrets | OTHERS | dict(config) | {name: secret(name) for name in states.KEYS}
     result = project.manage(*shlex.split(command), "-v", "3", "--traceback", env=variables)
     log = result.stdout + result.stderr
     assert MARK.lower() not in log.lower(), log
@@ -92,37 +92,37 @@ def run(project: Project, command: str, config: Mapping[str, str]) -> Run:
 
 
 @pytest.mark.parametrize("command", OFFLINE)
-def test_without_a_server(command: str, talkative_shop: Project) -> None:
-    result = run(talkative_shop, command, {"AWS_STORAGE_BUCKET_NAME": "my-bucket"})
+def test_without_a_server(command: str, shop_with_secrets: Project) -> None:
+    result = run(shop_with_secrets, command, {"AWS_STORAGE_BUCKET_NAME": "my-bucket"})
     assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("command", AT_S3)
 @pytest.mark.parametrize("state", STATES)
-def test_at_s3(state: str, command: str, talkative_shop: Project, servers: Servers) -> None:
+def test_with_s3(state: str, command: str, shop_with_secrets: Project, servers: Servers) -> None:
     with STATES[state](servers, f"test-{uuid.uuid4().hex}") as config:
         if command == "compress":  # bundles need the manifest
-            run(talkative_shop, "collectstatic --noinput", config)
-        result = run(talkative_shop, command, config)
+            run(shop_with_secrets, "collectstatic --noinput", config)
+        result = run(shop_with_secrets, command, config)
         assert (result.returncode == 0) == (state == "takes all"), result.stderr
 
 
 @pytest.mark.parametrize("command", ["herokuify doctor", "herokuify doctor --json"])
 @pytest.mark.parametrize("state", STATES)
-def test_the_doctor(state: str, command: str, talkative_shop: Project, servers: Servers) -> None:
+def test_doctor(state: str, command: str, shop_with_secrets: Project, servers: Servers) -> None:
     with STATES[state](servers, f"test-{uuid.uuid4().hex}") as config:
-        result = run(talkative_shop, command, config)
+        result = run(shop_with_secrets, command, config)
         assert result.returncode == 1  # there is no database
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_URL")])
-def test_malformed(name: str, talkative_shop: Project) -> None:
+def test_malformed_url(name: str, shop_with_secrets: Project) -> None:
     for value in ("{}", "postgres//someone:{}@h/x", "rediss://:{}@h:port", "https://{}@[h/"):
         config = {"AWS_STORAGE_BUCKET_NAME": "my-bucket", name: value.format(secret("SECRET_KEY"))}
-        run(talkative_shop, "check", config)
+        run(shop_with_secrets, "check", config)
 
 
-#: An address with a password, as people write it where no variable is checked.
+#: An endpoint with a password, written in the settings, where no variable is checked.
 ADDRESS = 'AWS_S3_ENDPOINT_URL.replace("//", "//someone:sEcrEt7@")'
 WAYS = {
     "setting": f"AWS_S3_ENDPOINT_URL = {ADDRESS}",
@@ -137,29 +137,29 @@ COMPRESS_URL = STATIC_URL
 AWS_QUERYSTRING_AUTH = False
 """,
 }
-# Beside those at S3, whose first is stopped by its checks; the others go on.
-TALKATIVE = ["check", "collectstatic --noinput --skip-checks", "herokuify doctor", *OFFLINE]
+# Commands that run in addition to AT_S3, where the checks stop collectstatic.
+MORE_COMMANDS = ["check", "collectstatic --noinput --skip-checks", "herokuify doctor", *OFFLINE]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_in_an_address(way: str, tmp_path: Path, servers: Servers) -> None:
-    """S3 has no use for it, and so it is neither printed nor sent."""
+def test_password_in_a_url(way: str, tmp_path: Path, servers: Servers) -> None:
+    """S3 doesn't use it, so it is neither printed nor sent."""
     project = make_project(tmp_path / "app", SETTINGS + WAYS[way])
     lay_out(project)
     with states.moto(servers, f"test-{uuid.uuid4().hex}") as config:
-        results = {command: run(project, command, config) for command in [*TALKATIVE, *AT_S3]}
+        results = {command: run(project, command, config) for command in [*MORE_COMMANDS, *AT_S3]}
     message = "contains a user and a password"
     assert message in results["check"].stderr
     assert message in results["collectstatic --noinput"].stderr
-    # Without the checks the address is used without the password; STATIC_URL is refused there.
+    # Without the checks, the endpoint is used without the password; STATIC_URL is still refused.
     status = results["collectstatic --noinput --skip-checks"].returncode
     assert status == (1 if way == "URL" else 0)
 
 
-def test_in_an_address_of_the_environment(talkative_shop: Project) -> None:
+def test_password_in_an_endpoint_variable(shop_with_secrets: Project) -> None:
     for name in ("AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         config = {
             "AWS_STORAGE_BUCKET_NAME": "my-bucket",
             name: f"https://someone:{MARK}@s3.example.com",
         }
-        assert f"{name} " in run(talkative_shop, "check", config).stderr
+        assert f"{name} " in run(shop_with_secrets, "check", config).stderr

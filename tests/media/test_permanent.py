@@ -1,4 +1,4 @@
-"""Lasting addresses of private uploads, in a real Django, followed to a real S3."""
+"""Permanent URLs of private uploads: Django's redirects, and S3's responses."""
 
 import re
 from typing import Any
@@ -75,8 +75,8 @@ def fetched(url: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
         return error.code, b""
 
 
-def test_a_member(viewed_storage: Any, member: Client) -> None:
-    """Each name; HEAD, and ranges, which S3 answers."""
+def test_member(viewed_storage: Any, member: Client) -> None:
+    """Any name, HEAD requests and ranges."""
     document = Document(file=viewed_storage.save("a.txt", ContentFile(b"0123456789")))
     assert document.file.url == "/media/a.txt"
     for name in NAMES:
@@ -90,13 +90,13 @@ def test_a_member(viewed_storage: Any, member: Client) -> None:
     head = member.head(document.file.url)
     assert head.status_code == 302
     assert fetched(head["Location"], "HEAD") == (200, b"")
-    # Nobody else's, and not for longer than the signature lives.
+    # Redirects are private, and cached for less time than the signature is valid.
     assert answer["Cache-Control"] == "private, max-age=300"
     assert {"Cookie", "Authorization"} <= set(re.split(", *", answer["Vary"]))
     short = S3MediaStorage(url_view=True, querystring_expire=60)
     storages._storages["default"] = short  # type: ignore[attr-defined]
     assert member.get("/media/a.txt")["Cache-Control"] == "private, max-age=15"
-    # What a program asks for in its own words is S3's.
+    # With arguments, url() returns a signed URL.
     for url in (
         viewed_storage.url("a.txt", expire=5),
         viewed_storage.url("a.txt", http_method="HEAD"),
@@ -106,7 +106,7 @@ def test_a_member(viewed_storage: Any, member: Client) -> None:
 
 def test_strangers(viewed_storage: Any, member: Client, client: Client, settings: Settings) -> None:
     viewed_storage.save("a.txt", ContentFile(b"x"))
-    # They do not learn which files there are.
+    # They don't learn which files exist.
     for name in ("a.txt", "absent.txt", "-/shared/a", "-/nonesuch/a", "secret/x.txt", "a//b"):
         answer = client.get(f"/media/{name}")
         assert answer["Location"] == f"/accounts/login/?next=/media/{name}"
@@ -114,7 +114,7 @@ def test_strangers(viewed_storage: Any, member: Client, client: Client, settings
     assert member.get("/media/-/nonesuch/a").status_code == 404
     for method in ("post", "put", "delete", "options"):
         assert getattr(member, method)("/media/a.txt").status_code == 405
-    # No users at all: nobody is asked to log in.
+    # Without users, there is no login.
     settings.MIDDLEWARE = []
     assert Client().get("/media/a.txt").status_code == 403
 
@@ -128,22 +128,22 @@ def test_strangers(viewed_storage: Any, member: Client, client: Client, settings
         *("https://evil.example/", "-/secret/x.txt", "-/staticfiles/x.txt", "-/shared/../a.txt"),
     ],
 )
-def test_names_that_lead_elsewhere(name: str, member: Client, aws: S3Server) -> None:
-    """What is there under another spelling, in another storage, or on another site."""
+def test_names_of_other_files(name: str, member: Client, aws: S3Server) -> None:
+    """Other spellings, other storages and other sites."""
     S3MediaStorage(location="").save("a.txt", ContentFile(b"x"))
     for location in ("media", "shared", "media/secret", "static", "media/a"):
         for file in ("a.txt", "b.txt", "x.txt"):
             S3MediaStorage(location=location).save(file, ContentFile(b"x"))
     request = RequestFactory().get("/")
     request.user = User(username="ada")
-    # As the view gets it, when nothing before it has changed it; and through the handler.
+    # Called directly with the unchanged name, and by a request.
     with pytest.raises(Exception, match="^$") as caught:
         redirect_to_file(request, name)
     assert type(caught.value).__name__ == "Http404"
     answer = member.get(f"/media/{name}")
-    if answer.status_code == 403:  # a permission of its own
+    if answer.status_code == 403:  # url_permission refuses
         assert "shared" in name
-    elif answer.status_code == 302:  # the client made it a plain name
+    elif answer.status_code == 302:  # the client normalized it
         assert ".." in name or "./" in name
     else:
         assert answer.status_code == 404
@@ -158,7 +158,7 @@ def test_permission(viewed_storage: Any, member: Client, client: Client, aws: S3
     assert url == "/media/-/shared/shared/a.txt"
     assert fetched(client.get(url)["Location"]) == (200, b"x")
     assert ASKED == [("shared", "shared/a.txt")]
-    # Being logged in is not enough; 404 comes after the permission.
+    # Users need the permission, too; it is checked before the file exists.
     for name in ("b.txt", "absent.txt"):
         assert member.get(shared.url(name)).status_code == 403
         assert client.get(shared.url(name))["Location"].startswith("/accounts/login/?next=")
@@ -170,7 +170,7 @@ def test_permission(viewed_storage: Any, member: Client, client: Client, aws: S3
     assert fetched(member.get(viewed_storage.url("-/shared/b.txt"))["Location"]) == (200, b"y")
 
 
-def test_a_coroutine_is_no_permission(
+def test_url_permission_must_not_be_a_coroutine(
     viewed_storage: Any, name_storages: Any, client: Client
 ) -> None:
     name_storages(default=viewed(url_permission=may_read_later))
@@ -184,9 +184,9 @@ def test_a_coroutine_is_no_permission(
 
 
 @pytest.mark.usefixtures("no_sockets")
-class TestAddress:
+class TestUrl:
     @pytest.fixture(autouse=True)
-    def at_a_path(self, settings: Settings, name_storages: Any) -> None:
+    def url_settings(self, settings: Settings, name_storages: Any) -> None:
         settings.ROOT_URLCONF = __name__
         settings.AWS_STORAGE_BUCKET_NAME = "my-bucket"
         name_storages(default=viewed(), invoices=viewed(location="invoices"))
@@ -197,7 +197,7 @@ class TestAddress:
         assert storages["default"].url("./a//b.png") == "/media/a/b.png"
         with pytest.raises(SuspiciousFileOperation):
             storages["default"].url("../a.png")
-        # An equal storage, as a migration or a field has it.
+        # Another instance, such as a field's.
         assert S3MediaStorage(url_view=True).url("a.png") == "/media/a.png"
 
     def test_follows_prefixes(self, settings: Settings) -> None:
@@ -207,7 +207,7 @@ class TestAddress:
         finally:
             set_script_prefix("/")
 
-    def test_of_languages(self, settings: Settings) -> None:
+    def test_i18n_patterns(self, settings: Settings) -> None:
         settings.ROOT_URLCONF = type(
             "Urls", (), {"urlpatterns": i18n_patterns(*urlpatterns), "__hash__": object.__hash__}
         )
@@ -225,18 +225,17 @@ class TestAddress:
     def test_check(
         self, settings: Settings, name_storages: Any, options: Any, part: str, hint: str
     ) -> None:
-        def told() -> list[Any]:
+        def errors() -> list[Any]:
             found = run_checks(tags=["herokuify"])
             return [one for one in found if one.id == "herokuify.E015"]
 
-        assert told() == []
+        assert errors() == []
         if not options:
-            settings.ROOT_URLCONF = "tests.media"
-            import tests.media
-
-            tests.media.urlpatterns = []  # type: ignore[attr-defined]
+            settings.ROOT_URLCONF = type(
+                "Urls", (), {"urlpatterns": [], "__hash__": object.__hash__}
+            )
         name_storages(default=viewed(**options))
-        (error,) = told()
+        (error,) = errors()
         assert part in error.msg
         assert hint in error.hint
 

@@ -1,4 +1,4 @@
-"""Amazon S3's own addresses, answered by moto on loopback through its proxy."""
+"""Amazon S3's own hosts, served by moto's proxy on loopback."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ from tests.servers import SESSION
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-# moto keeps its certificates beside its code, where tests have nothing to write.
+# moto would write its certificates to its package's folder.
 START = """
 import sys
 from moto import proxy
@@ -33,7 +33,7 @@ proxy.main(["-H", "127.0.0.1", "-p", "0"])
 
 @dataclass(frozen=True)
 class Aws:
-    """A proxy that answers for all of *.amazonaws.com, and the certificate to trust."""
+    """A proxy for *.amazonaws.com, and the certificate to trust."""
 
     name: str
     proxy: str
@@ -43,7 +43,7 @@ class Aws:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """Return the config vars; none of them is an address, as with the real S3."""
+        """Return the config vars; as with the real S3, there is no endpoint URL."""
         return {
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
@@ -52,7 +52,7 @@ class Aws:
         }
 
     def client(self) -> "S3Client":
-        """Return a client of the same S3."""
+        """Return a boto3 client."""
         return SESSION.client(
             "s3",
             region_name="us-east-1",
@@ -87,9 +87,9 @@ def running(folder: Path, environment: Mapping[str, str]) -> Iterator[Aws]:
     log = folder / "proxy.log"
     command = [sys.executable, "-u", "-c", START, str(certificates)]
     with processes.running(command, log, env=environment) as process:
-        said = re.compile(r"Serving HTTP Proxy on (127[\d.]+:\d+)")
+        pattern = re.compile(r"Serving HTTP Proxy on (127[\d.]+:\d+)")
         found = processes.wait_until(
-            lambda: said.search(log.read_text(errors="replace")), process=process, log=log
+            lambda: pattern.search(log.read_text(errors="replace")), process=process, log=log
         )
         assert found
         yield Aws("aws", f"http://{found[1]}", package / "ca.crt")

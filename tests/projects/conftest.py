@@ -1,4 +1,4 @@
-"""Fixtures of the whole-project tests."""
+"""Fixtures for tests with whole projects."""
 
 import shutil
 import uuid
@@ -17,9 +17,9 @@ MakeSite = Callable[..., Site]
 
 @pytest.fixture
 def make_shop(tmp_path: Path) -> Iterator[MakeSite]:
-    """Write a shop: ``make_site(server, settings, env=…, folder=…, bucket=…)``.
+    """Write a shop: ``make_shop(server, settings, env=…, folder=…, bucket=…)``.
 
-    The config vars name a bucket that does not exist yet, and ask for its creation.
+    The config vars name a new bucket, with AWS_AUTO_CREATE_BUCKET.
     """
     made: list[Site] = []
 
@@ -44,7 +44,7 @@ def make_shop(tmp_path: Path) -> Iterator[MakeSite]:
         return site
 
     yield make
-    # moto forgets all of them at the end, and faster.
+    # moto's buckets needn't be removed.
     on_ceph = {(site.server, site.bucket) for site in made if site.server.name == "ceph"}
     for server, bucket in on_ceph:
         client = server.client()
@@ -54,9 +54,9 @@ def make_shop(tmp_path: Path) -> Iterator[MakeSite]:
 
 @pytest.fixture(scope="session")
 def amazon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    """Amazon S3 at its own addresses, as far as moto's proxy knows it."""
+    """Amazon S3 at its own hosts, emulated by moto."""
     if shutil.which("openssl") is None:
-        pytest.skip("no openssl, with which moto's proxy makes its certificates")
+        pytest.skip("no openssl, which moto's proxy needs for its certificates")
     folder = tmp_path_factory.mktemp("aws")
     with running(folder, clean_environment(folder)) as server:
         yield server

@@ -1,4 +1,4 @@
-"""Follow the static files of rendered pages as a browser does, without credentials."""
+"""Load the static files of rendered pages as a browser does, without credentials."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-# What browsers, and CORS and CSP rules, expect.
+# Content types that browsers expect.
 TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -22,7 +22,7 @@ _SOURCE_MAP = re.compile(r"^//# sourceMappingURL=(\S+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answers to an anonymous GET."""
+    """The response to an anonymous GET."""
 
     status: int
     content_type: str
@@ -33,7 +33,7 @@ Fetch = Callable[[str], Answer]
 
 
 def links(html: str) -> set[str]:
-    """Return the addresses of all that a page loads: scripts, styles, images, icons."""
+    """Return the URLs of the scripts, styles, images and icons that a page loads."""
     parser = _Links()
     parser.feed(html)
     return parser.found
@@ -50,13 +50,13 @@ class _Links(HTMLParser):
 
 
 def crawl(start: Iterable[str], static_url: str, fetch: Fetch) -> dict[str, Answer]:
-    """Fetch these URLs and what their styles and scripts load; answers by URL.
+    """Fetch these URLs and what their styles and scripts load; return the responses by URL.
 
-    Raises AssertionError for a URL outside ``static_url``, for one that browsers would
-    have to fix, for an absent file and for a wrong content type.
+    Raises AssertionError for URLs that are not below ``static_url`` or not quoted, missing
+    files and wrong content types.
     """
     answers: dict[str, Answer] = {}
-    # With the page or the file that names each.
+    # Pairs of a URL and the page or file that contains it.
     waiting = [(url, "a page") for url in start]
     while waiting:
         url, source = waiting.pop()
@@ -82,7 +82,7 @@ def _loads(suffix: str, body: bytes) -> Iterator[str]:
 
 
 def names(answers: Mapping[str, Answer], static_url: str) -> dict[str, bytes]:
-    """Return the bodies by the names of the files, as a storage knows them."""
+    """Return the bodies by the files' names in the storage."""
     return {
         unquote(urlsplit(url).path.removeprefix(urlsplit(static_url).path)): answer.body
         for url, answer in answers.items()

@@ -1,8 +1,8 @@
-"""Heroku's build step for Django, re-enacted.
+"""Heroku's build step for Django, emulated.
 
-Made from heroku/heroku-buildpack-python v351, ``bin/compile`` and ``bin/steps/collectstatic``:
-the variables that ``manage.py`` sees, how it is found and called, and what the log of a failure
-is taken for.
+It follows heroku/heroku-buildpack-python v351, ``bin/compile`` and ``bin/steps/collectstatic``:
+the variables for ``manage.py``, how it is found and called, and how the log of a failure is
+interpreted.
 """
 
 import re
@@ -11,8 +11,7 @@ from pathlib import Path
 
 from tests.project import Project, Run, clean_environment
 
-# What the build system sets, beside the buildpack's own variables (``bin/compile``). The values
-# of the second half are paths of the build's machine.
+# The variables of the build system, and those of the buildpack (``bin/compile``).
 BUILD = {
     "DYNO": "run.4711",
     "REQUEST_ID": "6f2a3a4b-8a6f-4f8a-9f39-0c1f2b8f0d11",
@@ -26,7 +25,7 @@ BUILD = {
     "ENV_DIR": "/tmp/d4711",
 }
 RELEASE = {"DYNO": "release.4711"}
-# Word → reason: the first word that the log has anywhere decides, not the word that comes first.
+# The reason for each word; the first word in this order that the log contains decides.
 REASONS = {
     "SyntaxError": "collectstatic-syntax-error",
     "ImproperlyConfigured": "collectstatic-improper-configuration",
@@ -34,9 +33,9 @@ REASONS = {
     "OSError": "collectstatic-missing-file",
 }
 MISCONFIGURED = REASONS["ImproperlyConfigured"]
-DEEPEST = 3  # levels below the app's folder, manage.py's own included
+DEEPEST = 3  # parts of the path of manage.py
 
-# Marked, so that a log can be searched for them.
+# Distinctive values, to search logs for them.
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIAMARKEDKEY1",
     "AWS_SECRET_ACCESS_KEY": "marked/secret+1",
@@ -49,7 +48,7 @@ SECRETS = {
 
 
 def collectstatic(project: Project, env: Mapping[str, str] | None = None) -> Run:
-    """Run the step; the buildpack's log is both streams of the result."""
+    """Run the step; the buildpack's log consists of both output streams."""
     script = find_manage(project.folder)
     if script is None:
         raise AssertionError("Heroku would skip collectstatic: it finds no manage.py")
@@ -63,15 +62,15 @@ def manage(
     script: str = "manage.py",
     sockets: bool = True,
 ) -> Run:
-    """Run a command in the build: config vars win over the build's own variables."""
-    # "." unless the app sets it; behind it what these tests need.
+    """Run a command in the build; config vars override the build's own variables."""
+    # The buildpack's default is "."; the rest is for these tests.
     path = {"PYTHONPATH": f".:{clean_environment(project.folder)['PYTHONPATH']}"}
     variables = BUILD | path | dict(project.environment) | dict(env or {})
     return project.manage(*arguments, env=variables, script=script, sockets=sockets)
 
 
 def find_manage(folder: Path) -> str | None:
-    """Return the path of the ``manage.py`` that is taken, the nearest to the app's folder."""
+    """Return the path of the ``manage.py`` nearest to the app's folder."""
     found = [path.relative_to(folder) for path in folder.rglob("manage.py") if path.is_file()]
     near = [path for path in found if len(path.parts) <= DEEPEST]
     nearest = min(near, key=lambda path: (len(path.parts), path), default=None)
@@ -79,18 +78,18 @@ def find_manage(folder: Path) -> str | None:
 
 
 def failure_reason(log: str) -> str:
-    """Return what the buildpack makes of the log of a failure."""
+    """Return the buildpack's reason for a failure with this log."""
     return next((reason for word, reason in REASONS.items() if word in log), "collectstatic-other")
 
 
 def last_error(log: str) -> str:
-    """Return the last exception of a log, with its message."""
+    """Return the last exception in a log, with its message."""
     error = r"^(?=[A-Za-z_][\w.]*(?:Error|Exception|Exit|Configured|Warning)\b)"
     return re.split(error, log, flags=re.MULTILINE)[-1]
 
 
 def assert_improperly_configured(result: Run, *named: str) -> None:
-    """Assert that a command failed with one clear error, which names these things."""
+    """Assert that a command failed with a clear error, which contains these parts."""
     log = result.stdout + result.stderr
     assert result.returncode != 0, log
     assert failure_reason(log) == MISCONFIGURED, log

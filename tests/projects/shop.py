@@ -1,13 +1,13 @@
-"""The project that these tests build: a small shop, with or without Django's admin."""
+"""The project for these tests: a small shop, with or without Django's admin."""
 
 import base64
 
-# A 1 × 1 pixel, and a file that only claims to be a font: nothing here is drawn.
+# An image of 1 × 1 pixel, and a font in name only: nothing is drawn.
 DOT = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 FONT = b"wOF2" + bytes(range(256)) * 8
-# The bundles of its templates, with # for the hash of a bundle's content.
+# The bundles of its templates, with # for the hash.
 BUNDLES = {"CACHE/css/output.#.css", "CACHE/css/about.#.css", "CACHE/js/output.#.js"}
 ODD_NAME = "blå himmel+1 100%.png"
 
@@ -101,7 +101,7 @@ BINARIES = {
     "shop/static/shop/fonts/shop.woff2": FONT,
 }
 
-# What the settings of the tests are made of: DJANGO first, the others as they are needed.
+# Parts of settings: DJANGO comes first, the others follow as needed.
 DJANGO = """\
 from pathlib import Path
 BASE_DIR = Path(__file__).resolve().parent
@@ -134,7 +134,7 @@ TEMPLATES = [{
     ]},
 }]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
-# No migrations: tests that want tables get them at once.
+# Without migrations, tables are created faster.
 MIGRATION_MODULES = {"admin": None, "auth": None, "contenttypes": None, "sessions": None}
 STATIC_ROOT = BASE_DIR / "staticfiles"
 MEDIA_ROOT = BASE_DIR / "media"
@@ -145,7 +145,7 @@ STATICFILES_FINDERS = [
 """
 ADMIN = 'INSTALLED_APPS += ["django.contrib.admin"]\n'
 HEROKUIFY = 'INSTALLED_APPS.insert(0, "herokuify")\n'
-# What the documentation tells users to write.
+# The settings that the documentation recommends.
 FRAGMENTS = """\
 from herokuify.aws import *
 from herokuify.compress import *
@@ -153,7 +153,7 @@ STATIC_URL = get_static_url()
 MEDIA_URL = get_media_url()
 COMPRESS_OFFLINE = True
 """
-# Django 4.2 announces the end of the classic settings, and in these tests warnings are errors.
+# Django 4.2 deprecates the classic settings, and warnings are errors in tests.
 QUIET = """\
 import warnings
 warnings.filterwarnings("ignore", r"The (STATICFILES|DEFAULT_FILE)_STORAGE setting is deprecated")
@@ -166,12 +166,12 @@ CACHED_MANIFEST = "herokuify.storage.CachedS3ManifestStaticStorage"
 
 
 def classic(static: str) -> str:
-    """Return the storages in settings that Django 5.1 removed."""
+    """Return settings for storages that Django 5.1 removed."""
     return f"{QUIET}DEFAULT_FILE_STORAGE = {MEDIA!r}\nSTATICFILES_STORAGE = {static!r}\n"
 
 
 def storages(static: str, **aliases: str) -> str:
-    """Return the storages in a STORAGES setting."""
+    """Return a STORAGES setting."""
     classes = {"default": MEDIA, "staticfiles": static, **aliases}
     setting = {alias: {"BACKEND": name} for alias, name in classes.items()}
     return f"STORAGES = {setting!r}\n"
@@ -180,3 +180,9 @@ def storages(static: str, **aliases: str) -> str:
 def compress_storage(name: str) -> str:
     """Return django-compressor's setting for the storage of its bundles."""
     return f"COMPRESS_STORAGE = {name!r}\n"
+
+
+BASE = DJANGO + HEROKUIFY + FRAGMENTS
+# Static files with and without hashed names; bundles in the same storage.
+PLAIN_STORAGES = storages(CACHED) + compress_storage(CACHED)
+HASHED_STORAGES = storages(CACHED_MANIFEST) + compress_storage(CACHED_MANIFEST)

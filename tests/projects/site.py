@@ -1,4 +1,4 @@
-"""A shop on its way to S3: built as Heroku builds it, rendered as a dyno renders it."""
+"""A shop that is built as on Heroku, and rendered as on a dyno."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from tests.projects.aws import Aws
 from tests.projects.crawl import Answer, crawl, links, names
 from tests.servers import S3Server
 
-#: What compress keeps for collectstatic, on the disk alone.
+#: Files that compress writes for collectstatic, only on the disk.
 OF_COMPRESS = {"CACHE/manifest.json", "CACHE/herokuify-bundles.json"}
 RENDER = """
 import json
@@ -60,7 +60,7 @@ print(json.dumps({"pages": rendered, "static": sorted(set(static_urls()))}))
 
 @dataclass(frozen=True)
 class Site:
-    """A shop in a folder, with a bucket of its own on a server."""
+    """A shop in a folder, with a bucket on a server."""
 
     project: Project
     server: S3Server | Aws
@@ -68,35 +68,35 @@ class Site:
 
     @property
     def static_root(self) -> Path:
-        """Return the folder of the local copies."""
+        """Return STATIC_ROOT."""
         return self.project.folder / "staticfiles"
 
     @property
     def origin(self) -> str:
-        """Return the address below which S3 serves the static files."""
+        """Return the URL below which S3 serves the static files."""
         path = "/".join(filter(None, (self.project.environment.get("AWS_LOCATION"), "static/")))
         if isinstance(self.server, Aws):
             return f"https://{self.bucket}.s3.amazonaws.com/{path}"
         return f"{self.server.endpoint_url}/{self.bucket}/{path}"
 
     def collectstatic(self) -> Run:
-        """Run what Heroku's classic buildpack runs."""
+        """Run collectstatic as Heroku's classic buildpack does."""
         return heroku.collectstatic(self.project)
 
     def compress(self) -> Run:
-        """Run what bin/post_compile runs."""
+        """Run compress as bin/post_compile does."""
         return heroku.manage(self.project, "compress", "--traceback")
 
     def release(self) -> Run:
-        """Run what a Procfile's release command runs, in a dyno of its own."""
+        """Run collectstatic as a Procfile's release command, on a separate dyno."""
         return self.project.manage("collectstatic", "--noinput", env=heroku.RELEASE)
 
     def build(self, *, compress: bool = True) -> None:
-        """Run both steps, each in a process of its own; they must succeed."""
+        """Run both steps, each in a separate process; they must succeed."""
         succeeded(self.collectstatic())
         if compress:
             result = succeeded(self.compress())
-            # compressor loses errors of its threads, and says 0.
+            # If compressor's threads fail, it reports 0 blocks and no error.
             assert re.search(r"Compressed [1-9]\d* block", result.stdout), result.stdout
 
     def render(self) -> "Rendered":
@@ -108,9 +108,10 @@ class Site:
     def load_pages(
         self, static_url: str = "", rendered: "Rendered | None" = None
     ) -> dict[str, bytes]:
-        """Render, unless that is done; load all from S3; what the pages load, by the files' names.
+        """Load all static files of the pages from S3; return their content by name.
 
-        A CDN at ``static_url`` would pass the requests on to S3.
+        Pages are rendered unless ``rendered`` is given. Requests for ``static_url``, such as a
+        CDN's URL, are sent to S3.
         """
         static_url = static_url or self.origin
 
@@ -132,7 +133,7 @@ class Site:
         return tree(self.static_root)
 
     def remote(self, prefix: str = "static/") -> dict[str, bytes]:
-        """Return the objects whose keys begin so, by the rest of their keys."""
+        """Return the objects below a prefix by the rest of their keys."""
         client = self.server.client()
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
@@ -144,7 +145,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a dyno sends to browsers."""
+    """The pages, and the URLs of all ``{% static %}`` tags."""
 
     pages: dict[str, str]
     static: list[str]
@@ -160,13 +161,13 @@ def lay_out(project: Project) -> None:
 
 
 def succeeded(result: Run) -> Run:
-    """Return the result of a command that must have ended well."""
+    """Return the result, and assert that the command succeeded."""
     assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
     return result
 
 
 def bundles(found: Iterable[str]) -> set[str]:
-    """Return the names of compressor's bundles without their hashes; two hashes would show."""
+    """Return the names of compressor's bundles, with "#" for each hash."""
     return {re.sub(r"[0-9a-f]{12}", "#", name) for name in found if name.startswith("CACHE/")}
 
 
@@ -180,7 +181,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def fetch(url: str) -> Answer:
-    """GET a URL without credentials, but for those in the URL."""
+    """GET a URL without credentials, except for those in the URL."""
     try:
         with urlopen(url) as response:
             return Answer(response.status, response.headers.get_content_type(), response.read())

@@ -1,4 +1,4 @@
-"""collectstatic, compress, and pages without a network, through each static class."""
+"""collectstatic, compress and rendering without a network, for each static class."""
 
 import json
 import re
@@ -12,13 +12,13 @@ from tests.projects.site import OF_COMPRESS, Site, bundles, succeeded
 from tests.servers import S3Server
 
 pytestmark = pytest.mark.ends
-# What another Django cannot change, as another row shows what it can.
+# Rows that don't depend on the version of Django; others in the same test do.
 once = pytest.mark.once
 
 UNCOMPRESSED = "COMPRESS_ENABLED = False\n"
-# In the bundles, and loaded by pages only where there are no bundles.
+# Files in bundles, which pages load only if there are no bundles.
 SOURCES = {"shop/css/base.css", "shop/css/pages/front.css", "shop/js/one.js", "shop/js/two.js"}
-# Loaded by pages and by what they load, always.
+# Files that pages always load, directly or indirectly.
 LOADED = {
     "shop/css/reset.css",
     "shop/fonts/shop.woff2",
@@ -28,7 +28,7 @@ LOADED = {
     "shop/js/alone.js.map",
 }
 HASHED_BY_DJANGO = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
-# Without the app, Django's own collectstatic does the work; the classic settings need it.
+# Without the app, Django's own collectstatic runs; the classic settings need the app.
 ALONE = shop.DJANGO + shop.FRAGMENTS
 WITH_APP = ALONE + shop.HEROKUIFY
 BUNDLED = shop.compress_storage(shop.CACHED)
@@ -42,7 +42,7 @@ HASHED = shop.compress_storage(shop.CACHED_MANIFEST)
         pytest.param(WITH_APP + shop.classic(shop.PLAIN), id="classic", marks=once),
     ],
 )
-def test_plain(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+def test_plain_names(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
     site = make_shop(moto, settings + UNCOMPRESSED)
     site.build(compress=False)
     found = site.load_pages()
@@ -59,7 +59,7 @@ def test_plain(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
         pytest.param(ALONE + shop.storages(shop.MANIFEST), id="alone"),
     ],
 )
-def test_hashed(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+def test_hashed_names(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
     site = make_shop(moto, settings + UNCOMPRESSED)
     site.build(compress=False)
     found = site.load_pages()
@@ -80,7 +80,7 @@ def test_hashed(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
         ),
     ],
 )
-def test_plain_and_bundled(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+def test_plain_names_and_bundles(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
     check_bundles(make_shop(moto, settings), is_hashed=False)
 
 
@@ -104,11 +104,11 @@ def test_plain_and_bundled(settings: str, make_shop: MakeSite, moto: S3Server) -
         pytest.param(ALONE + shop.storages(shop.CACHED_MANIFEST) + HASHED, id="alone"),
     ],
 )
-def test_hashed_and_bundled(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+def test_hashed_names_and_bundles(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
     check_bundles(make_shop(moto, settings), is_hashed=True)
 
 
-def test_hashed_as_django_does(make_shop: MakeSite, moto: S3Server) -> None:
+def test_hashed_names_equal_djangos(make_shop: MakeSite, moto: S3Server) -> None:
     settings = WITH_APP + shop.ADMIN + shop.compress_storage(shop.CACHED_MANIFEST)
     site = make_shop(moto, settings + shop.storages(shop.CACHED_MANIFEST))
     django = make_shop(moto, settings + shop.storages(HASHED_BY_DJANGO), folder="django")
@@ -121,20 +121,20 @@ def test_hashed_as_django_does(make_shop: MakeSite, moto: S3Server) -> None:
     }
 
 
-@once  # S3 decides
+@once  # depends on S3 alone
 @pytest.mark.parametrize("storage", [shop.CACHED, shop.CACHED_MANIFEST])
-def test_where_policies_count(storage: str, make_shop: MakeSite, ceph: S3Server) -> None:
+def test_policy(storage: str, make_shop: MakeSite, ceph: S3Server) -> None:
     settings = WITH_APP + shop.storages(storage) + shop.compress_storage(storage)
     site = make_shop(ceph, settings)
     check_bundles(site, is_hashed=storage == shop.CACHED_MANIFEST)
-    # Neither the listing nor anything outside static/ is for everybody.
+    # Neither the listing nor objects outside static/ are public.
     site.server.client().put_object(Bucket=site.bucket, Key="media/x.css", Body=b"")
     root = site.origin.removesuffix("static/")
     assert [site.get(root + path).status for path in ("", "media/x.css")] == [403, 403]
 
 
 def check_bundles(site: Site, *, is_hashed: bool) -> None:
-    """Build, and hold what is on the disk, on S3 and in the pages against each other."""
+    """Build, and compare the files on the disk, on S3 and in the pages."""
     site.build()
     found = site.load_pages()
     assert bundles(found) == shop.BUNDLES

@@ -1,4 +1,4 @@
-"""Heroku's build step, with apps of other layouts and logs of other failures."""
+"""Heroku's build step with other layouts of projects, and other errors."""
 
 from pathlib import Path
 
@@ -10,13 +10,10 @@ from tests.projects.heroku import failure_reason, find_manage
 from tests.projects.site import lay_out, succeeded, tree
 from tests.servers import S3Server
 
-# The app's folder is on the path, and its variables are those of a build.
+# The app's folder must be on the path, and the variables must be those of a build.
 SETTINGS = (
-    shop.DJANGO
-    + shop.HEROKUIFY
-    + shop.FRAGMENTS
-    + shop.storages(shop.CACHED_MANIFEST)
-    + shop.compress_storage(shop.CACHED_MANIFEST)
+    shop.BASE
+    + shop.HASHED_STORAGES
     + """
 import os, shared
 from herokuify.env import Stage, get_stage
@@ -25,7 +22,7 @@ assert get_stage(os.environ) is Stage.BUILD
 )
 
 
-def test_a_project_in_a_folder(moto: S3Server, tmp_path: Path) -> None:
+def test_project_in_a_subfolder(moto: S3Server, tmp_path: Path) -> None:
     moto.client().create_bucket(Bucket="test-in-a-folder")
     variables = moto.variables | {"AWS_STORAGE_BUCKET_NAME": "test-in-a-folder"}
     lay_out(make_project(tmp_path / "backend", SETTINGS))
@@ -36,7 +33,7 @@ def test_a_project_in_a_folder(moto: S3Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("paths", "taken"),
+    ("paths", "found"),
     [
         (["manage.py", "a/manage.py"], "manage.py"),
         (["b/a/manage.py", "c/manage.py"], "c/manage.py"),
@@ -45,9 +42,9 @@ def test_a_project_in_a_folder(moto: S3Server, tmp_path: Path) -> None:
         ([], None),
     ],
 )
-def test_which_manage_is_taken(paths: list[str], taken: str | None, tmp_path: Path) -> None:
+def test_find_manage(paths: list[str], found: str | None, tmp_path: Path) -> None:
     Project(tmp_path).write(dict.fromkeys(paths, MANAGE))
-    assert find_manage(tmp_path) == taken
+    assert find_manage(tmp_path) == found
 
 
 @pytest.mark.parametrize(
@@ -60,15 +57,13 @@ def test_which_manage_is_taken(paths: list[str], taken: str | None, tmp_path: Pa
         ("CommandError: 3 files could not be sent.", "other"),
     ],
 )
-def test_what_a_log_is_taken_for(log: str, reason: str) -> None:
+def test_failure_reason(log: str, reason: str) -> None:
     assert failure_reason(log) == f"collectstatic-{reason}"
 
 
 @pytest.mark.parametrize("config", [{}, {"AWS_ACCESS_KEY_ID": "AKIAHALF"}], ids=["sound", "broken"])
-def test_the_other_buildpack_sees_that_there_is_collectstatic(
-    config: dict[str, str], tmp_path: Path
-) -> None:
-    """heroku/buildpacks-python asks for its help, and skips it for an "Unknown command"."""
+def test_cloud_native_buildpack_finds_collectstatic(config: dict[str, str], tmp_path: Path) -> None:
+    """heroku/buildpacks-python skips it if its help prints "Unknown command"."""
     app = make_project(tmp_path, SETTINGS, {"shared.py": ""}, env=config)
     lay_out(app)
     result = heroku.manage(app, "help", "collectstatic")

@@ -1,4 +1,4 @@
-"""The settings that people have had for years, to the letter."""
+"""Settings of existing projects, without changes."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ COMPRESS_OFFLINE = True
 ALONE = shop.QUIET + shop.DJANGO + CLASSIC
 WITH_APP = ALONE + shop.HEROKUIFY
 NO_BUCKET = {"AWS_STORAGE_BUCKET_NAME": ""}
-# Without the app, only a Django that reads these settings itself can obey them.
+# Without the app, only versions of Django that read these settings obey them.
 obeyed = pytest.mark.parametrize(
     "settings",
     [
@@ -40,7 +40,9 @@ commands = pytest.mark.parametrize("run", [Site.collectstatic, Site.compress])
 
 
 @obeyed
-def test_all_is_on_s3(settings: str, make_shop: MakeSite, amazon: Aws) -> None:
+def test_static_files_and_bundles_are_on_s3(
+    settings: str, make_shop: MakeSite, amazon: Aws
+) -> None:
     site = make_shop(amazon, settings)
     site.build()
     found = site.load_pages()
@@ -86,7 +88,7 @@ def test_compress_without_the_app(make_shop: MakeSite, amazon: Aws) -> None:
     assert_nothing_local(site)
 
 
-@pytest.mark.parametrize("run", [Site.collectstatic, Site.compress])
+@commands
 @obeyed
 def test_without_a_bucket(
     settings: str, run: Callable[[Site], Run], make_shop: MakeSite, amazon: Aws
@@ -117,6 +119,6 @@ def test_uploads_without_a_bucket(settings: str, make_shop: MakeSite, amazon: Aw
 
 
 def assert_nothing_local(site: Site) -> None:
-    # compressor makes the folder of its manifest; nobody serves it.
+    # compressor creates an empty folder for its manifest.
     assert not tree(site.static_root)
     assert not tree(site.project.folder / "media")

@@ -1,4 +1,4 @@
-"""django-compressor's bundles under every kind of STATIC_URL, and through rollbacks."""
+"""django-compressor's bundles with each kind of STATIC_URL, and after rollbacks."""
 
 import pytest
 
@@ -10,25 +10,25 @@ from tests.servers import S3Server
 pytestmark = pytest.mark.ends
 once = pytest.mark.once
 
-PLAIN = shop.storages(shop.CACHED) + shop.compress_storage(shop.CACHED)
-HASHED = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST)
-BASE = shop.DJANGO + shop.HEROKUIFY + shop.FRAGMENTS
 CDN = "https://cdn.example.com/assets/"
-# The lines that users of compressor have without herokuify's fragment.
-WITHOUT_FRAGMENT = BASE.replace("from herokuify.compress import *\n", "")
+WITHOUT_FRAGMENT = shop.BASE.replace("from herokuify.compress import *\n", "")
 
 
 each = pytest.mark.parametrize(
-    "storages", [pytest.param(PLAIN, id="plain", marks=once), pytest.param(HASHED, id="hashed")]
+    "storages",
+    [
+        pytest.param(shop.PLAIN_STORAGES, id="plain", marks=once),
+        pytest.param(shop.HASHED_STORAGES, id="hashed"),
+    ],
 )
 
 
 @pytest.mark.parametrize(
     ("settings", "env", "static_url"),
     [
-        pytest.param(HASHED + f'STATIC_URL = "{CDN}"\n', {}, CDN, id="hashed"),
+        pytest.param(shop.HASHED_STORAGES + f'STATIC_URL = "{CDN}"\n', {}, CDN, id="hashed"),
         pytest.param(
-            PLAIN,
+            shop.PLAIN_STORAGES,
             {"AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"},
             "https://cdn.example.com/static/",
             id="plain",
@@ -39,7 +39,7 @@ each = pytest.mark.parametrize(
 def test_cdn(
     settings: str, env: dict[str, str], static_url: str, make_shop: MakeSite, moto: S3Server
 ) -> None:
-    site = make_shop(moto, BASE + settings, env=env)
+    site = make_shop(moto, shop.BASE + settings, env=env)
     site.build()
     found = site.load_pages(static_url)
     assert bundles(found) == shop.BUNDLES
@@ -49,7 +49,7 @@ def test_cdn(
 
 @each
 def test_without_the_fragment(storages: str, make_shop: MakeSite, moto: S3Server) -> None:
-    """compressor's own filters write absolute URLs, which are right, too."""
+    """compressor's own filters write absolute URLs."""
     site = make_shop(moto, WITHOUT_FRAGMENT + storages)
     site.build()
     found = site.load_pages()
@@ -59,22 +59,22 @@ def test_without_the_fragment(storages: str, make_shop: MakeSite, moto: S3Server
 
 
 @once
-def test_a_rollback_renders_with_its_own_manifest(make_shop: MakeSite, moto: S3Server) -> None:
-    old = make_shop(moto, BASE + HASHED)
+def test_rollback_renders_with_its_own_manifest(make_shop: MakeSite, moto: S3Server) -> None:
+    old = make_shop(moto, shop.BASE + shop.HASHED_STORAGES)
     old.build()
     before = old.load_pages()
 
-    new = make_shop(moto, BASE + HASHED, folder="new", bucket=old.bucket)
+    new = make_shop(moto, shop.BASE + shop.HASHED_STORAGES, folder="new", bucket=old.bucket)
     new.project.write({"shop/static/shop/css/base.css": "body { color: red }\n"})
     new.build()
     assert bundles(new.load_pages().keys() - before.keys()) == {"CACHE/css/output.#.css"}
-    # The slug of the old release, as the rollback brings it back.
+    # A rollback restores the old release's slug.
     assert old.load_pages() == before
 
 
 @once
-def test_a_second_build_in_the_same_folder(make_shop: MakeSite, moto: S3Server) -> None:
-    site = make_shop(moto, BASE + HASHED)
+def test_second_build_changes_nothing(make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, shop.BASE + shop.HASHED_STORAGES)
     site.build()
     before = site.local(), site.remote()
     site.build()
@@ -82,8 +82,8 @@ def test_a_second_build_in_the_same_folder(make_shop: MakeSite, moto: S3Server) 
 
 
 @once
-def test_bundles_that_s3_has_lost(make_shop: MakeSite, moto: S3Server) -> None:
-    site = make_shop(moto, BASE + HASHED)
+def test_missing_bundles_are_sent_again(make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, shop.BASE + shop.HASHED_STORAGES)
     site.build()
     client = moto.client()
     lost = [name for name in site.remote() if name.startswith("CACHE/")]
@@ -95,8 +95,8 @@ def test_bundles_that_s3_has_lost(make_shop: MakeSite, moto: S3Server) -> None:
 
 @each
 def test_pages_without_compress(storages: str, make_shop: MakeSite, moto: S3Server) -> None:
-    """What is missing is said by name, not looked for on S3."""
-    site = make_shop(moto, BASE + storages)
+    """The error names the command, and S3 is not asked."""
+    site = make_shop(moto, shop.BASE + storages)
     succeeded(site.collectstatic())
     result = site.project.snippet(
         "from django.template.loader import render_to_string\n"
@@ -107,17 +107,17 @@ def test_pages_without_compress(storages: str, make_shop: MakeSite, moto: S3Serv
     assert "python manage.py compress" in result.stderr
 
 
-def test_before_collectstatic(make_shop: MakeSite, moto: S3Server) -> None:
-    site = make_shop(moto, BASE + HASHED)
+def test_compress_before_collectstatic(make_shop: MakeSite, moto: S3Server) -> None:
+    site = make_shop(moto, shop.BASE + shop.HASHED_STORAGES)
     result = site.compress()
     assert result.returncode != 0
     assert "shop/css/base.css" in result.stderr
     assert not (site.static_root / "CACHE/manifest.json").exists()
 
 
-def test_a_name_that_is_not_there(make_shop: MakeSite, moto: S3Server) -> None:
-    """compressor alone loses this in a thread, and reports success."""
-    site = make_shop(moto, BASE + HASHED)
+def test_compress_with_a_missing_file(make_shop: MakeSite, moto: S3Server) -> None:
+    """compressor's own command reports success, as the error occurs in a thread."""
+    site = make_shop(moto, shop.BASE + shop.HASHED_STORAGES)
     template = site.project.folder / "shop/templates/shop/about.html"
     template.write_text(template.read_text().replace("css/about.css", "css/abuot.css"))
     succeeded(site.collectstatic())

@@ -1,6 +1,6 @@
-"""docs/guides/platforms.md's Dockerfile, instruction by instruction, without Docker.
+"""The Dockerfile in docs/guides/platforms.md, run without Docker.
 
-A virtual environment and a folder stand for the image.
+A folder with a virtual environment takes the place of the image.
 """
 
 import http.client
@@ -41,7 +41,7 @@ SITE = {
 
 
 class Image:
-    """What an image holds: files below its root, and an environment for commands."""
+    """An image's files below a root folder, and the environment for its commands."""
 
     def __init__(self, context: Path, root: Path, environment: Mapping[str, str]) -> None:
         self.context = context
@@ -49,7 +49,7 @@ class Image:
         self.folder = root
         self.environment = {**environment, "PATH": f"{root}/venv/bin:/usr/bin:/bin"}
 
-    def follow(self, instruction: str, argument: str) -> None:
+    def execute(self, instruction: str, argument: str) -> None:
         if instruction == "FROM":
             assert re.fullmatch(r"python:\d\.\d+-slim", argument)
             run([sys.executable, "-m", "venv", f"{self.root}/venv"], self.root, self.environment)
@@ -83,7 +83,7 @@ def get(port: int, headers: Mapping[str, str]) -> int:
         return connection.getresponse().status
 
 
-def test_a_container_starts(wheel: Path, tmp_path: Path) -> None:
+def test_container_starts(wheel: Path, tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
     (dockerfile,) = re.findall(r"^```dockerfile\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     *build, (cmd, command) = (line.split(" ", 1) for line in dockerfile.splitlines())
@@ -99,7 +99,7 @@ def test_a_container_starts(wheel: Path, tmp_path: Path) -> None:
     del image.environment["PYTHONPATH"]
     image.environment["PIP_CONSTRAINT"] = str(tmp_path / "constraints.txt")
     for instruction, argument in build:
-        image.follow(instruction, argument)
+        image.execute(instruction, argument)
 
     port = free_port()
     variables = dict(re.findall(r"^([A-Z_]+)=(.+)$", page, re.MULTILINE)) | OURS

@@ -1,4 +1,4 @@
-"""collectstatic and compress one after the other in a process, as deploy scripts call them."""
+"""collectstatic and compress in one process, as in deployment scripts."""
 
 import json
 
@@ -19,7 +19,7 @@ call_command("collectstatic", interactive=False, verbosity=0)
 call_command("compress", verbosity=0)
 print(json.dumps([render_to_string("shop/front.html"), render_to_string("shop/about.html")]))
 """
-# A process that has resolved its storages, and has asked them.
+# A process that has already used its storages.
 BEFORE = """
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.files.storage import default_storage, storages
@@ -38,7 +38,7 @@ bundles.exists("x")
         pytest.param("", shop.CACHED_MANIFEST, shop.CACHED_MANIFEST, BEFORE, id="alone-warm"),
     ],
 )
-def test_pages_work_at_once_and_later(
+def test_pages_render_in_this_and_later_processes(
     app: str, static: str, bundled: str, before: str, make_shop: MakeSite, moto: S3Server
 ) -> None:
     settings = shop.DJANGO + app + shop.FRAGMENTS + shop.storages(static)

@@ -1,4 +1,4 @@
-"""One slug, several apps and releases: promotion, and rollback beside --prune."""
+"""One slug for several apps and releases: promotions, review apps, rollbacks and --prune."""
 
 import re
 import shutil
@@ -15,9 +15,6 @@ from tests.servers import S3Server
 
 pytestmark = pytest.mark.once
 
-BASE = shop.DJANGO + shop.HEROKUIFY + shop.FRAGMENTS
-PLAIN = shop.storages(shop.CACHED) + shop.compress_storage(shop.CACHED)
-HASHED = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST)
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "pipelines.md"
 IN_ONE = "HEROKUIFY_COMPRESS = True\n"
 
@@ -26,7 +23,7 @@ CopySlug = Callable[..., Site]
 
 @pytest.fixture
 def copy_slug(make_shop: MakeSite) -> CopySlug:
-    """Start an app on a copy of another's slug: ``copy_slug(site, "folder", server=…, env=…)``."""
+    """Create an app with a copy of a slug: ``copy_slug(site, "folder", server=…, env=…)``."""
 
     def copy(site: Site, folder: str, **options: object) -> Site:
         source = site.project.folder
@@ -41,14 +38,16 @@ def copy_slug(make_shop: MakeSite) -> CopySlug:
 
 
 @pytest.mark.parametrize(
-    "settings", [HASHED, HASHED + IN_ONE, PLAIN], ids=["hashed", "hashed-in-one", "plain"]
+    "settings",
+    [shop.HASHED_STORAGES, shop.HASHED_STORAGES + IN_ONE, shop.PLAIN_STORAGES],
+    ids=["hashed", "hashed-in-one", "plain"],
 )
-def test_a_promoted_slug(
+def test_promoted_slug(
     settings: str, make_shop: MakeSite, copy_slug: CopySlug, moto: S3Server, s3: S3Server
 ) -> None:
-    # Under another host than the other app's on the same server.
+    # The same server by another host name, to search the slug for it.
     elsewhere = {"AWS_S3_ENDPOINT_URL": moto.endpoint_url.replace("127.0.0.1", "localhost")}
-    staging = make_shop(moto, BASE + settings, folder="staging", env=elsewhere)
+    staging = make_shop(moto, shop.BASE + settings, folder="staging", env=elsewhere)
     staging.build(compress=IN_ONE not in settings)
     slug = staging.local()
     assert "CACHE/manifest.json" in slug
@@ -56,8 +55,7 @@ def test_a_promoted_slug(
         for address in (staging.bucket, "localhost", "127.0.0.1"):
             assert address.encode() not in body, f"{name} names {address}"
 
-    # The release phase and the web dynos have a copy of the slug each: what the one writes to
-    # its disk, the other never sees.
+    # The release phase and web dynos have separate copies of the slug.
     phase = copy_slug(staging, "phase", server=s3, env={"AWS_LOCATION": "live"})
     web = copy_slug(staging, "web", server=s3, env={"AWS_LOCATION": "live"}, bucket=phase.bucket)
     shutil.rmtree(staging.project.folder)
@@ -72,12 +70,12 @@ def test_a_promoted_slug(
     for html in rendered.pages.values():
         assert staging.bucket not in html
         assert "localhost" not in html
-    # Another release of the same slug, as a config var makes one, has nothing to send.
+    # A release for a config var has the same slug, and sends nothing.
     assert " 0 sent" in succeeded(phase.release()).stdout
 
 
-def test_a_review_app(make_shop: MakeSite, moto: S3Server) -> None:
-    """The lines of docs/pipelines.md: a bucket that bears the app's name."""
+def test_review_app(make_shop: MakeSite, moto: S3Server) -> None:
+    """The settings in docs/pipelines.md name the bucket after the app."""
     bucket = f"my-company-test-pr-{uuid.uuid4().hex[:12]}"
     heroku = {
         "HEROKU_APP_NAME": bucket.removeprefix("my-company-"),
@@ -87,15 +85,15 @@ def test_a_review_app(make_shop: MakeSite, moto: S3Server) -> None:
     (lines,) = re.findall(
         "# settings.py, above.*?(?=```)", PAGE.read_text(encoding="utf-8"), re.DOTALL
     )
-    site = make_shop(moto, lines + BASE + HASHED, env=heroku, bucket=bucket)
+    site = make_shop(moto, lines + shop.BASE + shop.HASHED_STORAGES, env=heroku, bucket=bucket)
     other = {"AWS_STORAGE_BUCKET_NAME": "the-bucket-of-the-parent"}
     succeeded(site.project.manage("collectstatic", "--noinput", env=other))
     succeeded(site.project.manage("compress", env=other))
     assert bundles(site.load_pages()) == shop.BUNDLES
 
 
-def test_a_rollback_beside_prune(make_shop: MakeSite, copy_slug: CopySlug, moto: S3Server) -> None:
-    settings = BASE + HASHED + IN_ONE + "HEROKUIFY_PRUNE_DAYS = 30\n"
+def test_rollback_with_prune_days(make_shop: MakeSite, copy_slug: CopySlug, moto: S3Server) -> None:
+    settings = shop.BASE + shop.HASHED_STORAGES + IN_ONE + "HEROKUIFY_PRUNE_DAYS = 30\n"
     slugs = releases(make_shop, moto, settings, 3)
     before = [site.load_pages() for site in slugs]
     assert len({name for found in before for name in found if name.startswith("CACHE/css/o")}) == 3
@@ -105,11 +103,11 @@ def test_a_rollback_beside_prune(make_shop: MakeSite, copy_slug: CopySlug, moto:
     assert [site.load_pages() for site in (oldest, *slugs)] == [before[0], *before]
 
 
-def test_a_rollback_to_what_was_pruned(
+def test_rollback_to_a_pruned_release(
     make_shop: MakeSite, copy_slug: CopySlug, moto: S3Server
 ) -> None:
-    """The release command brings it all back, bundles included, from the slug."""
-    settings = BASE + HASHED + IN_ONE + "HEROKUIFY_PRUNE_DAYS = 0\n"
+    """The release command uploads all files again, including bundles, from the slug."""
+    settings = shop.BASE + shop.HASHED_STORAGES + IN_ONE + "HEROKUIFY_PRUNE_DAYS = 0\n"
     slugs = releases(make_shop, moto, settings, 3)
     slug = slugs[0].local()
     lost = slug.keys() - slugs[0].remote().keys() - OF_COMPRESS
@@ -121,12 +119,12 @@ def test_a_rollback_to_what_was_pruned(
     assert {name: slug[name] for name in found} == found
 
 
-def releases(make_site: MakeSite, server: S3Server, settings: str, count: int) -> list[Site]:
-    """Build releases of a shop one after the other, each with another stylesheet."""
+def releases(make_shop: MakeSite, server: S3Server, settings: str, count: int) -> list[Site]:
+    """Build releases of a shop with different style sheets."""
     sites: list[Site] = []
     for number in range(count):
         bucket = sites[0].bucket if sites else ""
-        site = make_site(server, settings, folder=f"release-{number}", bucket=bucket)
+        site = make_shop(server, settings, folder=f"release-{number}", bucket=bucket)
         style = f"body {{ z-index: {number}; background: url(../img/dot.png) }}\n"
         site.project.write({"shop/static/shop/css/base.css": style})
         succeeded(site.collectstatic())

@@ -1,4 +1,4 @@
-"""The next build: an empty disk, and a bucket that has everything already."""
+"""Later builds, with an empty disk and a bucket that has all files."""
 
 import os
 import shutil
@@ -13,22 +13,23 @@ from tests.servers import S3Server
 pytestmark = pytest.mark.ends
 once = pytest.mark.once
 
-WITH_APP = shop.DJANGO + shop.HEROKUIFY + shop.FRAGMENTS
 ALONE = shop.DJANGO + shop.FRAGMENTS  # Django's own collectstatic
-PLAIN = shop.storages(shop.CACHED) + shop.compress_storage(shop.CACHED)
-HASHED = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST)
 
 
 @pytest.mark.parametrize(
-    "storages", [pytest.param(PLAIN, id="plain", marks=once), pytest.param(HASHED, id="hashed")]
+    "storages",
+    [
+        pytest.param(shop.PLAIN_STORAGES, id="plain", marks=once),
+        pytest.param(shop.HASHED_STORAGES, id="hashed"),
+    ],
 )
-@pytest.mark.parametrize("base", [WITH_APP, ALONE], ids=["app", "alone"])
-def test_from_an_empty_disk(base: str, storages: str, make_shop: MakeSite, moto: S3Server) -> None:
+@pytest.mark.parametrize("base", [shop.BASE, ALONE], ids=["app", "alone"])
+def test_with_an_empty_disk(base: str, storages: str, make_shop: MakeSite, moto: S3Server) -> None:
     first = make_shop(moto, base + storages)
     first.build()
     second = make_shop(moto, base + storages, folder="second", bucket=first.bucket)
     for path in second.project.folder.rglob("*"):
-        os.utime(path, (0, 0))  # older than S3's
+        os.utime(path, (0, 0))  # older than the objects
     second.build()
     assert second.local() == first.local()
     assert_pages_work(second)
@@ -37,11 +38,11 @@ def test_from_an_empty_disk(base: str, storages: str, make_shop: MakeSite, moto:
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param(WITH_APP + HASHED, id="hashed-app"),
-        pytest.param(ALONE + PLAIN, id="plain-alone", marks=once),
+        pytest.param(shop.BASE + shop.HASHED_STORAGES, id="hashed-app"),
+        pytest.param(ALONE + shop.PLAIN_STORAGES, id="plain-alone", marks=once),
     ],
 )
-def test_from_an_emptied_bucket(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
+def test_with_an_emptied_bucket(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
     site = make_shop(moto, settings)
     site.build()
     before = site.remote()
@@ -55,8 +56,8 @@ def test_from_an_emptied_bucket(settings: str, make_shop: MakeSite, moto: S3Serv
 @pytest.mark.parametrize(
     "settings",
     [
-        pytest.param(WITH_APP + HASHED, id="hashed-app", marks=once),
-        pytest.param(ALONE + PLAIN, id="plain-alone"),
+        pytest.param(shop.BASE + shop.HASHED_STORAGES, id="hashed-app", marks=once),
+        pytest.param(ALONE + shop.PLAIN_STORAGES, id="plain-alone"),
     ],
 )
 def test_after_a_change(settings: str, make_shop: MakeSite, moto: S3Server) -> None:
@@ -68,7 +69,7 @@ def test_after_a_change(settings: str, make_shop: MakeSite, moto: S3Server) -> N
             "shop/static/shop/img/icons.svg": '<svg xmlns="http://www.w3.org/2000/svg"/>\n',
         }
     )
-    # A build starts from the slug's sources alone.
+    # A build starts without STATIC_ROOT.
     shutil.rmtree(site.static_root)
     site.build()
     found = assert_pages_work(site)

@@ -1,4 +1,4 @@
-"""Two builds of one commit are the same to the byte, wherever and whenever they run."""
+"""Two builds of a commit are byte-identical, wherever and whenever they run."""
 
 import os
 from pathlib import Path
@@ -11,8 +11,6 @@ from tests.servers import S3Server
 
 pytestmark = pytest.mark.ends
 
-PLAIN = shop.storages(shop.CACHED) + shop.compress_storage(shop.CACHED)
-HASHED = shop.storages(shop.CACHED_MANIFEST) + shop.compress_storage(shop.CACHED_MANIFEST)
 CDN = 'STATIC_URL = "https://cdn.example.com/assets/"\n'
 YEAR = 365 * 24 * 3600  # seconds
 
@@ -20,9 +18,9 @@ YEAR = 365 * 24 * 3600  # seconds
 @pytest.mark.parametrize(
     ("app", "storages"),
     [
-        pytest.param(shop.HEROKUIFY, HASHED, id="hashed"),
-        pytest.param("", HASHED, id="hashed-alone", marks=pytest.mark.once),
-        pytest.param(shop.HEROKUIFY, PLAIN, id="plain", marks=pytest.mark.once),
+        pytest.param(shop.HEROKUIFY, shop.HASHED_STORAGES, id="hashed"),
+        pytest.param("", shop.HASHED_STORAGES, id="hashed-alone", marks=pytest.mark.once),
+        pytest.param(shop.HEROKUIFY, shop.PLAIN_STORAGES, id="plain", marks=pytest.mark.once),
     ],
 )
 def test_builds_are_identical(app: str, storages: str, make_shop: MakeSite, moto: S3Server) -> None:
@@ -46,7 +44,7 @@ def test_builds_are_identical(app: str, storages: str, make_shop: MakeSite, moto
 
 
 def age(folder: Path, seconds: float) -> None:
-    """Make files look older, each by another span."""
+    """Make files look older, each by a different time."""
     for number, path in enumerate(sorted(folder.rglob("*"))):
         then = path.stat().st_mtime - seconds - 60 * number
         os.utime(path, (then, then))

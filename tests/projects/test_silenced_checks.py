@@ -1,4 +1,4 @@
-"""What becomes of a shop whose settings the checks refuse, when nobody listens."""
+"""The errors that follow if a check is silenced and its problem remains."""
 
 import json
 import uuid
@@ -11,14 +11,13 @@ from tests.projects.site import Site, succeeded
 from tests.servers import S3Server
 
 pytestmark = pytest.mark.once
-BASE = shop.DJANGO + shop.HEROKUIFY + shop.FRAGMENTS
 ON_DISK = "compressor.storage.CompressorFileStorage"
 
 
 def silenced(*names: str, static: str, bundles: str, more: str = "") -> str:
-    """The settings of a shop of which the checks say this."""
+    """Return settings with these checks silenced."""
     silence = f"SILENCED_SYSTEM_CHECKS = {[f'herokuify.{name}' for name in names]}\n"
-    return BASE + shop.storages(static) + shop.compress_storage(bundles) + more + silence
+    return shop.BASE + shop.storages(static) + shop.compress_storage(bundles) + more + silence
 
 
 def bundles_on_s3(site: Site) -> set[str]:
@@ -42,7 +41,7 @@ def test_e007_bundles_on_the_disk(make_shop: MakeSite, moto: S3Server) -> None:
         site.load_pages()
 
 
-def test_e007_a_release_without_its_bundles(make_shop: MakeSite, moto: S3Server) -> None:
+def test_e007_release_without_its_bundles(make_shop: MakeSite, moto: S3Server) -> None:
     site = make_shop(moto, silenced("E007", static=shop.CACHED_MANIFEST, bundles=shop.MANIFEST))
     site.build()
     result = site.collectstatic()
@@ -50,7 +49,7 @@ def test_e007_a_release_without_its_bundles(make_shop: MakeSite, moto: S3Server)
     assert "herokuify-bundles.json was not written by compress" in result.stderr
 
 
-def test_e007_a_promotion_without_its_bundles(make_shop: MakeSite, moto: S3Server) -> None:
+def test_e007_promotion_without_its_bundles(make_shop: MakeSite, moto: S3Server) -> None:
     site = make_shop(moto, silenced("E007", static=shop.PLAIN, bundles=shop.PLAIN))
     site.build()
     assert bundles_on_s3(site)
@@ -64,9 +63,7 @@ def test_e007_a_promotion_without_its_bundles(make_shop: MakeSite, moto: S3Serve
 
 
 @pytest.mark.parametrize("url", ["https://cdn.example.com/", ""])
-def test_e008_a_manifest_that_names_the_bucket(
-    url: str, make_shop: MakeSite, moto: S3Server
-) -> None:
+def test_e008_manifest_names_the_bucket(url: str, make_shop: MakeSite, moto: S3Server) -> None:
     hashed = shop.CACHED_MANIFEST
     more = f"COMPRESS_URL = {url!r}\n" if url else ""
     site = make_shop(moto, silenced("E008", static=hashed, bundles=hashed, more=more))

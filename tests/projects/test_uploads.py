@@ -1,4 +1,4 @@
-"""A visitor's upload through a view, and its way back."""
+"""A visitor uploads files through a view, and downloads them."""
 
 import json
 
@@ -26,8 +26,7 @@ print(json.dumps([answers, kept]))
 
 
 def test_upload_and_download(make_shop: MakeSite, s3: S3Server) -> None:
-    settings = shop.DJANGO + shop.HEROKUIFY + shop.FRAGMENTS + shop.storages(shop.CACHED)
-    site = make_shop(s3, settings)
+    site = make_shop(s3, shop.BASE + shop.storages(shop.CACHED))
     output = succeeded(site.project.snippet(UPLOAD)).stdout
     (first, second), kept = json.loads(output)
     assert kept == ["firstf", "second"]
@@ -44,7 +43,7 @@ def test_upload_and_download(make_shop: MakeSite, s3: S3Server) -> None:
 
 
 def test_unsigned_urls_are_below_media_url(make_shop: MakeSite, moto: S3Server) -> None:
-    settings = shop.DJANGO + shop.HEROKUIFY + shop.FRAGMENTS + shop.storages(shop.CACHED)
-    site = make_shop(moto, settings + "AWS_QUERYSTRING_AUTH = False\n")
+    settings = shop.BASE + shop.storages(shop.CACHED) + "AWS_QUERYSTRING_AUTH = False\n"
+    site = make_shop(moto, settings)
     (first, _), _ = json.loads(succeeded(site.project.snippet(UPLOAD)).stdout)
     assert first["url"].startswith(f"{moto.endpoint_url}/{site.bucket}/media/photos/bl%C3%A5_1")

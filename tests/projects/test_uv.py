@@ -1,6 +1,6 @@
-"""A project with pyproject.toml and uv.lock, built by the buildpack and collected.
+"""A project with pyproject.toml and uv.lock, built as the buildpack does.
 
-Made from heroku/heroku-buildpack-python, ``lib/uv.sh``. The tutorial has requirements.txt.
+It follows ``lib/uv.sh`` of heroku/heroku-buildpack-python. The tutorial uses requirements.txt.
 """
 
 import os
@@ -21,13 +21,6 @@ from tests.tutorial.page import run
 __all__ = ["wheel"]
 pytestmark = [pytest.mark.once, pytest.mark.source_tree]
 
-SETTINGS = (
-    shop.DJANGO
-    + shop.HEROKUIFY
-    + shop.FRAGMENTS
-    + shop.storages(shop.CACHED_MANIFEST)
-    + shop.compress_storage(shop.CACHED_MANIFEST)
-)
 PYPROJECT = """\
 [project]
 name = "site"
@@ -43,10 +36,10 @@ herokuify = {{ path = "{wheel}" }}
 """
 
 
-def test_a_project_locked_by_uv(wheel: Path, moto: S3Server, tmp_path: Path) -> None:
+def test_project_with_a_uv_lock(wheel: Path, moto: S3Server, tmp_path: Path) -> None:
     uv = pytest.importorskip("uv").find_uv_bin()
     moto.client().create_bucket(Bucket="test-uv")
-    app = make_project(tmp_path / "app", SETTINGS)
+    app = make_project(tmp_path / "app", shop.BASE + shop.HASHED_STORAGES)
     lay_out(app)
     python = "{}.{}".format(*sys.version_info[:2])
     app.write(
@@ -71,7 +64,7 @@ def test_a_project_locked_by_uv(wheel: Path, moto: S3Server, tmp_path: Path) -> 
 
     build = tmp_path / "build"
     run(["git", "clone", "-q", str(repository), str(build)], tmp_path, environment)
-    # What is an error of the buildpack's.
+    # The buildpack would refuse these.
     assert not (build / ".venv").exists()
     assert not (build / "requirements.txt").exists()
     home = build / ".heroku" / "python"
@@ -95,7 +88,7 @@ def test_a_project_locked_by_uv(wheel: Path, moto: S3Server, tmp_path: Path) -> 
 
 
 def lock(uv: str, folder: Path, environment: dict[str, str]) -> None:
-    """Resolve against the machine's package index, which no file of the repository names."""
+    """Create uv.lock with this machine's package index."""
     try:
         run([uv, "lock", "-q", f"--python={sys.executable}"], folder, environment)
     except AssertionError as error:
@@ -108,6 +101,6 @@ def _environment(home: Path) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_"))}
     environment = clean_environment(home) | own
     del environment["PYTHONPATH"]
-    # Where uv looks for the interpreter.
+    # uv looks for the interpreter there.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     return environment

@@ -1,4 +1,4 @@
-"""What answers in S3's place: nothing of it counts as stored, listed or there."""
+"""Responses that are not S3's, such as a login page, never count as success."""
 
 import io
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from herokuify.s3.objects import Objects
 from herokuify.s3.reader import StoredObject
 from herokuify.s3.upload import Upload
 from tests.replay import ERRORS, Document, Proxy
-from tests.s3.test_sender import to
+from tests.s3.test_sender import make_destination
 from tests.servers import S3Server, client_of
 
 pytestmark = pytest.mark.no_django
@@ -32,9 +32,9 @@ BODIES = {
     "CopyObject": b"<CopyObjectResult>%s</CopyObjectResult>",
     "UploadPartCopy": b"<CopyPartResult>%s</CopyPartResult>",
 }
-#: Ceph's own answer to a completion, which counts where the object is there.
+#: Ceph's own response make_destination a completion, which counts only if the object exists.
 CEPHS = BODIES["CompleteMultipartUpload"] % b"<Key>a</Key><ETag/>"
-#: None of S3's forms.
+#: Values that are not ETags of S3.
 ETAGS = [
     *(None, "", '""', f'W/"{DIGEST}"', DIGEST, f'"{DIGEST[1:]}"', f'"{DIGEST}-"', '"5f3c5d2a-264"'),
     f'"{DIGEST}", "{DIGEST}"',
@@ -45,12 +45,14 @@ LOCATIONS = [None, "/login", "https://login.example.com/?next=/"]
 
 @pytest.fixture
 def multipart_destination(moto: S3Server, moto_bucket: str, proxy: Proxy) -> Destination:
-    """A bucket behind the proxy, where a byte is a large object."""
-    return to(moto, moto_bucket, proxy.url, transfer=Transfer(threshold=2**20, concurrency=2))
+    """A bucket behind the proxy, with a low threshold for multipart uploads."""
+    return make_destination(
+        moto, moto_bucket, proxy.url, transfer=Transfer(threshold=2**20, concurrency=2)
+    )
 
 
 def write(destination: Destination, operation: str, key: str, *, may_replace: bool) -> str:
-    """Write an object in a way that ends with the operation, or needs it."""
+    """Write an object with requests that include the operation."""
     is_large = operation in {"UploadPart", "CompleteMultipartUpload"}
     if is_large:
         destination = replace(destination, transfer=Transfer(threshold=1))
@@ -65,7 +67,7 @@ def write(destination: Destination, operation: str, key: str, *, may_replace: bo
 
 @st.composite
 def answers(draw: st.DrawFn, operation: str) -> Document:
-    """Successes and redirects with something that S3 does not say."""
+    """Success and redirect responses that S3 would not send."""
     status = draw(st.sampled_from([200, 200, 200, 201, 202, 204, 206, 301, 302, 307, 308]))
     etag = draw(st.sampled_from([*ETAGS, f'"{DIGEST}"', f'"{DIGEST}-2"']))
     headers = {} if etag is None else {"ETag": etag}
@@ -73,7 +75,7 @@ def answers(draw: st.DrawFn, operation: str) -> Document:
         headers["Location"] = location
     right = b""
     if operation in BODIES:
-        # Quotes are no matter there: Ceph's copies have none.
+        # There, ETags without quotes are valid: Ceph's copies have none.
         inner = draw(st.sampled_from(["", "<ETag/>", f'<ETag>W/"{DIGEST}"</ETag>']))
         right = BODIES[operation] % inner.encode()
     body = draw(st.sampled_from([*PAGES, right, right, b""]))
@@ -88,7 +90,7 @@ def answers(draw: st.DrawFn, operation: str) -> Document:
     "operation",
     ["PutObject", "UploadPart", "CompleteMultipartUpload", "CopyObject", "UploadPartCopy"],
 )
-def test_nothing_counts_as_stored(
+def test_upload_fails(
     multipart_destination: Destination,
     proxy: Proxy,
     moto: S3Server,
@@ -99,8 +101,10 @@ def test_nothing_counts_as_stored(
         monkeypatch.setattr(uploads, "LARGEST_COPY", 1)
     client = client_of(moto)
     client.put_object(Bucket=multipart_destination.bucket, Key="source", Body=b"source")
-    # The proxy calls copies by the request that they are.
-    asked = {"CopyObject": "PutObject", "UploadPartCopy": "UploadPart"}.get(operation, operation)
+    # The proxy names copies after the requests that carry them.
+    operation_of_request = {"CopyObject": "PutObject", "UploadPartCopy": "UploadPart"}.get(
+        operation, operation
+    )
 
     @hypothesis_settings(
         max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -111,18 +115,18 @@ def test_nothing_counts_as_stored(
     @example(Document(ERRORS, PAGE, 302, {"Location": "/login"}), False)
     @example(Document(ERRORS, CEPHS, 200, {}), False)
     def check(answer: Document, may_replace: bool) -> None:
-        proxy.on(asked, answer)
+        proxy.on(operation_of_request, answer)
         with pytest.raises(NotS3Error, match="AWS_S3_ENDPOINT_URL"):
             write(multipart_destination, operation, "a", may_replace=may_replace)
         with pytest.raises(ClientError, match="404"):
             client.head_object(Bucket=multipart_destination.bucket, Key="a")
 
     check()
-    proxy.on(asked, None)
+    proxy.on(operation_of_request, None)
     assert write(multipart_destination, operation, "a", may_replace=False)
 
 
-ASKED: dict[str, Callable[[Destination], Any]] = {
+REQUESTS: dict[str, Callable[[Destination], Any]] = {
     "HeadObject": lambda destination: Objects(destination, QUICK).head("a", {}),
     "GetObject": lambda destination: connect(destination, QUICK).get_object(
         Bucket=destination.bucket, Key="a"
@@ -135,7 +139,7 @@ ASKED: dict[str, Callable[[Destination], Any]] = {
 }
 
 
-@pytest.mark.parametrize("operation", ASKED)
+@pytest.mark.parametrize("operation", REQUESTS)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -145,7 +149,7 @@ ASKED: dict[str, Callable[[Destination], Any]] = {
         Document(ERRORS, PAGE, 302, {"Location": "https://user:hunter2@example.com/"}),
     ],
 )
-def test_nothing_counts_as_there(
+def test_other_requests_fail(
     multipart_destination: Destination,
     proxy: Proxy,
     moto: S3Server,
@@ -155,11 +159,13 @@ def test_nothing_counts_as_there(
     client_of(moto).put_object(Bucket=multipart_destination.bucket, Key="a", Body=b"a")
     proxy.on(operation, answer)
     with pytest.raises(NotS3Error, match="AWS_S3_ENDPOINT_URL") as caught:
-        ASKED[operation](multipart_destination)
+        REQUESTS[operation](multipart_destination)
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_head_without_a_length(multipart_destination: Destination, proxy: Proxy) -> None:
+def test_head_without_a_length_is_an_error(
+    multipart_destination: Destination, proxy: Proxy
+) -> None:
     proxy.on("HeadObject", Document(ERRORS, b"", 200, {"ETag": f'"{DIGEST}"'}))
     with pytest.raises(NotS3Error, match="without Content-Length"):
         Objects(multipart_destination, QUICK).head("a", {})

@@ -63,7 +63,7 @@ def allowed(server: S3Server, bucket: str) -> list[str]:
 
 @pytest.fixture
 def missing(s3: S3Server, bucket_name: str, connect: Connect) -> str:
-    """A bucket that is not there yet, and AWS_AUTO_CREATE_BUCKET, on each server."""
+    """The name of a missing bucket on each server, with AWS_AUTO_CREATE_BUCKET."""
     connect(s3, bucket_name, AWS_AUTO_CREATE_BUCKET=True)
     return bucket_name
 
@@ -75,9 +75,9 @@ def missing_behind_proxy(moto: S3Server, proxy: Proxy, connect: Connect, moto_bu
     return name
 
 
-class TestProvisioning:
+class TestCreation:
     @pytest.mark.parametrize("first", ["default", "staticfiles"])
-    def test_for_all_storages_that_share_the_bucket(
+    def test_bucket_is_set_up_for_all_its_storages(
         self, s3: S3Server, missing: str, name_storages: NameStorages, first: str
     ) -> None:
         name_storages(
@@ -138,21 +138,19 @@ class TestProvisioning:
         assert status(static.url("folder/a b.txt") + "?acl") == 403
 
     @on_ceph
-    def test_static_files_alone_at_the_root(
-        self, s3: S3Server, missing: str, settings: Settings
-    ) -> None:
+    def test_static_files_at_the_root(self, s3: S3Server, missing: str, settings: Settings) -> None:
         settings.STATIC_URL = f"{s3.endpoint_url}/{missing}/"
         storage = S3StaticStorage(location="")
         storage.save("a.txt", ContentFile(b"content"))
         assert status(storage.url("a.txt")) == 200
         assert status(f"{s3.endpoint_url}/{missing}?list-type=2") == 403
 
-    def test_media_alone_opens_nothing(self, s3: S3Server, missing: str) -> None:
+    def test_bucket_for_media_has_no_policy(self, s3: S3Server, missing: str) -> None:
         S3MediaStorage().save("a.txt", ContentFile(b"content"))
         with pytest.raises(ClientError, match="NoSuchBucketPolicy"):
             policy_of(s3, missing)
 
-    def test_no_acl(
+    def test_no_acl_is_sent(
         self, missing_behind_proxy: str, proxy: Proxy, name_storages: NameStorages
     ) -> None:
         name_storages(staticfiles="herokuify.storage.S3StaticStorage")
@@ -161,25 +159,25 @@ class TestProvisioning:
         for request in proxy.requests:
             assert not [name for name in request.headers if "acl" in name or "grant" in name]
 
-    def test_the_block_on_public_policies(
+    def test_block_on_public_policies_is_removed(
         self,
         missing_behind_proxy: str,
         proxy: Proxy,
         caplog: pytest.LogCaptureFixture,
         connect: Connect,
     ) -> None:
-        """Lifted for policies, kept for ACLs, and the log says so."""
+        """It is kept for ACLs, and the change is logged."""
         proxy.on("GetPublicAccessBlock", replay.new_bucket_block())
         with caplog.at_level(logging.WARNING, "herokuify.s3"):
             S3StaticStorage().save("a.txt", ContentFile(b""))
-        (lift,) = [r for r in proxy.requests if r.operation == "PutPublicAccessBlock"]
+        (change,) = [r for r in proxy.requests if r.operation == "PutPublicAccessBlock"]
         for name, value in {
             "BlockPublicAcls": "true",
             "IgnorePublicAcls": "true",
             "BlockPublicPolicy": "false",
             "RestrictPublicBuckets": "false",
         }.items():
-            assert f"<{name}>{value}</{name}>" in lift.body.decode()
+            assert f"<{name}>{value}</{name}>" in change.body.decode()
         order = proxy.operations
         assert order.index("PutPublicAccessBlock") < order.index("PutBucketPolicy")
         log = caplog.text
@@ -188,18 +186,18 @@ class TestProvisioning:
         assert f"anyone may read s3://{missing_behind_proxy}/static/" in log
         assert log.count("AWS_AUTO_CREATE_BUCKET") == 3
 
-    def test_a_block_that_is_off(self, missing_behind_proxy: str, proxy: Proxy) -> None:
+    def test_absent_block_is_not_changed(self, missing_behind_proxy: str, proxy: Proxy) -> None:
         proxy.on("GetPublicAccessBlock", replay.new_bucket_block(on=False))
         S3StaticStorage().save("a.txt", ContentFile(b""))
         assert "PutPublicAccessBlock" not in proxy.operations
 
-    def test_media_keeps_its_block(self, missing_behind_proxy: str, proxy: Proxy) -> None:
+    def test_block_is_kept_for_media(self, missing_behind_proxy: str, proxy: Proxy) -> None:
         proxy.on("GetPublicAccessBlock", replay.new_bucket_block())
         S3MediaStorage().save("a.txt", ContentFile(b""))
         creation = ["PutObject", "HeadBucket", "CreateBucket", "HeadBucket", "PutObject"]
         assert proxy.operations[-5:] == creation
 
-    def test_only_what_shares_the_bucket(
+    def test_policy_names_only_storages_of_the_bucket(
         self, s3: S3Server, missing: str, name_storages: NameStorages
     ) -> None:
         static = "herokuify.storage.S3StaticStorage"
@@ -217,7 +215,7 @@ class TestProvisioning:
         found = [arn.rpartition(f"{missing}/")[2] for arn in allowed(s3, missing)]
         assert found == ["assets/*", "second/*"]
 
-    def test_compressors_storage_counts(
+    def test_policy_includes_compress_storage(
         self, s3: S3Server, missing: str, settings: Settings, name_storages: NameStorages
     ) -> None:
         settings.COMPRESS_STORAGE = "herokuify.storage.CachedS3StaticStorage"
@@ -226,7 +224,7 @@ class TestProvisioning:
         assert allowed(s3, missing) == [f"arn:aws:s3:::{missing}/static/*"]
 
     @pytest.mark.parametrize("media", ["static/media", "static", "", "static/"])
-    def test_private_files_inside_the_public_location(
+    def test_private_location_inside_a_public_one_is_refused(
         self, s3: S3Server, missing: str, name_storages: NameStorages, media: str
     ) -> None:
         backend = "herokuify.storage.S3MediaStorage"
@@ -234,7 +232,7 @@ class TestProvisioning:
             default={"BACKEND": backend, "OPTIONS": {"location": media}},
             staticfiles="herokuify.storage.S3StaticStorage",
         )
-        if not media:  # around the public location, not inside: its files stay private
+        if not media:  # it contains the public location, so its own files stay private
             storages["default"].save("a.txt", ContentFile(b""))
             assert allowed(s3, missing) == [f"arn:aws:s3:::{missing}/static/*"]
             return
@@ -244,29 +242,29 @@ class TestProvisioning:
             assert missing in str(caught.value)
         assert not exists(s3, missing)
 
-    def test_large_file_first(self, s3: S3Server, missing: str) -> None:
+    def test_created_for_a_multipart_upload(self, s3: S3Server, missing: str) -> None:
         S3BotoStorage().save("a.bin", ContentFile(bytes(9 * 2**20)))
         assert S3BotoStorage().size("a.bin") == 9 * 2**20
 
-    def test_open_for_writing(self, s3: S3Server, missing: str) -> None:
+    def test_created_by_open(self, s3: S3Server, missing: str) -> None:
         with S3BotoStorage().open("a.txt", "w") as file:
             file.write("content")
         assert read(S3BotoStorage(), "a.txt") == b"content"
 
 
-class TestWhen:
-    def test_not_unless_asked(self, s3: S3Server, missing: str, settings: Settings) -> None:
+class TestAutoCreateBucket:
+    def test_off_by_default(self, s3: S3Server, missing: str, settings: Settings) -> None:
         settings.AWS_AUTO_CREATE_BUCKET = False
         with pytest.raises(S3Error, match="AWS_AUTO_CREATE_BUCKET"):
             S3BotoStorage().save("a.txt", ContentFile(b""))
         assert not exists(s3, missing)
 
-    def test_as_an_option(self, s3: S3Server, missing: str, settings: Settings) -> None:
+    def test_option(self, s3: S3Server, missing: str, settings: Settings) -> None:
         settings.AWS_AUTO_CREATE_BUCKET = False
         S3BotoStorage(auto_create_bucket=True).save("a.txt", ContentFile(b""))
         assert exists(s3, missing)
 
-    def test_as_a_class_attribute(self, s3: S3Server, missing: str, settings: Settings) -> None:
+    def test_class_attribute(self, s3: S3Server, missing: str, settings: Settings) -> None:
         settings.AWS_AUTO_CREATE_BUCKET = False
 
         class Creating(S3BotoStorage):
@@ -275,7 +273,7 @@ class TestWhen:
         Creating().save("a.txt", ContentFile(b""))
         assert exists(s3, missing)
 
-    def test_not_for_reading(self, s3: S3Server, missing: str) -> None:
+    def test_reading_creates_no_bucket(self, s3: S3Server, missing: str) -> None:
         storage = S3BotoStorage()
         assert not storage.exists("a.txt")
         for action in (lambda: storage.listdir(""), lambda: storage.delete("a.txt")):
@@ -283,7 +281,7 @@ class TestWhen:
                 action()
         assert not exists(s3, missing)
 
-    def test_an_existing_bucket_is_never_altered(self, proxied: Proxy, settings: Settings) -> None:
+    def test_existing_bucket_is_not_changed(self, proxied: Proxy, settings: Settings) -> None:
         settings.AWS_AUTO_CREATE_BUCKET = True
         for storage in (S3StaticStorage(), S3MediaStorage()):
             storage.save("a.txt", ContentFile(b""))
@@ -291,7 +289,7 @@ class TestWhen:
         assert set(proxied.operations) == {"PutObject", "DeleteObject"}
 
     @pytest.mark.parametrize("refusal", [replay.ACCESS_DENIED, replay.moved("eu-west-1")])
-    def test_only_for_a_bucket_that_is_truly_missing(
+    def test_inaccessible_bucket_is_not_created(
         self, proxied: Proxy, settings: Settings, refusal: Answer
     ) -> None:
         settings.AWS_AUTO_CREATE_BUCKET = True
@@ -301,8 +299,9 @@ class TestWhen:
         assert "CreateBucket" not in proxied.operations
 
     @pytest.mark.parametrize("answer", [replay.OWN_BUCKET, replay.CONFLICT])
-    def test_another_was_faster(self, proxied: Proxy, settings: Settings, answer: Answer) -> None:
-        """What the other one has made is left exactly as it is."""
+    def test_bucket_that_another_process_creates_is_not_changed(
+        self, proxied: Proxy, settings: Settings, answer: Answer
+    ) -> None:
         settings.AWS_AUTO_CREATE_BUCKET = True
         proxied.on("PutObject", NO_BUCKET, None)
         proxied.on("CreateBucket", answer)
@@ -311,10 +310,10 @@ class TestWhen:
         assert read(storage, "a.txt") == b"content"
         assert not {"PutBucketPolicy", "PutBucketCors", "DeleteBucket"} & set(proxied.operations)
 
-    def test_another_thread_was_faster(
+    def test_only_one_thread_creates_the_bucket(
         self, missing_behind_proxy: str, proxy: Proxy, moto: S3Server
     ) -> None:
-        """Only one is the creator, so that none removes another's bucket when it fails."""
+        """Otherwise, a thread that fails could remove another thread's bucket."""
         proxy.on("PutBucketPolicy", replay.ACCESS_DENIED, None)
         together = Barrier(4)
 
@@ -336,7 +335,7 @@ class TestWhen:
 
 class TestRegion:
     @pytest.mark.parametrize("region", ["eu-central-1", "eu-west-1", "us-west-2", "ap-south-1"])
-    def test_named(
+    def test_configured_region(
         self,
         missing_behind_proxy: str,
         proxy: Proxy,
@@ -350,25 +349,27 @@ class TestRegion:
         assert found["LocationConstraint"] == region
 
     @pytest.mark.parametrize("region", [None, "us-east-1"])
-    def test_default(
+    def test_default_region_is_not_sent(
         self, missing_behind_proxy: str, proxy: Proxy, settings: Settings, region: str | None
     ) -> None:
-        """Amazon S3 API Reference, "CreateBucket": us-east-1 must not be named."""
+        """S3 refuses us-east-1 as a LocationConstraint ("CreateBucket" in its API reference)."""
         settings.AWS_S3_REGION_NAME = region
         S3BotoStorage().save("a.txt", ContentFile(b""))
         (create,) = [r for r in proxy.requests if r.operation == "CreateBucket"]
         assert b"LocationConstraint" not in create.body
 
     @on_ceph
-    def test_unknown(self, s3: S3Server, missing: str, settings: Settings) -> None:
+    def test_unknown_region_is_refused(
+        self, s3: S3Server, missing: str, settings: Settings
+    ) -> None:
         settings.AWS_S3_REGION_NAME = "nowhere-1"
         with pytest.raises(S3Error, match="AWS_S3_REGION_NAME") as caught:
             S3BotoStorage().save("a.txt", ContentFile(b""))
         assert isinstance(caught.value, ImproperlyConfigured)
         assert "nowhere-1" in str(caught.value)
 
-    def test_partition(self) -> None:
-        """botocore's own table of regions is the oracle."""
+    def test_arn_has_the_partition_of_the_region(self) -> None:
+        """botocore's table of regions is the reference."""
         session = botocore.session.get_session()
         for partition in ("aws", "aws-cn", "aws-us-gov", "aws-eusc"):
             for region in session.get_available_regions("s3", partition):
@@ -420,7 +421,7 @@ REFUSALS: dict[str, tuple[str, Answer, list[str]]] = {
 
 class TestRefusals:
     @pytest.mark.parametrize(("operation", "answer", "parts"), REFUSALS.values(), ids=REFUSALS)
-    def test_named_and_cleaned_up(
+    def test_error_is_explained_and_bucket_removed(
         self,
         missing_behind_proxy: str,
         proxy: Proxy,
@@ -442,12 +443,12 @@ class TestRefusals:
         assert moto.secret_key not in message
         assert not exists(moto, missing_behind_proxy)
 
-        # Nothing half-made is in the way of the next attempt.
+        # The next attempt succeeds.
         proxy.on(operation, replay.new_bucket_block() if operation.startswith("Get") else None)
         storage.save("a.txt", ContentFile(b"content"))
         assert allowed(moto, missing_behind_proxy)
 
-    def test_other_errors(self, missing_behind_proxy: str, proxy: Proxy, moto: S3Server) -> None:
+    def test_unknown_error(self, missing_behind_proxy: str, proxy: Proxy, moto: S3Server) -> None:
         answer = Answer(replay.ERRORS, 400, "MalformedPolicy", "Your policy has an invalid ARN.")
         proxy.on("PutBucketPolicy", answer)
         with pytest.raises(S3Error, match="MalformedPolicy.*s3:PutBucketPolicy"):
@@ -455,7 +456,7 @@ class TestRefusals:
         assert not exists(moto, missing_behind_proxy)
 
     @pytest.mark.parametrize("operation", PROVISION[2:])
-    def test_a_connection_that_breaks(
+    def test_broken_connection(
         self, missing_behind_proxy: str, proxy: Proxy, moto: S3Server, operation: str
     ) -> None:
         proxy.on(operation, replay.Fault.DROPPED)
@@ -464,7 +465,7 @@ class TestRefusals:
             S3StaticStorage(client_config=quick).save("a.txt", ContentFile(b""))
         assert not exists(moto, missing_behind_proxy)
 
-    def test_a_bucket_that_cannot_be_removed(
+    def test_bucket_that_cannot_be_removed_is_logged(
         self,
         missing_behind_proxy: str,
         proxy: Proxy,
@@ -482,10 +483,10 @@ class TestRefusals:
         assert "AccessDenied" in caplog.text
         client_of(moto).delete_bucket(Bucket=missing_behind_proxy)
 
-    def test_a_name_that_never_becomes_ready(
+    def test_bucket_that_never_becomes_ready(
         self, missing_behind_proxy: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Another's creation that S3 reports as under way, for ever."""
+        """S3 keeps reporting that another request is creating it."""
         monkeypatch.setattr("botocore.waiter.time.sleep", lambda seconds: None)
         proxy.on("CreateBucket", replay.CONFLICT)
         with pytest.raises(S3Error, match=f"'{missing_behind_proxy}' is not ready yet"):
@@ -501,7 +502,7 @@ storage = storages[{alias!r}]
 storage.client
 pathlib.Path("ready-{process}").touch()
 while len(list(pathlib.Path().glob("ready-*"))) < {processes}:
-    time.sleep(0.01)  # until all processes are there
+    time.sleep(0.01)  # until all processes have started
 for number in range(5):
     storage.save(f"{process}-{{number}}.txt", ContentFile(b"content"))
 """
@@ -538,7 +539,7 @@ class TestRaces:
     def test_processes(
         self, s3: S3Server, bucket_name: str, make_project: Callable[..., Project]
     ) -> None:
-        """Two dynos of a first release start at once."""
+        """The dynos of a first release start at the same time."""
         variables = {
             **s3.variables,
             "AWS_STORAGE_BUCKET_NAME": bucket_name,

@@ -16,7 +16,6 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage as lazy_storage
 from pytest_django import Settings
 
-from herokuify.s3 import client
 from herokuify.s3.client import PATIENT, connect
 from herokuify.s3.destination import Destination
 from herokuify.storage import S3BotoStorage, S3MediaStorage, S3StaticStorage
@@ -32,13 +31,13 @@ SECRETS = ("marked-secret-key", "marked-session-token")
 
 @pytest.fixture
 def sessions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows by one for each session that boto3 makes, slowly."""
+    """Return a list with an item for each session that boto3 creates."""
     made: list[int] = []
     session_class = boto3.session.Session
 
     def slow_session(**options: Any) -> Any:
         made.append(threading.get_ident())
-        time.sleep(0.05)  # so that several threads want one at once
+        time.sleep(0.05)  # so that several threads need one at the same time
         return session_class(**options)
 
     monkeypatch.setattr("boto3.session.Session", slow_session)
@@ -46,7 +45,7 @@ def sessions(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def options(**changes: Any) -> dict[str, Any]:
-    """A configuration that no storage of this process has had yet."""
+    """Return options that no other storage in this process has."""
     plain = {
         "bucket_name": "bucket",
         "access_key": uuid.uuid4().hex,
@@ -59,13 +58,13 @@ def options(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("no_sockets")
 class TestSharing:
-    def test_made_at_first_use(self, sessions: list[int]) -> None:
+    def test_client_is_created_on_first_use(self, sessions: list[int]) -> None:
         storage = S3BotoStorage(**options())
         assert not sessions
         assert storage.client is storage.client
         assert len(sessions) == 1
 
-    def test_one_for_many_threads_at_once(self, sessions: list[int]) -> None:
+    def test_threads_share_a_client(self, sessions: list[int]) -> None:
         threads = 16
         barrier = threading.Barrier(threads)
         same = options()
@@ -78,7 +77,7 @@ class TestSharing:
             assert len(set(pool.map(first_use, range(threads)))) == 1
         assert len(sessions) == 1
 
-    def test_one_for_equal_storages(self, sessions: list[int]) -> None:
+    def test_storages_with_equal_options_share_a_client(self, sessions: list[int]) -> None:
         same = options()
         storages = [
             S3BotoStorage(**same),
@@ -107,19 +106,19 @@ class TestSharing:
         ],
         ids=lambda difference: next(iter(difference)),
     )
-    def test_another_for_another_configuration(self, difference: dict[str, Any]) -> None:
+    def test_other_options_need_another_client(self, difference: dict[str, Any]) -> None:
         same = options()
         one, other = S3BotoStorage(**same), S3BotoStorage(**{**same, **difference})
         assert one.client is not other.client
         assert other.client is S3BotoStorage(**{**same, **difference}).client
 
-    def test_unsigned(self) -> None:
+    def test_unsigned_requests_need_another_client(self) -> None:
         signed = S3BotoStorage(**options()).destination
         unsigned = replace(signed, is_signed=False)
         assert connect(unsigned) is connect(unsigned)
         assert connect(unsigned) is not connect(signed)
 
-    def test_failure_is_not_remembered(self, sessions: list[int]) -> None:
+    def test_failure_is_not_cached(self, sessions: list[int]) -> None:
         storage = S3BotoStorage(bucket_name="bucket", session_profile="missing")
         for number in range(2):
             with pytest.raises(Exception, match="missing"):
@@ -136,7 +135,7 @@ def config_of(**changes: Any) -> Any:
 
 
 class TestConfiguration:
-    def test_outlives_slow_down(self) -> None:
+    def test_retries_and_timeouts_for_commands(self) -> None:
         config = config_of()
         assert config.retries == {"mode": "standard", "total_max_attempts": PATIENT.attempts}
         assert PATIENT.attempts >= 10
@@ -144,7 +143,7 @@ class TestConfiguration:
         assert config.read_timeout <= 60
 
     def test_checksums(self) -> None:
-        """boto3 4398: many services refuse what boto3 1.36 sends by default."""
+        """Many services refuse boto3's default since 1.36 (boto3's issue 4398)."""
         aws = config_of()
         assert aws.request_checksum_calculation == "when_supported"
         assert aws.response_checksum_validation == "when_supported"
@@ -152,7 +151,7 @@ class TestConfiguration:
         assert other.request_checksum_calculation == "when_required"
         assert other.response_checksum_validation == "when_required"
 
-    def test_the_project_may_choose(self) -> None:
+    def test_client_config_takes_precedence(self) -> None:
         own = Config(
             retries={"mode": "adaptive", "total_max_attempts": 3},
             read_timeout=7,
@@ -184,7 +183,7 @@ class TestConfiguration:
 
 
 class TestResources:
-    """What code written for django-storages does with ``default_storage.connection``."""
+    """The attributes that code for django-storages uses, such as ``default_storage.connection``."""
 
     def test_bucket(self, default_storage: Any) -> None:
         assert default_storage.bucket.name == default_storage.bucket_name
@@ -235,7 +234,7 @@ import os, signal, threading, warnings
 import boto3.session
 from herokuify.storage import S3MediaStorage
 
-# Python 3.12 warns of just this.
+# Python 3.12 warns about a fork with threads.
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 session_class = boto3.session.Session
 connecting, forked = threading.Event(), threading.Event()
@@ -270,24 +269,21 @@ INSTALLED_APPS = ["herokuify"]
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 class TestForks:
-    def test_not_shared(self, moto_project: Project) -> None:
+    def test_children_have_clients_of_their_own(self, moto_project: Project) -> None:
         result = moto_project.snippet(FORK)
         assert result.stdout == "[0, 0, 0, 0]\n", result.stderr
 
     def test_while_another_thread_connects(self, moto_project: Project) -> None:
-        """A lock that a thread of the parent holds is held for ever in the child."""
+        """A lock that the thread holds is never released in the child."""
         result = moto_project.snippet(FORK_WHILE_CONNECTING)
         assert result.stdout == "0\n", result.stderr
 
 
 class TestRetries:
-    @pytest.fixture(autouse=True)
-    def in_a_command(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Other tests may have answered a web request in this process."""
-        monkeypatch.setattr(client, "_serves_web", False)
-
     @pytest.mark.parametrize("fault", [SLOW_DOWN, INTERNAL_ERROR, Fault.DROPPED, Fault.LOST])
-    def test_as_many_as_promised(self, proxied: Proxy, no_pauses: list[float], fault: Any) -> None:
+    def test_last_attempt_succeeds(
+        self, proxied: Proxy, no_pauses: list[float], fault: Any
+    ) -> None:
         storage = S3BotoStorage()
         proxied.on("PutObject", *[fault] * (PATIENT.attempts - 1), None)
         storage.save("a.txt", ContentFile(b"content"))
@@ -295,7 +291,7 @@ class TestRetries:
         assert {request.body for request in proxied.requests} == {b"content"}
         assert len(no_pauses) == PATIENT.attempts - 1
 
-    def test_no_more_than_that(self, proxied: Proxy, no_pauses: list[float]) -> None:
+    def test_gives_up_after_the_last_attempt(self, proxied: Proxy, no_pauses: list[float]) -> None:
         storage = S3BotoStorage()
         proxied.on("PutObject", SLOW_DOWN)
         with pytest.raises(OSError, match=f"503 SlowDown.*after {PATIENT.attempts} tries"):
@@ -312,8 +308,8 @@ class TestRetries:
         assert sum(means[:3]) < sum(means[-3:])
         assert max(no_pauses) <= 20
 
-    def test_a_rough_server(self, proxied: Proxy, no_pauses: list[float]) -> None:
-        """10 % SlowDown and 5 % dropped connections: every object intact."""
+    def test_unreliable_server(self, proxied: Proxy, no_pauses: list[float]) -> None:
+        """10 % SlowDown and 5 % dropped connections: every object is complete."""
         chance = random.Random(7)
         lock = threading.Lock()
 
@@ -344,22 +340,22 @@ class TestRetries:
 
 
 class TestThreads:
-    """They end with the upload; s3transfer's "cannot schedule new futures after shutdown"."""
+    """The threads of multipart uploads."""
 
     @pytest.fixture
     def started(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-        """The names of the threads that the test has started, without the proxy's."""
+        """Return a function that lists the threads started by the test, without the proxy's."""
         names: list[str] = []
         start = threading.Thread.start
 
-        def note(thread: threading.Thread) -> None:
+        def record(thread: threading.Thread) -> None:
             names.append(thread.name)
             start(thread)
 
-        monkeypatch.setattr(threading.Thread, "start", note)
+        monkeypatch.setattr(threading.Thread, "start", record)
         return lambda: [name for name in names if "process_request_thread" not in name]
 
-    def test_none_for_small_files_and_for_reading(
+    def test_no_thread_for_small_files_and_for_reading(
         self, proxied: Proxy, started: Callable[[], list[str]]
     ) -> None:
         storage = S3BotoStorage()
@@ -375,10 +371,12 @@ class TestThreads:
             (TransferConfig(multipart_chunksize=8 * 2**20, use_threads=False), 0),
         ],
     )
-    def test_of_a_large_file_end_with_it(
+    def test_threads_end_with_the_upload(
         self, proxied: Proxy, started: Callable[[], list[str]], config: Any, count: int
     ) -> None:
-        before = set(threading.enumerate())  # of other tests, which wait for a silent server
+        before = set(
+            threading.enumerate()
+        )  # other tests' threads may still wait for a silent server
         storage = S3BotoStorage(**({"transfer_config": config} if config else {}))
         storage.save("a.bin", ContentFile(bytes(17 * 2**20)))
         assert started() == ["herokuify-upload"] * count
@@ -391,8 +389,8 @@ class TestThreads:
             )
         )
 
-    def test_none_can_be_started(self, proxied: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-        """At the interpreter's end, and at a dyno's limit: the file is saved all the same."""
+    def test_upload_without_threads(self, proxied: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+        """At the interpreter's exit or a dyno's limit, no thread can be started."""
         start = threading.Thread.start
 
         def refuse(thread: threading.Thread) -> None:

@@ -36,13 +36,13 @@ pytestmark = pytest.mark.no_django
         ("a.txt", "text/plain"),
         ("a.pdf", "application/pdf"),
         ("a.mp4", "video/mp4"),
-        # The name's case and the folders before it mean nothing.
+        # Case and folders don't matter.
         ("A.CSS", "text/css"),
         ("fonts.v1/Font", "application/octet-stream"),
         ("x.js/readme", "application/octet-stream"),
         ("", "application/octet-stream"),
         (".css", "application/octet-stream"),
-        # A name is no URL and no data.
+        # Names are neither URLs nor data URLs.
         ("data:text/html,x.png", "image/png"),
         ("http://host/a.css", "text/css"),
     ],
@@ -68,11 +68,11 @@ def test_archives_have_no_encoding(name: str, content_type: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.svgz", "x/A.SVGZ"])
-def test_svgz_is_useless_without_its_encoding(name: str) -> None:
+def test_svgz_has_an_encoding(name: str) -> None:
     assert content_types.guess(name) == ("image/svg+xml", "gzip")
 
 
-def in_new_python(source: str, *arguments: str) -> str:
+def run_python(source: str, *arguments: str) -> str:
     result = subprocess.run(
         [sys.executable, "-c", source, *arguments],
         env={
@@ -87,8 +87,8 @@ def in_new_python(source: str, *arguments: str) -> str:
     return result.stdout
 
 
-def test_the_machines_table_means_nothing(tmp_path: Path) -> None:
-    """A laptop's mime.types and a stack's differ; mimetypes.init() reads them."""
+def test_system_table_has_no_effect(tmp_path: Path) -> None:
+    """mimetypes.init() reads mime.types, which differs between machines."""
     table = tmp_path / "mime.types"
     table.write_text("text/x-of-this-machine css js machine\n")
     source = (
@@ -98,11 +98,11 @@ def test_the_machines_table_means_nothing(tmp_path: Path) -> None:
         "from herokuify.s3 import content_types\n"
         "print(*(content_types.guess('a.' + suffix).type for suffix in ('css', 'js', 'machine')))\n"
     )
-    guessed = in_new_python(source, str(table))
+    guessed = run_python(source, str(table))
     assert guessed == "text/css text/javascript application/octet-stream\n"
 
 
-def test_the_process_keeps_its_table() -> None:
+def test_table_of_the_process_is_not_changed() -> None:
     source = (
         "import mimetypes\n"
         "mimetypes.init()\n"
@@ -111,11 +111,11 @@ def test_the_process_keeps_its_table() -> None:
         "content_types.guess('a.js')\n"
         "assert mimetypes.types_map == before\n"
     )
-    in_new_python(source)
+    run_python(source)
 
 
 @pytest.mark.parametrize("suffix", sorted(content_types.TYPES))
-def test_table_is_sound(suffix: str) -> None:
+def test_each_type_is_found(suffix: str) -> None:
     assert suffix == suffix.lower()
     assert suffix.startswith(".")
     assert content_types.guess(f"a{suffix}") == (content_types.TYPES[suffix], None)

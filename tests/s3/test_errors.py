@@ -1,4 +1,4 @@
-"""What the user reads when S3 refuses; on Ceph where it can be had from a real server."""
+"""The messages for errors of S3, from Ceph where it produces the error."""
 
 import json
 import traceback
@@ -41,14 +41,14 @@ ACTIONS: dict[str, Callable[[Any], Any]] = {
     "delete": lambda storage: storage.delete("a.txt"),
     "listdir": lambda storage: storage.listdir(""),
 }
-#: HEAD requests: S3 answers them without a body, so without a code.
+#: Actions that send HEAD requests, whose responses have no body, and so no error code.
 HEADS = ["open", "exists", "size", "modified"]
 
 
 def refusal(
     action: Callable[[], Any], *parts: str, kind: type[Exception] = ImproperlyConfigured
 ) -> str:
-    """The message of what an action raises, checked for all that every message must keep to."""
+    """Return the message of the action's error, and check what holds for all messages."""
     with pytest.raises(S3Error) as caught:
         action()
     error = caught.value
@@ -58,7 +58,7 @@ def refusal(
     message = str(error)
     for part in parts:
         assert part in message, message
-    # Heroku's buildpack greps the log for the word.
+    # Heroku's buildpack searches the log for the word.
     assert ("ImproperlyConfigured" in message) == (kind is ImproperlyConfigured)
     for text in (message, repr(error), "".join(traceback.format_exception(error))):
         assert SECRET not in text
@@ -78,7 +78,7 @@ class TestUnset:
         ],
     )
     @pytest.mark.usefixtures("no_sockets")
-    def test_names(
+    def test_message_names_the_setting(
         self, settings: Settings, storage_class: Any, action: Any, missing: str, part: str
     ) -> None:
         settings.STATIC_URL = "https://my-bucket.s3.amazonaws.com/static/"
@@ -96,7 +96,7 @@ class TestUnset:
 
     @pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
     @pytest.mark.usefixtures("no_sockets")
-    def test_both_keys(self, action: Any) -> None:
+    def test_neither_key_is_set(self, action: Any) -> None:
         storage = S3BotoStorage(bucket_name="bucket", region_name="us-east-1")
         refusal(lambda: action(storage), "S3BotoStorage", "not set", *KEYS)
 
@@ -112,7 +112,7 @@ class TestUnset:
         ],
     )
     @pytest.mark.usefixtures("no_sockets")
-    def test_values_that_botocore_refuses(self, option: str, value: str, setting: str) -> None:
+    def test_invalid_values(self, option: str, value: str, setting: str) -> None:
         keys = {"access_key": "key", "secret_key": SECRET}
         options = {"bucket_name": "bucket", "region_name": "us-east-1", **keys, option: value}
         if option == "session_profile":
@@ -144,7 +144,7 @@ class TestCredentials:
         ("wrong", "action"),
         [("AWS_ACCESS_KEY_ID", "open"), ("AWS_SECRET_ACCESS_KEY", "exists")],
     )
-    def test_heads_tell_no_reason(
+    def test_responses_without_an_error_code(
         self, aws: S3Server, settings: Settings, action: str, wrong: str
     ) -> None:
         """A 403 without a body may mean wrong keys as well as a missing permission."""
@@ -160,7 +160,7 @@ class TestCredentials:
 
 class TestMissingBucket:
     @pytest.mark.parametrize("action", ["save", "delete", "listdir"])
-    def test_says_so(self, s3: S3Server, bucket_name: str, connect: Connect, action: str) -> None:
+    def test_message(self, s3: S3Server, bucket_name: str, connect: Connect, action: str) -> None:
         connect(s3, bucket_name, AWS_SECRET_ACCESS_KEY=s3.secret_key)
         storage = S3BotoStorage()
         refusal(
@@ -170,7 +170,9 @@ class TestMissingBucket:
             BUCKET,
         )
 
-    def test_holds_no_files(self, s3: S3Server, bucket_name: str, connect: Connect) -> None:
+    def test_missing_bucket_contains_no_files(
+        self, s3: S3Server, bucket_name: str, connect: Connect
+    ) -> None:
         """A HEAD can't tell a missing bucket from a missing object."""
         connect(s3, bucket_name)
         storage = S3BotoStorage()
@@ -207,7 +209,7 @@ class TestPermissions:
             *(("s3:GetObject", action) for action in HEADS),
         ],
     )
-    def test_named(
+    def test_message_names_the_permission(
         self, deny: Callable[[str], None], bucket: str, permission: str, action: str
     ) -> None:
         storage = S3BotoStorage()
@@ -234,7 +236,7 @@ class TestPermissions:
 
 @on_ceph
 class TestAnothersBucket:
-    """Unsigned requests come from nobody, whose the bucket is not."""
+    """Unsigned requests, because they don't come from the owner of the bucket."""
 
     @pytest.fixture
     def unsigned_storage(self, aws: S3Server, bucket: str) -> S3BotoStorage:
@@ -250,13 +252,13 @@ class TestAnothersBucket:
         return S3BotoStorage(client_config=Config(signature_version=UNSIGNED))
 
     @pytest.mark.parametrize("action", HEADS)
-    def test_absent_objects_without_list_bucket(self, unsigned_storage: Any, action: str) -> None:
-        """django-storages 1104, 1241, 296: S3 answers 403 instead of 404."""
+    def test_missing_objects_without_list_bucket(self, unsigned_storage: Any, action: str) -> None:
+        """S3 answers 403 instead of 404 (django-storages' issues 1104, 1241 and 296)."""
         message = refusal(lambda: ACTIONS[action](unsigned_storage), "s3:ListBucket", "a.txt")
         assert "403" in message
         assert "404" in message
 
-    def test_present_objects_without_list_bucket(self, unsigned_storage: Any) -> None:
+    def test_existing_objects_without_list_bucket(self, unsigned_storage: Any) -> None:
         assert unsigned_storage.exists("there.txt")
         assert unsigned_storage.size("there.txt") == 1
         assert read(unsigned_storage, "there.txt") == b"x"
@@ -272,7 +274,7 @@ class TestAnothersBucket:
         )
 
 
-#: An answer, and what the message must say of it.
+#: Responses, and what the messages must contain.
 ANSWERS: dict[str, tuple[Answer, list[str]]] = {
     "moved": (
         replay.moved("eu-west-1"),
@@ -337,8 +339,8 @@ class TestAnswers:
         storage = S3BotoStorage()
         refusal(lambda: ACTIONS[action](storage), *parts)
 
-    def test_a_redirect_that_botocore_follows(self, proxied: Proxy) -> None:
-        """One wrong guess of the region costs requests and is no error."""
+    def test_redirect_that_botocore_follows(self, proxied: Proxy) -> None:
+        """A wrong region is not an error if S3 names the right one."""
         answer = replay.wrong_region("us-east-1", "eu-west-1")
 
         def rule(request: Request) -> Answer | None:
@@ -351,7 +353,7 @@ class TestAnswers:
         assert "/eu-west-1/s3/" in signed[-1]
 
     @pytest.mark.parametrize("region", [None, "eu-central-1"])
-    def test_region_that_is_set(
+    def test_message_names_both_regions(
         self, proxied: Proxy, settings: Settings, region: str | None
     ) -> None:
         settings.AWS_S3_REGION_NAME = region
@@ -363,13 +365,13 @@ class TestAnswers:
             f"{REGION}eu-west-1",
         )
 
-    def test_region_that_is_not_said(self, proxied: Proxy) -> None:
+    def test_response_without_the_region(self, proxied: Proxy) -> None:
         proxied.on("PutObject", replace(replay.moved(""), headers={}, elements={}))
         proxied.on("HeadBucket", replay.ACCESS_DENIED)
         storage = S3BotoStorage()
         refusal(lambda: storage.save("a.txt", ContentFile(b"x")), f"{REGION}…", "in another")
 
-    def test_an_error_of_no_known_meaning(self, proxied: Proxy) -> None:
+    def test_unknown_error(self, proxied: Proxy) -> None:
         answer = Answer(replay.ERRORS, 400, "EntityTooLarge", "Your proposed upload is too large.")
         proxied.on("PutObject", answer)
         storage = S3BotoStorage()
@@ -379,8 +381,7 @@ class TestAnswers:
             kind=OSError,
         )
 
-    def test_no_answer_that_s3_gives(self, proxied: Proxy, no_pauses: list[float]) -> None:
-        """A web server of another kind at AWS_S3_ENDPOINT_URL."""
+    def test_response_of_another_web_server(self, proxied: Proxy, no_pauses: list[float]) -> None:
         proxied.rule = lambda request: replay.Document("", b"<html>404</html>", status=404)
         storage = S3BotoStorage()
         assert not storage.exists("a.txt")
@@ -408,7 +409,7 @@ class TestUnreachable:
             kind=OSError,
         )
 
-    def test_no_tls_there(self, moto: S3Server) -> None:
+    def test_server_without_tls(self, moto: S3Server) -> None:
         storage = S3BotoStorage(
             bucket_name="bucket",
             access_key="key",
@@ -418,7 +419,7 @@ class TestUnreachable:
         )
         refusal(lambda: storage.exists("a.txt"), "TLS", "AWS_S3_ENDPOINT_URL")
 
-    def test_connection_that_breaks(self, proxied: Proxy) -> None:
+    def test_broken_connection(self, proxied: Proxy) -> None:
         proxied.rule = lambda request: replay.Fault.DROPPED
         storage = S3BotoStorage(client_config=self.QUICK)
         refusal(
@@ -429,7 +430,7 @@ class TestUnreachable:
 
 
 class TestExplain:
-    """For callers that have an error at hand, such as the collect engine."""
+    """explain(), which callers such as the collect engine use directly."""
 
     DESTINATION = Destination("S3StaticStorage", "my-bucket", "eu-west-1")
 
@@ -444,7 +445,7 @@ class TestExplain:
             ("DeleteObjects", "s3:DeleteObject"),
         ],
     )
-    def test_the_permission_of_an_operation(self, operation: str, permission: str) -> None:
+    def test_permission_of_an_operation(self, operation: str, permission: str) -> None:
         answer: Any = {
             "Error": {"Code": "AccessDenied", "Message": "Access Denied"},
             "ResponseMetadata": {"HTTPStatusCode": 403},
@@ -454,7 +455,7 @@ class TestExplain:
         assert permission in str(error)
         assert "s3://my-bucket/static/a.css" in str(error)
 
-    def test_a_request_that_was_not_answered(self) -> None:
+    def test_request_without_a_response(self) -> None:
         error = explain(
             EndpointConnectionError(endpoint_url="https://s3.example.com"), self.DESTINATION
         )
@@ -463,8 +464,8 @@ class TestExplain:
         assert "could not be reached" in str(error)
 
 
-def test_etags_that_are_no_md5(proxied: Proxy) -> None:
-    """As with SSE-KMS; nothing may compare them with a digest of its own."""
+def test_etags_that_are_not_md5(proxied: Proxy) -> None:
+    """As with SSE-KMS: uploads must not be verified by comparing ETags with MD5 sums."""
     proxied.has_kms_etags = True
     storage = S3BotoStorage()
     for size in (10, 17 * 2**20):

@@ -18,8 +18,8 @@ from herokuify.s3.headers import (
 
 pytestmark = pytest.mark.no_django
 
-# What the client computes itself, what would bring customers' keys into settings, what
-# belongs to one request and not to an object, and what the oldest boto3 doesn't know.
+# Headers that the client computes, that would put customers' keys into the settings, that
+# concern a request and not an object, or that the oldest boto3 doesn't know.
 LEFT_OUT = {
     "content-length",
     "content-md5",
@@ -43,8 +43,8 @@ def put_object_members() -> dict[str, Any]:
 
 
 class TestParameters:
-    def test_are_botocores(self) -> None:
-        """botocore's own model of PutObject is the oracle."""
+    def test_equal_botocores(self) -> None:
+        """botocore's model of PutObject is the reference."""
         known = {
             shape.serialization["name"].lower(): name
             for name, shape in put_object_members().items()
@@ -63,8 +63,7 @@ class TestParameters:
             "name": METADATA_PREFIX,
         }
 
-    def test_values_are_what_botocore_sends(self) -> None:
-        """Each header reaches the wire under the name and with the value it was given."""
+    def test_values_are_sent_unchanged(self) -> None:
         values: dict[str, Any] = dict.fromkeys(PARAMETERS, "text")
         dates = {"expires", "x-amz-object-lock-retain-until-date"}
         values |= dict.fromkeys(dates, "Thu, 31 Dec 2037 23:55:55 GMT")
@@ -92,7 +91,7 @@ class TestParameters:
             "x-amz-server-side-encryption-bucket-key-enabled": "true",
         }
         assert {name: sent.get(name) for name in expected} == expected
-        # A client without botocore is to send the same.
+        # Requests without botocore have the same headers.
         assert http_headers(parameters(values, setting="AWS_HEADERS")) == expected
 
 
@@ -152,7 +151,7 @@ class TestErrors:
             (None, ["must map", "NoneType"]),
         ],
     )
-    def test_headers(self, headers: object, parts: list[str]) -> None:
+    def test_invalid_headers(self, headers: object, parts: list[str]) -> None:
         for setting, arguments in [
             ("AWS_HEADERS", (headers, [])),
             ("AWS_EXTRA_HEADERS[1]", ({}, [("a", {}), (r".*", headers)])),
@@ -178,7 +177,7 @@ class TestErrors:
             (None, ["AWS_EXTRA_HEADERS", "NoneType", "(regex, headers)"]),
         ],
     )
-    def test_extra_headers(self, extra: object, parts: list[str]) -> None:
+    def test_invalid_extra_headers(self, extra: object, parts: list[str]) -> None:
         with pytest.raises(ImproperlyConfigured) as caught:
             HeaderRules.parse({}, extra)
         for part in parts:
@@ -201,9 +200,9 @@ class TestRules:
             ("a.css", "everywhere", {"a": "everywhere", "b": "everywhere"}, None),
             ("a.js", "script", {"a": "everywhere", "b": "script"}, None),
             ("x/a.js", "script", {"a": "everywhere", "b": "script"}, None),
-            # Later entries win over earlier ones.
+            # Later entries override earlier ones.
             ("admin/a.js", "admin", {"a": "everywhere", "b": "script"}, None),
-            # re.match: from the name's beginning, not anywhere in it.
+            # Patterns match from the start of the name, as with re.match().
             ("vendor/a.css", "everywhere", {"a": "everywhere", "b": "everywhere"}, "de"),
             ("my/vendor/a.css", "everywhere", {"a": "everywhere", "b": "everywhere"}, None),
             ("my/admin/a.css", "everywhere", {"a": "everywhere", "b": "everywhere"}, None),
@@ -216,7 +215,7 @@ class TestRules:
         expected: dict[str, Any] = {"CacheControl": cache, "Metadata": metadata}
         assert found == expected | ({"ContentLanguage": language} if language else {})
 
-    def test_asking_changes_nothing(self) -> None:
+    def test_result_is_a_copy(self) -> None:
         before = self.RULES.for_name("a.js")
         self.RULES.for_name("a.js")["Metadata"]["a"] = "changed"
         assert self.RULES.for_name("a.js") == before
@@ -226,7 +225,7 @@ class TestRules:
         assert set(rules.for_name("a")) == set(rules.for_name("b")) == {"Expires"}
 
 
-def test_merged_keeps_its_arguments() -> None:
+def test_merged_does_not_change_its_arguments() -> None:
     first = {"ACL": "private", "Metadata": {"a": "1", "b": "1"}}
     second = {"Metadata": {"b": "2"}, "CacheControl": "x"}
     assert merged(first, second) == {

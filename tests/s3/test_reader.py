@@ -1,4 +1,4 @@
-"""Reading by ranges: what moves, what stays in memory, what a change or a break does."""
+"""Reading by ranges: requests, memory, objects that change, broken connections."""
 
 import gzip
 import io
@@ -30,7 +30,7 @@ BODY = random.Random(5).randbytes(5 * MEGABYTE)
 
 @pytest.fixture
 def saved(proxied: Proxy) -> S3MediaStorage:
-    """A storage that holds BODY as a.bin, behind the proxy."""
+    """A storage behind the proxy, with BODY as a.bin."""
     storage = S3MediaStorage()
     storage.save("a.bin", ContentFile(BODY))
     proxied.requests.clear()
@@ -46,8 +46,8 @@ def spans(proxy: Proxy) -> list[str]:
     return [r.headers["range"] for r in proxy.requests if r.operation == "GetObject"]
 
 
-class TestWhatMoves:
-    def test_open_and_seek_ask_for_nothing_more(self, saved: Any, proxied: Proxy) -> None:
+class TestRequests:
+    def test_open_and_seek_download_nothing(self, saved: Any, proxied: Proxy) -> None:
         with saved.open("a.bin") as file:
             file.seek(3 * MEGABYTE)
             file.seek(-10, os.SEEK_END)
@@ -56,14 +56,14 @@ class TestWhatMoves:
             assert FileResponse(file).headers["Content-Length"] == "10"
         assert proxied.operations == ["HeadObject"]
 
-    def test_a_few_bytes(self, saved: Any, proxied: Proxy) -> None:
+    def test_few_bytes(self, saved: Any, proxied: Proxy) -> None:
         with saved.open("a.bin") as file:
             assert file.read(3) == BODY[:3]
             assert file.read(1000) == BODY[3:1003]
         assert proxied.operations == ["HeadObject", "GetObject"]
         assert spans(proxied) == ["bytes=0-65535"]
 
-    def test_a_few_bytes_in_the_middle(self, saved: Any, proxied: Proxy) -> None:
+    def test_few_bytes_in_the_middle(self, saved: Any, proxied: Proxy) -> None:
         with saved.open("a.bin") as file:
             file.seek(MEGABYTE)
             assert file.read(3) == BODY[MEGABYTE : MEGABYTE + 3]
@@ -72,7 +72,7 @@ class TestWhatMoves:
         assert spans(proxied) == ["bytes=1048576-1114111", f"bytes={len(BODY) - 3}-"]
 
     @pytest.mark.parametrize("way", ["read", "chunks", "small reads"])
-    def test_all_of_it_in_few_requests(self, saved: Any, proxied: Proxy, way: str) -> None:
+    def test_whole_file_takes_few_requests(self, saved: Any, proxied: Proxy, way: str) -> None:
         with saved.open("a.bin") as file:
             if way == "read":
                 found = file.read()
@@ -86,8 +86,8 @@ class TestWhatMoves:
         else:
             assert spans(proxied) == ["bytes=0-65535", "bytes=65536-1114111", "bytes=1114112-"]
 
-    def test_skipping_a_bit(self, saved: Any, proxied: Proxy) -> None:
-        """Cheaper than another request."""
+    def test_short_skips_share_a_request(self, saved: Any, proxied: Proxy) -> None:
+        """Reading the bytes in between is cheaper than another request."""
         with saved.open("a.bin") as file:
             assert file.read(2 * MEGABYTE) == BODY[: 2 * MEGABYTE]
             assert file.read(MEGABYTE) == BODY[2 * MEGABYTE : 3 * MEGABYTE]
@@ -97,7 +97,7 @@ class TestWhatMoves:
                 assert file.read(3) == BODY[position : position + 3]
             assert len(spans(proxied)) == before + 1
 
-    def test_zero_bytes(self, proxied: Proxy) -> None:
+    def test_empty_file(self, proxied: Proxy) -> None:
         storage = S3MediaStorage()
         storage.save("empty", ContentFile(b""))
         proxied.requests.clear()
@@ -107,7 +107,7 @@ class TestWhatMoves:
             assert file.read() == b""
         assert proxied.operations == ["HeadObject"]
 
-    def test_connections_are_used_again(self, saved: Any, proxied: Proxy) -> None:
+    def test_connections_are_reused(self, saved: Any, proxied: Proxy) -> None:
         pool = saved.client._endpoint.http_session._manager
         for _ in range(5):
             with saved.open("a.bin") as file:
@@ -116,7 +116,7 @@ class TestWhatMoves:
         assert sum(one.num_connections for one in pools) <= 3
 
     def test_images(self, aws: S3Server, proxied: Proxy) -> None:
-        """Width and height, as ImageField asks for them."""
+        """Width and height, as ImageField reads them."""
         picture = io.BytesIO()
         Image.effect_noise((1500, 1000), 90).save(picture, "PNG")
         assert len(picture.getvalue()) > MEGABYTE
@@ -130,7 +130,7 @@ class TestWhatMoves:
             Image.open(file).verify()
 
     @on_moto
-    def test_memory(self, aws: S3Server) -> None:
+    def test_memory_is_bounded(self, aws: S3Server) -> None:
         storage = S3MediaStorage()
         storage.save("a.bin", ContentFile(bytes(40 * MEGABYTE)))
         with storage.open("a.bin") as file:
@@ -143,9 +143,8 @@ class TestWhatMoves:
         assert peak < 8 * MEGABYTE
 
 
-class TestAsAFile:
-    def test_random_access(self, default_storage: Any) -> None:
-        """The same as a file on the disk, for any order of calls."""
+class TestFileInterface:
+    def test_random_access_as_on_a_disk(self, default_storage: Any) -> None:
         body = BODY[: 3 * MEGABYTE]
         name = default_storage.save("a.bin", ContentFile(body))
         local = io.BytesIO(body)
@@ -168,7 +167,7 @@ class TestAsAFile:
             file.seek(5)
             assert file.read() == body[5:]
 
-    def test_seek_refuses_as_files_do(self, default_storage: Any) -> None:
+    def test_invalid_positions_and_closed_files_are_errors(self, default_storage: Any) -> None:
         name = default_storage.save("a.txt", ContentFile(b"content"))
         file = default_storage.open(name)
         with pytest.raises((ValueError, OSError), match="negative"):
@@ -195,7 +194,7 @@ class TestAsAFile:
             assert file.read() == expected[len("Zeile 1 – ä\n") :]
             assert "".join(file) == expected
 
-    def test_text_that_is_none(self, default_storage: Any) -> None:
+    def test_invalid_text(self, default_storage: Any) -> None:
         name = default_storage.save("a.txt", ContentFile(b"\xff\xfe\xfd"))
         with default_storage.open(name, "r") as file, pytest.raises(UnicodeDecodeError):
             file.read()
@@ -205,7 +204,7 @@ class TestGzip:
     CSS = b"".join(b"a%d { color: red }\n" % number for number in range(40_000))
 
     @pytest.mark.parametrize("is_still_on", [True, False])
-    def test_what_the_storage_has_compressed(
+    def test_objects_compressed_by_the_storage(
         self, aws: S3Server, settings: Settings, is_still_on: bool
     ) -> None:
         S3MediaStorage(gzip=True).save("a.css", ContentFile(self.CSS))
@@ -224,8 +223,10 @@ class TestGzip:
 
     @pytest.mark.parametrize("metadata", [None, {}, {"herokuify-length": "unknown"}])
     @pytest.mark.parametrize("coding", ["gzip", "GZIP", "aws-chunked,gzip", "x-gzip"])
-    def test_one_truth(self, aws: S3Server, metadata: Any, coding: str) -> None:
-        """Also of an object that others have gzipped, in two members."""
+    def test_size_is_the_decompressed_length(
+        self, aws: S3Server, metadata: Any, coding: str
+    ) -> None:
+        """Also if another program compressed the object, in two members."""
         storage: Any = S3MediaStorage(gzip=True)
         if metadata is None:
             storage.save("a.css", ContentFile(self.CSS))
@@ -257,7 +258,7 @@ class TestGzip:
         assert read(storage, "a.css") == self.CSS + b"/* more */"
         assert storage.size("a.css") == len(self.CSS) + 10
 
-    def test_the_length_costs_no_download(self, proxied: Proxy) -> None:
+    def test_length_needs_no_download(self, proxied: Proxy) -> None:
         storage = S3MediaStorage(gzip=True)
         storage.save("a.css", ContentFile(self.CSS))
         proxied.requests.clear()
@@ -267,8 +268,9 @@ class TestGzip:
         assert set(proxied.operations) == {"HeadObject"}
 
     @pytest.mark.parametrize("is_on", [True, False])
-    def test_what_came_compressed(self, aws: S3Server, settings: Settings, is_on: bool) -> None:
-        """Read back as written."""
+    def test_files_saved_compressed_are_read_unchanged(
+        self, aws: S3Server, settings: Settings, is_on: bool
+    ) -> None:
         settings.AWS_IS_GZIPPED = is_on
         settings.AWS_EXTRA_HEADERS = [(r".*\.packed\.css$", {"Content-Encoding": "gzip"})]
         storage = S3MediaStorage()
@@ -277,7 +279,7 @@ class TestGzip:
             storage.save(name, ContentFile(packed))
             assert read(storage, name) == packed
 
-    def test_streams_too(self, aws: S3Server) -> None:
+    def test_open_compresses(self, aws: S3Server) -> None:
         storage = S3MediaStorage(gzip=True)
         with storage.open("a.css", "w") as file:
             file.write(self.CSS.decode())
@@ -287,7 +289,7 @@ class TestGzip:
 
 
 class TestChanges:
-    def test_replaced_in_the_middle(self, aws: S3Server) -> None:
+    def test_replaced_while_reading(self, aws: S3Server) -> None:
         storage = S3MediaStorage(file_overwrite=True)
         storage.save("a.bin", ContentFile(b"1" * MEGABYTE))
         with storage.open("a.bin") as file:
@@ -299,7 +301,7 @@ class TestChanges:
             file.open()
             assert file.read() == b"2" * MEGABYTE
 
-    def test_replaced_by_something_shorter(self, aws: S3Server) -> None:
+    def test_replaced_by_a_shorter_object(self, aws: S3Server) -> None:
         storage = S3MediaStorage(file_overwrite=True)
         storage.save("a.bin", ContentFile(b"1" * MEGABYTE))
         with storage.open("a.bin") as file:
@@ -308,13 +310,13 @@ class TestChanges:
             with pytest.raises(S3Error, match="was replaced"):
                 file.read(1)
 
-    def test_a_service_that_ignores_the_condition(self, saved: Any, proxied: Proxy) -> None:
+    def test_service_that_ignores_the_condition(self, saved: Any, proxied: Proxy) -> None:
         headers = {"ETag": f'"{"f" * 32}"', "Content-Range": f"bytes 0-2/{len(BODY)}"}
         proxied.on("GetObject", Document(ERRORS, b"abc", 206, headers))
         with saved.open("a.bin") as file, pytest.raises(S3Error, match="was replaced"):
             file.read()
 
-    def test_deleted_in_the_middle(self, aws: S3Server) -> None:
+    def test_deleted_while_reading(self, aws: S3Server) -> None:
         storage = S3MediaStorage()
         storage.save("a.bin", ContentFile(BODY))
         with storage.open("a.bin") as file:
@@ -325,9 +327,9 @@ class TestChanges:
 
 
 @pytest.mark.usefixtures("no_waiting")
-class TestBreaks:
+class TestBrokenConnections:
     @pytest.mark.parametrize("way", ["read", "chunks"])
-    def test_taken_up_where_it_broke(self, saved: Any, proxied: Proxy, way: str) -> None:
+    def test_download_is_resumed(self, saved: Any, proxied: Proxy, way: str) -> None:
         proxied.on("GetObject", Fault.CUT, Fault.CUT, Fault.DROPPED, Fault.CUT, None)
         with saved.open("a.bin") as file:
             assert (file.read() if way == "read" else b"".join(file.chunks())) == BODY
@@ -336,8 +338,8 @@ class TestBreaks:
         assert starts == sorted(starts)
         assert all("if-match" in r.headers for r in proxied.requests if r.operation == "GetObject")
 
-    def test_again_and_again(self, saved: Any, proxied: Proxy) -> None:
-        """Without a byte between: an answer that promises more than it has."""
+    def test_gives_up_after_five_empty_responses(self, saved: Any, proxied: Proxy) -> None:
+        """The responses are shorter than announced."""
         etag = saved.client.head_object(Bucket=saved.bucket_name, Key="media/a.bin")["ETag"]
 
         def rule(request: Request) -> Document | None:
@@ -352,7 +354,7 @@ class TestBreaks:
             proxied.rule = None
             assert file.read(3) == BODY[:3]
 
-    def test_a_break_while_skipping(self, saved: Any, proxied: Proxy) -> None:
+    def test_broken_while_skipping(self, saved: Any, proxied: Proxy) -> None:
         with saved.open("a.bin") as file:
             proxied.on("GetObject", None, Fault.CUT, None)
             file.read(65_536)
@@ -367,7 +369,7 @@ class TestBreaks:
                 file.read()
             assert file.read() == BODY
 
-    def test_a_server_error_is_tried_again(
+    def test_server_error_is_retried(
         self, saved: Any, proxied: Proxy, no_pauses: list[float]
     ) -> None:
         proxied.on("GetObject", Answer(ERRORS, 500, "InternalError", "Try again."), None)
@@ -387,7 +389,7 @@ start = file.read(2_000_000)
 done, tell = os.pipe()
 child = os.fork()
 if not child:
-    # From the same socket, it would take what the parent is to read.
+    # On the same socket, it would take the parent's data.
     ok = file.read(300_000) == body[2_000_000:2_300_000]
     file.close()
     os.write(tell, b"1")
@@ -399,7 +401,7 @@ file.close()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_fork_reads_on_from_its_own_connection(
+def test_child_reads_from_a_connection_of_its_own(
     make_project: Any, moto: S3Server, moto_bucket: str
 ) -> None:
     settings = "from herokuify.aws import *\nSECRET_KEY = 'x'\nUSE_TZ = True\n"
@@ -410,7 +412,7 @@ def test_a_fork_reads_on_from_its_own_connection(
     assert result.stdout == "True 0\n", result.stderr
 
 
-def test_parameters_of_reading(proxied: Proxy, settings: Settings) -> None:
+def test_object_parameters_for_reading(proxied: Proxy, settings: Settings) -> None:
     settings.AWS_S3_OBJECT_PARAMETERS = {"RequestPayer": "requester", "CacheControl": "x"}
     storage: Storage = S3BotoStorage()
     storage.save("a.txt", ContentFile(b"x"))

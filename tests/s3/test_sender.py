@@ -1,4 +1,4 @@
-"""PUTs over urllib3: the same as boto3's to S3, and as patient."""
+"""PUTs over urllib3: equal make_destination boto3's, with as many retries."""
 
 import hashlib
 import os
@@ -45,14 +45,16 @@ from tests.storage.helpers import NAMES
 
 pytestmark = pytest.mark.no_django
 
-#: Of boto3's requests alone.
+#: A header that only boto3 sends.
 BOTO3S = "amz-sdk-invocation-id"
 QUICK = RetryProfile(attempts=3, connect_timeout=5, read_timeout=10, longest_pause=0)
 #: A parameter that only boto3 can send.
 NOT_SIMPLE = {"ChecksumAlgorithm": "SHA256"}
 
 
-def to(server: S3Server, bucket: str, url: str | None = None, **options: Any) -> Destination:
+def make_destination(
+    server: S3Server, bucket: str, url: str | None = None, **options: Any
+) -> Destination:
     return Destination(
         storage="S3Test",
         bucket=bucket,
@@ -68,11 +70,11 @@ def to(server: S3Server, bucket: str, url: str | None = None, **options: Any) ->
 @pytest.fixture
 def destination(moto: S3Server, moto_bucket: str, proxy: Proxy) -> Destination:
     """A bucket behind the proxy."""
-    return to(moto, moto_bucket, proxy.url)
+    return make_destination(moto, moto_bucket, proxy.url)
 
 
 def md5(body: bytes) -> str:
-    """The ETag of an object that was sent in one piece."""
+    """Return the ETag of an object that was sent in one request."""
     return hashlib.md5(body).hexdigest()
 
 
@@ -82,9 +84,9 @@ def stored(server: S3Server, bucket: str, key: str) -> bytes:
 
 class TestPut:
     @pytest.mark.parametrize("name", NAMES)
-    def test_stores_what_boto3_reads(self, s3: S3Server, bucket: str, name: str) -> None:
+    def test_any_name(self, s3: S3Server, bucket: str, name: str) -> None:
         parameters = {"ContentType": "text/x", "Metadata": {"a": "two  words"}}
-        sender = Sender(to(s3, bucket), QUICK)
+        sender = Sender(make_destination(s3, bucket), QUICK)
         assert sender.put(name, b"content", parameters) == md5(b"content")
         assert stored(s3, bucket, name) == b"content"
         head = client_of(s3).head_object(Bucket=bucket, Key=name)
@@ -94,11 +96,11 @@ class TestPut:
     @pytest.mark.parametrize("size", [0, 1, 64 * 1024 - 1, 64 * 1024, 3_000_000])
     def test_sizes(self, s3: S3Server, bucket: str, size: int) -> None:
         body = os.urandom(size)
-        Sender(to(s3, bucket), QUICK).put("a.bin", body, {})
+        Sender(make_destination(s3, bucket), QUICK).put("a.bin", body, {})
         assert stored(s3, bucket, "a.bin") == body
 
     @pytest.mark.parametrize("parameters", [{}, NOT_SIMPLE], ids=["signed", "boto3"])
-    def test_only_new(
+    def test_existing_object_is_kept(
         self, destination: Destination, proxy: Proxy, parameters: Mapping[str, Any]
     ) -> None:
         sender = Sender(destination, QUICK)
@@ -112,14 +114,16 @@ class TestPut:
         assert is_boto3s == [bool(parameters)] * 3
 
     def test_session_token(self, destination: Destination, proxy: Proxy, moto: S3Server) -> None:
-        sender = Sender(to(moto, destination.bucket, proxy.url, security_token="token"), QUICK)
+        sender = Sender(
+            make_destination(moto, destination.bucket, proxy.url, security_token="token"), QUICK
+        )
         sender.put("a", b"1", {})
         (request,) = proxy.requests
         assert request.headers["x-amz-security-token"] == "token"
         assert "x-amz-security-token" in request.headers["authorization"]
 
     def test_many_threads(self, s3: S3Server, bucket: str) -> None:
-        sender = Sender(to(s3, bucket), QUICK._replace(connections=3))
+        sender = Sender(make_destination(s3, bucket), QUICK._replace(connections=3))
         bodies = {str(number): os.urandom(1000 * number) for number in range(40)}
         with ThreadPoolExecutor(8) as pool:
             etags = list(pool.map(lambda key: sender.put(key, bodies[key], {}), bodies))
@@ -133,13 +137,13 @@ class TestRetries:
             *(SLOW_DOWN, INTERNAL_ERROR, Fault.DROPPED, Fault.LOST),
             Answer(ERRORS, 429, "TooManyRequests", "Slow down."),
             Answer(ERRORS, 400, "RequestTimeout", "The socket was not read from in time."),
-            # Amazon S3 may have answered 200 when the error came up.
+            # S3 may have sent the status 200 before the error occurred.
             Document(ERRORS, INTERNAL_ERROR.body),
         ],
         ids=["503", "500", "dropped", "lost", "429", "400", "200"],
     )
     @pytest.mark.parametrize("size", [7, 200_000])
-    def test_tried_again(
+    def test_temporary_errors_are_retried(
         self, destination: Destination, proxy: Proxy, moto: S3Server, fault: Any, size: int
     ) -> None:
         proxy.on("PutObject", fault, fault, None)
@@ -154,7 +158,7 @@ class TestRetries:
         [(SLOW_DOWN, ClientError), (Fault.DROPPED, ConnectionClosedError)],
         ids=["503", "dropped"],
     )
-    def test_no_more_than_that(
+    def test_gives_up_after_the_last_attempt(
         self, destination: Destination, proxy: Proxy, fault: Any, error: type[Exception]
     ) -> None:
         proxy.on("PutObject", fault)
@@ -166,7 +170,7 @@ class TestRetries:
             assert (metadata["HTTPStatusCode"], metadata["RetryAttempts"]) == (503, 2)
 
     @pytest.mark.parametrize("answer", [ACCESS_DENIED, replay.TAKEN, replay.NOT_IMPLEMENTED])
-    def test_not_what_stays_as_it_is(
+    def test_permanent_errors_are_not_retried(
         self, destination: Destination, proxy: Proxy, answer: Answer
     ) -> None:
         proxy.on("PutObject", answer)
@@ -187,21 +191,23 @@ class TestRetries:
         assert len(no_pauses) == len(limits)
         assert all(0 <= pause <= most for pause, most in zip(no_pauses, limits, strict=True))
 
-    def test_nobody_listens(self, moto: S3Server) -> None:
+    def test_closed_port(self, moto: S3Server) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
-        sender = Sender(to(moto, "bucket", f"http://127.0.0.1:{port}"), QUICK)
+        sender = Sender(make_destination(moto, "bucket", f"http://127.0.0.1:{port}"), QUICK)
         with pytest.raises(EndpointConnectionError):
             sender.put("a", b"1", {})
 
-    def test_silence(self, moto: S3Server) -> None:
+    def test_silent_server(self, moto: S3Server) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             url = f"http://127.0.0.1:{server.getsockname()[1]}"
-            sender = Sender(to(moto, "bucket", url), QUICK._replace(read_timeout=0.1, attempts=2))
+            sender = Sender(
+                make_destination(moto, "bucket", url), QUICK._replace(read_timeout=0.1, attempts=2)
+            )
             with pytest.raises(ReadTimeoutError):
                 sender.put("a", b"1", {})
 
-    def test_refusals_are_answers_and_breaks_are_none(
+    def test_on_answer_is_called_for_responses_only(
         self, destination: Destination, proxy: Proxy
     ) -> None:
         proxy.on("PutObject", SLOW_DOWN, Fault.DROPPED, ACCESS_DENIED)
@@ -214,7 +220,7 @@ class TestRetries:
 
 class TestAnswers:
     @pytest.mark.parametrize("parameters", [{}, NOT_SIMPLE], ids=["signed", "boto3"])
-    def test_a_success_that_is_not_s3s(
+    def test_success_without_an_etag_is_an_error(
         self, destination: Destination, proxy: Proxy, parameters: Mapping[str, Any]
     ) -> None:
         proxy.on("PutObject", Document(ERRORS, b"<html>Welcome!</html>"))
@@ -230,7 +236,7 @@ class TestAnswers:
     def test_boto3_follows_redirects(
         self, destination: Destination, proxy: Proxy, moto: S3Server, answer: Answer
     ) -> None:
-        """To the bucket's region; with the condition, which must not get lost on the way."""
+        """To the bucket's region, and with the condition."""
 
         def rule(request: Request) -> Answer | None:
             is_right = "/eu-west-1/s3/" in request.headers["authorization"]
@@ -274,7 +280,7 @@ PARAMETERS = st.fixed_dictionaries(
 
 
 def sent_by_boto3(key: str, body: bytes, parameters: Mapping[str, Any]) -> AWSPreparedRequest:
-    """The request that boto3 would send."""
+    """Return the request that boto3 would send."""
     client = connect(AWS, QUICK)
     caught: list[AWSPreparedRequest] = []
 
@@ -307,7 +313,7 @@ class TestSignature:
     )
     @example(key="//a/../b/./%2F ~+*'", body=b"", parameters={}, token=None)
     @example(key="a", body=b"", parameters={"Metadata": {"B": " x   y "}}, token="t")
-    def test_is_botocores(
+    def test_equals_botocores(
         self, key: str, body: bytes, parameters: Mapping[str, Any], token: str | None
     ) -> None:
         signed = Sender(AWS, QUICK)._signed  # one for all examples
@@ -324,10 +330,10 @@ class TestSignature:
         for name, value in own.items():
             found = expected.headers[name]
             text = found.decode() if isinstance(found, bytes) else found
-            # boto3 sends the checksum after the body, in chunks; the Sender before it.
+            # boto3 sends the checksum after the body, in chunks; Sender sends it before.
             assert text.removesuffix(",aws-chunked").strip() == value.strip()
 
-        # All but what S3 does not want signed.
+        # All headers except those that are not signed.
         unsigned = {"authorization", "content-length", "user-agent"}
         request = AWSRequest("PUT", expected.url, data=body)
         for name, value in headers.items():

@@ -1,6 +1,8 @@
-"""Signed URLs: valid, as long as promised, and the same for a while."""
+"""Signed URLs: valid for the promised time, and stable for a while."""
 
+import base64
 import datetime
+import json
 import subprocess
 import sys
 import threading
@@ -14,8 +16,8 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from django.core.files.base import ContentFile
 from hypothesis import given
 from hypothesis import settings as hypothesis
@@ -49,12 +51,12 @@ UPLOADED: list[dict[str, Any]] = [
 
 
 def is_key(key: str) -> bool:
-    """Whether it is a key as a path leads to it: botocore takes a first slash away, for example."""
+    """Return whether botocore keeps the key as a path: it strips a leading slash, for example."""
     return all(key.split("/")) and not {".", ".."} & set(key.split("/"))
 
 
 class Clock:
-    """What time.time() says to the module under test."""
+    """Replaces the module ``time`` in herokuify.s3.signing."""
 
     def __init__(self) -> None:
         self.now = float(NOON)
@@ -96,8 +98,8 @@ class TestSignature:
         ],
         ids=["aws", "token", "port", "usual port", "dots"],
     )
-    def test_is_botocores(self, name: str, options: dict[str, Any]) -> None:
-        """For the second that botocore took."""
+    def test_equals_botocores(self, name: str, options: dict[str, Any]) -> None:
+        """For the same second."""
         storage = S3BotoStorage(**{**KEYS, **options})
         disposition = 'attachment; filename="a b+c.txt"'
         url = storage.client.generate_presigned_url(
@@ -125,7 +127,7 @@ class TestSignature:
         part=st.none() | st.integers(1, 10_000),
     )
     @hypothesis(deadline=None, max_examples=30)
-    def test_of_an_upload_is_botocores(
+    def test_of_an_upload_equals_botocores(
         self,
         options: dict[str, Any],
         key: str,
@@ -154,8 +156,8 @@ class TestSignature:
         assert query(ours) == query(url)
         assert ours.partition("?")[0] == url.partition("?")[0]
 
-    def test_another_time(self) -> None:
-        """Checked against botocore's own signer, which takes the date from the request."""
+    def test_time_is_an_argument(self) -> None:
+        """Compared with botocore's own signer, which takes the date from the request."""
         keys = Signer("AKIDEXAMPLE", "marked-secret", "eu-west-1")
         signer = UrlSigner(keys, "https://my-bucket.s3.eu-west-1.amazonaws.com/", None)
         url = signer.sign("a b.txt", {}, NOON, 59)
@@ -178,7 +180,7 @@ class TestSignature:
         ],
         ids=["version 2", "boto3's own keys", "version 2 in the Config"],
     )
-    def test_what_is_boto3s_to_sign(
+    def test_urls_that_boto3_signs(
         self, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "from-the-chain")
@@ -188,7 +190,7 @@ class TestSignature:
         assert "Signature=" in storage.url("a.jpg")
 
     @pytest.mark.parametrize("life", [3600, 600, 60, 604_800])
-    def test_lives_for_half_of_the_time_at_least(self, clock: Clock, life: int) -> None:
+    def test_valid_for_at_least_half_the_time(self, clock: Clock, life: int) -> None:
         for step in range(50):
             now = NOON + step * life / 23
             for name in NAMES:
@@ -197,14 +199,14 @@ class TestSignature:
                 assert period.expiry - period.start == life
                 assert period.expiry - now >= life / 2
 
-    def test_names_change_at_different_times(self) -> None:
+    def test_urls_change_at_different_times(self) -> None:
         ends = {Period(f"{number}.jpg", 3600, NOON).end for number in range(100)}
         assert len(ends) > 80
 
 
 class TestStability:
     @pytest.mark.usefixtures("no_sockets")
-    def test_the_same_for_a_while(self, clock: Clock) -> None:
+    def test_url_is_stable_for_a_while(self, clock: Clock) -> None:
         storage = S3MediaStorage(**KEYS)
         urls = []
         for _ in range(24):
@@ -215,7 +217,7 @@ class TestStability:
         assert len({S3MediaStorage(**KEYS).url("a.jpg") for _ in range(3)}) == 1
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_the_same_in_every_process(self, clock: Clock) -> None:
+    def test_url_is_the_same_in_every_process(self, clock: Clock) -> None:
         one, other = (S3MediaStorage(**KEYS) for _ in range(2))
         first = one.url("a.jpg")
         clock.now += 1
@@ -233,9 +235,7 @@ class TestStability:
         assert process.stdout.strip() == other.url("a.jpg")
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_a_page_of_images_signs_once_each(
-        self, clock: Clock, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_urls_are_signed_once(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
         storage = S3MediaStorage(**KEYS)
         calls = []
         sign = UrlSigner.sign
@@ -250,7 +250,7 @@ class TestStability:
         assert all(page == pages[0] for page in pages)
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_what_makes_a_difference(self, clock: Clock) -> None:
+    def test_what_changes_the_url(self, clock: Clock) -> None:
         storage = S3MediaStorage(**KEYS)
         urls = [
             storage.url("a.jpg"),
@@ -267,26 +267,26 @@ class TestStability:
         assert storage.url("folder/../a.jpg") == urls[0]
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_short_lives_are_not_shortened(self) -> None:
+    def test_short_expiry_is_not_shortened(self) -> None:
         url = S3MediaStorage(**KEYS).url("a.jpg", expire=59)
         now = datetime.datetime.now(datetime.timezone.utc).timestamp()
         assert now - 30 < signed_on(url) <= now
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_credentials_of_boto3s_own_are_not_kept(
+    def test_urls_by_boto3s_own_credentials_are_not_kept(
         self, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """They may end before the URL would."""
+        """The credentials may expire before the URL."""
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "from-the-chain")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "marked-secret")
-        # A region of its own: the process keeps the client, with these credentials.
+        # No other test uses the region: the process keeps the client and its credentials.
         storage = S3MediaStorage(bucket_name="my-bucket", region_name="ap-south-2")
         storage.access_key = storage.secret_key = None
         storage.url("a.jpg")
         assert not storage._urls._signed._kept
         assert abs(signed_on(storage.url("a.jpg")) - NOON) > 10_000
 
-    def test_bounded(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_cache_is_bounded(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(signing, "MOST_KEPT", 10)
         urls = SignedUrls()
         for number in range(100):
@@ -294,7 +294,7 @@ class TestStability:
             assert len(urls._kept) <= 10
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_threads(self, clock: Clock) -> None:
+    def test_threads_get_the_same_url(self, clock: Clock) -> None:
         storage = S3MediaStorage(**KEYS)
         found: set[str] = set()
         threads = [
@@ -306,7 +306,7 @@ class TestStability:
             thread.join()
         assert len(found) == 1
 
-    def test_secrets_stay_out(self) -> None:
+    def test_url_lacks_the_secret(self) -> None:
         assert "marked-secret" not in S3MediaStorage(**KEYS).url("a.jpg")
 
 
@@ -332,7 +332,7 @@ class TestOnServers:
         monkeypatch.setattr(signing, "time", clock)
         assert status(S3MediaStorage().url("a.txt")) == 403
 
-    def test_unknown_parameters_are_explained(self, aws: S3Server) -> None:
+    def test_invalid_parameter_is_explained(self, aws: S3Server) -> None:
         with pytest.raises(S3ConfigurationError, match="content-disposition"):
             S3MediaStorage().url("a.txt", {"content-disposition": "attachment"})
 
@@ -354,7 +354,7 @@ def signer(private_key: rsa.RSAPrivateKey) -> dict[str, str]:
 
 @pytest.mark.usefixtures("no_sockets")
 class TestCloudFront:
-    def test_the_same_for_a_while(
+    def test_url_is_stable_for_a_while(
         self, clock: Clock, settings: Settings, signer: dict[str, str]
     ) -> None:
         settings.AWS_S3_CUSTOM_DOMAIN = "cdn.example.com"
@@ -369,15 +369,9 @@ class TestCloudFront:
         clock.now = expiry - 1799
         assert storage.url("a b.jpg") != url
 
-    def test_as_django_storages_signs(
+    def test_equals_django_storages(
         self, signer: dict[str, str], private_key: rsa.RSAPrivateKey
     ) -> None:
-        import base64
-        import json
-
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import padding
-
         storage = S3MediaStorage(**KEYS, **signer, custom_domain="cdn.example.com")
         url = storage.url("a.jpg", {"ResponseContentType": "image/x"}, expire=10)
         found = query(url)

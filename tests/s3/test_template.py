@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.no_django
 
-#: Shared, because a new one reads botocore's models again for each client.
+#: Shared, because each session reads botocore's models again.
 _SESSION = boto3.session.Session()
 
 
 def make_client(endpoint_url: str | None = None, **options: Any) -> "S3Client":
-    """A client like herokuify's; ``options`` that boto3 does not know go into its Config."""
+    """Create a client like herokuify's; other ``options`` than boto3's are those of its Config."""
     names = {"region_name", "use_ssl", "verify", "aws_access_key_id"}
     arguments: dict[str, Any] = {
         "region_name": "eu-west-1",
@@ -39,7 +39,7 @@ VIRTUAL: Any = {"addressing_style": "virtual"}
 
 @pytest.fixture(autouse=True)
 def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine's own must not matter."""
+    """Ignore the proxies of this machine."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
 
@@ -120,11 +120,11 @@ class TestOf:
         ],
         ids=["unsigned", "version 2", "proxy", "client certificate"],
     )
-    def test_is_none_for_settings_out_of_the_ordinary(self, options: dict[str, Any]) -> None:
+    def test_is_none_for_unusual_settings(self, options: dict[str, Any]) -> None:
         assert PutTemplate.of(make_client(**options), "example") is None
 
     @pytest.mark.parametrize("bucket", ["name--use1-az4--x-s3", "no such name"])
-    def test_is_none_for_buckets_out_of_the_ordinary(self, bucket: str) -> None:
+    def test_is_none_for_unusual_buckets(self, bucket: str) -> None:
         assert PutTemplate.of(make_client(), bucket) is None
 
     @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
@@ -153,8 +153,8 @@ class TestOf:
         assert PutTemplate.of(client, "example") is None
 
 
-def test_sends_nothing_of_its_own_and_lets_others_through() -> None:
-    with replay("http://127.0.0.1:1") as proxy:  # which asks nobody
+def test_sends_no_request_and_blocks_no_other() -> None:
+    with replay("http://127.0.0.1:1") as proxy:  # the rule answers all requests
         proxy.rule = sink
         client = make_client(proxy.url)
         etags: list[str] = []

@@ -25,7 +25,7 @@ class TestThreads:
         finally:
             threads.close()
 
-    def test_as_many_as_said_and_no_more_than_needed(self) -> None:
+    def test_starts_only_the_threads_that_it_needs(self) -> None:
         before = alive()
         threads = Threads(3)
         assert not alive() - before
@@ -40,8 +40,8 @@ class TestThreads:
         threads.close()
         wait_until(lambda: not alive() - before)
 
-    def test_end_with_the_interpreter(self) -> None:
-        """A thread that waits for a silent network must not keep the command from ending."""
+    def test_are_daemons(self) -> None:
+        """A thread that waits for the network must not keep the interpreter from exiting."""
         threads = Threads(1)
         release = threading.Event()
         threads.submit(release.wait)

@@ -20,28 +20,32 @@ pytestmark = pytest.mark.no_django
 
 
 class Source(io.BytesIO):
-    """A file of the caller's that must stay as it is."""
+    """The caller's file, which must not be closed."""
 
     def close(self) -> None:
         raise AssertionError("the caller's file was closed")
 
 
 class TestSaving:
-    def test_several_targets_get_the_same_bytes(self, each_storage: Any) -> None:
-        """Neither closed nor moved: the next storage can save the same file."""
+    def test_content_can_be_saved_several_times(self, each_storage: Any) -> None:
+        """It is neither closed nor, by herokuify, moved."""
         content = File(Source(b"0123456789"))
         content.seek(4)
         local = InMemoryStorage()
-        for storage in (each_storage, local, S3BotoStorage(location="other")):
+        # Django's own storage leaves the position at the end; herokuify's keep it.
+        for storage, position in (
+            (each_storage, 4),
+            (local, 10),
+            (S3BotoStorage(location="other"), 10),
+        ):
             storage.save("a.txt", content)
             assert read(storage, "a.txt") == b"0123456789"
-            # Django's own storage reads to the end; herokuify's leave the position alone.
-            assert content.tell() == (10 if storage is local else content.tell())
+            assert content.tell() == position
         each_storage.save("b.txt", content)
         assert not content.closed
         assert content.tell() == 10
 
-    def test_uploads(self, default_storage: Any) -> None:
+    def test_content_type_of_an_uploaded_file_is_kept(self, default_storage: Any) -> None:
         upload = SimpleUploadedFile("a.txt", b"x", content_type="text/x-special")
         name = default_storage.save("a.txt", upload)
         assert (
@@ -61,8 +65,8 @@ class TestSaving:
         assert read(default_storage, third) == b"content"
 
     @pytest.mark.parametrize("size", [5_000, 9 * 2**20])
-    def test_streams_that_return_less_than_asked(self, proxied: Proxy, size: int) -> None:
-        """As a raw stream may (io.RawIOBase.read): only b"" is the end."""
+    def test_short_reads(self, proxied: Proxy, size: int) -> None:
+        """Raw streams may return fewer bytes than requested; only b"" means the end."""
 
         class Short(io.BytesIO):
             def read(self, length: int | None = -1, /) -> bytes:
@@ -73,7 +77,7 @@ class TestSaving:
         storage.save("a.bin", File(Short(body)))
         assert read(storage, "a.bin") == body
 
-    def test_zero_bytes(self, each_storage: Storage) -> None:
+    def test_empty_file(self, each_storage: Storage) -> None:
         name = each_storage.save("empty.txt", ContentFile(b""))
         assert each_storage.exists(name)
         assert each_storage.size(name) == 0
@@ -86,7 +90,7 @@ class TestSaving:
         (request,) = proxied.requests
         assert request.operation == "PutObject"
         assert request.body == b"x" * 100_000
-        # boto3 1.36 and later would send checksums, in chunks, that other services refuse.
+        # Since 1.36, boto3 sends checksums in chunks, which other services refuse.
         assert not [name for name in request.headers if "checksum" in name or "trailer" in name]
         assert "content-encoding" not in request.headers
 
@@ -112,7 +116,7 @@ class TestSaving:
         assert read(storage, "a.bin") == body
 
     def test_large_files_get_every_header(self, proxied: Proxy, settings: Settings) -> None:
-        """s3transfer takes fewer parameters than put_object."""
+        """s3transfer accepts fewer parameters than put_object()."""
         settings.AWS_HEADERS = {
             "Cache-Control": "max-age=1",
             "x-amz-meta-a": "1",
@@ -135,7 +139,7 @@ class TestSaving:
         uploads = moto.client().list_multipart_uploads(Bucket=storage.bucket_name)
         assert not uploads.get("Uploads")
 
-    def test_the_ends_of_the_threshold(self, proxied: Proxy) -> None:
+    def test_threshold(self, proxied: Proxy) -> None:
         threshold = 8 * 2**20
         storage = S3BotoStorage()
         for size, operation in [
@@ -158,7 +162,7 @@ class TestGzip:
     def stored(self, storage: Any, name: str) -> Any:
         return storage.client.get_object(Bucket=storage.bucket_name, Key=name)
 
-    def test_compressed_where_smaller(self, aws: S3Server, settings: Settings) -> None:
+    def test_compressed_if_smaller(self, aws: S3Server, settings: Settings) -> None:
         settings.AWS_IS_GZIPPED = True
         storage = S3BotoStorage()
         storage.save("a.css", ContentFile(self.CSS))
@@ -183,7 +187,7 @@ class TestGzip:
             ("archive.zip", "application/zip"),
         ],
     )
-    def test_left_alone(
+    def test_not_compressed(
         self, aws: S3Server, settings: Settings, name: str, content_type: str
     ) -> None:
         settings.AWS_IS_GZIPPED = True
@@ -202,7 +206,7 @@ class TestGzip:
         assert (answer["ContentType"], answer["ContentEncoding"]) == ("image/svg+xml", "gzip")
         assert answer["Body"].read() == b"compressed"
 
-    def test_an_encoding_from_the_settings_wins(self, aws: S3Server, settings: Settings) -> None:
+    def test_configured_encoding_takes_precedence(self, aws: S3Server, settings: Settings) -> None:
         settings.AWS_IS_GZIPPED = True
         settings.AWS_HEADERS = {"Content-Encoding": "identity"}
         storage = S3BotoStorage()

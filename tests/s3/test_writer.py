@@ -1,4 +1,4 @@
-"""open(name, "w"): nothing before the clean end, nothing after any other."""
+"""open(name, "w"): the object exists only after a successful close()."""
 
 import gc
 import os
@@ -37,7 +37,7 @@ def uploads(storage: Any) -> list[Any]:
 
 
 class TestStreaming:
-    def test_parts_leave_while_it_is_written(self, proxied: Proxy) -> None:
+    def test_parts_are_sent_while_writing(self, proxied: Proxy) -> None:
         storage = S3MediaStorage()
         content = random.randbytes(20 * MEGABYTE)
         with storage.open("a.bin", "wb") as file:
@@ -51,7 +51,7 @@ class TestStreaming:
         assert sorted(len(part.body) for part in parts) == [4 * MEGABYTE, *[8 * MEGABYTE] * 2]
 
     @pytest.mark.parametrize("size", [8 * MEGABYTE - 1, 8 * MEGABYTE, 16 * MEGABYTE])
-    def test_the_ends_of_parts(self, proxied: Proxy, size: int) -> None:
+    def test_sizes_around_the_part_size(self, proxied: Proxy, size: int) -> None:
         storage = S3MediaStorage()
         with storage.open("a.bin", "wb") as file:
             file.write(bytes(size))
@@ -65,7 +65,7 @@ class TestStreaming:
         assert proxied.operations == ["PutObject"]
         assert proxied.requests[0].body == b"text"
 
-    def test_a_rough_server(self, proxied: Proxy, no_pauses: list[float]) -> None:
+    def test_unreliable_server(self, proxied: Proxy, no_pauses: list[float]) -> None:
         storage = S3MediaStorage()
         content = random.randbytes(20 * MEGABYTE)
         proxied.on("CreateMultipartUpload", Fault.DROPPED, None)
@@ -81,12 +81,13 @@ class TestStreaming:
         with storage.open("a.bin", "wb") as file:
             file.write(bytes(9 * MEGABYTE))
         assert storage.size("a.bin") == 9 * MEGABYTE
-        assert status(storage.url("a.bin").partition("?")[0]) != 200 or s3.name == "moto"
+        if s3.name == "ceph":  # moto ignores policies
+            assert status(storage.url("a.bin").partition("?")[0]) == 403
 
 
 class TestAborting:
     @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
-    def test_a_block_that_raises(self, aws: S3Server, error: type[BaseException]) -> None:
+    def test_exception_in_a_with_block(self, aws: S3Server, error: type[BaseException]) -> None:
         storage = S3MediaStorage()
 
         def write_and_fail(file: Any) -> None:
@@ -99,7 +100,7 @@ class TestAborting:
         assert not storage.exists("a.bin")
         assert not uploads(storage)
 
-    def test_a_part_that_fails(self, proxied: Proxy) -> None:
+    def test_failed_part(self, proxied: Proxy) -> None:
         storage = S3MediaStorage()
         proxied.on("UploadPart", None, ACCESS_DENIED)
         content = bytes(64 * MEGABYTE)
@@ -108,7 +109,7 @@ class TestAborting:
         assert not storage.exists("a.bin")
         assert not uploads(storage)
 
-    def test_close_after_a_part_that_failed(self, proxied: Proxy) -> None:
+    def test_close_after_a_failed_part(self, proxied: Proxy) -> None:
         storage = S3MediaStorage(transfer_config=TransferConfig(use_threads=False))
         proxied.on("UploadPart", ACCESS_DENIED, None)
         file = storage.open("a.bin", "wb")
@@ -123,7 +124,7 @@ class TestAborting:
         assert not storage.exists("a.bin")
         assert not uploads(storage)
 
-    def test_forgotten(self, aws: S3Server, caplog: Any) -> None:
+    def test_file_that_is_never_closed(self, aws: S3Server, caplog: Any) -> None:
         storage = S3MediaStorage()
         for size in (10, 9 * MEGABYTE):
             file = storage.open("a.bin", "wb")
@@ -145,10 +146,10 @@ class TestAborting:
             file.write(b"more")
         assert not caplog.text
 
-    def test_waits_for_parts_on_their_way(
+    def test_abort_waits_for_parts_in_transit(
         self, proxied: Proxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """One that arrives after the abort would stay."""
+        """A part that arrives after the abort would never be deleted."""
         arrived, let_go = threading.Event(), threading.Event()
 
         def rule(request: Any) -> None:
@@ -166,7 +167,7 @@ class TestAborting:
         file.discard()
         assert proxied.operations[-1] == "AbortMultipartUpload"
         assert let_go.is_set()
-        # Not for ever.
+        # It doesn't wait forever.
         let_go.clear()
         monkeypatch.setattr(multipart, "PATIENCE", 0.1)
         file = storage.open("a.bin", "wb")
@@ -177,7 +178,7 @@ class TestAborting:
         let_go.set()
 
     @on_moto
-    def test_more_parts_than_s3_takes(self, aws: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_too_many_parts(self, aws: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(multipart, "MOST_PARTS", 2)
         storage = S3MediaStorage()
         with (
@@ -208,7 +209,7 @@ def write_on():
     while True:
         file.write(bytes(2**20))
         has_written.set()
-        time.sleep(0.01)  # so that the interpreter's end comes soon
+        time.sleep(0.01)  # lets the interpreter exit
 
 {end}
 """
@@ -242,7 +243,7 @@ if not child:
     else:
         os._exit(9)
     file.close()
-    raise SystemExit  # runs what is registered for the interpreter's exit
+    raise SystemExit  # runs the functions that are registered with atexit
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 file.write(b"1")
 file.close()
@@ -250,27 +251,29 @@ print(storage.size("a.bin"))
 """
 
 
-class TestInterpretersEnd:
+class TestInterpreterExit:
     @pytest.mark.once
     @pytest.mark.parametrize("end", EXITS.values(), ids=EXITS)
     def test_aborts(
         self, moto_project: Project, moto: S3Server, moto_bucket: str, end: str
     ) -> None:
         result = moto_project.snippet(EXIT.format(end=end))
-        assert result.returncode == {"": 0, EXITS["sys.exit"]: 3}.get(end, result.returncode)
+        if end != EXITS["a daemon thread"]:
+            expected = {"": 0, EXITS["sys.exit"]: 3, EXITS["an exception"]: 1}
+            assert result.returncode == expected[end], result.stderr
         client = client_of(moto)
         assert client.list_objects_v2(Bucket=moto_bucket)["KeyCount"] == 0
         assert not client.list_multipart_uploads(Bucket=moto_bucket).get("Uploads")
 
     def test_saves(self, moto_project: Project, moto: S3Server, moto_bucket: str) -> None:
-        """Where s3transfer "cannot schedule new futures after shutdown"."""
+        """s3transfer "cannot schedule new futures after shutdown"."""
         result = moto_project.snippet(AT_EXIT)
         assert result.stdout == "a.bin\n", result.stderr
         listing = client_of(moto).list_objects_v2(Bucket=moto_bucket)["Contents"]
         assert [entry["Size"] for entry in listing] == [20 * MEGABYTE] * 2
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-    def test_a_fork_leaves_its_parents_file_alone(
+    def test_child_cannot_write_to_its_parents_file(
         self, moto_project: Project, moto: S3Server, moto_bucket: str
     ) -> None:
         result = moto_project.snippet(
@@ -281,9 +284,8 @@ class TestInterpretersEnd:
         assert not client_of(moto).list_multipart_uploads(Bucket=moto_bucket).get("Uploads")
 
 
-class TestSeveralAtATime:
-    def test_bounded(self, proxied: Proxy) -> None:
-        """Three parts at a time, and no more read ahead than one."""
+class TestConcurrency:
+    def test_three_parts_at_a_time(self, proxied: Proxy) -> None:
         lock = threading.Lock()
         running = most = 0
         gate = threading.Event()

@@ -1,4 +1,4 @@
-"""Refuse every connection and name look-up that would leave this machine."""
+"""Refuse connections and name look-ups beyond this machine."""
 
 import ipaddress
 import os
@@ -6,16 +6,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Set for a subprocess (through tests.project), it forbids loopback as well.
+# A subprocess that tests.project starts with this variable may not use loopback either.
 FORBID_ALL = "HEROKUIFY_TEST_FORBID_SOCKETS"
 
 
 class SocketForbiddenError(RuntimeError):
-    """The code under test reached for the network, not for a server on this machine."""
+    """The code under test tried to use the network."""
 
 
 class Guard:
-    """What an audit hook lets through; Python calls the hook before it acts."""
+    """An audit hook, which Python calls before it connects or looks up a name."""
 
     def __init__(self) -> None:
         self.forbids_all = FORBID_ALL in os.environ
@@ -23,7 +23,7 @@ class Guard:
     def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
         if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
             address = arguments[1]
-            if not isinstance(address, tuple):  # a Unix socket, or one that is connected already
+            if not isinstance(address, tuple):  # a Unix socket, or a connected one
                 return
             host = address[0]
         elif event in {"socket.getaddrinfo", "socket.gethostbyname"}:
@@ -31,20 +31,20 @@ class Guard:
         else:
             return
         if self.forbids_all or not _is_here(host):
-            raise SocketForbiddenError(f"{event} {host!r}: tests talk to loopback only")
+            raise SocketForbiddenError(f"{event} {host!r}: tests may only use loopback")
 
 
 _guard = Guard()
 
 
 def install() -> None:
-    """Guard this process for good; an audit hook can't be taken out again."""
+    """Guard this process permanently: an audit hook can't be removed."""
     sys.addaudithook(_guard)
 
 
 @contextmanager
 def no_sockets() -> Iterator[None]:
-    """Forbid connections to this machine, too."""
+    """Also forbid connections to this machine."""
     before, _guard.forbids_all = _guard.forbids_all, True
     try:
         yield

@@ -1,4 +1,4 @@
-"""Guards each Python that tests.project starts: Python imports this module by its name."""
+"""Guards each process that tests.project starts: Python imports this module at start-up."""
 
 from tests.sandbox import loopback_only
 

@@ -1,4 +1,4 @@
-"""Servers for the tests of this folder, started once in each process that needs them."""
+"""Servers for these tests, started once per test process."""
 
 import shutil
 import tempfile
@@ -15,10 +15,10 @@ Server = TypeVar("Server")
 
 
 @contextmanager
-def served(
+def running_in_new_folder(
     start: Callable[[Path], AbstractContextManager[Server]],
 ) -> Iterator[Server]:
-    # Not below pytest's own folder, where only its user may look, and that is root in CI.
+    # Not in pytest's folder: in CI it is root's, and the servers run as another user.
     folder = Path(tempfile.mkdtemp(prefix="herokuify-"))
     daemons.hand_over(folder)
     try:
@@ -31,29 +31,29 @@ def served(
 
 
 def redis_with(*options: str) -> AbstractContextManager[daemons.Redis]:
-    """Run a server of the test's own: ``redis_with("--maxclients", "20")``."""
-    return served(lambda folder: daemons.redis(folder, *options))
+    """Run a Redis server for one test: ``redis_with("--maxclients", "20")``."""
+    return running_in_new_folder(lambda folder: daemons.redis(folder, *options))
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[daemons.Postgres]:
-    with served(daemons.postgres) as server:
+    with running_in_new_folder(daemons.postgres) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[daemons.Redis]:
-    with served(daemons.redis) as server:
+    with running_in_new_folder(daemons.redis) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def memcached() -> Iterator[daemons.Memcached]:
-    with served(daemons.memcached) as server:
+    with running_in_new_folder(daemons.memcached) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[daemons.MariaDb]:
-    with served(daemons.mariadb) as server:
+    with running_in_new_folder(daemons.mariadb) as server:
         yield server

@@ -1,6 +1,6 @@
-"""PostgreSQL, pgbouncer, MariaDB, Redis and memcached for the tests: real ones, on loopback.
+"""PostgreSQL, pgbouncer, MariaDB, Redis and memcached, on loopback.
 
-Each runs in the foreground in a process of its own, with its files in a folder of its own.
+Each server runs in the foreground, in a separate process and folder.
 """
 
 import os
@@ -17,21 +17,21 @@ from typing import Any
 from tests import certificates, processes
 from tests.processes import HOST, answers, free_port, wait_until
 
-#: This machine as well, under an address that nobody takes for it.
+#: Another loopback address, which herokuify takes for another machine.
 ELSEWHERE = "127.0.0.2"
 #: PostgreSQL and pgbouncer refuse to run as root.
 UNPRIVILEGED = ("postgres", "nobody")
-#: With all that a URL must encode.
+#: With the characters that a URL must quote.
 PASSWORD = "p/a#s?s@w:o%rd"
 QUOTED = "p%2Fa%23s%3Fs%40w%3Ao%25rd"
 
 
 class MissingProgramError(Exception):
-    """A server program, or one that it needs, is not installed."""
+    """A program that a server needs is not installed."""
 
 
 def program(name: str) -> str:
-    """Return a program's path; Debian keeps PostgreSQL's own ones out of PATH."""
+    """Return a program's path; Debian doesn't have PostgreSQL's programs in PATH."""
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parts[-2])
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", *map(str, reversed(versions))])
     found = shutil.which(name, path=path)
@@ -41,7 +41,7 @@ def program(name: str) -> str:
 
 
 def identity() -> dict[str, Any]:
-    """Return arguments of Popen() that give up root's rights."""
+    """Return arguments for Popen() that run a program as an unprivileged user."""
     if os.geteuid():
         return {}
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
@@ -50,7 +50,7 @@ def identity() -> dict[str, Any]:
 
 
 def hand_over(*paths: Path) -> None:
-    """Give files to the user who runs the servers."""
+    """Change the owner of files to the servers' user."""
     who = identity()
     for path in paths:
         if who:
@@ -67,7 +67,7 @@ def running(
 ) -> Iterator[list[int]]:
     """Run a server on free ports until the context ends, and wait until it listens on all."""
     log = folder / "log"
-    for _ in range(3):  # somebody else may take a port before the server does
+    for _ in range(3):  # another program may take a port before the server does
         chosen = [free_port() for _ in range(ports)]
         variables = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **(environment or {})}
         with processes.running(
@@ -85,7 +85,7 @@ def running(
 
 
 def run(*command: str | Path, **options: Any) -> str:
-    """Run a command to its end, as the servers' user, and return what it prints."""
+    """Run a command as the servers' user; return its output."""
     done: subprocess.CompletedProcess[str] = subprocess.run(
         [str(part) for part in command],
         check=False,
@@ -100,7 +100,7 @@ def run(*command: str | Path, **options: Any) -> str:
 
 
 def make_certificate(folder: Path, name: str = "server") -> tuple[Path, Path]:
-    """Make a self-signed certificate for 127.0.0.1; return its path and its key's."""
+    """Create a self-signed certificate for 127.0.0.1; return the paths of it and its key."""
     certificate, key = certificates.make(program("openssl"), folder, name)
     hand_over(certificate, key)
     return certificate, key
@@ -108,10 +108,9 @@ def make_certificate(folder: Path, name: str = "server") -> tuple[Path, Path]:
 
 @dataclass(frozen=True)
 class Postgres:
-    """A PostgreSQL server, its follower, and a pooler before it.
+    """A PostgreSQL server, its follower, and a connection pooler.
 
-    The user ``app`` may make databases, ``ci`` may not, and from ``tls`` the server accepts
-    nothing without TLS.
+    The user ``app`` may create databases, and ``ci`` may not. ``tls`` may, and must use TLS.
     """
 
     folder: Path
@@ -121,14 +120,14 @@ class Postgres:
 
     @property
     def certificate(self) -> Path:
-        """The server's own, which is its own CA."""
+        """The server's certificate, which is self-signed."""
         return self.folder / "server.crt"
 
     def url(self, name: str, user: str = "app", port: int | None = None, host: str = HOST) -> str:
         return f"postgres://{user}:{QUOTED}@{host}:{port or self.port}/{name}"
 
     def sql(self, statement: str, database: str = "postgres", port: int | None = None) -> str:
-        """Run a statement as the superuser; return its values, one row a line."""
+        """Run a statement as the superuser; return its result, with one row per line."""
         where = f"host={HOST} port={port or self.port} user=postgres dbname={database}"
         arguments = ("--no-psqlrc", "--quiet", "--tuples-only", "--no-align")
         return run(program("psql"), *arguments, "-c", statement, where, cwd=self.folder).strip()
@@ -171,7 +170,7 @@ client_tls_key_file = {folder}/server.key
 def postgres(folder: Path) -> Iterator[Postgres]:
     """Run PostgreSQL with TLS, a streaming follower, and pgbouncer in transaction mode."""
     server = program("postgres")
-    program("pgbouncer")  # told before anything is started
+    program("pgbouncer")  # fail before anything is started
     data, standby = folder / "data", folder / "standby"
     initdb = (program("initdb"), "--pgdata", data, "--username", "postgres", "--no-sync")
     run(*initdb, "--encoding", "UTF8", "--locale", "C.UTF-8", cwd=folder)
@@ -188,7 +187,9 @@ def postgres(folder: Path) -> Iterator[Postgres]:
         def command(ports: list[int]) -> Sequence[str | Path]:
             return [server, "-D", path, "-p", str(ports[0]), *arguments]
 
-        return running(place, command, stop=signal.SIGQUIT)  # at once, whoever is connected
+        return running(
+            place, command, stop=signal.SIGQUIT
+        )  # doesn't wait for clients to disconnect
 
     with ExitStack() as stack:
         (port,) = stack.enter_context(serve(folder, data))
@@ -237,7 +238,7 @@ def _pooler(folder: Path, upstream: int) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class MariaDb:
-    """A MariaDB server, and the empty database ``app`` of a user who must come with TLS."""
+    """A MariaDB server with the empty database ``app``, whose user must use TLS."""
 
     port: int
     certificate: Path
@@ -274,7 +275,7 @@ def mariadb(folder: Path) -> Iterator[MariaDb]:
 
 @dataclass(frozen=True)
 class Redis:
-    """A Redis server, without and with TLS; its certificate is its own CA."""
+    """A Redis server with two ports, one of them with TLS; its certificate is self-signed."""
 
     port: int
     tls_port: int
@@ -292,9 +293,9 @@ class Redis:
 
 @contextmanager
 def redis(folder: Path, *options: str) -> Iterator[Redis]:
-    """Run Redis with a password and a self-signed certificate, nothing on disk.
+    """Run Redis with a password and a self-signed certificate, without storing data on the disk.
 
-    ``options`` are more arguments of the server's, such as "--maxclients", "20".
+    ``options`` are more arguments for the server, such as "--maxclients", "20".
     """
     server = program("redis-server")
     certificate, key = make_certificate(folder)
@@ -315,7 +316,7 @@ def redis(folder: Path, *options: str) -> Iterator[Redis]:
 
 @dataclass(frozen=True)
 class Memcached:
-    """Two memcached servers that want SASL, and the user they know."""
+    """Two memcached servers that require SASL, and their user."""
 
     servers: tuple[str, ...]
     username: str = "app@localhost"

@@ -1,4 +1,4 @@
-"""CACHES as get_cache_config() makes it, on real servers: one behaviour for all of them."""
+"""Caches by get_cache_config() behave the same on all servers."""
 
 import os
 import pickle
@@ -22,7 +22,7 @@ Open = Callable[..., BaseCache]
 
 @pytest.fixture
 def open_cache() -> Iterator[Open]:
-    """Open the cache that config vars name, and close its connections in the end."""
+    """Open a cache by config vars; its connections are closed after the test."""
     opened: list[Any] = []
 
     def open_it(environ: dict[str, str], **arguments: Any) -> BaseCache:
@@ -40,7 +40,7 @@ def open_cache() -> Iterator[Open]:
 
 
 def variables(service: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    """Return the config vars of a service that runs."""
+    """Return the config vars of a running service."""
     if service == "locmem":
         return {}
     if service.startswith("redis"):
@@ -56,7 +56,7 @@ def variables(service: str, request: pytest.FixtureRequest) -> dict[str, str]:
 
 @pytest.fixture(params=SERVICES)
 def cache(request: pytest.FixtureRequest, open_cache: Open) -> BaseCache:
-    """An empty cache on each service in turn."""
+    """An empty cache on each service."""
     cache = open_cache(variables(request.param, request))
     cache.clear()
     return cache
@@ -66,7 +66,7 @@ class TestCache:
     @pytest.mark.parametrize(
         "value", [None, "", "text ü", b"\x00bytes", 7, -7, 1.5, True, {"a": [1, (2,)]}, "x" * 5000]
     )
-    def test_keeps_values_as_they_are(self, cache: BaseCache, value: object) -> None:
+    def test_values_are_returned_unchanged(self, cache: BaseCache, value: object) -> None:
         cache.set("key", value)
         found = cache.get("key", "default")
         assert found == value
@@ -74,20 +74,20 @@ class TestCache:
         assert "key" in cache
         assert cache.get_many(["key", "other"]) == {"key": value}
 
-    def test_gives_the_default_for_what_is_not_there(self, cache: BaseCache) -> None:
+    def test_missing_keys(self, cache: BaseCache) -> None:
         assert cache.get("key") is None
         assert cache.get("key", "default") == "default"
         assert "key" not in cache
         assert cache.get_many(["key"]) == {}
         assert cache.get_many([]) == {}
 
-    def test_adds_only_what_is_not_there(self, cache: BaseCache) -> None:
+    def test_add(self, cache: BaseCache) -> None:
         assert cache.add("key", 1) is True
         assert cache.add("key", 2) is False
         assert cache.get("key") == 1
         assert cache.get_or_set("key", 3) == 1
 
-    def test_deletes(self, cache: BaseCache) -> None:
+    def test_delete(self, cache: BaseCache) -> None:
         cache.set("key", 1)
         assert cache.delete("key") is True
         assert cache.delete("key") is False
@@ -97,7 +97,7 @@ class TestCache:
         cache.clear()
         assert cache.get("c") is None
 
-    def test_counts(self, cache: BaseCache) -> None:
+    def test_incr_and_decr(self, cache: BaseCache) -> None:
         cache.set("n", 41)
         assert cache.incr("n") == 42
         assert cache.incr("n", 8) == 50
@@ -106,12 +106,12 @@ class TestCache:
         assert cache.get("n") == 25
 
     @pytest.mark.parametrize("command", ["incr", "decr"])
-    def test_counts_nothing_that_is_not_there(self, cache: BaseCache, command: str) -> None:
+    def test_incr_and_decr_of_a_missing_key(self, cache: BaseCache, command: str) -> None:
         with pytest.raises(ValueError, match="n"):
             getattr(cache, command)("n")
         assert "n" not in cache
 
-    def test_touches(self, cache: BaseCache) -> None:
+    def test_touch(self, cache: BaseCache) -> None:
         assert cache.touch("key") is False
         cache.set("key", {"a": 1}, timeout=100)
         assert cache.touch("key", 200) is True
@@ -120,7 +120,7 @@ class TestCache:
         assert "key" not in cache
 
     @pytest.mark.parametrize("timeout", [0, -1])
-    def test_expires_at_once(self, cache: BaseCache, timeout: int) -> None:
+    def test_expires_immediately(self, cache: BaseCache, timeout: int) -> None:
         cache.set("key", 1)
         cache.set("key", 2, timeout=timeout)
         assert cache.get("key") is None
@@ -130,18 +130,18 @@ class TestCache:
         assert cache.get("key") is None
 
     @pytest.mark.parametrize("timeout", [None, 100, 60 * 60 * 24 * 31])
-    def test_keeps_till_later(self, cache: BaseCache, timeout: int | None) -> None:
+    def test_has_not_expired(self, cache: BaseCache, timeout: int | None) -> None:
         cache.set("key", 1, timeout=timeout)
         cache.set_many({"other": 2}, timeout=timeout)
         assert cache.get_many(["key", "other"]) == {"key": 1, "other": 2}
 
-    def test_has_versions(self, cache: BaseCache) -> None:
+    def test_versions(self, cache: BaseCache) -> None:
         cache.set("key", 1, version=2)
         assert cache.get("key") is None
         assert cache.incr_version("key", version=2) == 3
         assert cache.get("key", version=3) == 1
 
-    def test_works_on_after_a_request(self, cache: BaseCache) -> None:
+    def test_can_be_used_after_close(self, cache: BaseCache) -> None:
         cache.set("key", 1)
         cache.close()
         assert cache.get("key") == 1
@@ -164,7 +164,7 @@ class TestRedisTls:
         with pytest.raises(Exception, match="Hostname mismatch"):
             open_cache({"REDIS_URL": url}, ssl_ca_certs=redis.certificate).get("key")
 
-    def test_the_urls_verification_is_obeyed(self, redis: Redis, open_cache: Open) -> None:
+    def test_verification_required_by_the_url(self, redis: Redis, open_cache: Open) -> None:
         query = "?ssl_cert_reqs=required"
         with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED"):
             open_cache({"REDIS_URL": redis.tls_url + query}).get("key")
@@ -222,13 +222,13 @@ class TestMemcached:
         assert cache.set_many({"key": large, "small": 1}) == ["key"]
         assert cache.get("small") == 1
 
-    def test_no_number_is_no_missing_key(self, memcached: Memcached, open_cache: Open) -> None:
+    def test_incr_of_a_text_is_an_error(self, memcached: Memcached, open_cache: Open) -> None:
         cache = open_cache(memcached.variables("MEMCACHIER"))
         cache.set("key", "text")
         with pytest.raises(Exception, match="(?i)code: 6"):
             cache.incr("key")
 
-    def test_touch_keeps_what_another_has_written(
+    def test_touch_keeps_a_value_that_another_client_sets(
         self, memcached: Memcached, open_cache: Open, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         cache: Any = open_cache(memcached.variables("MEMCACHIER"))
@@ -236,12 +236,12 @@ class TestMemcached:
         cache.set("key", "old")
         read = cache._cache.gets
 
-        def overtaken(key: str) -> object:
+        def read_before_another_sets(key: str) -> object:
             found = read(key)
             other.set("key", "new")
             return found
 
-        monkeypatch.setattr(cache._cache, "gets", overtaken)
+        monkeypatch.setattr(cache._cache, "gets", read_before_another_sets)
         assert cache.touch("key", 100) is False
         assert other.get("key") == "new"
 
@@ -270,10 +270,9 @@ class TestMemcached:
                 cache.get(key)
 
 
-def test_sessions_live_in_the_attached_cache(
+def test_sessions_use_the_cache(
     redis: Redis, memcached: Memcached, make_project: Callable[..., project.Project]
 ) -> None:
-    """A whole Django, as settings have it, on each service."""
     site = make_project(
         "import herokuify\n"
         "SECRET_KEY = 'x'\n"

@@ -1,4 +1,4 @@
-"""How many connections web dyno and worker take from PostgreSQL, under each kind of server."""
+"""The number of PostgreSQL connections that web servers and workers use."""
 
 import uuid
 from collections import Counter
@@ -16,11 +16,11 @@ from tests.services.daemons import ELSEWHERE, PASSWORD, Postgres, Redis
 from tests.services.workers import APP, working
 from tests.web_dyno import ENTRY_POINTS, SETTINGS, Dyno, gunicorn, serving
 
-LIMIT = 20  # of a role on Heroku's smallest plan
-RELEASE = 2  # what stays for the release phase and a one-off dyno
+LIMIT = 20  # connections of a role on Heroku's smallest plan
+RELEASE = 2  # connections reserved for the release phase and a one-off dyno
 REQUESTS = 150
 CLIENTS = 24
-UNBOUNDED = 8  # clients, where nothing but their number bounds that of the connections
+UNBOUNDED = 8  # clients, where each may need a connection
 URLS = """
 from django.db import connection
 from django.http import HttpResponse
@@ -61,7 +61,7 @@ SERVERS = {
 
 @pytest.fixture
 def limited(postgres: Postgres) -> Iterator[str]:
-    """The URL of a database whose role may have as many connections as on essential-0."""
+    """The URL of a database with the connection limit of essential-0."""
     name = f"limited_{uuid.uuid4().hex[:12]}"
     postgres.sql(f"CREATE ROLE {name} LOGIN CONNECTION LIMIT {LIMIT} PASSWORD '{PASSWORD}'")
     postgres.sql(f"CREATE DATABASE {name} OWNER {name}")
@@ -83,24 +83,24 @@ def make_limited(make_project: Callable[..., Project]) -> Callable[[str], Projec
 
 
 def load(dyno: Dyno, path: str = "/page", clients: int = CLIENTS) -> Counter[int]:
-    """Count the statuses of many requests, each on a connection of its own as the router's are."""
+    """Count the statuses of many requests, each on a new connection, like the router's."""
     with ThreadPoolExecutor(clients) as visitors:
         return Counter(visitors.map(lambda _: dyno.get(path)[0], range(REQUESTS)))
 
 
-def taken(postgres: Postgres, url: str) -> int:
+def count_connections(postgres: Postgres, url: str) -> int:
     name = url.rpartition("/")[2]
     found = postgres.sql(f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{name}'")
     return int(found)
 
 
-# Those that the test below has, without a pool, and those that it lacks.
+# Servers of the test below without a pool, and other servers.
 @pytest.mark.once
 @pytest.mark.parametrize(
     ("server", "arguments"),
     [("asgi", "pool=False"), ("uvicorn-worker", "pool=False"), ("uvicorn", ""), ("runserver", "")],
 )
-def test_are_within_the_roles_limit(
+def test_site_stays_below_its_number_of_clients(
     postgres: Postgres,
     limited: str,
     make_limited: Callable[[str], Project],
@@ -109,14 +109,14 @@ def test_are_within_the_roles_limit(
 ) -> None:
     with serving(make_limited(arguments), SERVERS[server], "/fine", DATABASE_URL=limited) as dyno:
         found = load(dyno, clients=UNBOUNDED)
-        kept = taken(postgres, limited)
+        kept = count_connections(postgres, limited)
         assert found == {200: REQUESTS}, "\n".join(dyno.lines()[-30:])
         assert kept <= UNBOUNDED
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("server", ["gthread", "asgi", "uvicorn-worker"])
-def test_of_site_and_worker_are_within_it(
+def test_site_and_worker_stay_within_the_limit(
     postgres: Postgres,
     redis: Redis,
     limited: str,
@@ -131,7 +131,7 @@ def test_of_site_and_worker_are_within_it(
             with serving(site, SERVERS[server], "/fine", **environ) as dyno:
                 assert load(dyno, "/sending") == {200: REQUESTS}, "\n".join(dyno.lines()[-30:])
                 wait_until(lambda: int(counter.get(":1:done")) >= REQUESTS, log=worker.log)
-                assert taken(postgres, limited) <= LIMIT - RELEASE
+                assert count_connections(postgres, limited) <= LIMIT - RELEASE
             worker.stop()
         counter.delete(":1:done")
     assert "too many connections" not in worker.text
@@ -139,10 +139,10 @@ def test_of_site_and_worker_are_within_it(
 
 @pytest.mark.once
 @pytest.mark.parametrize("server", ["gthread", "asgi"])
-def test_the_limit_is_named_where_it_is_met(
+def test_log_names_the_limit(
     limited: str, make_limited: Callable[[str], Project], server: str
 ) -> None:
-    # psycopg's pool says of the limit only that it waited.
+    # psycopg's pool waits, and raises an error that doesn't mention the limit.
     site = make_limited('pool={"timeout": 2}' if server == "asgi" else "")
     with (
         serving(site, SERVERS[server], "/fine", DATABASE_URL=limited) as dyno,

@@ -1,4 +1,4 @@
-"""DATABASES as get_db_config() makes it, on PostgreSQL, with TLS, poolers and a follower."""
+"""Databases by get_db_config(), on PostgreSQL with TLS, poolers and a follower."""
 
 import socket
 import subprocess
@@ -31,7 +31,7 @@ def database(postgres: Postgres) -> Iterator[str]:
 
 @pytest.fixture
 def open_connection(django_db_blocker: Any) -> Iterator[Open]:
-    """Open a connection as Django does, by config vars and arguments."""
+    """Open a connection by config vars and arguments of get_db_config()."""
     opened = []
 
     def open_it(environ: dict[str, str], **arguments: Any) -> BaseDatabaseWrapper:
@@ -66,7 +66,7 @@ class TestTls:
         assert connection.settings_dict["OPTIONS"]["sslmode"] == "require"
         assert value(connection, USES_TLS) is True
 
-    def test_is_refused_by_no_server_that_requires_it(
+    def test_disabled_by_the_url_is_refused_by_the_server(
         self, postgres: Postgres, open_connection: Open
     ) -> None:
         url = postgres.url("postgres", user="tls") + "?sslmode=disable"
@@ -74,7 +74,7 @@ class TestTls:
             open_connection(DYNO | {"DATABASE_URL": url}, ssl_require=True)
 
     def test_server_without_it_gets_no_password(self, open_connection: Open) -> None:
-        with deaf_to_tls() as (port, heard):
+        with server_without_tls() as (port, heard):
             url = f"postgres://me:hunter2@{ELSEWHERE}:{port}/name"
             with pytest.raises(OperationalError, match="does not support SSL"):
                 open_connection(DYNO | {"DATABASE_URL": url})
@@ -99,7 +99,7 @@ class TestTls:
         url = postgres.url("postgres", user="tls", host=HOST)
         environ = DYNO | verified | {"DATABASE_URL": url}
         assert value(open_connection(environ, ssl_require=argument), USES_TLS) is True
-        # The certificate names HOST alone.
+        # The certificate is for HOST only.
         environ["DATABASE_URL"] = postgres.url("postgres", user="tls", host=ELSEWHERE)
         with pytest.raises(OperationalError, match="does not match host name"):
             open_connection(environ, ssl_require=argument)
@@ -116,8 +116,8 @@ class TestTls:
         assert value(open_connection({"DATABASE_URL": url}), USES_TLS) is False
 
 
-class deaf_to_tls:  # noqa: N801 (used as a function)
-    """A server that declines TLS and notes what the client says then."""
+class server_without_tls:  # noqa: N801 (used as a function)
+    """A server that declines TLS and records what the client sends next."""
 
     def __enter__(self) -> tuple[int, list[bytes]]:
         self.heard: list[bytes] = []
@@ -146,7 +146,7 @@ class TestConnections:
         assert value(connection, PROCESS) == process
         connection.close_if_unusable_or_obsolete()
         postgres.sql(f"SELECT pg_terminate_backend({process})")
-        assert value(connection, PROCESS) != process  # and the next is served
+        assert value(connection, PROCESS) != process  # and the next request is served
 
     def test_wrong_password_is_not_repeated(
         self, postgres: Postgres, open_connection: Open
@@ -156,7 +156,7 @@ class TestConnections:
             open_connection({"DATABASE_URL": url})
         assert "hunter2" not in str(caught.value)
 
-    def test_go_to_the_first_host_that_answers(
+    def test_use_the_first_host_that_responds(
         self, postgres: Postgres, open_connection: Open, closed_port: int
     ) -> None:
         url = postgres.url("postgres").replace(
@@ -165,15 +165,13 @@ class TestConnections:
         assert value(open_connection({"DATABASE_URL": url}), PROCESS) > 0
 
     @pytest.mark.django_versions(">=5.1")
-    def test_can_be_those_of_a_pool_by_the_url(
-        self, postgres: Postgres, open_connection: Open
-    ) -> None:
+    def test_pool_by_the_url(self, postgres: Postgres, open_connection: Open) -> None:
         connection = open_connection({"DATABASE_URL": postgres.url("postgres") + "?pool=true"})
         assert value(connection, "SELECT 1") == 1
         assert connection.settings_dict["OPTIONS"]["pool"]["timeout"] < 30
 
     @pytest.mark.django_versions(">=5.1")
-    def test_can_be_those_of_a_pool(self, postgres: Postgres, open_connection: Open) -> None:
+    def test_pool_by_an_argument(self, postgres: Postgres, open_connection: Open) -> None:
         environ = {"DATABASE_URL": postgres.url("postgres")}
         connection = open_connection(environ, pool={"min_size": 1, "max_size": 1, "timeout": 20})
         process = value(connection, PROCESS)
@@ -181,11 +179,11 @@ class TestConnections:
         assert value(connection, PROCESS) == process
         connection.close()
         postgres.sql(f"SELECT pg_terminate_backend({process})")
-        assert value(connection, PROCESS) != process  # the pool checks, too
+        assert value(connection, PROCESS) != process  # the pool also checks connections
 
 
 @pytest.mark.django_versions(">=5.1")
-def test_settings_can_ask_for_a_pool(postgres: Postgres, make_book: Callable[..., Project]) -> None:
+def test_pool_by_the_settings(postgres: Postgres, make_book: Callable[..., Project]) -> None:
     source = (
         "from django.db import connection\n"
         "with connection.cursor() as cursor:\n"
@@ -234,7 +232,7 @@ BOOK = {
 
 @pytest.fixture
 def make_book(make_project: Callable[..., Project]) -> Callable[..., Project]:
-    """Write a project with one model: ``make_site("followers=True", ROUTER)``."""
+    """Write a project with one model: ``make_book("followers=True", ROUTER)``."""
 
     def make(
         arguments: str = "", routers: str = "[]", apps: tuple[str, ...] = (), **files: str
@@ -250,7 +248,7 @@ def answered(result: subprocess.CompletedProcess[str]) -> list[str]:
     return result.stdout.splitlines()
 
 
-# While one client reads page by page, another takes the server's connection that it had.
+# While one client reads in chunks, another gets its server connection from the pooler.
 INTERLEAVED = """\
 from django.core.management import call_command
 from django.db import connections, transaction
@@ -278,7 +276,7 @@ except Exception as error:
 
 
 class TestServerSidePool:
-    def test_reads_in_transaction_mode(
+    def test_iterators_work_in_transaction_mode(
         self, postgres: Postgres, database: str, make_book: Callable[..., Project]
     ) -> None:
         environ = DYNO | {
@@ -290,7 +288,7 @@ class TestServerSidePool:
         site = make_book("connection_pool_url=True")
         assert answered(site.snippet(INTERLEAVED, env=environ)) == ["0123456789", "True"]
 
-    def test_gives_its_connection_back(
+    def test_connection_is_closed_after_a_request(
         self, postgres: Postgres, database: str, open_connection: Open
     ) -> None:
         url = postgres.url(database, port=postgres.pooler_port)
@@ -322,7 +320,7 @@ def caught_up():
         cursor.execute("SELECT pg_current_wal_lsn()::text")
         (position,) = cursor.fetchone()
     while not follower(f"SELECT pg_last_wal_replay_lsn() >= '{position}'"):
-        time.sleep(0.02)  # a follower tells nobody where it is
+        time.sleep(0.02)  # PostgreSQL has no notification for it
 
 call_command("migrate", verbosity=0)
 caught_up()
@@ -364,7 +362,7 @@ def pages(request):
 
 urlpatterns = [path("pages", pages)]
 """
-# Each request as in a thread or task that has served others.
+# Each request has a separate context, as in a new thread or task.
 VISITS = """\
 import asyncio, os
 from contextvars import Context
@@ -432,7 +430,7 @@ class TestFollowers:
             "HEROKU_POSTGRESQL_AMBER_URL": postgres.url(database, port=postgres.follower_port),
         }
 
-    def test_serve_reads_that_may_lag(
+    def test_reads_go_to_a_follower_except_after_writes(
         self,
         postgres: Postgres,
         follower_environ: dict[str, str],
@@ -454,7 +452,7 @@ class TestFollowers:
         ]
 
     @pytest.mark.parametrize("entry_point", ["wsgi", "asgi"])
-    def test_visitors_read_what_they_have_written(
+    def test_visitors_see_their_own_writes(
         self,
         postgres: Postgres,
         follower_environ: dict[str, str],
@@ -472,7 +470,7 @@ class TestFollowers:
         result = site.snippet(source, env=follower_environ | {"FOLLOWER_ADMIN": admin})
         assert answered(result) == ["nothing 0", "wrote 1", "the same 1", "another 0", "raw 1"]
 
-    def test_pool_of_the_primarys_is_none(
+    def test_pool_of_the_primary_is_not_a_follower(
         self,
         postgres: Postgres,
         follower_environ: dict[str, str],
@@ -489,10 +487,11 @@ class TestFollowers:
     def test_are_mirrors_in_tests(
         self,
         postgres: Postgres,
+        database: str,
         follower_environ: dict[str, str],
         make_book: Callable[..., Project],
     ) -> None:
-        # Of a mirror Django takes the name of the test database, and the server of the URL.
+        # For a mirror, Django uses the name of the test database on the server of the URL.
         follower_environ["HEROKU_POSTGRESQL_AMBER_URL"] = follower_environ["DATABASE_URL"].replace(
             ELSEWHERE, HOST
         )
@@ -503,7 +502,7 @@ class TestFollowers:
         assert "Ran 2 tests" in printed
         assert "Creating test database for alias 'default'" in printed
         assert "replica" not in printed
-        assert "test_" not in postgres.sql("SELECT datname FROM pg_database")
+        assert f"test_{database}" not in postgres.sql("SELECT datname FROM pg_database")
 
 
 class TestHerokuCi:
@@ -519,7 +518,7 @@ class TestHerokuCi:
         "            print('in', *cursor.fetchone())\n"
     )
 
-    def test_tests_in_a_database_that_cannot_be_made_anew(
+    def test_tests_run_in_the_existing_database(
         self, postgres: Postgres, database: str, make_book: Callable[..., Project]
     ) -> None:
         postgres.sql("GRANT ALL ON SCHEMA public TO ci", database)

@@ -1,4 +1,4 @@
-"""`manage.py herokuify doctor` on databases, caches and mail servers that are there, or not."""
+"""`manage.py herokuify doctor` with databases, caches and mail servers, working or not."""
 
 import json
 import os
@@ -40,7 +40,7 @@ SECRETS = (PASSWORD, QUOTED, WRONG, smtp_server.PASSWORD)
 
 
 def doctor(project: Project, **env: str) -> Diagnosis:
-    """Run the command in a process of its own."""
+    """Run the command in a separate process."""
     result = project.manage("herokuify", "doctor", "--json", env=env)
     for secret in SECRETS:
         assert secret not in result.stdout + result.stderr
@@ -96,6 +96,7 @@ def test_databases(postgres: Postgres, project: Project, closed_port: int) -> No
     }
     databases = {alias: config for alias, (config, _, _) in cases.items()}
     found = doctor(project, TEST_DATABASES=json.dumps(databases))
+    postgres.sql("DROP ROLE crowded")
     check(found, "DATABASES", {alias: case[1:] for alias, case in cases.items()})
 
 
@@ -145,7 +146,7 @@ def test_redis(redis: Redis, project: Project, closed_port: int) -> None:
     caches = {alias: config for alias, (config, _, _) in cases.items()}
     found = doctor(project, TEST_CACHES=json.dumps(caches))
     check(found, "CACHES", {alias: case[1:] for alias, case in cases.items()})
-    # Nothing is left.
+    # The keys of the check are deleted.
     store: Any = CacheHandler({"default": cache(redis.url)})["default"]
     client = store._cache.get_client()
     assert list(client.scan_iter("*herokuify-doctor*")) == []
@@ -212,7 +213,7 @@ class TestMail:
         ],
         ids=["password", "certificate", "plain", "addon"],
     )
-    def test_faults(
+    def test_error(
         self,
         project: Project,
         mail_server: MailServer,
@@ -230,7 +231,7 @@ class TestMail:
         assert "refused" in found.message
         assert "EMAIL_HOST=…" in found.hint
 
-    def test_backend_that_is_not_there(self, make_project: MakeProject) -> None:
+    def test_missing_backend(self, make_project: MakeProject) -> None:
         absent = """
 if "MAILERS" in globals():
     MAILERS["default"]["BACKEND"] = "nowhere.Backend"
@@ -252,7 +253,7 @@ else:
 
 
 @pytest.mark.once
-def test_silence_is_bounded(project: Project, silent_port: int) -> None:
+def test_silent_servers_time_out(project: Project, silent_port: int) -> None:
     database = get_db_config({"DATABASE_URL": f"postgres://u:{WRONG}@{HOST}:{silent_port}/d"})
     start = time.monotonic()
     found = doctor(
@@ -264,19 +265,19 @@ def test_silence_is_bounded(project: Project, silent_port: int) -> None:
         EMAIL_HOST_USER="me",
         EMAIL_HOST_PASSWORD=WRONG,
     )
-    # The time-outs of the three, one beside the other, and room for a busy machine.
+    # All three timeouts, which run in parallel, with a margin for a busy machine.
     assert time.monotonic() - start < 60
     assert found.failed == ["database", "cache", "mail"]
     assert "imeout" in found.of("cache", "'default'").message
 
 
-def test_a_line_without_tls_is_a_warning() -> None:
+def test_connection_without_tls_is_a_warning() -> None:
     found = reachable(Subject("it"), "mail", "It", "db.example.com", "", "Enable TLS.")
     assert (found.state.value, found.hint) == ("warning", "Enable TLS.")
     assert reachable(Subject("it"), "mail", "It", "localhost", "", "").state.value == "ok"
 
 
-def test_errors_without_words() -> None:
+def test_error_without_a_message() -> None:
     hints = {Trouble.OTHER: "fix it"}
     found = failure(Subject("it"), "cache", RuntimeError(), hints)
     assert (found.message, found.hint) == ("RuntimeError: no message", "fix it")
@@ -296,7 +297,7 @@ def test_errors_without_words() -> None:
         ("FATAL: too many connections", Trouble.LIMIT),
     ],
 )
-def test_troubles(text: str, trouble: Trouble) -> None:
+def test_trouble_of(text: str, trouble: Trouble) -> None:
     error = RuntimeError("outer")
     error.__cause__ = OSError(text)
     assert trouble_of(error) is trouble

@@ -1,4 +1,4 @@
-"""example_project deployed as Heroku deploys it, with PostgreSQL and Redis over TLS."""
+"""example_project, deployed as on Heroku, with PostgreSQL and Redis over TLS."""
 
 import http.client
 import io
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.ends
 
 REQUEST_ID = "30f14c6c1fc85cba12bfd093aa8f90e3"
 
-# On a one-off dyno.
+# Runs on a one-off dyno.
 USE_CACHE = """\
 from django.core.cache import cache, caches
 cache.set("greeting", "from the hut", timeout=600)
@@ -48,7 +48,7 @@ assert not Entry.objects.exists()
 
 @dataclass
 class Web:
-    """The web dyno, asked as the router asks it for a browser that keeps its cookies."""
+    """Sends requests to the web dyno as the router does, for a browser that keeps cookies."""
 
     dyno: Dyno
     cookies: "SimpleCookie" = field(default_factory=SimpleCookie)
@@ -76,14 +76,14 @@ def app(
     moto: servers.S3Server,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> App:
-    """The example after its build and its release phase."""
+    """The example after its build and release phase."""
     name = f"guestbook_{uuid.uuid4().hex}"
     postgres.sql(f"CREATE DATABASE {name} OWNER tls")
     config = {
         **moto.variables,
         "AWS_AUTO_CREATE_BUCKET": "true",
         "AWS_STORAGE_BUCKET_NAME": name.replace("_", "-"),
-        # The server takes this user with TLS only, and is not what herokuify knows as this dyno.
+        # This user must use TLS, and herokuify takes the host for another machine.
         "DATABASE_URL": postgres.url(name, "tls", host=daemons.ELSEWHERE),
         "REDIS_URL": redis.tls_url,
     }
@@ -98,7 +98,7 @@ def web(app: App) -> Iterator[Web]:
 
 
 def sign(web: Web) -> http.client.HTTPResponse:
-    """Fill the form in and send it."""
+    """Fill in the form and submit it."""
     _, page = web.ask("GET", "/")
     token = re.search(r'name="csrfmiddlewaretoken" value="(.+?)"', page)
     assert token, page
@@ -115,11 +115,13 @@ def sign(web: Web) -> http.client.HTTPResponse:
 
 
 class TestWebDyno:
-    def test_plain_http_is_sent_to_https(self, web: Web) -> None:
+    def test_http_redirects_to_https(self, web: Web) -> None:
         answer, _ = web.ask("GET", "/", X_Forwarded_Proto="http")
         assert (answer.status, answer.headers["Location"]) == (301, f"https://{DOMAIN}/")
 
-    def test_page_names_its_bundles_on_s3(self, web: Web, app: App, moto: servers.S3Server) -> None:
+    def test_page_links_to_its_bundles_on_s3(
+        self, web: Web, app: App, moto: servers.S3Server
+    ) -> None:
         answer, page = web.ask("GET", "/")
         assert answer.status == 200
         assert answer.headers["Strict-Transport-Security"] == "max-age=3600"
@@ -132,7 +134,7 @@ class TestWebDyno:
         answer, _ = web.ask("GET", "/", Host="evil.example.com")
         assert answer.status == 400
 
-    def test_an_entry_reaches_postgres_over_tls_and_its_photo_s3(
+    def test_entry_is_stored_in_postgres_and_its_photo_on_s3(
         self, web: Web, app: App, postgres: daemons.Postgres, moto: servers.S3Server
     ) -> None:
         answer = sign(web)
@@ -144,7 +146,7 @@ class TestWebDyno:
         stored = moto.client().head_object(Bucket=app.bucket, Key=f"media/{photo}")
         assert stored["ContentType"] == "image/png"
         assert "Thank you, Ada" in web.ask("GET", "/")[1]
-        # gunicorn keeps its connections, so that the server can tell what they are.
+        # gunicorn keeps its connections open.
         connections = postgres.sql(
             "SELECT usename, ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
             f"WHERE datname = '{database}' AND usename <> 'postgres'"
@@ -153,10 +155,10 @@ class TestWebDyno:
 
     def test_log_has_the_routers_request_id(self, web: Web) -> None:
         web.ask("GET", "/nowhere")
-        # gunicorn writes its line after the answer.
+        # gunicorn writes this line after the response.
         access = f'INFO gunicorn.access [{REQUEST_ID}] method=GET path="/nowhere" status=404'
         log = wait_until(
-            lambda: access in (said := web.dyno.log.read_text(encoding="utf-8")) and said,
+            lambda: access in (text := web.dyno.log.read_text(encoding="utf-8")) and text,
             log=web.dyno.log,
         )
         assert log
@@ -170,7 +172,7 @@ def test_cache_is_redis_over_tls(app: App, redis: daemons.Redis) -> None:
         client.delete(":1:greeting")
 
 
-def test_same_settings_need_no_variable_locally(app: App) -> None:
+def test_settings_need_no_variables_locally(app: App) -> None:
     bare = App(app.folder, {})
     bare.run("python", "manage.py", "migrate", "--noinput")
     bare.run("python", "manage.py", "shell", "-c", LOCAL_SCRIPT)

@@ -1,4 +1,4 @@
-"""Caches whose server is silent, down, full or crowded: bounded in time, and named in the end."""
+"""Caches whose server is silent, down, full or at its limit: timeouts and messages."""
 
 import logging
 import threading
@@ -16,17 +16,23 @@ from tests.services.conftest import redis_with
 from tests.services.daemons import HOST, PASSWORD, QUOTED, Memcached, Redis
 
 Open = Callable[..., Any]
-SECONDS = 12  # for one command on a server that is silent: two time-outs, on a busy machine
+SECONDS = 12  # for one command on a silent server: two timeouts, with a margin for a busy machine
 
 
-@pytest.fixture(autouse=True)
-def forget() -> Iterator[None]:
-    """Close the pools, and forget which servers are down."""
-    yield
+def forget() -> None:
+    """Close the pools of this process, and forget which servers are down."""
     for pool in rediscache._pools.values():
         pool.disconnect()
     rediscache._pools.clear()
     rediscache._down.clear()
+
+
+@pytest.fixture(autouse=True)
+def isolated() -> Iterator[None]:
+    """Share no pool with other tests."""
+    forget()
+    yield
+    forget()
 
 
 def open_cache(environ: dict[str, str], **arguments: Any) -> Any:
@@ -44,12 +50,14 @@ def variables(kind: str, port: int) -> dict[str, str]:
 @pytest.mark.parametrize("kind", ["redis", "rediss", "memcached"])
 @pytest.mark.parametrize("state", ["silent_port", "closed_port"])
 class TestUnreachable:
-    def test_is_an_empty_cache(self, kind: str, state: str, request: pytest.FixtureRequest) -> None:
+    def test_acts_as_an_empty_cache(
+        self, kind: str, state: str, request: pytest.FixtureRequest
+    ) -> None:
         cache = open_cache(variables(kind, request.getfixturevalue(state)))
         start = time.monotonic()
         assert cache.get("key", "default") == "default"
         assert time.monotonic() - start < SECONDS
-        # A page asks for many keys: they don't add up.
+        # A page may read many keys: their timeouts don't add up.
         start = time.monotonic()
         cache.set("key", 1)
         assert cache.add("key", 1) is False
@@ -63,7 +71,7 @@ class TestUnreachable:
         cache.delete_many(["key"])
         assert time.monotonic() - start < SECONDS
 
-    def test_is_an_error_where_the_settings_ask_for_it(
+    def test_raises_an_error_unless_exceptions_are_ignored(
         self, kind: str, state: str, request: pytest.FixtureRequest
     ) -> None:
         environ = variables(kind, request.getfixturevalue(state))
@@ -87,21 +95,21 @@ class TestUnreachable:
                     getattr(cache, command)(*arguments)
 
 
-def test_a_warning_names_the_server_and_no_secret(
+def test_warning_names_the_server_but_no_secret(
     closed_port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = open_cache(variables("redis", closed_port))
     with caplog.at_level(logging.WARNING):
         assert cache.get("key") is None
         assert cache.get("key") is None
-    (record,) = caplog.records  # one a pause, and not one a key
+    (record,) = caplog.records  # one per pause, not per key
     assert record.levelname == "WARNING"
     assert f"Redis at {HOST} does not respond (ConnectionError: " in record.getMessage()
     assert PASSWORD not in caplog.text
 
 
 @pytest.mark.parametrize("ignore", [True, False])
-def test_a_wrong_password_is_never_ignored(redis: Redis, ignore: bool) -> None:
+def test_wrong_password_is_never_ignored(redis: Redis, ignore: bool) -> None:
     cache = open_cache(
         {"REDIS_URL": redis.url.replace(QUOTED, "hunter2")}, ignore_exceptions=ignore
     )
@@ -112,12 +120,12 @@ def test_a_wrong_password_is_never_ignored(redis: Redis, ignore: bool) -> None:
 
 
 def clients_of(server: Client) -> int:
-    """Count a server's connections, but for the one that asks."""
+    """Count a server's connections, without the one that asks."""
     return len([one for one in server.client_list() if one["id"] != str(server.client_id())])
 
 
 def in_threads(number: int, task: Callable[[], object]) -> list[BaseException]:
-    """Run a task in threads at once; return what they raise."""
+    """Run a task in many threads at the same time; return the exceptions."""
     errors: list[BaseException] = []
     barrier = threading.Barrier(number)
 
@@ -146,10 +154,10 @@ class TestConnections:
             )
             handler["default"].set("key", 1)
             assert in_threads(12, lambda: handler["default"].get("key")) == []
-            # Of the plan's 20 a quarter is for the cache, and a fifth of it for this process.
+            # A quarter of the 20 connections is for the cache, a fifth of it for this process.
             assert clients_of(server) - before <= 1
 
-    def test_a_pool_that_is_used_up_is_named(
+    def test_exhausted_pool_is_named(
         self, redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(rediscache, "POOL_WAIT", 0.1)
@@ -160,14 +168,14 @@ class TestConnections:
         try:
             with pytest.raises(Exception, match=r"All 1 connections .* in use .*max_connections"):
                 cache.get("key")
-            # The pool is the same for the cache that ignores exceptions.
+            # A cache that ignores exceptions shares the pool.
             assert open_cache(environ, max_connections=4).get("key", 7) == 7
         finally:
             pool.release(held)
         assert "All 1 connections of this process" in caplog.text
 
     @pytest.mark.once
-    def test_the_plans_limit_is_named(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_limit_of_the_plan_is_named(self, caplog: pytest.LogCaptureFixture) -> None:
         with redis_with("--maxclients", "2") as server:
             url = server.url
             with Client.from_url(url) as one, Client.from_url(url) as two:
@@ -183,29 +191,29 @@ class TestConnections:
 
 
 @pytest.mark.once
-def test_a_full_server_is_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_full_server_is_named(caplog: pytest.LogCaptureFixture) -> None:
     with redis_with("--maxmemory", "3mb", "--maxmemory-policy", "noeviction") as server:
         cache = open_cache({"REDIS_URL": server.url})
         for number in range(200):
             cache.set(str(number), "x" * 100_000)
         assert "is full" in caplog.text
         assert "heroku redis:maxmemory --policy volatile-lru" in caplog.text
-        # What is there can be read; it isn't down.
+        # The server isn't down: it can be read.
         assert cache.get("0") == "x" * 100_000
         strict = open_cache({"REDIS_URL": server.url}, ignore_exceptions=False)
         with pytest.raises(Exception, match="is full"):
             strict.set("more", "x" * 100_000)
 
 
-def test_clear_leaves_a_queue_alone(redis: Redis) -> None:
+def test_clear_keeps_other_keys(redis: Redis) -> None:
     cache = open_cache({"REDIS_URL": redis.url})
     with Client.from_url(redis.url) as server:
-        server.rpush("celery", "a task")
+        server.rpush("a queue", "a task")
         server.set("x:1:other", "1")
         cache.set_many({str(number): number for number in range(1200)})
         cache.set("other", 1, version=2)
         assert cache.clear() is True
         assert cache.get_many(["1", "2"]) == {}
         assert cache.get("other", version=2) is None
-        assert server.lrange("celery", 0, -1) == [b"a task"]
-        assert server.delete("celery", "x:1:other") == 2
+        assert server.lrange("a queue", 0, -1) == [b"a task"]
+        assert server.delete("a queue", "x:1:other") == 2

@@ -1,4 +1,4 @@
-"""The cache guide's own set-up: a web dyno and a worker share the smallest plan's connections."""
+"""A web dyno and a worker, as in the cache guide, on the smallest Redis plan."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -69,7 +69,7 @@ from tasks import app
 for attempt in (
     lambda: app.send_task("tasks.first"),
     lambda: app.AsyncResult("an-id").backend.client.get("an-id"),
-    lambda: cache.get("key"),  # logs it
+    lambda: cache.get("key"),  # logs a warning
 ):
     try:
         attempt()
@@ -79,10 +79,10 @@ for attempt in (
 
 
 @pytest.mark.once
-def test_site_and_worker_stay_within_it(project: Project) -> None:
-    # One more for the test itself.
+def test_site_and_worker_stay_within_the_limit(project: Project) -> None:
+    # Plus one connection for the test itself.
     with redis_with("--maxclients", f"{PLAN + 1}") as redis:
-        # What Heroku's buildpack sets on a dyno of 512 MB.
+        # Heroku's buildpack sets this WEB_CONCURRENCY on a dyno with 512 MB.
         environ = {"REDIS_URL": redis.tls_url, "WEB_CONCURRENCY": "2"}
         with working(project, **environ) as worker:
             with serving(project, gunicorn(), "/fine", **environ) as dyno:
@@ -98,7 +98,7 @@ def test_site_and_worker_stay_within_it(project: Project) -> None:
 
 
 @contextmanager
-def used_up() -> Iterator[Redis]:
+def redis_at_its_limit() -> Iterator[Redis]:
     with redis_with("--maxclients", "2") as redis, ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(Client.from_url(redis.url)).ping()
@@ -106,12 +106,12 @@ def used_up() -> Iterator[Redis]:
 
 
 @pytest.mark.once
-def test_a_limit_that_is_met_is_named_wherever_it_is_met(
+def test_errors_name_the_limit(
     make_project: Callable[..., Project],
 ) -> None:
     lenient = make_project(SETTINGS.replace("ignore_exceptions=False", ""), {"tasks.py": APP})
-    with used_up() as redis:
-        # With TLS, Redis only hangs up.
+    with redis_at_its_limit() as redis:
+        # On its TLS port, Redis closes the connection without a message.
         for url, words in (
             (redis.url, "accepts no more connections: the plan's limit is reached"),
             (redis.tls_url, "closes connections before TLS starts, as it does at the plan's limit"),

@@ -1,4 +1,4 @@
-"""A worker on a dyno, by the guide's Procfile: restarts and logs."""
+"""A worker by the guide's Procfile: restarts and logs."""
 
 import signal
 

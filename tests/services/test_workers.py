@@ -9,7 +9,7 @@ import pytest
 from tests import project
 from tests.services.daemons import Redis
 
-# A worker in a thread and a client beside it, with a server between them.
+# A worker in a thread, and a client.
 ROUND_TRIP = """\
 from celery import Celery
 from celery.contrib.testing.worker import start_worker
@@ -51,7 +51,7 @@ for authority in sys.argv[1:]:
 def run(
     redis: Redis, make_project: Callable[..., project.Project]
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run Python source on a dyno that Redis is attached to."""
+    """Run Python source on a dyno with Redis attached."""
 
     def run_it(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         site = make_project("", {"tasks.py": source})
@@ -71,13 +71,13 @@ def run(
 
 @pytest.mark.once
 class TestCelery:
-    def test_task_goes_there_and_its_result_comes_back(
+    def test_task_runs_and_returns_its_result(
         self, run: Callable[..., subprocess.CompletedProcess[str]]
     ) -> None:
         result = run(ROUND_TRIP)
         assert result.stdout == "42\n", result.stderr
 
-    def test_broker_and_results_are_verified_with_a_ca(
+    def test_broker_and_result_backend_are_verified_with_a_ca(
         self, run: Callable[..., subprocess.CompletedProcess[str]], redis: Redis
     ) -> None:
         result = run(VERIFIED, str(redis.certificate), str(redis.other_certificate))

@@ -1,4 +1,4 @@
-"""A Celery worker on a dyno, by the guide's Procfile."""
+"""A Celery worker, by the guide's Procfile."""
 
 import json
 import re
@@ -32,7 +32,7 @@ connect_logging()
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker's process, and what it prints."""
+    """A worker's process and log."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
@@ -42,21 +42,21 @@ class Worker:
         return self.log.read_text(encoding="utf-8")
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return what it logs as JSON."""
+        """Return its JSON log records."""
         return [json.loads(line) for line in self.text.splitlines() if line.startswith("{")]
 
     def wait_for(self, words: str, count: int = 1) -> None:
         wait_until(lambda: self.text.count(words) >= count, process=self.process, log=self.log)
 
     def stop(self) -> None:
-        """Send SIGTERM, as at a restart, and wait until it has ended."""
+        """Send SIGTERM, as Heroku does at a restart, and wait for its end."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=30)
 
 
 @contextmanager
 def working(site: project.Project, **environ: str) -> Iterator[Worker]:
-    """Run a worker until the context ends; it begins when it is ready."""
+    """Run a worker until the context ends; the context begins when the worker is ready."""
     line = re.findall(r"^worker: (.+)$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)[0]
     variable, *command = line.replace("mysite", "tasks").split()
     variables = {"DYNO": "worker.1", **dict([variable.split("=")]), **environ}

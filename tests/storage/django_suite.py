@@ -1,4 +1,4 @@
-"""Runs Django's own tests with S3 in the place of its FileSystemStorage.
+"""Run Django's own tests with S3MediaStorage in place of FileSystemStorage.
 
 ``python -m tests.storage.django_suite TESTS RESULT LABEL…``: TESTS is the folder ``tests`` of
 Django's source distribution, RESULT a file for the outcomes as JSON. The environment names the
@@ -15,7 +15,7 @@ from typing import Any
 
 
 def configure(tests: Path) -> None:
-    """Make a settings module of Django's own for its tests, with media on S3."""
+    """Extend Django's own settings for its tests with media on S3."""
     sys.path.insert(0, str(tests))
     test_sqlite = importlib.import_module("test_sqlite")
     settings = types.ModuleType("s3_settings")
@@ -39,16 +39,16 @@ def configure(tests: Path) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "s3_settings"
 
 
-def put_s3_in_place() -> None:
-    """Give the tests another FileSystemStorage before they import it."""
+def replace_file_system_storage() -> None:
+    """Replace FileSystemStorage before Django's tests import it."""
     import django.core.files.storage as package
 
     from herokuify.storage import S3MediaStorage
 
     class FileSystemStorage(S3MediaStorage):
-        """What Django's tests construct: a folder on the disk becomes a prefix in the bucket."""
+        """Stores files on S3; a folder on the disk becomes a prefix in the bucket."""
 
-        #: How Django's tests asked for overwriting before Django 5.1 had an option for it.
+        #: Django's tests clear O_EXCL to overwrite; the option for it is new in Django 5.1.
         OS_OPEN_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
         def __init__(self, location: Any = None, base_url: Any = None, **options: Any) -> None:
@@ -64,18 +64,18 @@ def put_s3_in_place() -> None:
             return self.given_base_url or super().base_url
 
         def path(self, name: Any) -> str:
-            """Where the file would lie: tests that look there are shown the bucket."""
+            """Return a path on the disk, which the runner's ``os`` looks up in the bucket."""
             return f"/{self.key_of(name)}"
 
     package.FileSystemStorage = FileSystemStorage  # type: ignore[misc,assignment]
 
 
 def main() -> None:
-    """Hand over to Django's runtests.py."""
+    """Run Django's tests on S3."""
     tests, result, *labels = sys.argv[1:]
     os.environ["DJANGO_SUITE_RESULT"] = result
     configure(Path(tests))
-    put_s3_in_place()
+    replace_file_system_storage()
     run(tests, *labels)
 
 

@@ -1,4 +1,7 @@
-"""The runner of `tests.storage.django_suite`: outcomes as JSON, and a bucket emptied between."""
+"""The test runner of `tests.storage.django_suite`.
+
+It writes the outcomes as JSON, and empties the bucket after each test.
+"""
 
 import json
 import os
@@ -15,13 +18,13 @@ from herokuify.storage import S3BotoStorage
 
 
 class Result(unittest.TextTestResult):
-    """Notes how each test ends."""
+    """Records the outcome of each test."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.outcomes: dict[str, str] = {}
 
-    def note(self, test: Any, outcome: str) -> None:
+    def record(self, test: Any, outcome: str) -> None:
         # A test of a base class runs once for each class that inherits it.
         self.outcomes[test.id()] = outcome
 
@@ -31,20 +34,20 @@ class Result(unittest.TextTestResult):
 
     def addSkip(self, test: Any, reason: str) -> None:  # noqa: N802
         super().addSkip(test, reason)
-        self.note(test, f"skipped: {reason}")
+        self.record(test, f"skipped: {reason}")
 
     def addError(self, test: Any, err: Any) -> None:  # noqa: N802
         super().addError(test, err)
-        self.note(test, f"{err[0].__name__}: {err[1]}")
+        self.record(test, f"{err[0].__name__}: {err[1]}")
 
     def addFailure(self, test: Any, err: Any) -> None:  # noqa: N802
         super().addFailure(test, err)
-        self.note(test, f"{err[0].__name__}: {err[1]}")
+        self.record(test, f"{err[0].__name__}: {err[1]}")
 
     def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:  # noqa: N802
         super().addSubTest(test, subtest, err)
         if err is not None:
-            self.note(test, f"{err[0].__name__}: {err[1]}")
+            self.record(test, f"{err[0].__name__}: {err[1]}")
 
     def stopTest(self, test: Any) -> None:  # noqa: N802
         super().stopTest(test)
@@ -60,7 +63,7 @@ class Result(unittest.TextTestResult):
 
 
 class Disk:
-    """The tests' ``os``: what they look for on the disk is looked for in the bucket as well."""
+    """Replaces the tests' ``os``: also looks for files in the bucket."""
 
     def __init__(self) -> None:
         self.path = PathOnDisk()
@@ -69,40 +72,40 @@ class Disk:
         return getattr(os, name)
 
     def listdir(self, folder: Any) -> list[str]:
-        """Names in a folder."""
+        """Return the names in a folder."""
         folders, files = S3BotoStorage(location="").listdir(str(folder).lstrip("/"))
         return [*folders, *files] or os.listdir(folder)  # noqa: PTH208
 
 
 class PathOnDisk:
-    """The tests' ``os.path``."""
+    """Replaces the tests' ``os.path``."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os.path, name)
 
     def exists(self, path: Any) -> bool:
-        """Whether a file is there."""
+        """Return whether a file exists."""
         key = str(path).lstrip("/")
         return os.path.exists(path) or S3BotoStorage(location="").exists(key)  # noqa: PTH110
 
 
 class Folders:
-    """The tests' ``shutil``: a folder that they remove was never made on the disk."""
+    """Replaces the tests' ``shutil``: the folders that they remove aren't on the disk."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(shutil, name)
 
     def rmtree(self, folder: Any) -> None:
-        """Remove a folder, if it is there."""
+        """Remove a folder if it exists."""
         shutil.rmtree(folder, ignore_errors=True)
 
 
 class Runner(DiscoverRunner):
-    """Django's runner with these outcomes, and without what would never end."""
+    """Django's runner, without the tests in DJANGO_SUITE_LEFT_OUT."""
 
     def build_suite(self, *args: Any, **options: Any) -> unittest.TestSuite:
         suite = super().build_suite(*args, **options)
-        # What was found is imported now.
+        # Discovery has imported it.
         module: Any = sys.modules.get("file_storage.tests")
         if module is not None:
             module.os, module.shutil = Disk(), Folders()

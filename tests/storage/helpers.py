@@ -1,4 +1,4 @@
-"""What many of the storages' tests do."""
+"""Helpers for tests of storages."""
 
 from pathlib import Path
 from typing import Any
@@ -7,12 +7,12 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-#: For what moto doesn't check: it accepts any signature and policy.
+#: Where moto is too lenient: it accepts any signature and policy.
 CEPH = pytest.param("ceph", marks=pytest.mark.no_django)
 on_ceph = pytest.mark.parametrize("s3", [CEPH], indirect=True, scope="session")
-#: For large bodies: Ceph frees what is deleted only after hours, and its store is in memory.
+#: For large bodies: Ceph's store is in memory, and frees deleted objects only after hours.
 on_moto = pytest.mark.parametrize("s3", ["moto"], indirect=True, scope="session")
-#: Names of files that are hard on URLs, keys and paths.
+#: File names with characters that are special in URLs, keys or paths.
 NAMES = [
     "with space.txt",
     "  two  spaces .txt",
@@ -43,7 +43,7 @@ def write_and_fail(file: Any, content: str | bytes) -> None:
 
 
 def status(url: str, **headers: str) -> int:
-    """The HTTP status of a GET, whatever it is."""
+    """Return the HTTP status of a GET request, also if it is an error."""
     try:
         with urlopen(Request(url, headers=headers)) as answer:
             return int(answer.status)
@@ -53,7 +53,7 @@ def status(url: str, **headers: str) -> int:
 
 
 def files(root: Path) -> dict[str, bytes]:
-    """All files below a folder, by their paths in it."""
+    """Return the content of all files below a folder, by relative path."""
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in root.rglob("*")

@@ -1,7 +1,7 @@
-"""Tests of other projects, from the source distributions of the releases that are installed.
+"""Other projects' own tests, from the source distributions of the installed releases.
 
-pip downloads them when a test asks: in a process of its own, because the tests' own may talk to
-loopback only. Without the network the test is skipped with pip's reason; in CI that is a failure.
+pip downloads them when a test needs them, in a separate process, because the process of the tests
+may only connect to loopback. Without a network the test is skipped, which CI counts as a failure.
 """
 
 import json
@@ -18,7 +18,7 @@ from tests.project import clean_environment
 
 
 def unpacked_tests(package: str, folder: Path, config: pytest.Config) -> Path:
-    """Unpack a package's folder ``tests`` below ``folder``; returns the folder above it."""
+    """Unpack a package's folder ``tests`` below ``folder``; return the folder above it."""
     version = metadata.version(package)
     cache: pytest.Cache | None = getattr(config, "cache", None)  # None with -p no:cacheprovider
     name = f"sdist-{package}-{version}"
@@ -49,9 +49,9 @@ def djangos_tests(
     variables: dict[str, str],
     inapplicable: Collection[str],
 ) -> set[str]:
-    """Run Django's own tests as a module of ours arranges them; returns those that passed.
+    """Run Django's own tests with a module such as `django_suite`; return the ids that passed.
 
-    ``inapplicable`` holds the ends of the ids of those that can't apply.
+    ``inapplicable`` holds the ends of the ids of tests that can't pass.
     """
     root = unpacked_tests("Django", folder / "unpacked", config)
     result = folder / "result.json"
@@ -76,7 +76,7 @@ def djangos_tests(
         and not name.endswith(tuple(inapplicable))
     }
     assert not unexpected, process.stderr
-    # A reason that is none any more.
+    # Exceptions for tests that now pass.
     needless = [
         end
         for end in inapplicable

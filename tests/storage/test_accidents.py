@@ -1,4 +1,4 @@
-"""Killed writers and cut cables: nothing truncated, and nothing lost that was reported saved."""
+"""Killed writers and cut connections: no truncated files, and no reported save is lost."""
 
 import hashlib
 import random
@@ -42,7 +42,7 @@ storage.exists("warm-up.txt")
 print("ready", flush=True)
 while True:
     body = chance.randbytes(chance.choice([100, 100, 300_000, 6 * 2**20]))
-    # Whoever finds it can tell whether it is whole.
+    # The hash shows whether the file is complete.
     body = hashlib.sha256(body).digest() + body
     if chance.random() < 0.5:
         name = storage.save("a.bin", ContentFile(body))
@@ -61,7 +61,7 @@ def is_whole(body: bytes) -> bool:
 
 @pytest.mark.once
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
-def test_a_writer_that_is_killed(
+def test_killed_writer_leaves_complete_files(
     make_project: Callable[..., Project], s3: S3Server, bucket: str
 ) -> None:
     variables = {**s3.variables, "AWS_STORAGE_BUCKET_NAME": bucket}
@@ -80,11 +80,11 @@ def test_a_writer_that_is_killed(
         )
         assert worker.stdout is not None
         assert worker.stdout.readline() == "ready\n", worker.communicate()
-        time.sleep(chance.uniform(0.1, 0.9))  # it may be killed at any moment
+        time.sleep(chance.uniform(0.1, 0.9))  # kill it at a random moment
         worker.send_signal(signal.SIGKILL)
         output, errors = worker.communicate()
         assert not errors
-        # A line that lacks its end was not yet reported.
+        # A line without its newline was cut off.
         reported.update(line.strip() for line in output.splitlines(keepends=True) if "\n" in line)
     client = client_of(s3)
     listing = client.list_objects_v2(Bucket=bucket, Prefix="media/").get("Contents", [])
@@ -97,12 +97,12 @@ def test_a_writer_that_is_killed(
 @pytest.mark.once
 class TestCutConnections:
     @pytest.fixture(autouse=True)
-    def through_it(self, s3: S3Server, bucket: str, connect: Connect, cutter: Cutter) -> None:
+    def use_cutter(self, s3: S3Server, bucket: str, connect: Connect, cutter: Cutter) -> None:
         connect(s3, bucket, endpoint_url=cutter.url)
 
     @pytest.mark.parametrize("size", [300_000, 20 * MEGABYTE])
     @pytest.mark.parametrize("way", ["save", "open"])
-    def test_in_the_middle_of_a_body(
+    def test_uploads_are_retried(
         self, cutter: Cutter, no_pauses: list[float], size: int, way: str
     ) -> None:
         chance = random.Random(size)
@@ -125,7 +125,9 @@ class TestCutConnections:
         for found in storage.listdir("")[1]:
             assert read(storage, found) == content
 
-    def test_for_ever(self, cutter: Cutter, no_pauses: list[float], s3: S3Server) -> None:
+    def test_upload_fails_if_every_connection_is_cut(
+        self, cutter: Cutter, no_pauses: list[float], s3: S3Server
+    ) -> None:
         storage: Any = S3MediaStorage()
         cutter.rule = lambda number: (2 * MEGABYTE, None)
         with pytest.raises(S3Error, match="s3:PutObject"):
@@ -135,14 +137,14 @@ class TestCutConnections:
         answer = client_of(s3).list_multipart_uploads(Bucket=storage.bucket_name)
         assert not answer.get("Uploads")
 
-    def test_while_reading(self, cutter: Cutter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_downloads_are_resumed(self, cutter: Cutter, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(reader, "PAUSE", 0)
         content = random.Random(3).randbytes(20 * MEGABYTE)
         storage = S3MediaStorage()
         storage.save("a.bin", ContentFile(content))
         chance = random.Random(4)
         cutter.rule = lambda number: (None, chance.randrange(100_000, 4 * MEGABYTE))
-        storage.client.close()  # what is open already would not be cut
+        storage.client.close()  # connections that are already open would not be cut
         fresh = S3MediaStorage(use_ssl=False)
         with fresh.open("a.bin") as file:
             assert b"".join(file.chunks()) == content

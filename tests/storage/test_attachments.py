@@ -1,4 +1,4 @@
-"""Files that browsers would run as the site's own pages."""
+"""Uploads that a browser could run as a page of the site are attachments."""
 
 import re
 from email import headerregistry
@@ -18,8 +18,8 @@ from tests.servers import S3Server
 pytestmark = pytest.mark.no_django
 
 PAGE = b"<script>alert(1)</script>"
-#: What is no content type, though parts of it are.
-NONE = [
+#: Invalid content types, some with valid parts.
+INVALID = [
     *("html", "", " ", "text/", "/html", "text/html/x", "a/b c", "text /html", "text/ä"),
     *("text/html\n", "text/html\r\nX: y", "\ntext/html", "text/ht\0ml", "text/html\x0b"),
     *("image/png;x, text/html", "image/png, text/html", "image/png,text/html", "text/html,"),
@@ -63,7 +63,7 @@ class TestTypes:
             ("a.png", "*/*"),
         ],
     )
-    def test_downloads(self, name: str, content_type: str | None) -> None:
+    def test_active_types_are_attachments(self, name: str, content_type: str | None) -> None:
         assert sent(S3MediaStorage(), name, content_type)["ContentDisposition"] == "attachment"
 
     @pytest.mark.parametrize(
@@ -77,20 +77,20 @@ class TestTypes:
             ("a.opus", None),
             ("a.woff2", None),
             ("a.bin", "IMAGE/JPEG"),
-            ("a.html", "image/png"),  # shown as what it is not: a broken image
+            ("a.html", "image/png"),  # shown as a broken image
             ("a.png", "text/plain; charset=utf-7"),
         ],
     )
-    def test_shown(self, name: str, content_type: str | None) -> None:
+    def test_inert_types_are_inline(self, name: str, content_type: str | None) -> None:
         assert "ContentDisposition" not in sent(S3MediaStorage(), name, content_type)
 
     @pytest.mark.parametrize("storage_class", [S3BotoStorage, S3StaticStorage])
-    def test_other_storages_send_none(self, storage_class: Any) -> None:
+    def test_other_storages_send_no_disposition(self, storage_class: Any) -> None:
         assert "ContentDisposition" not in sent(storage_class(), "a.html")
 
-    @pytest.mark.parametrize("content_type", NONE)
-    def test_types_that_are_none(self, content_type: Any) -> None:
-        """A browser that is told nonsense guesses; the name is a better guess."""
+    @pytest.mark.parametrize("content_type", INVALID)
+    def test_invalid_types_are_replaced(self, content_type: Any) -> None:
+        """Browsers would guess the type; the one by file name is better."""
         assert sent(S3MediaStorage(), "a.png", content_type)["ContentType"] == "image/png"
         assert sent(S3MediaStorage(), "a.html", content_type)["ContentDisposition"] == "attachment"
 
@@ -105,11 +105,11 @@ class TestTypes:
             r'a/b;c="\\\""',
         ],
     )
-    def test_types_that_are_some(self, content_type: str) -> None:
+    def test_valid_types_are_kept(self, content_type: str) -> None:
         assert sent(S3MediaStorage(), "a.png", content_type)["ContentType"] == content_type
 
-    def test_tabs_are_spaces(self) -> None:
-        """Which RFC 9110 allows, and signatures don't hold for."""
+    def test_tabs_become_spaces(self) -> None:
+        """RFC 9110 allows tabs, but S3 rejects signatures of headers with tabs."""
         given = "\ttext/plain\t;\tcharset=utf-8 "
         assert sent(S3MediaStorage(), "a", given)["ContentType"] == "text/plain ; charset=utf-8"
 
@@ -132,10 +132,10 @@ class TestTypes:
 @example("a.png", "image/png;x, text/html")
 @example("a.png", "text/html\n")
 @example("a.png", "a/b\t;x")
-@example("a.png", "a/b" + ";      " * 35 + "\0")  # tried in endless ways by a careless pattern
+@example("a.png", "a/b" + ";      " * 35 + "\0")  # backtracks exponentially in a careless pattern
 @settings(deadline=None)
-def test_whatever_a_client_sends(name: str, content_type: Any) -> None:
-    """What is stored is one type by another parser, too, and inert or a download."""
+def test_stored_types_are_valid_and_inert_or_attachments(name: str, content_type: Any) -> None:
+    """Python's parser for e-mail headers agrees that the stored value is one valid type."""
     stored = sent(S3MediaStorage(), name, content_type)
     text = stored["ContentType"]
     is_inert = text.split(";")[0].strip().lower() in content_types.INERT
@@ -144,7 +144,7 @@ def test_whatever_a_client_sends(name: str, content_type: Any) -> None:
     assert text.isprintable()
     parsed = headerregistry.HeaderRegistry()("Content-Type", text)
     assert not parsed.defects, (text, parsed.defects)
-    # A comma outside of quotes would begin another type.
+    # A comma outside quotes would start another type.
     unquoted = re.sub(r'"(\\.|[^"\\])*"', "", text)
     assert "," not in unquoted
     assert '"' not in unquoted
@@ -153,7 +153,7 @@ def test_whatever_a_client_sends(name: str, content_type: Any) -> None:
 @pytest.mark.usefixtures("no_sockets")
 class TestSettings:
     @pytest.mark.parametrize("way", ["headers", "extra_headers", "object_parameters"])
-    def test_headers_win(self, settings: Settings, way: str) -> None:
+    def test_configured_headers_take_precedence(self, settings: Settings, way: str) -> None:
         if way == "headers":
             settings.AWS_HEADERS = {"Content-Disposition": "inline"}
         elif way == "extra_headers":
@@ -162,11 +162,11 @@ class TestSettings:
             settings.AWS_S3_OBJECT_PARAMETERS = {"ContentDisposition": "inline"}
         assert sent(S3MediaStorage(), "a.svg")["ContentDisposition"] == "inline"
 
-    def test_a_type_from_the_settings_counts(self, settings: Settings) -> None:
+    def test_configured_type_decides(self, settings: Settings) -> None:
         settings.AWS_EXTRA_HEADERS = [(r".*\.html$", {"Content-Type": "text/plain"})]
         assert "ContentDisposition" not in sent(S3MediaStorage(), "a.html")
 
-    def test_own_types(self, settings: Settings) -> None:
+    def test_attachment_types(self, settings: Settings) -> None:
         settings.AWS_ATTACHMENT_TYPES = ["application/PDF", "image/*"]
         storage = S3MediaStorage()
         assert sent(storage, "a.pdf")["ContentDisposition"] == "attachment"
@@ -174,20 +174,20 @@ class TestSettings:
         assert "ContentDisposition" not in sent(storage, "a.html")
         assert "ContentDisposition" not in sent(S3MediaStorage(attachment_types=[]), "a.pdf")
 
-    def test_public_media_are_shown_unless_types_are_named(self, settings: Settings) -> None:
+    def test_public_media_are_inline_unless_types_are_set(self, settings: Settings) -> None:
         settings.AWS_QUERYSTRING_AUTH = False
         assert "ContentDisposition" not in sent(S3MediaStorage(), "a.html")
         settings.AWS_ATTACHMENT_TYPES = ["text/html"]
         assert sent(S3MediaStorage(), "a.html")["ContentDisposition"] == "attachment"
 
     @pytest.mark.parametrize("value", ["text/html", b"bytes", 7, [7], [""], [None]])
-    def test_nonsense(self, settings: Settings, value: Any) -> None:
+    def test_invalid_attachment_types(self, settings: Settings, value: Any) -> None:
         settings.AWS_ATTACHMENT_TYPES = value
         with pytest.raises(ImproperlyConfigured, match="TYPES is .*it must be a list"):
             S3MediaStorage()
 
 
-# A small file, and one in parts; a type that is stored as it came, and one that is not.
+# A small and a multipart upload; types that are stored unchanged, and types that are not.
 @pytest.mark.parametrize(
     ("size", "content_type", "stored"),
     [

@@ -1,4 +1,4 @@
-"""The walk-through of django-storages' documentation of its S3 backend, and reading."""
+"""The storages as Django's own: files and fields, names, reading, URLs, pickling."""
 
 import pickle
 import random
@@ -45,8 +45,8 @@ class Story(models.Model):
         app_label = "testapp"
 
 
-class TestWalkThrough:
-    def test_life_of_a_file(self, each_storage: Storage) -> None:
+class TestFiles:
+    def test_write_read_and_delete(self, each_storage: Storage) -> None:
         storage = each_storage
         assert not storage.exists("storage_test")
         file = storage.open("storage_test", "w")
@@ -81,7 +81,7 @@ class TestWalkThrough:
         assert list(first.file.chunks(chunk_size=2)) == [b"co", b"nt", b"en", b"t"]
         first.file.close()
 
-    def test_second_file_of_the_same_name(self, default_storage: Storage) -> None:
+    def test_second_file_of_a_name_gets_another_name(self, default_storage: Storage) -> None:
         first, second = Document(), Document()
         first.file.save("django_test.txt", ContentFile("content"), save=False)
         second.file.save("django_test.txt", ContentFile("more content"), save=False)
@@ -95,7 +95,7 @@ class TestWalkThrough:
         )
 
     @pytest.mark.django_db
-    def test_objects_with_files_pickle_through_the_cache(self, default_storage: Storage) -> None:
+    def test_model_instances_with_files_can_be_cached(self, default_storage: Storage) -> None:
         document = Document()
         document.file.save("cached.txt", ContentFile("content"))
         document.file.read()
@@ -108,7 +108,7 @@ class TestWalkThrough:
             assert file.read() == b"content"
 
     @pytest.mark.django_db
-    def test_a_fields_default(self, default_storage: Storage) -> None:
+    def test_default_of_a_field(self, default_storage: Storage) -> None:
         default_storage.save("tests/default.txt", ContentFile("default content"))
         story = Story()
         story.save()
@@ -128,18 +128,18 @@ class TestWalkThrough:
         with story.anywhere as file:
             assert file.read() == b"random content"
 
-    def test_deleting_what_is_not_there(self, each_storage: Storage) -> None:
+    def test_deleting_a_missing_file(self, each_storage: Storage) -> None:
         each_storage.delete("nothing")
         each_storage.delete("no/folder/nothing.txt")
 
-    def test_services_that_answer_404_to_it(self, proxied: Proxy) -> None:
-        """S3 answers 204; others say what is so."""
+    def test_deleting_a_missing_file_may_be_answered_by_404(self, proxied: Proxy) -> None:
+        """S3 answers 204."""
         proxied.on("DeleteObject", Answer(ERRORS, 404, "NoSuchKey", "The key does not exist."))
         S3BotoStorage().delete("nothing")
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_deleting_no_name(self) -> None:
-        """A mistake that must not reach the location itself."""
+    def test_deleting_needs_a_name(self) -> None:
+        """An empty name would mean the location itself."""
         with pytest.raises(ValueError, match="name"):
             S3MediaStorage().delete("")
 
@@ -213,7 +213,7 @@ class TestReading:
         assert default_storage.size(name) == len(data)
         assert read(default_storage, name) == data
         assert read(default_storage, name, "rb") == data
-        # As with a local file: text mode knows universal newlines.
+        # As with a local file, text mode converts newlines.
         text = data.decode().replace("\r\n", "\n")
         assert read(default_storage, name, "r") == text
         assert read(default_storage, name, "rt") == text
@@ -249,7 +249,7 @@ class TestReading:
         # The oldest s3transfer asks for the size by itself.
         assert set(proxied.operations) == {"HeadObject", "GetObject"}
 
-    def test_absent(self, each_storage: Any) -> None:
+    def test_missing_file(self, each_storage: Any) -> None:
         for action in (
             each_storage.open,
             each_storage.size,
@@ -263,7 +263,7 @@ class TestReading:
         name = default_storage.save("a.txt", ContentFile(b"content"))
         file = default_storage.open(name)
         default_storage.delete(name)
-        # Twice: what the first attempt left behind must not pass for the content.
+        # Twice: the first attempt must not leave partial content behind.
         for _ in range(2):
             with pytest.raises(FileNotFoundError, match=r"a\.txt"):
                 file.read()
@@ -289,7 +289,7 @@ class TestReading:
 
     @pytest.mark.parametrize("mode", ["", "q", "rw", "rbt", "b", "+"])
     @pytest.mark.usefixtures("no_sockets")
-    def test_modes_that_no_file_has(self, mode: str) -> None:
+    def test_invalid_modes(self, mode: str) -> None:
         with pytest.raises(ValueError, match="invalid mode: "):
             S3BotoStorage().open("a.txt", mode)
 
@@ -369,7 +369,7 @@ class TestPickling:
         cast(S3BotoStorage, copy).save("a.txt", ContentFile(b"x"))
         assert storage.exists("a.txt")
 
-    def test_keeps_a_client_config_of_its_own(self) -> None:
+    def test_client_config_is_kept(self) -> None:
         storage = S3BotoStorage(client_config=Config(read_timeout=7))
         assert pickle.loads(pickle.dumps(storage)).client_config.read_timeout == 7
 

@@ -1,7 +1,6 @@
 import io
 import os
 import stat
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,8 @@ def cached_storage(request: pytest.FixtureRequest, aws: S3Server, local_root: Pa
 
 
 class TestSaving:
-    def test_the_same_bytes(self, cached_storage: Any, local_root: Path) -> None:
-        """The location is no part of the local path: compressor joins root and name."""
+    def test_local_copy_equals_the_object(self, cached_storage: Any, local_root: Path) -> None:
+        """The local path lacks the location, because compressor joins root and name."""
         for name in ["a.css", "deep/er/b.css", *NAMES]:
             body = name.encode()
             assert cached_storage.save(name, ContentFile(body)) == name
@@ -51,9 +50,7 @@ class TestSaving:
             (local_root / "b.txt").read_bytes() == read(cached_storage, "b.txt") == "Grüße".encode()
         )
 
-    def test_gzip_is_for_s3_alone(
-        self, aws: S3Server, settings: Settings, local_root: Path
-    ) -> None:
+    def test_gzip_only_on_s3(self, aws: S3Server, settings: Settings, local_root: Path) -> None:
         settings.AWS_IS_GZIPPED = True
         storage = CachedS3StaticStorage()
         body = b"a {}\n" * 1000
@@ -61,7 +58,7 @@ class TestSaving:
         assert (local_root / "a.css").read_bytes() == body
         assert storage.find("a.css").size < len(body)
 
-    def test_the_callers_file_stays_as_it_is(self, cached_storage: Any, local_root: Path) -> None:
+    def test_content_keeps_its_position(self, cached_storage: Any, local_root: Path) -> None:
         content = ContentFile(b"0123456789")
         content.seek(3)
         cached_storage.save("a.txt", content)
@@ -81,9 +78,11 @@ class TestSaving:
         assert stat.S_IMODE((local_root / "a.css").stat().st_mode) == 0o640
 
 
-class TestBothOrAnError:
+class TestFailures:
     @pytest.mark.parametrize("before", [None, b"old"])
-    def test_s3_refuses(self, proxied: Proxy, local_root: Path, before: bytes | None) -> None:
+    def test_refused_save_keeps_the_local_file(
+        self, proxied: Proxy, local_root: Path, before: bytes | None
+    ) -> None:
         storage = CachedS3StaticStorage()
         if before is not None:
             storage.save("a.css", ContentFile(before))
@@ -92,46 +91,46 @@ class TestBothOrAnError:
             storage.save("a.css", ContentFile(b"new"))
         assert files(local_root) == ({} if before is None else {"a.css": before})
 
-    def test_s3_refuses_the_second_half(self, proxied: Proxy, local_root: Path) -> None:
+    def test_refused_part_leaves_no_local_file(self, proxied: Proxy, local_root: Path) -> None:
         proxied.on("UploadPart", None, ACCESS_DENIED)
         with pytest.raises(OSError, match="s3:PutObject"):
             CachedS3StaticStorage().save("a.css", ContentFile(bytes(20 * 2**20)))
         assert not files(local_root)
 
-    def test_the_disk_refuses(self, proxied: Proxy, local_root: Path) -> None:
+    def test_local_error_uploads_nothing(self, proxied: Proxy, local_root: Path) -> None:
         local_root.parent.mkdir(exist_ok=True)
         local_root.write_text("a file where the folder should be")
         with pytest.raises(OSError, match="staticfiles"):
             CachedS3StaticStorage().save("a.css", ContentFile(b"new"))
         assert not proxied.requests
 
-    def test_a_block_that_raises(self, aws: S3Server, local_root: Path) -> None:
+    def test_exception_in_a_with_block_saves_nothing(self, aws: S3Server, local_root: Path) -> None:
         storage = CachedS3StaticStorage()
         with pytest.raises(AttributeError), storage.open("a.css", "w") as file:
             write_and_fail(file, "half")
         assert not files(local_root)
         assert not storage.exists("a.css")
 
-    def test_readers_never_see_half_a_file(self, aws: S3Server, local_root: Path) -> None:
+    def test_readers_never_see_a_partial_file(self, aws: S3Server, local_root: Path) -> None:
         storage = CachedS3StaticStorage()
         bodies = {bytes([letter]) * 300_000 for letter in b"ab"}
         storage.save("a.css", ContentFile(b"a" * 300_000))
-        done = threading.Event()
 
         def write() -> None:
             for _ in range(10):
                 for body in bodies:
                     storage.save("a.css", ContentFile(body))
-            done.set()
 
         with ThreadPoolExecutor(1) as pool:
             writing = pool.submit(write)
-            while not done.is_set():
+            while not writing.done():
                 assert (local_root / "a.css").read_bytes() in bodies
             writing.result()
         assert files(local_root).keys() == {"a.css"}
 
-    def test_writers_of_one_name(self, aws: S3Server, local_root: Path) -> None:
+    def test_concurrent_writers_leave_a_complete_file(
+        self, aws: S3Server, local_root: Path
+    ) -> None:
         storage = CachedS3StaticStorage()
         bodies = [str(number).encode() * 10_000 for number in range(8)]
         with ThreadPoolExecutor(8) as pool:
@@ -141,9 +140,9 @@ class TestBothOrAnError:
         assert read(storage, "a.css") in bodies
 
 
-class TestLife:
-    def test_exists_means_both(self, cached_storage: Any, local_root: Path) -> None:
-        """A slug without the file, or a new bucket: it must be saved again."""
+class TestLifecycle:
+    def test_exists_requires_both_copies(self, cached_storage: Any, local_root: Path) -> None:
+        """With a slug that lacks the file, or a new bucket, it must be saved again."""
         assert not cached_storage.exists("a.css")
         cached_storage.save("a.css", ContentFile(b"x"))
         assert cached_storage.exists("a.css")
@@ -173,8 +172,8 @@ class TestLife:
                 cached_storage.save(name, ContentFile(b""))
         assert not (local_root.parent / "x").exists()
 
-    def test_names_that_are_cleaned(self, cached_storage: Any, local_root: Path) -> None:
-        """Both copies lie under the name that save() returns."""
+    def test_cleaned_names(self, cached_storage: Any, local_root: Path) -> None:
+        """Both copies have the cleaned name."""
         for given, kept in [("a/./b.css", "a/b.css"), ("c\\d.css", "c/d.css")]:
             with cached_storage.open(given, "w") as file:
                 file.write("x")
@@ -185,14 +184,14 @@ class TestLife:
 
     @pytest.mark.parametrize("storage_class", CLASSES)
     @pytest.mark.usefixtures("no_sockets", "local_root")
-    def test_no_path(self, storage_class: Any) -> None:
-        """With one, collectstatic would believe the storage is local."""
+    def test_path_is_not_implemented(self, storage_class: Any) -> None:
+        """Otherwise, collectstatic would take the storage for a local one."""
         with pytest.raises(NotImplementedError):
             storage_class().path("a.css")
 
 
 class TestLocalOnly:
-    """For commands that publish the local copies by themselves."""
+    """For commands that upload the local copies themselves."""
 
     @pytest.fixture
     def offline_storage(self, settings: Settings, local_root: Path) -> CachedS3StaticStorage:
@@ -209,7 +208,7 @@ class TestLocalOnly:
             other.save("b.css", ContentFile(b"b"))
         assert files(local_root) == {"a.css": b"a", "b.css": b"b"}
 
-    def test_ends_with_the_block(self, proxied: Proxy, local_root: Path) -> None:
+    def test_uploads_after_the_block(self, proxied: Proxy, local_root: Path) -> None:
         storage = CachedS3StaticStorage()
         with pytest.raises(AttributeError), storage.local_only():
             write_and_fail(io.BytesIO(), b"")
@@ -248,31 +247,31 @@ class TestRoot:
             (Path("/a/b"), "/a/b", "/a/b"),
         ],
     )
-    def test_found(
+    def test_static_root_or_compress_root(
         self, settings: Settings, static: Any, compress: str | None, expected: str
     ) -> None:
         settings.STATIC_ROOT = static
         settings.COMPRESS_ROOT = compress
         assert CachedS3StaticStorage().local_root == Path(expected)
 
-    def test_relative(self, settings: Settings) -> None:
-        settings.STATIC_ROOT = settings.COMPRESS_ROOT = "staticfiles"
+    def test_relative_and_absolute_path_of_one_folder(self, settings: Settings) -> None:
+        settings.STATIC_ROOT = "staticfiles"
         settings.COMPRESS_ROOT = str(Path.cwd() / "staticfiles")
         assert CachedS3StaticStorage().local_root == Path.cwd() / "staticfiles"
 
     @pytest.mark.parametrize("storage_class", CLASSES[:2])
-    def test_neither(self, settings: Settings, storage_class: Any) -> None:
+    def test_neither_is_set(self, settings: Settings, storage_class: Any) -> None:
         settings.STATIC_ROOT = None
         settings.COMPRESS_ROOT = None
-        self.refused(storage_class(), "STATIC_ROOT is not set", 'STATIC_ROOT = BASE_DIR / "')
+        self.assert_refused(storage_class(), "STATIC_ROOT is not set", 'STATIC_ROOT = BASE_DIR / "')
 
     @pytest.mark.parametrize("storage_class", CLASSES)
-    def test_different(self, settings: Settings, storage_class: Any) -> None:
+    def test_different_roots_are_refused(self, settings: Settings, storage_class: Any) -> None:
         settings.STATIC_ROOT = "/a/static"
         settings.COMPRESS_ROOT = "/a/compress"
-        self.refused(storage_class(), "/a/static", "/a/compress", "Delete COMPRESS_ROOT")
+        self.assert_refused(storage_class(), "/a/static", "/a/compress", "Delete COMPRESS_ROOT")
 
-    def refused(self, storage: Any, *parts: str) -> None:
+    def assert_refused(self, storage: Any, *parts: str) -> None:
         for action in (
             storage.check_configuration,
             lambda: storage.save("a.css", ContentFile(b"")),

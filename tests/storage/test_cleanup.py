@@ -1,4 +1,4 @@
-"""With django-cleanup, files go with their objects, unless something still refers to them."""
+"""django-cleanup deletes replaced files, unless something still refers to them."""
 
 import json
 from collections.abc import Callable
@@ -202,14 +202,14 @@ found["kept"] = [default_storage.exists("viewed.jpg"), default_storage.exists("e
 elsewhere.delete()
 found["other database"] = default_storage.exists("elsewhere.jpg")
 
-# Whether something refers to it can't be looked up: it stays, and the request goes on.
+# If references can't be looked up, the file is kept, without an error.
 mine = Mine.objects.create()
 mine.image.save("mine.jpg", ContentFile(b"mine"))
 storage = mine.image.storage
 mine.delete()
 found["unknown"] = storage.exists("mine.jpg")
 
-# In a transaction on one database, a table that is missing there breaks nothing.
+# A missing table doesn't break the transaction.
 with transaction.atomic(using="default"):
     from herokuify.storage.cleanup import is_in_use
     found["in a transaction"] = [is_in_use("nobody's.jpg", default_storage), Photo.objects.count()]
@@ -217,7 +217,7 @@ print(json.dumps(found))
 """
 
 
-def test_models_that_cannot_be_looked_up(
+def test_models_without_usable_tables(
     make_project: Callable[..., Project], moto: S3Server, moto_bucket: str
 ) -> None:
     project = make_project(
@@ -243,7 +243,7 @@ def test_models_that_cannot_be_looked_up(
     assert result.stderr.count("mine.jpg was kept: could not look up whether strange.") == 1
 
 
-def test_files_go_with_the_last_that_uses_them(
+def test_file_is_deleted_with_its_last_reference(
     make_project: Callable[..., Project], moto: S3Server, moto_bucket: str
 ) -> None:
     project = make_project(

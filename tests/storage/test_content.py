@@ -24,7 +24,7 @@ BYTES = TEXT.encode()
 
 
 class Pipe(io.RawIOBase):
-    """A stream that can only be read on, such as an HTTP response."""
+    """A stream that can't seek, such as an HTTP response."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Pipe(io.RawIOBase):
 
 
 class Chunks:
-    """Content with chunks and nothing else."""
+    """Content that has chunks() and nothing else."""
 
     def chunks(self) -> Iterator[bytes]:
         yield BYTES[:7]
@@ -47,13 +47,20 @@ class Chunks:
 
 
 class Reader:
-    """Content with read() and nothing else."""
+    """Content that has read() and nothing else."""
 
     def __init__(self) -> None:
         self._data = io.BytesIO(BYTES)
 
     def read(self, size: int = -1) -> bytes:
         return self._data.read(size)
+
+
+class Broken(io.BytesIO):
+    """Content that can't be read."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise OSError("disk")
 
 
 def real_pipe(buffering: int = -1) -> Any:
@@ -101,7 +108,9 @@ UNSEEKABLE = {
 
 class TestFromStart:
     @pytest.mark.parametrize("make", (SEEKABLE | UNSEEKABLE).values(), ids=SEEKABLE | UNSEEKABLE)
-    def test_all_bytes_again_and_again(self, request: pytest.FixtureRequest, make: Any) -> None:
+    def test_all_content_is_read_repeatedly(
+        self, request: pytest.FixtureRequest, make: Any
+    ) -> None:
         content = make()
         request.addfinalizer(lambda: close(content))
         with from_start(content) as source:
@@ -115,7 +124,7 @@ class TestFromStart:
 
     @pytest.mark.parametrize("make", SEEKABLE.values(), ids=SEEKABLE)
     @pytest.mark.parametrize("position", [0, 5, "end"])
-    def test_neither_closed_nor_moved(self, make: Any, position: int | str) -> None:
+    def test_content_stays_open_at_its_position(self, make: Any, position: int | str) -> None:
         content = make()
         content.seek(0, os.SEEK_END) if position == "end" else content.seek(position)
         before = content.tell()
@@ -126,7 +135,7 @@ class TestFromStart:
         assert content.tell() == before
         content.close()
 
-    def test_not_moved_by_a_failure(self) -> None:
+    def test_position_is_kept_after_an_error(self) -> None:
         content = io.BytesIO(BYTES)
         content.seek(5)
         with pytest.raises(TypeError), from_start(content) as source:
@@ -144,7 +153,7 @@ class TestFromStart:
             assert source.read() == BYTES
 
     def test_bytes_are_not_copied(self) -> None:
-        """Reads go to the caller's file: a large one costs no memory and no disk."""
+        """A large file takes no memory and no space on the disk."""
         content = io.BytesIO(BYTES)
         with from_start(content) as source:
             source.read(5)
@@ -172,9 +181,7 @@ class TestStaged:
         assert [entry.name for entry in path.parent.iterdir()] == ["a.txt"]
 
     @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-    def test_a_failure_leaves_what_was_there(
-        self, tmp_path: Path, error: type[BaseException]
-    ) -> None:
+    def test_exception_keeps_the_old_file(self, tmp_path: Path, error: type[BaseException]) -> None:
         path = tmp_path / "a.txt"
         path.write_bytes(b"old")
         with pytest.raises(error), staged(path, io.BytesIO(b"new")):
@@ -182,11 +189,7 @@ class TestStaged:
         assert path.read_bytes() == b"old"
         assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 
-    def test_a_source_that_fails_leaves_what_was_there(self, tmp_path: Path) -> None:
-        class Broken(io.BytesIO):
-            def read(self, size: int | None = -1) -> bytes:
-                raise OSError("disk")
-
+    def test_failing_source_leaves_no_file(self, tmp_path: Path) -> None:
         path = tmp_path / "a.txt"
         with pytest.raises(OSError, match="disk"), staged(path, Broken()):
             raise AssertionError("the block must not run")
@@ -196,7 +199,7 @@ class TestStaged:
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
 @pytest.mark.parametrize("permissions", [None, 0o640, 0o666])
 @pytest.mark.parametrize(
-    # Django 4.2 loses the bit for the group.
+    # Django 4.2 drops the set-group-ID bit.
     "of_folders",
     [None, 0o750, pytest.param(0o2775, marks=pytest.mark.once)],
 )
@@ -233,24 +236,20 @@ class TestWriteNew:
             assert path.read_bytes() == BYTES
             assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
-    def test_replaces_nothing(self, tmp_path: Path) -> None:
+    def test_existing_file_is_an_error(self, tmp_path: Path) -> None:
         path = tmp_path / "a.txt"
         path.write_bytes(b"old")
         with pytest.raises(FileExistsError):
             write_new(path, io.BytesIO(b"new"))
         assert path.read_bytes() == b"old"
 
-    def test_a_source_that_fails_leaves_nothing(self, tmp_path: Path) -> None:
-        class Broken(io.BytesIO):
-            def read(self, size: int | None = -1, /) -> bytes:
-                raise OSError("disk")
-
+    def test_failing_source_leaves_no_file(self, tmp_path: Path) -> None:
         with pytest.raises(OSError, match="disk"):
             write_new(tmp_path / "a.txt", Broken())
         assert not list(tmp_path.iterdir())
 
 
-def test_spool_rolls_over_where_the_settings_say(tmp_path: Path, settings: Any) -> None:
+def test_spool_rolls_over_to_the_configured_folder(tmp_path: Path, settings: Any) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "missing"
     with spool() as file:
         file.write(bytes(LARGE))  # in memory

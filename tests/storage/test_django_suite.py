@@ -1,6 +1,6 @@
 """Django's own tests of storages and of fields with files, on S3MediaStorage.
 
-They come from the source distribution of the Django that is installed: tests.storage.sdists.
+They come from the source distribution of the installed Django: see tests.storage.sdists.
 """
 
 import uuid
@@ -10,7 +10,7 @@ from pathlib import Path
 import django
 import pytest
 
-from tests.servers import S3Server, client_of, remove_bucket
+from tests.servers import S3Server, ceph, client_of, remove_bucket
 from tests.storage.sdists import djangos_tests
 
 LABELS = [
@@ -21,15 +21,15 @@ LABELS = [
     "model_fields.test_imagefield",
     "model_forms.tests.FileAndImageFieldTests",
 ]
-DISK = "asks the disk itself for the file, its times or its permissions"
-FOLDERS = "makes, removes or looks for a folder; S3 has none"
-TIMES = "S3 knows neither when an object was read nor when it was first written"
-OWN = "is about FileSystemStorage's own options or its place in Django"
+DISK = "looks at a file, its times or its permissions on the disk"
+FOLDERS = "creates, removes or looks for a folder; S3 has none"
+TIMES = "S3 stores neither access nor creation times"
+OWN = "tests FileSystemStorage's own options or its role in Django"
 EARLIER = (
-    "names the text of Django's error; django-storages cleans the name before, and the error is "
-    "another SuspiciousFileOperation. save() itself refuses these names with Django's words"
+    "expects Django's message; django-storages checks the name first and raises "
+    "SuspiciousFileOperation with another. save() refuses these names with Django's message"
 )
-#: Django's tests that can't apply, by the end of their ids, and why.
+#: Django's tests that can't pass, by the ends of their ids, with the reason.
 INAPPLICABLE = {
     ".test_base_url": OWN,
     ".test_empty_location": OWN,
@@ -62,26 +62,22 @@ INAPPLICABLE = {
     ".test_storage_dangerous_paths": EARLIER,
     ".test_storage_dangerous_paths_dir_name": EARLIER,
     "OverwritingStorageTests.test_file_name_truncation_extension_too_long": EARLIER,
-    ".test_file_chunks_error": "breaks chunks() of a file that can seek, which is read instead",
+    ".test_file_chunks_error": "breaks chunks() of a seekable file, where herokuify uses read()",
 }
-#: Not even run: it looks for the storage's folder upwards to "/", and never gets there.
+#: Left out, because it never ends: it walks up from the storage's location to find "/".
 ENDLESS = ".test_extended_length_storage"
 
 if django.VERSION[:3] == (4, 2, 0):
-    # Later releases' tests of these names save by a name in the location.
+    # In later releases, these tests use names within the location.
     INAPPLICABLE |= dict.fromkeys(
         (".test_file_save_abs_path", ".test_file_save_broken_symlink"), DISK
     )
 
 
 @pytest.fixture
-def strictest_server(
-    request: pytest.FixtureRequest, moto: S3Server
-) -> Iterator[tuple[S3Server, str]]:
-    """The strictest server at hand, and a bucket there."""
-    from tests import servers
-
-    server = servers.ceph() or moto
+def strictest_server(moto: S3Server) -> Iterator[tuple[S3Server, str]]:
+    """Ceph if it is available, otherwise moto; and a bucket there."""
+    server = ceph() or moto
     client, name = client_of(server), f"test-{uuid.uuid4().hex}"
     client.create_bucket(Bucket=name)
     yield server, name
@@ -89,7 +85,7 @@ def strictest_server(
 
 
 @pytest.mark.ends
-def test_passes(
+def test_djangos_tests_pass(
     pytestconfig: pytest.Config,
     strictest_server: tuple[S3Server, str],
     tmp_path: Path,

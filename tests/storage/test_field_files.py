@@ -1,4 +1,4 @@
-"""A FieldFile is opened, written, closed and reopened in any order, as one on a disk is."""
+"""A FieldFile on S3 behaves as one on the disk, in whatever order its methods are called."""
 
 import io
 from collections.abc import Callable
@@ -27,7 +27,7 @@ MODES = [
     *("r", "w", "a", "x", "r+", "w+", "a+", "rt", "tw"),
     *("", "rw", "b", "rbt", "q", "rr"),
 ]
-#: An error's kind is the first of these that it is.
+#: Two errors are the same if the first of these classes that they belong to is the same.
 KINDS: list[type[Exception]] = [
     *(io.UnsupportedOperation, FileNotFoundError, FileExistsError, OSError),
     *(UnicodeError, ValueError, TypeError, AttributeError),
@@ -50,7 +50,7 @@ def field_file(storage: Storage, name: str) -> FieldFile:
 
 
 class Comparison(RuleBasedStateMachine):
-    """The same is done to a file on S3 and to one on the disk."""
+    """Calls the same methods of a file on S3 and of one on the disk."""
 
     def __init__(self, s3: Storage, disk: Storage) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Comparison(RuleBasedStateMachine):
         return self.files[1].closed
 
     def content(self, text: str) -> Any:
-        # Text in a binary file is an error on a disk, and UTF-8 here.
+        # Writing text to a binary file is an error on a disk; herokuify encodes it as UTF-8.
         file = getattr(self.files[1], "_file", None)
         is_text = file is not None and isinstance(file.file, io.TextIOBase)
         return text if is_text else text.encode()
@@ -135,7 +135,7 @@ class Comparison(RuleBasedStateMachine):
 
     @rule()
     def iterate(self) -> None:
-        # list() asks for the length, and nothing shows on S3 of a new file that is open.
+        # list() calls len(), and a new file that is open has no size on S3 yet.
         self.both(lambda file: [line for line in file])  # noqa: C416
 
     @rule(mode=st.sampled_from(MODES), text=TEXTS)
@@ -159,7 +159,7 @@ class Comparison(RuleBasedStateMachine):
     @precondition(lambda self: self.is_closed)
     @rule(text=TEXTS)
     def assign(self, text: str) -> None:
-        """As the field does with a file that a form has left, and which is then committed."""
+        """Assign a file as a form does, and commit it as the field does."""
         self.count += 1
         contents = [ContentFile(text.encode(), f"{self.count}.txt") for _ in self.files]
         for file, content in zip(self.files, contents, strict=True):
@@ -168,7 +168,7 @@ class Comparison(RuleBasedStateMachine):
             file._committed = False
         self.both(lambda file: file.size)
         self.both(lambda file: file.save(file.name, file.file, save=False))
-        # save() leaves the caller's file where it was, and Django's where its reading ended.
+        # herokuify's save() keeps the position of the caller's file; Django's leaves it at the end.
         self.both(lambda file: file.seek(0))
         self.compare_stored()
 
@@ -207,7 +207,7 @@ class Comparison(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("options", [{}, {"gzip": True, "gzip_content_types": ["text/plain"]}])
-def test_all_orders_are_as_on_a_disk(
+def test_behaves_as_on_a_disk(
     moto: S3Server,
     moto_bucket: str,
     connect: Connect,
@@ -216,7 +216,7 @@ def test_all_orders_are_as_on_a_disk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connect(moto, moto_bucket)
-    # A namesake in the current folder is none of the storage's business.
+    # The storage must ignore a file of that name in the current folder.
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.txt").write_text("a namesake on the disk")
     s3, disk = S3MediaStorage(**options), FileSystemStorage(tmp_path / "disk")
@@ -227,7 +227,7 @@ def test_all_orders_are_as_on_a_disk(
             max_examples=40,
             stateful_step_count=25,
             deadline=None,
-            # To make a failing example shorter takes minutes, and each is short enough.
+            # Shrinking a failing example takes minutes, and each is short enough.
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
@@ -240,11 +240,11 @@ class TestFieldFiles:
     def file(self, default_storage: Storage) -> FieldFile:
         return field_file(default_storage, "a.txt")
 
-    def test_reading_what_was_written_writes_nothing(
+    def test_local_file_of_the_same_name_is_ignored(
         self, file: FieldFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
-        for _ in range(2):  # without a namesake on the disk, and with one
+        for _ in range(2):  # without and with a local file of that name
             with file.open("wb") as opened:
                 opened.write(b"content")
             with file.open("rb") as opened:
@@ -254,15 +254,15 @@ class TestFieldFiles:
             (tmp_path / "a.txt").write_bytes(b"another file")
         assert (tmp_path / "a.txt").read_bytes() == b"another file"
 
-    def test_a_block_that_raises_publishes_nothing(self, file: FieldFile) -> None:
-        """Where Django's File only calls close()."""
+    def test_exception_in_a_with_block_saves_nothing(self, file: FieldFile) -> None:
+        """Django's File would call close(), which saves."""
         file.save("a.txt", ContentFile(b"whole"), save=False)
         with pytest.raises(AttributeError), file.open("wb") as opened:
             write_and_fail(opened, b"half")
         assert file.closed
         assert read(file.storage, "a.txt") == b"whole"
 
-    def test_closing_while_another_error_is_handled_stores(self, file: FieldFile) -> None:
+    def test_with_block_in_an_except_clause_saves(self, file: FieldFile) -> None:
         try:
             raise KeyError
         except KeyError:

@@ -33,14 +33,14 @@ class TestWriting:
         default_storage.open("empty.txt", "wb").close()
         assert read(default_storage, "empty.txt") == b""
 
-    def test_replaces_what_was_there(self, default_storage: Storage) -> None:
-        """open() names a file, save() finds a name for one: as with Django's own storage."""
+    def test_open_replaces_the_file(self, default_storage: Storage) -> None:
+        """As in Django, only save() chooses another name."""
         for text in ("a longer first text", "second", ""):
             with default_storage.open("a.txt", "w") as file:
                 file.write(text)
             assert read(default_storage, "a.txt", "r") == text
 
-    def test_what_writes_elsewhere_without_seek(self, default_storage: Storage) -> None:
+    def test_formats_written_without_seek(self, default_storage: Storage) -> None:
         with default_storage.open("a.zip", "wb") as file, zipfile.ZipFile(file, "w") as archive:
             for number in range(3):
                 archive.writestr(f"{number}.bin", os.urandom(3 * MEGABYTE))
@@ -59,7 +59,7 @@ class TestWriting:
         assert gzip.decompress(read(default_storage, "a.gz")) == b"packed"
 
     @pytest.mark.parametrize("data", [bytearray(b"xy"), memoryview(b"xy"), array.array("H", b"xy")])
-    def test_anything_that_holds_bytes(self, default_storage: Storage, data: Any) -> None:
+    def test_bytes_like_objects(self, default_storage: Storage, data: Any) -> None:
         with default_storage.open("a.bin", "wb") as file:
             assert file.write(data) == 2
             file.writelines(["a", b"b"])
@@ -74,20 +74,20 @@ class TestWriting:
         assert file.closed
         assert proxied.operations == ["PutObject"]
 
-    def test_a_block_that_raises_leaves_no_object(self, default_storage: Storage) -> None:
+    def test_exception_in_a_with_block_leaves_no_object(self, default_storage: Storage) -> None:
         with pytest.raises(AttributeError), default_storage.open("a.txt", "w") as file:
             write_and_fail(file, "half")
         assert file.closed
         assert not default_storage.exists("a.txt")
 
-    def test_a_block_that_raises_leaves_the_old_object(self, default_storage: Storage) -> None:
+    def test_exception_in_a_with_block_keeps_the_old_object(self, default_storage: Storage) -> None:
         default_storage.save("a.txt", ContentFile(b"old"))
         with pytest.raises(AttributeError), default_storage.open("a.txt", "wb") as file:
             write_and_fail(file, b"x" * 9 * MEGABYTE)
         assert read(default_storage, "a.txt") == b"old"
 
     def test_large(self, default_storage: Any) -> None:
-        """Beyond memory, beyond the multipart threshold."""
+        """Above the limits of the buffer in memory and of a single PUT."""
         with default_storage.open("a.bin", "wb") as file:
             for number in range(9):
                 file.write(bytes([number]) * MEGABYTE)
@@ -114,7 +114,7 @@ class TestWriting:
 
 
 class TestReading:
-    def test_cannot_be_written(self, default_storage: Storage) -> None:
+    def test_file_opened_for_reading_cannot_be_written(self, default_storage: Storage) -> None:
         name = default_storage.save("a.txt", ContentFile(b"x"))
         with default_storage.open(name) as file, pytest.raises((OSError, AttributeError)):
             file.write(b"y")
@@ -127,7 +127,7 @@ class TestReading:
         assert storage.open("a.txt").size == 7
         assert set(proxied.operations) == {"HeadObject"}
 
-    def test_a_download_that_failed_is_not_taken_for_the_content(self, proxied: Proxy) -> None:
+    def test_read_after_a_failed_download(self, proxied: Proxy) -> None:
         storage = S3BotoStorage()
         storage.save("a.txt", ContentFile(b"content"))
         file = storage.open("a.txt")
@@ -152,9 +152,7 @@ class TestReading:
         file.close()
         assert read(default_storage, name) == b"content"
 
-    def test_a_connection_that_breaks_is_retried(
-        self, proxied: Proxy, no_pauses: list[float]
-    ) -> None:
+    def test_broken_connections_are_retried(self, proxied: Proxy, no_pauses: list[float]) -> None:
         storage = S3BotoStorage()
         storage.save("a.txt", ContentFile(b"content"))
         proxied.on("HeadObject", Fault.DROPPED, None)

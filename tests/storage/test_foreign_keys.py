@@ -1,4 +1,4 @@
-"""Keys that others have put: a walk comes to its end, and what is listed can be used."""
+"""Unusual keys that other programs wrote: a walk ends, and all listed names can be used."""
 
 import posixpath
 from contextlib import suppress
@@ -21,7 +21,7 @@ SEGMENTS = ["", ".", "..", "a", "b c", "ä€", "a\\b", "x\ny", "%2F", "a+b", ".
 
 
 def walk(storage: Any, folder: str = "", join: Any = posixpath.join) -> list[str]:
-    """What os.walk does; with a bound, as an endless one would never fail."""
+    """Return the names of all files below a folder; an endless walk is an error."""
     waiting = [folder]
     found: list[str] = []
     for _ in range(200):
@@ -48,7 +48,7 @@ class TestWalking:
     def test_any_keys(self, aws: S3Server, location: str) -> None:
         storage: Any = S3MediaStorage(location=location)
         prefix = f"{location}/" if location else ""
-        # Ceph 16 can't list a control character of which it makes no XML.
+        # Ceph 16 can't list keys with control characters: its XML would be invalid.
         segments = [*SEGMENTS, "\x01"] if aws.name == "moto" else SEGMENTS
         paths = st.lists(st.sampled_from(segments), min_size=1, max_size=4).map("/".join)
 
@@ -59,10 +59,10 @@ class TestWalking:
             suppress_health_check=list(HealthCheck),
         )
         @given(st.sets(paths.filter(bool), min_size=1, max_size=5))
-        def walks_and_uses(names: set[str]) -> None:
+        def check(names: set[str]) -> None:
             bodies = {prefix + name: name.encode() for name in names}
             for key, body in bodies.items():
-                with suppress(ClientError):  # some are too strange for the servers
+                with suppress(ClientError):  # servers refuse some keys
                     put(storage, key, body)
             there = keys(storage)
             listed = walk(storage)
@@ -84,7 +84,7 @@ class TestWalking:
             for key in there - clean:
                 storage.client.delete_object(Bucket=storage.bucket_name, Key=key)
 
-        walks_and_uses()
+        check()
 
     def test_folder_markers(self, default_storage: Any) -> None:
         for key in ("media/", "media/a/", "media/a/b/"):
@@ -96,9 +96,9 @@ class TestWalking:
         assert keys(default_storage) == {"media/", "media/a/"}
 
 
-class TestSpelledNames:
+class TestUncleanNames:
     @pytest.mark.parametrize("name", ["a//b.txt", "./a/b.txt", "a\\b.txt", "a/./b.txt"])
-    def test_what_a_name_spells_comes_before_what_it_means(
+    def test_literal_key_takes_precedence_over_the_clean_name(
         self, default_storage: Any, name: str
     ) -> None:
         put(default_storage, f"media/{name}", b"spelled")
@@ -109,7 +109,7 @@ class TestSpelledNames:
         assert read(default_storage, "a/b.txt") == b"clean"
         default_storage.delete(name)
         assert keys(default_storage) == {"media/a/b.txt"}
-        # Now it is another way to write the clean name, as it is on a disk.
+        # Without it, the name means the clean name, as on a disk.
         assert (read(default_storage, name), default_storage.size(name)) == (b"clean", 5)
         default_storage.delete_many([name])
         assert keys(default_storage) == set()
@@ -117,7 +117,7 @@ class TestSpelledNames:
     @pytest.mark.parametrize(
         "name", ["../secret.txt", "/secret.txt", "a/../../secret.txt", "..\\secret.txt"]
     )
-    def test_what_climbs_is_refused(self, default_storage: Any, name: str) -> None:
+    def test_path_traversal_is_refused(self, default_storage: Any, name: str) -> None:
         put(default_storage, "secret.txt", b"secret")
         for action in (
             *(default_storage.open, default_storage.size, default_storage.exists),

@@ -46,7 +46,7 @@ class TestEachClass:
         assert kind() != before
         assert kind() != "a string"
 
-    def test_pickles_to_an_equal(self, name: str) -> None:
+    def test_pickled_copy_is_equal(self, name: str) -> None:
         storage = getattr(herokuify.storage, name)(headers={"Cache-Control": "x"})
         copy = pickle.loads(pickle.dumps(storage))
         assert copy == storage
@@ -66,11 +66,11 @@ def test_in_a_migration() -> None:
     compile(source, "migration", "exec")
 
 
-def test_a_subclass_goes_by_its_own_name() -> None:
+def test_subclass_deconstructs_under_its_own_name() -> None:
     assert Own(bucket_name="b").deconstruct()[0] == f"{__name__}.Own"
 
 
-def test_configurations_that_know_no_equality() -> None:
+def test_client_and_transfer_configs_are_compared_by_value() -> None:
     def make(**options: Any) -> S3BotoStorage:
         return S3BotoStorage(bucket_name="b", **options)
 
@@ -81,7 +81,7 @@ def test_configurations_that_know_no_equality() -> None:
     assert make(transfer_config=five) != make()
 
 
-def test_the_url_cache_is_no_part_of_it() -> None:
+def test_url_cache_is_neither_compared_nor_pickled() -> None:
     keys = {"access_key": "k", "secret_key": "s", "bucket_name": "b", "region_name": "eu-west-1"}
     storage = S3MediaStorage(**keys)
     storage.url("a.jpg")
@@ -91,9 +91,7 @@ def test_the_url_cache_is_no_part_of_it() -> None:
     assert not copy._urls._signed._kept
 
 
-def test_equal_manifest_storages_all_hear_of_a_new_manifest(
-    settings: Settings, tmp_path: Any
-) -> None:
+def test_new_manifest_reaches_every_instance(settings: Settings, tmp_path: Any) -> None:
     settings.STATIC_ROOT = tmp_path
     storages = [S3ManifestStaticStorage(bucket_name="b") for _ in range(2)]
     storages[0].activate_manifest(b'{"paths": {"a": "a.1"}, "version": "1.1", "hash": "1"}')

@@ -52,7 +52,7 @@ class TestStaticUrl:
             (CUBE, "https://my-bucket.s3.amazonaws.com/cube/public/static/"),
             (OTHER, "https://s3.example.com/my-bucket/static/"),
             (OTHER, "https://my-bucket.s3.example.com/static/"),
-            # A host that is not S3's is a CDN's, and is believed.
+            # Any host that is not S3's is taken for a CDN.
             (AWS, "https://d111111abcdef8.cloudfront.net/"),
             (AWS, "https://cdn.example.com/assets/v2/"),
             (OTHER, "https://cdn.example.com/"),
@@ -158,7 +158,7 @@ class TestStaticUrl:
         options: dict[str, Any],
         environment: dict[str, str],
     ) -> None:
-        """The line of the hint sets what the storage wants, whatever the environment says."""
+        """The line in the hint gives the right URL, whatever the environment."""
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         settings.STATIC_URL = "https://elsewhere.s3.amazonaws.com/static/"
@@ -170,10 +170,9 @@ class TestStaticUrl:
             with pytest.raises(ConfigurationError) as caught:
                 _ = storage.base_url
             line = caught.value.hint.removeprefix("In settings.py: ")
-            if "AWS_ACCESS_KEY_ID" in environment:  # of which the helper itself complains
+            if "AWS_ACCESS_KEY_ID" in environment:  # the helper itself reports it
                 assert line.endswith("_url()")
                 continue
-            line = line.replace("import *", f"import get_{name.lower()}")  # in a function
             namespace: dict[str, Any] = {}
             exec(line, namespace)
             setattr(settings, name, namespace[name])
@@ -198,8 +197,8 @@ class TestStaticUrl:
     @pytest.mark.parametrize(
         "url", ["/static/", "https://None.s3.amazonaws.com/static/", "https://cdn.example.com/"]
     )
-    def test_no_bucket_at_all(self, settings: Settings, url: str) -> None:
-        """A laptop's settings with S3's storage: the bucket is what is missing."""
+    def test_without_a_bucket(self, settings: Settings, url: str) -> None:
+        """An S3 storage in local development: the bucket is missing."""
         settings.STATIC_URL = url
         storage = S3StaticStorage()
         with pytest.raises(ImproperlyConfigured, match="AWS_STORAGE_BUCKET_NAME") as caught:
@@ -212,8 +211,8 @@ class TestStaticUrl:
             storage.url("a.css")
         assert "heroku config:set AWS_STORAGE_BUCKET_NAME=…" in str(caught.value)
 
-    def test_another_region_in_the_host(self, settings: Settings) -> None:
-        """S3 would answer each page's requests with a redirect."""
+    def test_host_with_another_region_is_refused(self, settings: Settings) -> None:
+        """S3 would redirect every request."""
         settings.STATIC_URL = "https://my-bucket.s3.us-west-2.amazonaws.com/static/"
         with pytest.raises(ImproperlyConfigured, match="us-west-2"):
             S3StaticStorage(**AWS).check_configuration()

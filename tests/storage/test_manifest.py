@@ -1,4 +1,4 @@
-"""Django's own ManifestStaticFilesStorage, run locally on the same tree, is the oracle."""
+"""The manifest storages give what Django's own gives for the same files on the disk."""
 
 import json
 import shutil
@@ -76,7 +76,7 @@ def write(folder: Path, tree: dict[str, str | bytes]) -> None:
 
 
 def collect(storage: Any, source: Path) -> list[tuple[str, Any, Any]]:
-    """What Django's collectstatic does: copy, then post_process()."""
+    """Do what Django's collectstatic does: copy, then post_process()."""
     finder = FileSystemStorage(location=source)
     names = sorted(files(source))
     for name in names:
@@ -113,7 +113,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """References through two levels, and little else: each file costs S3 six requests."""
+    """References over two levels in few files, because each file takes six requests."""
     folder = tmp_path / "small"
     names = ("css/nested/deep.css", "css/leaf.css", "img/logo.png", "js/module.js", "zero")
     write(folder, {name: TREE[name] for name in names})
@@ -176,7 +176,7 @@ class TestOracle:
         assert storage.hashed_files == expected.hashed_files
         self.compare(server, bucket, local_root, root, storage)
 
-    def test_again_and_again(
+    def test_repeated_runs(
         self,
         moto: S3Server,
         proxied: Proxy,
@@ -219,7 +219,7 @@ class TestOracle:
         assert copy.partition(".")[0] == storage.manifest_name.partition(".")[0]
         assert kept[copy] == kept[storage.manifest_name] == manifest
         if may_hold_more:
-            # Earlier manifests' copies, and what Django deletes before it writes it anew.
+            # Copies of earlier manifests, and files that Django deletes before writing them.
             assert wanted.items() <= kept.items()
             assert wanted.items() <= local.items()
         else:
@@ -227,8 +227,10 @@ class TestOracle:
             is_cached = isinstance(storage, CachedS3ManifestStaticStorage)
             assert local == (wanted if is_cached else {storage.manifest_name: manifest})
 
-    def test_nothing_is_ever_missing(self, proxied: Proxy, local_root: Path, small: Path) -> None:
-        """A PUT replaces what a visitor may be loading; Django would delete it first."""
+    def test_files_in_use_are_never_deleted(
+        self, proxied: Proxy, local_root: Path, small: Path
+    ) -> None:
+        """A PUT replaces a file that visitors may be loading; Django would delete it first."""
         storage = S3ManifestStaticStorage()
         finder = FileSystemStorage(location=small)
         paths = {name: (finder, name) for name in files(small)}
@@ -244,13 +246,13 @@ class TestOracle:
         assert not deleted & {*storage.hashed_files.values(), *storage.hashed_files}
 
     def test_broken_reference(self, proxied: Proxy, local_root: Path, tmp_path: Path) -> None:
-        """collectstatic raises the first exception that it is given."""
+        """collectstatic raises the first exception that post_process() yields."""
         write(tmp_path / "source", {"a.css": "a { background: url(missing.png) }"})
         storage = S3ManifestStaticStorage()
         with pytest.raises(ValueError, match=r"missing\.png"):
             collect(storage, tmp_path / "source")
         assert not local_root.exists()
-        # What was under way is over: a deletion is one again.
+        # After post_process(), delete() deletes again.
         storage.delete("a.css")
         assert proxied.operations[-1] == "DeleteObject"
 
@@ -275,7 +277,7 @@ class TestManifest:
         assert names[-2:] == [f"staticfiles.{storage.manifest_hash}.json", "staticfiles.json"]
         assert not [name for name in names[:-2] if name.startswith("staticfiles")]
 
-    def test_failure_leaves_the_old_one(
+    def test_failure_keeps_the_old_manifest(
         self, proxied: Proxy, local_root: Path, small: Path
     ) -> None:
         storage = S3ManifestStaticStorage()
@@ -309,7 +311,7 @@ class TestManifest:
     def test_activate_manifest_by_another_command(
         self, settings: Settings, local_root: Path
     ) -> None:
-        """In STATIC_ROOT and in every instance; the command sends S3's copies by itself."""
+        """It is written to STATIC_ROOT and reaches every instance; the command uploads it to S3."""
         settings.STATIC_URL = "https://cdn.example.com/"
         reader, writer = S3ManifestStaticStorage(), S3ManifestStaticStorage()
         for number in range(2):
@@ -321,14 +323,14 @@ class TestManifest:
     @pytest.mark.parametrize("storage_class", BASES)
     @pytest.mark.usefixtures("no_sockets")
     def test_needs_static_root(self, settings: Settings, storage_class: Any) -> None:
-        """FileSystemStorage without a location would take MEDIA_ROOT."""
+        """FileSystemStorage without a location would use MEDIA_ROOT."""
         settings.STATIC_ROOT = None
         with pytest.raises(ImproperlyConfigured, match="STATIC_ROOT is not set") as caught:
             storage_class()
         assert 'STATIC_ROOT = BASE_DIR / "staticfiles"' in str(caught.value)
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_a_storage_of_the_users_own(self, settings: Settings, tmp_path: Path) -> None:
+    def test_manifest_storage_option(self, settings: Settings, tmp_path: Path) -> None:
         settings.STATIC_ROOT = None
         settings.STATIC_URL = "https://cdn.example.com/"
         write(tmp_path, {"staticfiles.json": manifest_of({"a.css": "a.1.css"})})
@@ -384,10 +386,10 @@ class TestUrl:
             "a b.txt#x",
         ],
     )
-    def test_is_djangos(
+    def test_equals_djangos(
         self, storages: tuple[Any, Any], settings: Settings, debug: bool, force: bool, name: str
     ) -> None:
-        """But quoted: Django leaves "%" and spaces as they are."""
+        """Apart from quoting: Django leaves "%" and spaces as they are."""
         settings.DEBUG = debug
         ours, djangos = storages
         url = ours.url(name, force=force)
@@ -410,8 +412,10 @@ class TestUrl:
         with pytest.raises(ValueError, match="Missing staticfiles manifest entry for"):
             ours.url(name)
 
-    def test_compressors_output_passes(self, storages: tuple[Any, Any], settings: Settings) -> None:
-        """Named by content already; hashed only where collectstatic has found it."""
+    def test_compressors_output_needs_no_entry(
+        self, storages: tuple[Any, Any], settings: Settings
+    ) -> None:
+        """Its name has a hash; it gets another only if collectstatic found it."""
         ours, _ = storages
         name = "CACHE/js/output.ba9876543210.js"
         assert ours.url(name) == f"https://cdn.example.com/v1/{name}"
@@ -454,8 +458,8 @@ class TestUrl:
                 ours.url(name)
 
 
-def test_not_strict(aws: S3Server, local_root: Path) -> None:
-    """As in Django: what the manifest lacks is hashed where it lies."""
+def test_name_without_an_entry_is_hashed_if_not_strict(aws: S3Server, local_root: Path) -> None:
+    """As in Django, the file itself is hashed."""
 
     class Lenient(S3ManifestStaticStorage):
         manifest_strict = False
@@ -467,20 +471,16 @@ def test_not_strict(aws: S3Server, local_root: Path) -> None:
 
 
 def test_cache_headers(aws: S3Server, bucket: str, local_root: Path, small: Path) -> None:
-    """For ever where the name changes with the content."""
+    """Files are cached forever if their names change with the content."""
     storage: Any = S3ManifestStaticStorage()
     collect(storage, small)
-    copy = f"staticfiles.{storage.manifest_hash}.json"
     for name in on_s3(aws, bucket):
         head = client_of(aws).head_object(Bucket=bucket, Key=f"static/{name}")
-        is_hashed = name in storage.hashed_files.values() or name == copy
-        if name in TREE or name == "staticfiles.json":
-            assert "immutable" not in head["CacheControl"], name
-        elif is_hashed:
-            assert "immutable" in head["CacheControl"], name
+        keeps_its_name = name in TREE or name == "staticfiles.json"
+        assert ("immutable" in head["CacheControl"]) != keeps_its_name, name
 
 
-def test_collected_trees_of_two_folders_are_equal(
+def test_result_does_not_depend_on_the_folder(
     proxied: Proxy, moto: S3Server, moto_bucket: str, local_root: Path, small: Path, tmp_path: Path
 ) -> None:
     collect(CachedS3ManifestStaticStorage(), small)

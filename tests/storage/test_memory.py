@@ -1,4 +1,4 @@
-"""A file of 200 MB, or half of that, saved and read back within 64 MB of extra memory."""
+"""Files of 100 and 200 MB are saved and read within 64 MB of additional memory."""
 
 import sys
 from collections.abc import Callable
@@ -28,7 +28,7 @@ MEGABYTE = 2**20
 SIZE = {size} * MEGABYTE
 
 class Generated(io.RawIOBase):
-    # A megabyte, over and over, each time with its number.
+    # Each megabyte repeats its own number.
 
     def __init__(self):
         self.position = 0
@@ -55,7 +55,7 @@ class Generated(io.RawIOBase):
         return length
 
 def peak():
-    # In megabytes. The kernel's own figure counts what this process had before exec, too.
+    # In megabytes. getrusage() would include the memory before exec().
     try:
         with open("/proc/self/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
@@ -83,7 +83,7 @@ print(f"{{saved - before:.0f}} {{read - before:.0f}}")
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such figure there")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no getrusage()")
 @pytest.mark.parametrize(
     ("size", "storage_class", "options"),
     [

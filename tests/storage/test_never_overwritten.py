@@ -1,5 +1,6 @@
-"""Saves under one name: another name, never another's object, and a success for one's own."""
+"""Saves whose name is taken get another name, and replace no other file."""
 
+import gzip
 import io
 import os
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ LARGE = 9 * 2**20
 
 @pytest.fixture(autouse=True)
 def forget_servers() -> Iterator[None]:
-    """What is known of a port must not outlive the proxy that listened there."""
+    """Forget what each proxy supports, because a later proxy may get the same port."""
     upload._honouring.clear()
     upload._without_conditions.clear()
     yield
@@ -51,7 +52,7 @@ def bodies(storage: Any) -> list[bytes]:
 
 
 class BlindStorage(S3MediaStorage):
-    """Believes that every name is free, as a save does that another one overtakes."""
+    """Takes every name for free, as if another save came between the check and the upload."""
 
     def exists(self, name: Any) -> bool:
         return False
@@ -59,7 +60,7 @@ class BlindStorage(S3MediaStorage):
 
 class TestTakenNames:
     @pytest.mark.parametrize("size", [5, LARGE])
-    def test_overtaken(self, aws: S3Server, size: int) -> None:
+    def test_taken_after_the_check(self, aws: S3Server, size: int) -> None:
         storage = BlindStorage()
         contents = [bytes([number]) * size for number in range(3)]
         names = [storage.save("a.txt", ContentFile(content)) for content in contents]
@@ -68,8 +69,8 @@ class TestTakenNames:
         assert all(name.startswith("a") and name.endswith(".txt") for name in names)
         assert [read(storage, name) for name in names] == contents
 
-    @on_ceph  # moto looks and writes in two steps
-    def test_at_once(self, aws: S3Server) -> None:
+    @on_ceph  # moto checks and writes in two steps
+    def test_concurrent_saves(self, aws: S3Server) -> None:
         storage = S3MediaStorage()
         contents = [b"%d" % number for number in range(40)]
         with ThreadPoolExecutor(8) as pool:
@@ -77,8 +78,8 @@ class TestTakenNames:
         assert len(set(names)) == 40
         assert [read(storage, name) for name in names] == contents
 
-    def test_overtaken_while_it_is_sent(self, aws: S3Server) -> None:
-        """Its name was free when it began; both are large."""
+    def test_taken_during_the_upload(self, aws: S3Server) -> None:
+        """Both are multipart uploads."""
         storage = S3MediaStorage()
         others: list[str] = []
 
@@ -99,7 +100,9 @@ class TestTakenNames:
     @pytest.mark.parametrize(
         ("size", "operation"), [(5, "PutObject"), (LARGE, "CompleteMultipartUpload")]
     )
-    def test_answers(self, proxied: Proxy, answer: Answer, size: int, operation: str) -> None:
+    def test_conflict_is_answered_by_another_name(
+        self, proxied: Proxy, answer: Answer, size: int, operation: str
+    ) -> None:
         storage = S3MediaStorage()
         proxied.on(operation, answer, None)
         name = storage.save("folder/a.tar.gz", ContentFile(bytes(size)))
@@ -110,7 +113,7 @@ class TestTakenNames:
         uploads = storage.client.list_multipart_uploads(Bucket=storage.bucket_name)
         assert not uploads.get("Uploads")
 
-    def test_max_length_reaches_the_retry(self, proxied: Proxy) -> None:
+    def test_other_name_respects_max_length(self, proxied: Proxy) -> None:
         proxied.on("PutObject", TAKEN, None)
         storage = S3MediaStorage()
         name = storage.save("a" * 26 + ".txt", ContentFile(b"x"), max_length=30)
@@ -119,14 +122,14 @@ class TestTakenNames:
         assert read(storage, name) == b"x"
 
     @pytest.mark.parametrize("answer", [TAKEN, CONTESTED])
-    def test_a_service_that_says_so_for_ever(self, proxied: Proxy, answer: Answer) -> None:
+    def test_gives_up_after_ten_conflicts(self, proxied: Proxy, answer: Answer) -> None:
         proxied.on("PutObject", answer)
         with pytest.raises(S3Error, match=rf"media/a_.*already exists.*10 attempts.*{proxied.url}"):
             S3MediaStorage().save("a.txt", ContentFile(b"x"))
         assert proxied.operations.count("PutObject") == 10
 
-    def test_a_subclass_that_likes_its_names(self, aws: S3Server) -> None:
-        """The recipe for overwriting that is passed around; ``file_overwrite`` is the way."""
+    def test_get_available_name_cannot_cause_overwriting(self, aws: S3Server) -> None:
+        """A common recipe for overwriting; ``file_overwrite`` is the supported way."""
 
         class Own(S3MediaStorage):
             def get_available_name(self, name: str, max_length: int | None = None) -> str:
@@ -139,9 +142,9 @@ class TestTakenNames:
         names = [storage.save("b.txt", ContentFile(text)) for text in ("1", "2")]
         assert names == ["b.txt", "b.txt"]
 
-    def test_contents_that_can_be_read_once(self, proxied: Proxy) -> None:
+    def test_contents_that_can_be_read_only_once(self, proxied: Proxy) -> None:
         class Pipe:
-            """As sys.stdin: no seek, no tell."""
+            """Like sys.stdin: without seek() and tell()."""
 
             name = "pipe"
             content_type = "text/x-special"
@@ -174,7 +177,7 @@ class TestTakenNames:
 
 
 class TestOwnObjects:
-    """A request whose answer was lost is sent again, and meets what it has done."""
+    """A request whose response was lost is repeated, and finds the object that it created."""
 
     def test_put(self, proxied: Proxy, no_pauses: list[float]) -> None:
         storage = S3MediaStorage()
@@ -194,7 +197,7 @@ class TestOwnObjects:
         assert bodies(storage) == [bytes(LARGE)]
         assert "AbortMultipartUpload" not in proxied.operations
 
-    def test_completion_whose_answers_are_all_lost(
+    def test_completion_whose_responses_are_all_lost(
         self, proxied: Proxy, no_pauses: list[float]
     ) -> None:
         proxied.on("CompleteMultipartUpload", Fault.LOST)
@@ -202,8 +205,10 @@ class TestOwnObjects:
         assert storage.save("a.bin", ContentFile(bytes(LARGE))) == "a.bin"
         assert bodies(storage) == [bytes(LARGE)]
 
-    def test_anothers(self, proxied: Proxy, no_pauses: list[float]) -> None:
-        """The first attempt never arrived, and another save was faster than the second."""
+    def test_object_of_another_save_is_not_its_own(
+        self, proxied: Proxy, no_pauses: list[float]
+    ) -> None:
+        """The first request never arrived, and another save came before the second."""
         other = S3MediaStorage()
 
         def overtake(request: Request) -> Any:
@@ -219,8 +224,10 @@ class TestOwnObjects:
         assert name != "a.txt"
         assert (read(storage, "a.txt"), read(storage, name)) == (b"another's", b"mine")
 
-    def test_not_to_be_known(self, proxied: Proxy, no_pauses: list[float]) -> None:
-        """A user who may write but not read: an object too many, and nothing lost."""
+    def test_unreadable_object_may_be_another_save(
+        self, proxied: Proxy, no_pauses: list[float]
+    ) -> None:
+        """If it may not read, it saves the file twice rather than losing one."""
         storage = BlindStorage()
         proxied.on("PutObject", Fault.LOST, None)
         proxied.on("HeadObject", ACCESS_DENIED)
@@ -230,13 +237,13 @@ class TestOwnObjects:
         listing = client.list_objects_v2(Bucket=storage.bucket_name)["Contents"]
         assert [entry["Size"] for entry in listing] == [7, 7]
 
-    def test_no_token_where_overwriting_is_wanted(self, proxied: Proxy) -> None:
+    def test_no_token_for_overwriting(self, proxied: Proxy) -> None:
         S3MediaStorage(file_overwrite=True).save("a.txt", ContentFile(b"x"))
         (request,) = proxied.requests
         assert "if-none-match" not in request.headers
         assert not [name for name in request.headers if name.startswith("x-amz-meta")]
 
-    def test_own_metadata_stays(self, proxied: Proxy) -> None:
+    def test_configured_metadata_is_kept(self, proxied: Proxy) -> None:
         storage = S3MediaStorage(headers={"x-amz-meta-kind": "photo"})
         tokens = set()
         for name in ("a.txt", "b.txt"):
@@ -265,8 +272,8 @@ class TestServices:
         assert name != "a.txt"
         assert bodies(storage) == [*contents, b"4"]
 
-    def test_completion_ignores_the_condition_in_silence(self, proxied: Proxy) -> None:
-        """As Ceph 16; a look just before completing is what can be done."""
+    def test_completion_that_ignores_the_condition(self, proxied: Proxy) -> None:
+        """As with Ceph 16: herokuify can only check just before completing."""
         storage = BlindStorage()
         storage.save("a.bin", ContentFile(b"first"))
         proxied.requests.clear()
@@ -275,7 +282,7 @@ class TestServices:
         assert read(storage, "a.bin") == b"first"
         assert proxied.operations.count("CompleteMultipartUpload") == 1
 
-    def test_completion_that_honours_it_is_remembered(self, proxied: Proxy) -> None:
+    def test_completion_that_supports_the_condition_is_remembered(self, proxied: Proxy) -> None:
         storage = S3MediaStorage()
         proxied.on("CompleteMultipartUpload", TAKEN, None)
         storage.save("a.bin", ContentFile(bytes(LARGE)))
@@ -289,10 +296,10 @@ class TestServices:
         ]
         assert proxied.requests[-1].headers["if-none-match"] == "*"
 
-    def test_refusals_of_the_bucket_are_no_taken_names(
+    def test_conflict_of_the_bucket_is_not_a_taken_name(
         self, moto: S3Server, connect: Connect, proxy: Proxy
     ) -> None:
-        """409 is also what S3 says when somebody else has a bucket of this name."""
+        """S3 also answers 409 if the bucket's name belongs to another account."""
         proxy.on("CreateBucket", Answer("", 409, "BucketAlreadyExists", "Not available."))
         connect(moto, "missing-bucket", endpoint_url=proxy.url, AWS_AUTO_CREATE_BUCKET=True)
         for size in (5, LARGE):
@@ -300,7 +307,7 @@ class TestServices:
                 S3MediaStorage().save("a.txt", ContentFile(bytes(size)))
 
     def test_checksums_of_parts(self, proxied: Proxy, settings: Settings) -> None:
-        """What boto3 sends to Amazon: parts and their list agree on the algorithm."""
+        """As with boto3, all requests of an upload use the same algorithm."""
         from botocore.config import Config
 
         settings.AWS_S3_CLIENT_CONFIG = Config(request_checksum_calculation="when_supported")
@@ -318,7 +325,7 @@ class TestServices:
 class TestFailures:
     @pytest.mark.parametrize("operation", ["UploadPart", "CompleteMultipartUpload"])
     @pytest.mark.parametrize("fault", [ACCESS_DENIED, INTERNAL_ERROR, Fault.DROPPED])
-    def test_leave_nothing(
+    def test_failed_upload_leaves_nothing(
         self, proxied: Proxy, no_pauses: list[float], operation: str, fault: Any
     ) -> None:
         storage = S3MediaStorage()
@@ -329,7 +336,7 @@ class TestFailures:
         uploads = storage.client.list_multipart_uploads(Bucket=storage.bucket_name)
         assert not uploads.get("Uploads")
 
-    def test_a_source_that_fails(self, default_storage: Any) -> None:
+    def test_failing_source_leaves_nothing(self, default_storage: Any) -> None:
         class Failing(File):  # type: ignore[type-arg]  # not generic at run time
             def __init__(self) -> None:
                 super().__init__(None, "a.bin")
@@ -342,7 +349,7 @@ class TestFailures:
             default_storage.save("a.bin", Failing())
         assert not default_storage.exists("a.bin")
 
-    def test_an_abort_that_fails_hides_no_error(
+    def test_failed_abort_does_not_hide_the_error(
         self, proxied: Proxy, no_pauses: list[float], caplog: Any
     ) -> None:
         proxied.on("UploadPart", ACCESS_DENIED)
@@ -354,16 +361,15 @@ class TestFailures:
 
 class TestSize:
     def test_parts_grow_with_the_object(self) -> None:
-        """10,000 parts are the most."""
+        """S3 allows 10,000 parts."""
         storage = S3BotoStorage()
         assert storage.transfer.for_size(2**30).part_size == 8 * 2**20
         terabyte = storage.transfer.for_size(2**40)
         assert terabyte.part_size * 10_000 >= 2**40
 
-    def test_the_end_of_a_source_is_unknown(self, default_storage: Storage, aws: S3Server) -> None:
-        """gzip can't seek from the end."""
-        import gzip
-
+    def test_source_that_cannot_seek_from_the_end(
+        self, default_storage: Storage, aws: S3Server
+    ) -> None:
         body = os.urandom(LARGE)
         packed = gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(body, 1)))
         name = default_storage.save("a.bin", File(cast(Any, packed)))

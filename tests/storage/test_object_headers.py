@@ -1,4 +1,4 @@
-"""The headers that objects get, from all places where they can be set."""
+"""Headers of objects, from everywhere they can be set."""
 
 from typing import Any
 from urllib.request import urlopen
@@ -40,7 +40,7 @@ class TestHeaders:
             or (header.startswith("x-amz-") and header not in skip)
         }
 
-    def test_layers(self, proxied: Proxy, settings: Settings) -> None:
+    def test_later_sources_override_earlier_ones(self, proxied: Proxy, settings: Settings) -> None:
         """Class default < AWS_S3_OBJECT_PARAMETERS < AWS_HEADERS < AWS_EXTRA_HEADERS."""
         settings.AWS_DEFAULT_ACL = "private"
         storage: Any = S3BotoStorage()
@@ -97,7 +97,7 @@ class TestHeaders:
         assert self.sent(proxied, storage, "css/a.css")["cache-control"] == "found"
         assert "cache-control" not in self.sent(proxied, storage, "x/css/a.css")
 
-    def test_precedence_of_the_places_to_set_them(self, proxied: Proxy, settings: Settings) -> None:
+    def test_precedence(self, proxied: Proxy, settings: Settings) -> None:
         """OPTIONS, then a subclass, then the setting."""
         settings.AWS_HEADERS = {"Cache-Control": "setting"}
         settings.AWS_EXTRA_HEADERS = [(r".*\.own$", {"Cache-Control": "setting-extra"})]
@@ -116,7 +116,7 @@ class TestHeaders:
             assert self.sent(proxied, storage, "a.txt")["cache-control"] == plain
             assert self.sent(proxied, storage, "a.own")["cache-control"] == extra
 
-    def test_arrive_as_set(self, aws: S3Server, settings: Settings) -> None:
+    def test_visitors_get_the_configured_headers(self, aws: S3Server, settings: Settings) -> None:
         settings.AWS_HEADERS = {
             "Cache-Control": "max-age=31536000, immutable",
             "Expires": "Thu, 31 Dec 2037 23:55:55 GMT",
@@ -134,7 +134,7 @@ class TestHeaders:
         "setting", [{"AWS_HEADERS": {"Cach": "x"}}, {"AWS_EXTRA_HEADERS": [("[", {})]}]
     )
     @pytest.mark.parametrize("storage_class", [S3BotoStorage, S3MediaStorage, S3StaticStorage])
-    def test_errors_come_at_start_up(
+    def test_invalid_headers_are_refused_at_start_up(
         self, settings: Settings, setting: dict[str, Any], storage_class: Any
     ) -> None:
         ((name, value),) = setting.items()
@@ -142,13 +142,13 @@ class TestHeaders:
         with pytest.raises(ImproperlyConfigured, match=name):
             storage_class()
 
-    def test_text_that_http_cannot_carry(self, proxied: Proxy, settings: Settings) -> None:
+    def test_value_that_http_does_not_allow(self, proxied: Proxy, settings: Settings) -> None:
         settings.AWS_HEADERS = {"x-amz-meta-a": "世界"}
         with pytest.raises(ImproperlyConfigured, match="AWS_HEADERS"):
             S3BotoStorage().save("a.txt", ContentFile(b"x"))
 
     def test_object_parameters_that_reading_needs(self, proxied: Proxy, settings: Settings) -> None:
-        """As in django-storages: who pays for a request is said in each of them."""
+        """As in django-storages, every request names its payer."""
         storage = S3BotoStorage(object_parameters={"RequestPayer": "requester"})
         storage.save("a.txt", ContentFile(b"x"))
         assert storage.exists("a.txt")

@@ -1,4 +1,4 @@
-"""Deletions in bulk, listings in pages, and what a save takes for a file."""
+"""Bulk deletion, listing, and the contents that save() accepts."""
 
 import json
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ from tests.storage.helpers import on_ceph, read
 pytestmark = pytest.mark.no_django
 
 
-class TestDeletingMany:
-    def test_all_but_the_others(self, default_storage: Any) -> None:
+class TestDeleteMany:
+    def test_deletes_only_the_given_names(self, default_storage: Any) -> None:
         for name in ("a.txt", "b&<c>.txt", "ü/d e.txt", "kept.txt"):
             default_storage.save(name, ContentFile(b"x"))
         names = (name for name in ["a.txt", "b&<c>.txt", "ü/d e.txt", "never-was.txt"])
@@ -29,17 +29,17 @@ class TestDeletingMany:
         assert [request.method for request in proxied.requests] == ["POST"] * 3
         assert [request.body.count(b"<Key>") for request in proxied.requests] == [1000, 1000, 1]
 
-    def test_none(self, proxied: Proxy) -> None:
+    def test_no_names(self, proxied: Proxy) -> None:
         S3BotoStorage().delete_many([])
         assert not proxied.requests
 
     @pytest.mark.usefixtures("no_sockets")
     @pytest.mark.parametrize("names", [[""], ["a.txt", None]])
-    def test_no_name(self, names: list[Any]) -> None:
+    def test_empty_name(self, names: list[Any]) -> None:
         with pytest.raises(ValueError, match="name"):
             S3MediaStorage(bucket_name="b", access_key="k", secret_key="s").delete_many(names)
 
-    def test_what_is_left(self, proxied: Proxy) -> None:
+    def test_error_names_what_was_not_deleted(self, proxied: Proxy) -> None:
         errors = "".join(
             f"<Error><Key>media/{n}.txt</Key><Code>AccessDenied</Code></Error>" for n in range(25)
         )
@@ -72,7 +72,7 @@ class TestDeletingMany:
         assert storage.listdir("")[1] == ["b.txt"]
 
 
-def test_listings_ask_once_for_a_thousand(proxied: Proxy) -> None:
+def test_listdir_is_one_request(proxied: Proxy) -> None:
     storage = S3BotoStorage()
     for number in range(3):
         storage.save(f"folder/{number}.txt", ContentFile(b""))
@@ -100,7 +100,7 @@ class TestContents:
         assert default_storage.size(name) == 9 * 2**20
         assert read(default_storage, name)[-1] == 8
 
-    def test_no_content_at_all(self, default_storage: Any) -> None:
+    def test_invalid_content(self, default_storage: Any) -> None:
         with pytest.raises(TypeError):
             default_storage.save("a.txt", 7)
         assert not default_storage.exists("a.txt")

@@ -1,4 +1,4 @@
-"""Options and settings, beside django-storages' own; and what a process pays for a URL."""
+"""Options and settings, timeouts, and the modules that a URL loads."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from herokuify.exceptions import ConfigurationError, S3Error
 from herokuify.s3 import client
 from herokuify.storage import S3BotoStorage, S3MediaStorage
 from tests.project import Project
-from tests.replay import Proxy
+from tests.replay import SLOW_DOWN, Proxy
 
 SETTINGS = """
 SECRET_KEY = "x"
@@ -39,7 +39,7 @@ print(*sorted({"boto3", "botocore", "urllib3", "s3transfer"} & set(sys.modules))
 """
 
 
-def test_all_of_django_storages_are_there() -> None:
+def test_django_storages_settings_are_kept() -> None:
     theirs = S3Storage(bucket_name="bucket").get_default_settings()
     ours = S3BotoStorage(bucket_name="bucket").get_default_settings()
     assert set(theirs) <= set(ours)
@@ -47,7 +47,7 @@ def test_all_of_django_storages_are_there() -> None:
     assert changed == {"signature_version"}
 
 
-def test_urls_load_no_checks_and_neither_loads_boto3(make_project: Callable[..., Project]) -> None:
+def test_urls_load_no_checks_and_checks_no_boto3(make_project: Callable[..., Project]) -> None:
     project = make_project(SETTINGS)
     variables = {
         "AWS_ACCESS_KEY_ID": "test-key",
@@ -70,7 +70,7 @@ class TestProfile:
         request_started.send(sender=None)
         assert S3MediaStorage(bucket_name="b").profile is client.WEB
 
-    def test_of_a_web_process_ends_before_the_router(self) -> None:
+    def test_web_process_ends_before_the_router(self) -> None:
         web = client.WEB
         longest = max(web.connect_timeout, web.read_timeout)
         # Between two attempts, botocore waits for up to a second.
@@ -80,9 +80,7 @@ class TestProfile:
         S3MediaStorage().save("a.txt", ContentFile(b"x"))
         assert proxied.operations == ["PutObject"]
 
-    def test_in_web_a_refusal_is_tried_twice(self, proxied: Proxy, no_pauses: Any) -> None:
-        from tests.replay import SLOW_DOWN
-
+    def test_web_process_sends_a_request_twice(self, proxied: Proxy, no_pauses: Any) -> None:
         request_started.send(sender=None)
         proxied.on("PutObject", SLOW_DOWN)
         with pytest.raises(S3Error, match="503 SlowDown"):
@@ -90,15 +88,20 @@ class TestProfile:
         assert proxied.operations == ["PutObject"] * 2
 
 
-SWITCHES = [
-    *("auto_create_bucket", "file_overwrite", "gzip", "querystring_auth", "url_view", "use_ssl"),
+BOOLEANS = [
+    "auto_create_bucket",
+    "file_overwrite",
+    "gzip",
+    "querystring_auth",
+    "url_view",
+    "use_ssl",
 ]
 
 
 @pytest.mark.parametrize("value", ["False", "", "true", None, 0, object()])
-@pytest.mark.parametrize("option", SWITCHES)
-def test_switches_are_booleans(option: str, value: Any) -> None:
-    """As an argument, and as a class's attribute; text would be true."""
+@pytest.mark.parametrize("option", BOOLEANS)
+def test_text_is_not_a_boolean(option: str, value: Any) -> None:
+    """Neither as an argument nor as an attribute: any text would be true."""
     kind = type("Own", (S3MediaStorage,), {option: value})
     for make in (lambda: S3MediaStorage(**{option: value}), kind):
         with pytest.raises(ConfigurationError, match=f"option {option} of .* True or False"):

@@ -39,8 +39,6 @@ class LocatedStatic(S3StaticStorage):
 
 @pytest.mark.usefixtures("no_sockets")
 class TestPrecedence:
-    """OPTIONS, then a user's subclass, then an explicit setting, then the class default."""
-
     @pytest.mark.parametrize(
         ("storage_class", "location", "file_overwrite", "querystring_auth", "default_acl"),
         [
@@ -70,7 +68,7 @@ class TestPrecedence:
         ("storage_class", "location", "file_overwrite", "querystring_auth", "default_acl"),
         [
             (S3BotoStorage, "cube", False, False, "public-read"),
-            # An explicit setting is obeyed, but opens nothing.
+            # Explicit settings apply, but they don't make files public.
             (S3MediaStorage, "cube/media", False, False, None),
             # Static classes overwrite and never sign, whatever the settings say.
             (S3StaticStorage, "cube/static", True, False, "public-read"),
@@ -98,7 +96,7 @@ class TestPrecedence:
         assert storage.querystring_auth is querystring_auth
         assert storage.default_acl == default_acl
 
-    def test_settings_the_other_way_round(self, settings: Settings) -> None:
+    def test_opposite_settings(self, settings: Settings) -> None:
         settings.AWS_S3_FILE_OVERWRITE = True
         settings.AWS_QUERYSTRING_AUTH = True
         assert S3MediaStorage().file_overwrite is True

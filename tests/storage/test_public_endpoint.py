@@ -1,4 +1,4 @@
-"""A server that browsers reach at another address than this site does."""
+"""A server that browsers reach at a different address from the site."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,11 +23,11 @@ KEYS: dict[str, Any] = {"bucket_name": "my-bucket", "access_key": "key", "secret
 
 @pytest.fixture
 def outside(cutter: Cutter) -> str:
-    """Another address of the server, which passes on what arrives there."""
+    """The address of a proxy, which forwards to the server."""
     return cutter.url
 
 
-# Ceph alone checks signatures, of which the host is a part.
+# Only Ceph checks signatures, which include the host.
 @on_ceph
 def test_signed_for_browsers(s3: S3Server, bucket: str, connect: Connect, outside: str) -> None:
     connect(s3, bucket, AWS_S3_PUBLIC_ENDPOINT_URL=outside)
@@ -47,7 +47,7 @@ def test_signed_for_browsers(s3: S3Server, bucket: str, connect: Connect, outsid
             assert answer.read() == b"x"
         assert status(url.replace(outside, s3.endpoint_url)) == 403
     assert storage.destination.endpoint_url == s3.endpoint_url
-    # As requests are sent: nothing but browsers uses the other address.
+    # The site's own requests don't use the public address.
     connect(s3, bucket, AWS_S3_PUBLIC_ENDPOINT_URL="https://files.invalid")
     storage = S3MediaStorage()
     assert storage.open(storage.save("c.txt", ContentFile(b"y"))).read() == b"y"
@@ -56,7 +56,7 @@ def test_signed_for_browsers(s3: S3Server, bucket: str, connect: Connect, outsid
 
 @pytest.mark.usefixtures("no_sockets")
 def test_amazons_own_hosts(settings: Settings) -> None:
-    """Requests go through a private link, and browsers come from outside."""
+    """The site uses AWS PrivateLink; browsers can't."""
     link = "https://bucket.vpce-1a2b3c4d.s3.eu-west-1.vpce.amazonaws.com"
     storage = S3MediaStorage(
         **KEYS,
@@ -71,7 +71,7 @@ def test_amazons_own_hosts(settings: Settings) -> None:
 
 @pytest.mark.usefixtures("no_sockets")
 def test_direct_uploads() -> None:
-    """Signed by herokuify, and by boto3, as with credentials of its own."""
+    """URLs are signed by herokuify for "s3v4", and otherwise by boto3."""
     for version in ("s3v4", "s3"):
         storage = S3MediaStorage(
             **KEYS,
@@ -86,7 +86,7 @@ def test_direct_uploads() -> None:
 
 
 @pytest.mark.usefixtures("no_sockets")
-def test_one_server_by_two_names() -> None:
+def test_both_addresses_are_one_server() -> None:
     inside = S3StaticStorage(
         **KEYS, endpoint_url="http://minio:9000", public_endpoint_url="http://localhost:9000/"
     )
@@ -100,7 +100,7 @@ def test_one_server_by_two_names() -> None:
 
 @pytest.mark.usefixtures("no_sockets")
 @pytest.mark.parametrize("url", ["localhost:9000", "//localhost:9000", "ftp://a.b"])
-def test_no_address(url: str) -> None:
+def test_invalid_address(url: str) -> None:
     storage = S3MediaStorage(**KEYS, public_endpoint_url=url)
     for action in (storage.check_configuration, lambda: storage.url("a")):
         with pytest.raises(ConfigurationError, match="AWS_S3_PUBLIC_ENDPOINT_URL") as caught:

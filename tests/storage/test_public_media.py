@@ -1,4 +1,4 @@
-"""Uploads that anyone may read: S3PublicMediaStorage."""
+"""S3PublicMediaStorage: uploads that anyone may read."""
 
 import io
 import json
@@ -22,7 +22,7 @@ KEYS: dict[str, Any] = {"bucket_name": "my-bucket", "region_name": "eu-west-1"}
 
 @pytest.mark.usefixtures("no_sockets")
 class TestUrl:
-    def test_is_s3s_own(self, settings: Settings) -> None:
+    def test_does_not_depend_on_media_url(self, settings: Settings) -> None:
         settings.MEDIA_URL = "/media/"
         settings.AWS_QUERYSTRING_AUTH = True
         storage = S3PublicMediaStorage(**KEYS)
@@ -50,7 +50,7 @@ class TestUrl:
         settings.AWS_PUBLIC_LOCATION = "cube/public"
         assert S3PublicMediaStorage(**KEYS).location == "cube/public/public-media"
 
-    def test_settings_of_private_media_have_no_part_in_it(self, settings: Settings) -> None:
+    def test_settings_of_private_media_are_ignored(self, settings: Settings) -> None:
         settings.AWS_S3_FILE_OVERWRITE = True
         settings.AWS_DEFAULT_ACL = "public-read"
         storage = S3PublicMediaStorage(**KEYS)
@@ -61,7 +61,7 @@ class TestUrl:
         storage = S3PublicMediaStorage(**KEYS)
         assert storage.parameters_for("a.png")["CacheControl"] == "public, max-age=86400"
         assert "ContentDisposition" not in storage.parameters_for("a.png")
-        # A stranger's page, at an address that everybody knows.
+        # A stranger may have uploaded it, and anyone can open it.
         for name in ("a.html", "a.svg", "a.js"):
             assert storage.parameters_for(name)["ContentDisposition"] == "attachment"
         shown = S3PublicMediaStorage(**KEYS, attachment_types=[])
@@ -72,7 +72,7 @@ class TestUrl:
         assert S3PublicMediaStorage(**KEYS).parameters_for("a.png")["CacheControl"] == "max-age=5"
 
 
-# Ceph obeys policies. Both roads to them, and private files beside.
+# Only Ceph obeys policies. Both ways to set one up; the bucket also holds private files.
 @on_ceph
 @pytest.mark.parametrize("way", ["auto-create", "apply"])
 def test_anyone_may_read_it_and_nothing_else(
@@ -103,14 +103,14 @@ def test_anyone_may_read_it_and_nothing_else(
     assert policy["Statement"][0]["Resource"] == [f"arn:aws:s3:::{bucket_name}/public-media/*"]
 
 
-def test_migrations_name_it() -> None:
+def test_deconstructs_under_its_public_name() -> None:
     path, _, options = S3PublicMediaStorage(location="p").deconstruct()  # type: ignore[attr-defined]
     assert (path, options) == ("herokuify.storage.S3PublicMediaStorage", {"location": "p"})
     assert S3PublicMediaStorage() != S3MediaStorage()
     assert not issubclass(S3PublicMediaStorage, S3StaticStorage)
 
 
-# Each way to S3: one request, parts, and a file that is written.
+# Each way to upload: one request, in parts, and open() for writing.
 @pytest.mark.parametrize("kind", ["S3MediaStorage", "S3PublicMediaStorage"])
 def test_headers_of_the_options_reach_every_file(
     kind: str, aws: S3Server, bucket: str, name_storages: Any

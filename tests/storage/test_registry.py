@@ -24,7 +24,7 @@ from tests.testapp.models import Document
 NameStorages = Callable[..., None]
 
 
-def test_those_of_a_kind(name_storages: NameStorages) -> None:
+def test_storages_of_the_settings(name_storages: NameStorages) -> None:
     name_storages(
         default="herokuify.storage.S3MediaStorage",
         staticfiles={"BACKEND": "herokuify.storage.S3StaticStorage", "OPTIONS": {"location": "x"}},
@@ -44,14 +44,14 @@ def test_those_of_a_kind(name_storages: NameStorages) -> None:
     assert made[1].location == "x"
 
 
-def test_one_that_is_missing_hides_no_other(name_storages: NameStorages) -> None:
+def test_invalid_storages_do_not_hide_others(name_storages: NameStorages) -> None:
     name_storages(default="herokuify.storage.S3MediaStorage", other="no.Such", third={})
     found, faults = find_storages()
     assert {"default", "staticfiles"} <= {one.alias for one in found}
     assert sorted(faults) == ['STORAGES["other"]', 'STORAGES["third"]']
 
 
-def test_compressors(name_storages: NameStorages, settings: Settings) -> None:
+def test_compress_storage(name_storages: NameStorages, settings: Settings) -> None:
     name_storages()
     settings.COMPRESS_STORAGE = "herokuify.storage.CachedS3StaticStorage"
     (one,) = s3_registered()
@@ -61,15 +61,17 @@ def test_compressors(name_storages: NameStorages, settings: Settings) -> None:
     assert not s3_registered()
 
 
-def test_compressors_alias_wins(name_storages: NameStorages, settings: Settings) -> None:
+def test_compress_storage_alias_takes_precedence(
+    name_storages: NameStorages, settings: Settings
+) -> None:
     name_storages(assets={"BACKEND": "herokuify.storage.S3StaticStorage"})
     settings.COMPRESS_STORAGE = "herokuify.storage.CachedS3StaticStorage"
     settings.COMPRESS_STORAGE_ALIAS = "assets"
     assert [type(one.make()) for one in s3_registered()] == [S3StaticStorage]
 
 
-def test_made_when_asked_for(name_storages: NameStorages, settings: Settings) -> None:
-    """One with wrong settings must not hide the others."""
+def test_storages_are_created_on_demand(name_storages: NameStorages, settings: Settings) -> None:
+    """One with invalid settings must not hide the others."""
     settings.AWS_HEADERS = {"Cash-Control": "x"}
     name_storages(default="herokuify.storage.S3MediaStorage")
     (one,) = s3_registered()
@@ -78,7 +80,7 @@ def test_made_when_asked_for(name_storages: NameStorages, settings: Settings) ->
 
 
 class TestFields:
-    """A model's own storage is one of the project's, too."""
+    """A model field's storage is one of the project's storages."""
 
     @pytest.fixture
     def on_field(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Storage], None]:
@@ -89,7 +91,7 @@ class TestFields:
 
         return put
 
-    def test_is_found(
+    def test_storage_of_a_field_is_found(
         self, name_storages: NameStorages, on_field: Callable[[Storage], None]
     ) -> None:
         name_storages(default="herokuify.storage.S3MediaStorage")
@@ -98,7 +100,7 @@ class TestFields:
         assert (one.alias, one.setting) == ("testapp.Document.file",) * 2
         assert one.make().location == "static/invoices"
 
-    def test_that_of_the_settings_is_listed_once(
+    def test_storage_of_the_settings_is_listed_once(
         self, name_storages: NameStorages, on_field: Callable[[Storage], None]
     ) -> None:
         name_storages(default="herokuify.storage.S3MediaStorage")
@@ -106,7 +108,7 @@ class TestFields:
         on_field(storages["default"])
         assert len(s3_registered()) == 1
 
-    def test_in_public_space_is_an_error(
+    def test_private_storage_in_a_public_location_is_an_error(
         self,
         name_storages: NameStorages,
         on_field: Callable[[Storage], None],
@@ -121,7 +123,7 @@ class TestFields:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "spelt"),
+    ("endpoint", "spelled"),
     [
         ("https://s3.example.com", "https://s3.example.com/"),
         ("https://s3.example.com", "https://s3.example.com:443"),
@@ -140,9 +142,9 @@ class TestFields:
         (None, "https://bucket.vpce-1a2b-5e6f.s3.us-east-1.vpce.amazonaws.com"),
     ],
 )
-def test_one_bucket_whatever_the_endpoint_is_spelt(endpoint: str | None, spelt: str) -> None:
+def test_spellings_of_one_endpoint_share_the_bucket(endpoint: str | None, spelled: str) -> None:
     one = S3StaticStorage(bucket_name="b", endpoint_url=endpoint)
-    other = S3MediaStorage(bucket_name="b", endpoint_url=spelt, location="static/private")
+    other = S3MediaStorage(bucket_name="b", endpoint_url=spelled, location="static/private")
     assert share_bucket(one, other)
     assert share_bucket(other, one)
     assert [len(sharing) for sharing in by_bucket([one, other])] == [2]
@@ -155,7 +157,7 @@ def test_one_bucket_whatever_the_endpoint_is_spelt(endpoint: str | None, spelt: 
     [
         (None, "https://s3.cn-north-1.amazonaws.com.cn"),
         (None, "https://s3.example.com"),
-        (None, "https://ec2-1-2-3-4.compute-1.amazonaws.com"),  # a machine, with a server on it
+        (None, "https://ec2-1-2-3-4.compute-1.amazonaws.com"),  # a server on an EC2 instance
         ("http://127.0.0.1:9000", "http://127.0.0.1:9001"),
         ("http://127.0.0.1:9000", "http://127.0.0.2:9000"),
         ("https://s3.example.com/a", "https://s3.example.com/b"),
@@ -163,7 +165,7 @@ def test_one_bucket_whatever_the_endpoint_is_spelt(endpoint: str | None, spelt: 
         ("https://s3.example.com:port", "https://s3.example.com"),
     ],
 )
-def test_other_endpoints_are_others(one: str | None, other: str) -> None:
+def test_different_endpoints(one: str | None, other: str) -> None:
     assert not same_endpoint(one, other)
 
 
@@ -175,17 +177,17 @@ def test_other_endpoints_are_others(one: str | None, other: str) -> None:
         ("static//invoices/", True),
         ("media/../static/x", True),
         ("./static", True),
-        ("Static", False),  # keys have upper and lower case
+        ("Static", False),  # keys are case-sensitive
         ("statics", False),
         ("static-private", False),
         ("", False),
     ],
 )
-def test_location_by_its_parts(location: str, is_public: bool) -> None:
+def test_locations_are_compared_by_path_segments(location: str, is_public: bool) -> None:
     assert (location_around(location, ["static/"]) is not None) == is_public
 
 
-def test_a_module_is_no_storage(name_storages: NameStorages, monkeypatch: Any) -> None:
+def test_module_is_not_a_storage(name_storages: NameStorages, monkeypatch: Any) -> None:
     monkeypatch.setattr(registry, "import_string", importlib.import_module)  # as Django 6.2's
     name_storages(default="herokuify.storage")
     assert "not a class" in find_storages()[1]['STORAGES["default"]']

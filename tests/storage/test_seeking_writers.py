@@ -1,4 +1,4 @@
-"""What goes back while it writes: formats with a header that is filled in at the end."""
+"""Writers that seek back: formats whose headers are completed at the end."""
 
 import gzip
 import io
@@ -106,7 +106,7 @@ def test_formats_are_as_on_a_disk(default_storage: Storage, disk: Storage) -> No
                 write(file)
                 assert file.seekable()
         mine, theirs = read(default_storage, label), read(disk, label)
-        if label == "PDF":  # it holds the time
+        if label == "PDF":  # it contains the time
             assert (mine[:8], mine[-6:], len(mine)) == (theirs[:8], theirs[-6:], len(theirs))
         else:
             assert mine == theirs, label
@@ -114,9 +114,9 @@ def test_formats_are_as_on_a_disk(default_storage: Storage, disk: Storage) -> No
 
 
 class TestLarge:
-    """Beyond a part, which has been sent when it is changed."""
+    """Larger than a part: the part has been sent when it is changed."""
 
-    def test_a_header_that_is_written_last(self, proxied: Proxy) -> None:
+    def test_header_written_last(self, proxied: Proxy) -> None:
         storage = S3MediaStorage()
         content = random.Random(4).randbytes(20 * MEGABYTE)
         with storage.open("a.bin", "wb") as file:
@@ -127,7 +127,7 @@ class TestLarge:
         assert read(storage, "a.bin") == content[:100] + b"header" + content[106:]
         assert proxied.operations.count("UploadPart") == 4  # three, and the first once more
 
-    def test_cut_back(self, proxied: Proxy) -> None:
+    def test_truncate(self, proxied: Proxy) -> None:
         storage = S3MediaStorage()
         for length in (9, 3, 0):
             with storage.open("a.bin", "wb") as file:
@@ -136,7 +136,7 @@ class TestLarge:
             assert read(storage, "a.bin") == b"x" * length * MEGABYTE
         assert not uploads(storage)
 
-    def test_any_order(
+    def test_writes_in_any_order(
         self, moto: S3Server, moto_bucket: str, connect: Connect, tmp_path: Path
     ) -> None:
         connect(moto, moto_bucket)
@@ -194,7 +194,7 @@ def test_existing_content_is_changed_in_place(default_storage: Storage) -> None:
     assert read(default_storage, "new.txt") == b"theirs"
 
 
-def test_nothing_is_written_where_nothing_was_changed(proxied: Proxy) -> None:
+def test_unchanged_files_are_not_written(proxied: Proxy) -> None:
     storage = S3MediaStorage()
     storage.save("a.txt", io.BytesIO(b"content"))
     proxied.requests.clear()

@@ -27,7 +27,7 @@ URL = "https://my-bucket.s3.amazonaws.com/static/"
 def offline(
     settings: Settings, no_sockets: None, monkeypatch: pytest.MonkeyPatch, local_root: Path
 ) -> None:
-    """Settings for a bucket on AWS; no socket and no boto3 session can be had."""
+    """Settings for a bucket on AWS, without sockets and boto3 sessions."""
 
     def refuse(*args: Any, **options: Any) -> Any:
         raise AssertionError("a static URL needs no client")
@@ -56,15 +56,15 @@ class TestUrl:
             "100%25.css",
             "..a.css",
             "a..css",
-            # Saved as "a/b.css" and the like: S3's keys are no paths.
+            # Not cleaned in the URL, though save() would clean them.
             "a//b.css",
             "./a.css",
             "a/./b.css",
             "a/../b.css",
         ],
     )
-    def test_is_djangos(self, settings: Settings, name: str | None) -> None:
-        """Django's own StaticFilesStorage is the oracle."""
+    def test_equals_djangos(self, settings: Settings, name: str | None) -> None:
+        """StaticFilesStorage gives the same URL."""
         for url in (URL, "https://cdn.example.com/", "https://cdn.example.com/a%20b/v2/"):
             settings.STATIC_URL = url
             expected = StaticFilesStorage(location="/nowhere").url(name)
@@ -88,8 +88,10 @@ class TestUrl:
             {"AWS_ACCESS_KEY_ID": None},
         ],
     )
-    def test_static_url_is_the_truth(self, settings: Settings, setting: dict[str, Any]) -> None:
-        """Whatever else the settings say: there is no second truth."""
+    def test_other_settings_have_no_effect(
+        self, settings: Settings, setting: dict[str, Any]
+    ) -> None:
+        """STATIC_URL is the single source of truth."""
         for name, value in setting.items():
             setattr(settings, name, value)
         assert S3StaticStorage().url("a.css") == f"{URL}a.css"
@@ -111,15 +113,15 @@ class TestUrl:
         with pytest.raises(ImproperlyConfigured):
             storage.url("a.css")
 
-    def test_option(self, settings: Settings) -> None:
-        """For a second static location."""
+    def test_base_url_option(self, settings: Settings) -> None:
+        """It serves a second static location."""
         storage = S3StaticStorage(base_url="https://cdn.example.com/", location="other")
         assert storage.url("a.css") == "https://cdn.example.com/a.css"
         wrong = S3StaticStorage(base_url=URL, location="other")
         with pytest.raises(ImproperlyConfigured, match="my-bucket/other"):
             wrong.url("a.css")
 
-    def test_a_domain_of_the_options(self, settings: Settings) -> None:
+    def test_custom_domain_option(self, settings: Settings) -> None:
         settings.AWS_S3_CUSTOM_DOMAIN = "elsewhere.example.com"
         storage = S3StaticStorage()
         assert storage.url("a.css") == f"{URL}a.css"
@@ -133,8 +135,8 @@ class TestUrl:
             given.check_configuration()
             assert given.url("a.css") == url
 
-    def test_settings_never_asked_for(self) -> None:
-        """Making the storage checks headers alone: a laptop has no bucket."""
+    def test_storage_can_be_created_without_a_bucket(self) -> None:
+        """In local development there is none; only headers are checked at once."""
         S3StaticStorage(bucket_name=None)
 
 
@@ -148,11 +150,13 @@ class TestWriting:
         listing = client_of(aws).list_objects_v2(Bucket=storage.bucket_name)
         assert [item["Key"] for item in listing["Contents"]] == ["static/a.css"]
 
-    def test_asks_nothing_before_it_writes(self, proxied: Proxy) -> None:
+    def test_save_is_one_request(self, proxied: Proxy) -> None:
         S3StaticStorage().save("a.css", ContentFile(b""))
         assert proxied.operations == ["PutObject"]
 
-    def test_urls_lead_to_the_files(self, s3: S3Server, bucket_name: str, connect: Connect) -> None:
+    def test_files_are_at_their_urls(
+        self, s3: S3Server, bucket_name: str, connect: Connect
+    ) -> None:
         connect(s3, bucket_name, AWS_AUTO_CREATE_BUCKET=True)
         storage = S3StaticStorage()
         for name in NAMES:
@@ -164,10 +168,10 @@ class TestWriting:
         "storage_class", [S3StaticStorage, CachedS3StaticStorage, S3ManifestStaticStorage]
     )
     @pytest.mark.usefixtures("no_sockets")
-    def test_wrong_url_is_raised_again_at_the_first_write(
+    def test_wrong_url_is_an_error_at_the_first_write(
         self, settings: Settings, storage_class: Any, local_root: Path
     ) -> None:
-        """`compress` runs no system checks."""
+        """Not every command runs the system checks first: `compress` doesn't."""
         settings.STATIC_URL = "/static/"
         storage = storage_class(bucket_name="b", access_key="x", secret_key="x")
         with pytest.raises(ImproperlyConfigured, match="get_static_url"):
@@ -183,7 +187,7 @@ class TestCacheHeaders:
         head = storage.client.head_object(Bucket=storage.bucket_name, Key=f"static/{name}")
         return head["CacheControl"]
 
-    def test_named_by_content(self, aws: S3Server) -> None:
+    def test_hashed_names(self, aws: S3Server) -> None:
         storage = S3StaticStorage()
         assert self.cached(storage, "CACHE/css/output.0123456789ab.css") == self.FOR_EVER
 
@@ -191,19 +195,21 @@ class TestCacheHeaders:
         "name",
         ["css/base.css", "css/base.0123456789ab.css", "CACHE/manifest.json", "CACHE/css/a.css"],
     )
-    def test_others(self, aws: S3Server, name: str) -> None:
-        """A short time: the next release's file has the same name."""
+    def test_other_names(self, aws: S3Server, name: str) -> None:
+        """For a short time, because the next release's file has the same name."""
         cache = self.cached(S3StaticStorage(), name)
         assert "immutable" not in cache
         seconds = int(cache.rpartition("max-age=")[2])
         assert 0 < seconds <= 3600
 
-    def test_settings_win(self, aws: S3Server, settings: Settings) -> None:
+    def test_headers_setting_takes_precedence(self, aws: S3Server, settings: Settings) -> None:
         settings.AWS_HEADERS = {"Cache-Control": "max-age=7"}
         storage = S3StaticStorage()
         for name in ("a.css", "CACHE/css/output.0123456789ab.css"):
             assert self.cached(storage, name) == "max-age=7"
 
-    def test_object_parameters_win(self, aws: S3Server, settings: Settings) -> None:
+    def test_object_parameters_setting_takes_precedence(
+        self, aws: S3Server, settings: Settings
+    ) -> None:
         settings.AWS_S3_OBJECT_PARAMETERS = {"CacheControl": "max-age=8"}
         assert self.cached(S3StaticStorage(), "a.css") == "max-age=8"

@@ -1,6 +1,6 @@
 """The tests of django-storages that talk to S3's interface, on S3MediaStorage.
 
-Its others look into the parts of its own class, or replace boto3.
+Its other tests look at the internals of its own class, or mock boto3.
 """
 
 import os
@@ -14,7 +14,7 @@ from tests.project import clean_environment
 from tests.servers import S3Server
 from tests.storage.sdists import unpacked_tests
 
-#: In django-storages the lines of a binary file end at "\r", too, as in no other file of Python's;
+#: In django-storages, lines of a binary file also end at "\r", unlike in Python's own files;
 #: tests.storage.test_backend has the other cases of the test.
 INAPPLICABLE = "test_storage_open_reading_with_newlines"
 PROGRAM = f"""
@@ -23,7 +23,7 @@ import django, moto
 from django.conf import settings
 from tests import settings as theirs
 
-moto.mock_s3 = lambda tests: tests  # the server runs already
+moto.mock_s3 = lambda tests: tests  # the server is already running
 settings.configure(**{{name: v for name, v in vars(theirs).items() if name.isupper()}} | {{
     "AWS_" + name: v for name, v in (pair.split("=", 1) for pair in sys.argv[1:])
 }})
@@ -50,7 +50,9 @@ sys.exit(not result.wasSuccessful() or result.testsRun < 5)
 
 
 @pytest.mark.once
-def test_passes(s3: S3Server, bucket: str, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_django_storages_tests_pass(
+    s3: S3Server, bucket: str, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     root = unpacked_tests("django-storages", tmp_path / "unpacked", pytestconfig)
     environment = clean_environment(tmp_path)
     settings = {

@@ -1,4 +1,4 @@
-"""Collected only where the group "third-party" is installed and the variable says so."""
+"""Fixtures; tests are only collected if HEROKUIFY_TEST_THIRD_PARTY is 1."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Projects that use other packages on S3, run as a project runs: with warnings of their own."""
+"""Projects with other packages, whose warnings are not errors here."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
 ]
 class NoMigrations(dict):
-    # The tables alone are made at once; Wagtail's migrations take a minute.
+    # Tables are created without migrations, as Wagtail's take a minute.
     def __contains__(self, label):
         return True
     def __getitem__(self, label):
@@ -76,7 +76,7 @@ def run(
     source: str,
     files: Mapping[str, str] | None = None,
 ) -> Any:
-    """Run the source on a new project and an empty bucket; returns its ``found``."""
+    """Run the source in a new project, and return its dict ``found``."""
     site = make_project(SETTINGS + settings, files)
     variables = {**server.variables, "AWS_STORAGE_BUCKET_NAME": bucket}
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""django-cleanup: with easy-thumbnails, whose thumbnails go with their picture."""
+"""django-cleanup with easy-thumbnails: thumbnails are deleted with their picture."""
 
 from collections.abc import Callable
 
@@ -39,13 +39,13 @@ photo.save()
 found["replaced"] = names()
 copy = Photo.objects.create(image=photo.image.name)
 copy.delete()
-found["the copy's file is the first one's"] = names()
+found["file is shared"] = names()
 Photo.objects.get().delete()
 found["deleted"] = names()
 """
 
 
-def test_thumbnails_go_too(
+def test_thumbnails_are_deleted_too(
     make_project: Callable[..., Project], moto: S3Server, moto_bucket: str
 ) -> None:
     files = {"album/__init__.py": "", "album/models.py": MODELS}
@@ -53,6 +53,6 @@ def test_thumbnails_go_too(
     assert found == {
         "made": 2,
         "replaced": ["photos/other.png"],
-        "the copy's file is the first one's": ["photos/other.png"],
+        "file is shared": ["photos/other.png"],
         "deleted": [],
     }

@@ -1,10 +1,17 @@
-"""Daphne serves a site that takes its database from get_db_config()."""
+"""Daphne serves a site whose database is configured by get_db_config()."""
 
 from collections.abc import Callable
 
 from tests.project import Project
 from tests.services.daemons import Postgres
-from tests.services.test_connections import CLIENTS, LIMIT, RELEASE, REQUESTS, load, taken
+from tests.services.test_connections import (
+    CLIENTS,
+    LIMIT,
+    RELEASE,
+    REQUESTS,
+    count_connections,
+    load,
+)
 from tests.web_dyno import serving
 
 
@@ -15,4 +22,4 @@ def test_stays_within_the_limit_of_connections(
     with serving(make_limited(""), command, "/fine", DATABASE_URL=limited) as dyno:
         assert CLIENTS > LIMIT
         assert load(dyno) == {200: REQUESTS}, "\n".join(dyno.lines()[-30:])
-        assert taken(postgres, limited) <= LIMIT - RELEASE
+        assert count_connections(postgres, limited) <= LIMIT - RELEASE

@@ -1,4 +1,4 @@
-"""django-dbbackup: a database and media backed up on S3, gzipped objects too, and restored."""
+"""django-dbbackup: database and media, also gzipped, are backed up to S3 and restored."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ from django.core.files.storage import storages
 text = b"a line that repeats itself\\n" * 5000
 Note.objects.create(text="kept", file=ContentFile(text, "note.txt"))
 default_storage.save("photos/photo.png", picture())
-default_storage.client.put_object(  # gzipped by somebody else
+default_storage.client.put_object(  # gzipped by another program
     Bucket=default_storage.bucket_name, Key="media/theirs.txt", Body=gzip.compress(text),
     ContentEncoding="gzip", ContentType="text/plain",
 )

@@ -1,4 +1,4 @@
-"""django-pipeline: its mixins above herokuify's storages, as they work above Django's."""
+"""django-pipeline: its mixins work with herokuify's storages as with Django's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -79,7 +79,7 @@ from django.contrib.staticfiles import storage as djangos
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.template import engines
 
-def content(name, data):  # gzip's header has the time
+def content(name, data):  # gzip's header contains the time
     return (gzip.decompress(data) if name.endswith(".gz") else data).decode()
 
 output = io.StringIO()
@@ -92,7 +92,7 @@ found["bucket"] = {
 page = '{% load pipeline %}{% stylesheet "all" %}{% javascript "all" %}'
 found["page"] = engines["django"].from_string(page).render()
 
-# What Django's own classes make of it.
+# The same with Django's own classes.
 from django.contrib.staticfiles.management.commands import collectstatic
 local = getattr(shop, "LocalCLASS")(location=settings.BASE_DIR / "local", base_url="/static/")
 djangos.staticfiles_storage._wrapped = local

@@ -1,4 +1,4 @@
-"""django-vite: what Vite has built, as docs/guides/vite.md has it, in Chromium."""
+"""django-vite: a build of Vite, with the settings in docs/guides/vite.md, in Chromium."""
 
 import json
 import re
@@ -42,30 +42,30 @@ def block(language: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("is_told", [True, False])
-def test_an_entry_runs_once(
+@pytest.mark.parametrize("follows_guide", [True, False])
+def test_entry_runs_once(
     make_project: Callable[..., Project],
     moto: S3Server,
     moto_bucket: str,
     playwright: "Playwright",
     executable: str,
-    is_told: bool,
+    follows_guide: bool,
 ) -> None:
     built = {
         path.relative_to(HERE / "vite").as_posix(): path.read_text(encoding="utf-8")
         for path in (HERE / "vite" / "dist").rglob("*.*")
     }
     settings = SETTINGS + block("python")
-    if not is_told:
+    if not follows_guide:
         settings += "\nHEROKUIFY_IMMUTABLE_FILES = ()\n"
     source = SOURCE.replace("TAGS", block("django").replace("\n", ""))
     found = sites.run(make_project, moto, moto_bucket, settings, source, built)
     names = {name.removeprefix("dist/assets/") for name in built if "/assets/" in name}
-    assert (set(found["names"]) == names) is is_told
+    assert (set(found["names"]) == names) is follows_guide
     client = client_of(moto)
     policy = policies.public_policy(None, moto_bucket, ["static"])
     client.put_bucket_policy(Bucket=moto_bucket, Policy=json.dumps(policy))
-    # Beside the files: to a stranger's page Chromium would not show what this machine serves.
+    # The page is on the same origin, as Chromium blocks requests from other sites to loopback.
     client.put_object(
         Bucket=moto_bucket, Key="static/page.html", Body=found["page"], ContentType="text/html"
     )
@@ -75,11 +75,11 @@ def test_an_entry_runs_once(
         problems: list[str] = []
         page.on("console", lambda message: problems.append(message.text))
         page.goto(f"{moto.endpoint_url}/{moto_bucket}/static/page.html")
-        # Of a part that the entry loads later, and that imports the entry.
+        # Set by a chunk that the entry loads later, and that imports the entry.
         page.wait_for_selector("body[data-lazy]", state="attached")
         runs = page.evaluate("window.runs")
-        # The control: with names hashed twice, the entry is two modules.
-        assert runs == (1 if is_told else 2)
+        # Otherwise, names are hashed twice, and the entry is loaded as two modules.
+        assert runs == (1 if follows_guide else 2)
         assert page.evaluate("document.body.dataset.lazy") == f"main {runs} dot"
         for name in ("color", "outlineColor"):
             assert page.evaluate(f"getComputedStyle(document.body).{name}") in {

@@ -1,4 +1,4 @@
-"""easy-thumbnails: thumbnails made, served and deleted on the media storage."""
+"""easy-thumbnails: thumbnails are created, served and deleted on the media storage."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What rich-text editors store in their HTML: addresses that last."""
+"""Rich-text editors store URLs in their HTML, which must not expire."""
 
 import io
 from typing import Any
@@ -60,7 +60,7 @@ def test_ckeditor_with_public_uploads(
 
 
 def test_ckeditor_with_permanent_urls(editor: Client, name_storages: Any) -> None:
-    """The editor makes a storage of its own, with the OPTIONS of the default one."""
+    """The editor creates its own storage, with the OPTIONS of the default one."""
     options = {"url_view": True}
     name_storages(default={"BACKEND": "herokuify.storage.S3MediaStorage", "OPTIONS": options})
     url = editor.post("/ckeditor5/image_upload/", {"upload": picture()}).json()["url"]

@@ -1,4 +1,4 @@
-"""django-filer: files and pictures, private and public, with easy-thumbnails' thumbnails."""
+"""django-filer: private and public files and pictures, with easy-thumbnails."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""django-imagekit: specs made when they are asked for, and fields that process an upload."""
+"""django-imagekit: specs that are generated on demand, and fields that process uploads."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from tests.thirdparty import sites
 
 SETTINGS = """
 INSTALLED_APPS += ["imagekit", "album"]
-# Where django-rq is installed, the package looks for its queue when it is imported.
+# If django-rq is installed, the package reads its setting when it is imported.
 RQ_QUEUES = {"default": {"HOST": "localhost", "PORT": 6379, "DB": 0}}
 """
 MODELS = """

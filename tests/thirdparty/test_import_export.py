@@ -1,4 +1,4 @@
-"""django-import-export: what waits for its confirmation is on S3; CSV and Excel."""
+"""django-import-export: CSV and Excel; files are on S3 until the import is confirmed."""
 
 from collections.abc import Callable
 
@@ -86,7 +86,7 @@ with default_storage.open("export.xlsx", "wb") as file:
     file.write(NoteResource().export().export("xlsx"))
 book = load_workbook(default_storage.open("export.xlsx"))
 found["exported"] = [[cell.value for cell in row] for row in book.active.rows]
-# openpyxl goes back to what it has written.
+# openpyxl seeks back while it writes.
 book.active.append([8, "another"])
 with default_storage.open("saved.xlsx", "wb") as file:
     book.save(file)

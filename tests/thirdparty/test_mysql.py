@@ -1,4 +1,4 @@
-"""DATABASES of JawsDB's and ClearDB's variables, with mysqlclient on MariaDB."""
+"""Databases by the variables of JawsDB and ClearDB, with mysqlclient on MariaDB."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ def unblocked(django_db_blocker: Any) -> Iterator[None]:
 
 
 def cipher(variable: str, url: str, **arguments: Any) -> str:
-    """The TLS cipher of a connection; "" without TLS."""
+    """Return the TLS cipher of a connection, or "" without TLS."""
     config = get_db_config({**DYNO, variable: url}, **arguments)
     connection = ConnectionHandler(config)["default"]
     try:
@@ -35,11 +35,11 @@ def cipher(variable: str, url: str, **arguments: Any) -> str:
 @pytest.mark.parametrize(
     "query", ["?ssl-mode=REQUIRED", "?reconnect=true&ssl_mode=required", "?sslmode=REQUIRED"]
 )
-def test_is_reached_with_tls(mariadb: MariaDb, variable: str, query: str) -> None:
+def test_tls_by_the_url(mariadb: MariaDb, variable: str, query: str) -> None:
     assert cipher(variable, mariadb.url() + query)
 
 
-def test_tls_is_a_matter_of_the_url_and_of_the_argument(mariadb: MariaDb) -> None:
+def test_tls_is_used_only_on_request(mariadb: MariaDb) -> None:
     for url in (mariadb.url(), mariadb.url() + "?ssl-mode=DISABLED"):
         with pytest.raises(OperationalError, match="Access denied"):
             cipher("JAWSDB_URL", url)

@@ -1,6 +1,6 @@
-"""README's lines below the settings of two known projects: no check cries wolf.
+"""README's lines below the settings of two known projects: checks only report real mistakes.
 
-The settings are closely reconstructed, without the projects' own apps, as neither is on PyPI:
+The settings follow the originals, without the projects' own apps, as neither is on PyPI:
 healthchecks' (hc/settings.py) and Wagtail's bakerydemo's (bakerydemo/settings), of August 2026.
 """
 
@@ -14,7 +14,7 @@ import pytest
 from tests.checks.conftest import LIVE, SECRET, STAGES
 from tests.project import Project, clean_environment
 
-#: In the order of README.
+#: As in README.
 LINES = """
 import herokuify
 from herokuify.aws import *
@@ -132,14 +132,14 @@ SITE = {
     "HEROKU_APP_DEFAULT_DOMAIN_NAME": "kestrel-12ab.herokuapp.com",
     "SECRET_KEY": "".join(map(chr, range(33, 127))),
 }
-#: What is justified, and the lines that answer it.
-HINTED = {
-    # Bundles on the local disk, and pages that load them from S3.
+#: The checks that must report something, and the lines that fix it.
+EXPECTED = {
+    # Bundles are on the local disk, but pages load them from S3.
     HEALTHCHECKS: (
         {"E007"},
         'COMPRESS_STORAGE = "herokuify.storage.CachedS3ManifestStaticStorage"\n',
     ),
-    # Uploads unsigned though private; an ACL that new buckets refuse.
+    # URLs of private uploads aren't signed; new buckets refuse the ACL.
     BAKERYDEMO: ({"W005", "W006"}, "del AWS_QUERYSTRING_AUTH, AWS_DEFAULT_ACL\n"),
 }
 BUILT = {
@@ -149,21 +149,19 @@ BUILT = {
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("settings", HINTED, ids=["healthchecks", "bakerydemo"])
-def test_with_readmes_lines(
-    make_project: Callable[..., Project], settings: str, stage: str
-) -> None:
+@pytest.mark.parametrize("settings", EXPECTED, ids=["healthchecks", "bakerydemo"])
+def test_readmes_lines(make_project: Callable[..., Project], settings: str, stage: str) -> None:
     urls = "from django.contrib import admin\nfrom django.urls import path\n"
     urls += 'urlpatterns = [path("admin/", admin.site.urls)]\n'
     env = STAGES[stage] | SITE
 
-    def told(lines: str, folder: str) -> set[str]:
+    def messages(lines: str, folder: str) -> set[str]:
         site = make_project(settings + lines, {"urls.py": urls, **BUILT}, env, folder)
         (site.folder / "static").mkdir()
         output = subprocess.run(
             [sys.executable, "manage.py", "check", "--deploy"],
             cwd=site.folder,
-            # What the packages warn of is theirs.
+            # Warnings of the packages are not errors.
             env=clean_environment(site.folder) | env,
             capture_output=True,
             text=True,
@@ -172,14 +170,14 @@ def test_with_readmes_lines(
         assert "Traceback" not in output, output
         return set(re.findall(r"\(([\w.]+\.[EW]\d+)\)", output))
 
-    before = told("", "before")
-    hinted, answer = HINTED[settings]
-    with_lines = told(LINES, "lines")
+    before = messages("", "before")
+    expected, fix = EXPECTED[settings]
+    with_lines = messages(LINES, "lines")
     assert {
         name.partition(".")[2] for name in with_lines if name.startswith("herokuify.")
-    } == hinted
-    answered = told(LINES + answer, "answered")
-    assert not {name for name in answered if name.startswith("herokuify.")}
-    # Nor does Django complain of anything new, where the site is live.
+    } == expected
+    fixed = messages(LINES + fix, "fixed")
+    assert not {name for name in fixed if name.startswith("herokuify.")}
+    # On a live site, Django's checks report nothing new either.
     if stage in LIVE:
-        assert answered - before <= {"security.W005", "security.W021"}
+        assert fixed - before <= {"security.W005", "security.W021"}

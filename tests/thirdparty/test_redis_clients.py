@@ -1,4 +1,4 @@
-"""What stands beside Django, on a Redis with TLS and a self-signed certificate."""
+"""Packages that use Redis, on a server with TLS and a self-signed certificate."""
 
 import subprocess
 from collections.abc import Callable
@@ -129,7 +129,7 @@ def redis_environ(request: pytest.FixtureRequest, redis: Redis) -> dict[str, str
 
 
 @pytest.mark.parametrize("client", CASES)
-def test_goes_there_and_back(
+def test_writes_and_reads(
     client: str,
     redis_environ: dict[str, str],
     make_project: Callable[..., project.Project],
@@ -137,7 +137,7 @@ def test_goes_there_and_back(
     settings, source, expected = CASES[client]
     site = make_project(settings, {"jobs.py": JOBS})
     variables = project.clean_environment(site.folder) | redis_environ
-    # Without -W error: these packages have warnings of their own.
+    # Without -W error, because these packages warn.
     result = subprocess.run(
         [project.sys.executable, "-c", project.SNIPPET + source],
         cwd=site.folder,

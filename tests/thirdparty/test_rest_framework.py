@@ -1,4 +1,4 @@
-"""Uploads through Django REST framework, whose FileUploadParser passes a client's type on."""
+"""Uploads by Django REST framework, whose FileUploadParser keeps the client's content type."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from tests.storages import Connect
         ("text/html", "text/html", "attachment"),
     ],
 )
-def test_a_file_of_any_type(
+def test_stored_type(
     connect: Connect,
     moto: S3Server,
     moto_bucket: str,

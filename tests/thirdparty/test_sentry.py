@@ -1,4 +1,4 @@
-"""docs/common.md's line for Sentry: its DSN is read from the environment."""
+"""The setting in docs/common.md for Sentry reads its DSN from the environment."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ sentry_sdk.flush(timeout=20)
 
 @contextmanager
 def collecting() -> Iterator[tuple[str, list[str]]]:
-    """Run a server in Sentry's place; yield its DSN, and the paths that are asked for."""
+    """Run a server that replaces Sentry's; yield its DSN and the paths of its requests."""
     paths: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -41,13 +41,13 @@ def collecting() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
-def test_an_error_that_is_logged_is_sent(make_project: Callable[..., Project]) -> None:
+def test_logged_error_is_sent(make_project: Callable[..., Project]) -> None:
     page = PAGE.read_text(encoding="utf-8").partition("## Sentry")[2]
     line = page.partition("```python\n")[2].partition("```")[0]
     site = make_project(f"from herokuify.common import *\n{line}\nUSE_TZ = True\n")
     with collecting() as (dsn, paths):
         for variables in ({}, {"SENTRY_DSN": dsn}):
-            assert paths == []  # without a DSN nothing is sent
+            assert paths == []  # nothing is sent without a DSN
             result = subprocess.run(
                 [sys.executable, "-c", SNIPPET + SEND],
                 cwd=site.folder,

@@ -1,4 +1,4 @@
-"""Django REST framework's clients send the token in the file's place."""
+"""Clients of Django REST framework send a token instead of a file."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ __all__ = ["ada", "log_in", "storage", "uploads"]
 
 
 @pytest.mark.source_tree
-def test_names_are_there() -> None:
+def test_public_names_exist() -> None:
     from herokuify.uploads import serializers
 
     assert {
@@ -49,7 +49,7 @@ def post(user: str, content_type: str, **data: Any) -> Any:
 
 
 @pytest.mark.parametrize("content_type", ["json", "multipart"])
-def test_token_is_a_file(storage: Storage, ada: Browser, content_type: str) -> None:
+def test_token_is_accepted(storage: Storage, ada: Browser, content_type: str) -> None:
     token = ada.upload(IMAGE, "a.png", picture(), "image/png")
     answer = post("ada", content_type, image=token)
     assert answer.status_code == 201, answer.data
@@ -58,13 +58,13 @@ def test_token_is_a_file(storage: Storage, ada: Browser, content_type: str) -> N
     assert answer.data["image"].endswith(photo.image.url.partition("://")[2])
 
 
-def test_file_is_a_file(storage: Storage, ada: Browser) -> None:
+def test_file_is_accepted(storage: Storage, ada: Browser) -> None:
     file = SimpleUploadedFile("a.png", picture(), "image/png")
     assert post("ada", "multipart", image=file).status_code == 201
     assert Photo.objects.get().width == 40
 
 
-def test_others_and_wrong_ones_are_refused(storage: Storage, ada: Browser) -> None:
+def test_invalid_tokens_are_refused(storage: Storage, ada: Browser) -> None:
     User.objects.create_user("grace")
     token = ada.upload(IMAGE, "a.png", picture(), "image/png")
     answer = post("grace", "json", image=token)

@@ -1,4 +1,4 @@
-"""sorl-thumbnail: a field, thumbnails made, served and deleted with their source."""
+"""sorl-thumbnail: thumbnails are created, served, and deleted with their source."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Django's tasks in the site's own database, as docs/guides/database.md has them."""
+"""Django's tasks in the site's database, as in docs/guides/database.md."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ print(encrypted.get_result({!r}).return_value)
 
 
 def printed(site: project.Project, dyno: str, *arguments: str) -> str:
-    """Run Python as a dyno does, with the packages' own warnings, and return what it prints."""
+    """Run Python on a dyno, and return its output; packages' warnings are not errors."""
     result = subprocess.run(
         [sys.executable, *arguments],
         cwd=site.folder,
@@ -55,7 +55,7 @@ def printed(site: project.Project, dyno: str, *arguments: str) -> str:
     return result.stdout
 
 
-def test_a_worker_dyno_runs_what_the_web_dyno_sends(
+def test_worker_dyno_runs_the_web_dynos_task(
     postgres: Postgres, make_project: Callable[..., project.Project]
 ) -> None:
     postgres.sql("CREATE DATABASE tasks OWNER tls")

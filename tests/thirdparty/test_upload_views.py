@@ -1,4 +1,4 @@
-"""Clients of Django REST framework upload directly: with a token of theirs, or in a session."""
+"""Direct uploads by clients of Django REST framework, with a token or a session."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ from herokuify.uploads.serializers import DirectImageField
 
 
 class ByName(authentication.TokenAuthentication):  # type: ignore[misc]
-    """REST framework's own but for its table: a user's name is the token."""
+    """Token authentication without a table: the token is the user's name."""
 
     def authenticate_credentials(self, key: str) -> Any:
         return User.objects.get(username=key), key
@@ -78,7 +78,7 @@ def _urls(storage: Storage, settings: Settings) -> None:
 
 
 def user(name: str) -> str:
-    """Make somebody who may add photos; returns the value of the header."""
+    """Create a user who may add photos; return the Authorization header."""
     made = User.objects.create_user(name, is_staff=name == "grace")
     made.user_permissions.add(Permission.objects.get(codename="add_photo"))
     return f"Token {name}"
@@ -113,7 +113,7 @@ def uploaded(token: str) -> str:
 def test_with_a_token_of_the_client() -> None:
     ada, grace = user("ada"), user("grace")
     hers, his = uploaded(ada), uploaded(grace)
-    # Swapped, each is refused; so is nobody, and no client's upload has ended by that.
+    # Neither the other client's token nor no client is accepted; the uploads are not affected.
     for action in ("parts", "finish", "abort"):
         assert post(f"/api/uploads/{action}", ada, token=his).status_code == 410
         assert post(f"/api/uploads/{action}", grace, token=hers).status_code == 410
@@ -123,10 +123,10 @@ def test_with_a_token_of_the_client() -> None:
     for client, token in ((ada, hers), (grace, his)):
         assert post("/api/photos", client, image=token).status_code == 201
     assert [photo.width for photo in Photo.objects.all()] == [40, 40]
-    assert post("/api/photos", ada, image=hers).status_code == 400  # once only
+    assert post("/api/photos", ada, image=hers).status_code == 400  # a token can be used once
 
 
-def test_who_may() -> None:
+def test_permissions() -> None:
     ada, grace = user("ada"), user("grace")
     User.objects.create_user("mary")
     assert post("/api/uploads/begin", "Token mary", size=9, **BEGIN).status_code == 403
@@ -136,17 +136,17 @@ def test_who_may() -> None:
     answer = Client().post("/api/uploads/begin", "[1]", "application/json", HTTP_AUTHORIZATION=ada)
     assert answer.status_code == 404
     assert Client().get("/api/uploads/begin", HTTP_AUTHORIZATION=ada).status_code == 405
-    # The project's permissions and throttles.
+    # Permissions and throttles of the view.
     assert post("/strict/begin", ada, size=9, **BEGIN).status_code == 403
     assert post("/strict/begin", grace, size=9, **BEGIN).status_code == 200
     found = [post("/rare/begin", grace, size=9, **BEGIN).status_code for _ in range(2)]
     assert found == [200, 429]
-    # By default, those that the settings name.
+    # By default, they are those of the settings.
     assert DirectUploadView.permission_classes == APIView.permission_classes
     assert post("/default/begin", ada, size=9, **BEGIN).status_code in {401, 403}
 
 
-def test_in_a_session_there_must_be_a_csrf_token(visitor: Browser) -> None:
+def test_session_requires_a_csrf_token(visitor: Browser) -> None:
     user("ada")
     client = Client(enforce_csrf_checks=True)
     client.force_login(User.objects.get(username="ada"))
@@ -156,7 +156,7 @@ def test_in_a_session_there_must_be_a_csrf_token(visitor: Browser) -> None:
     with_token: Any = {"HTTP_X_CSRFTOKEN": "c" * 32, "content_type": "application/json"}
     answer = client.post("/api/uploads/begin", {"size": 9, **BEGIN}, **with_token)
     assert answer.status_code == 200
-    # So it is for somebody who has not logged in, where the rule lets anyone upload.
+    # It is also required of visitors who have not logged in, if anyone may upload.
     note: Any = {"field": "notes", "name": "a.txt", "size": 9, "type": "text/plain"}
     client = Client(enforce_csrf_checks=True)
     assert post("/api/uploads/begin", client=client, **note).status_code == 403
@@ -165,7 +165,7 @@ def test_in_a_session_there_must_be_a_csrf_token(visitor: Browser) -> None:
 
 
 @pytest.mark.parametrize("has_api", [True, False])
-def test_check_knows_these_addresses(settings: Settings, has_api: bool) -> None:
+def test_check_finds_these_urls(settings: Settings, has_api: bool) -> None:
     from herokuify.checks.uploads import check_parts
 
     class Addresses:

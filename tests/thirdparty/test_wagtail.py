@@ -1,4 +1,4 @@
-"""Wagtail: images, documents, renditions and rich text, uploaded and served."""
+"""Wagtail: images, documents, renditions and rich text are uploaded and served."""
 
 import uuid
 from collections.abc import Callable
@@ -49,7 +49,7 @@ from wagtail.documents.models import Document
 from wagtail.images.models import Image as WagtailImage
 from wagtail.models import Collection, Locale
 
-# Made by its migrations.
+# Wagtail's migrations would create them.
 Locale.objects.create(language_code="en")
 Collection.add_root(name="Root")
 
@@ -79,7 +79,7 @@ found["left"] = [before, names()]
 """
 
 
-#: Whatever pages and rich text show is fetched without a signature.
+#: All URLs in pages and rich text work without a signature.
 PUBLIC = """
 from wagtail.rich_text import expand_db_html
 from wagtail.models import Collection, Locale
@@ -110,7 +110,7 @@ found["left"] = names()
 
 
 def test_public_media(make_project: Callable[..., Project], moto: S3Server) -> None:
-    """On Ceph where there is one: it asks the bucket's policy."""
+    """On Ceph if it is available, because it checks the bucket's policy."""
     server = servers.ceph() or moto
     bucket = f"test-{uuid.uuid4().hex}"
     settings = f"""{SETTINGS}

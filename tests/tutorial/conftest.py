@@ -1,4 +1,4 @@
-"""What stands ready before the first line is typed: a folder, a shell, a wheel, and servers."""
+"""What the tutorial starts with: a folder, a shell, a wheel and servers."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shell(tmp_path: Path, wheel: Path) -> Shell:
-    """An empty folder, and a shell with nothing set but what any shell has."""
+    """A shell in an empty folder, with only the usual variables."""
     versions = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     ours = f"herokuify @ {wheel.as_uri()}\nDjango=={django.get_version()}\n"
     (tmp_path / "constraints.txt").write_text(versions + ours, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What Heroku does with what is pushed, in folders on this machine, and a visitor of the site."""
+"""Heroku, emulated in folders on this machine, and a visitor of the site."""
 
 import http.client
 import re
@@ -21,7 +21,7 @@ ADMIN = {
 
 
 class Heroku:
-    """What Heroku does, in folders: config vars, builds, releases and dynos."""
+    """Emulates Heroku: config vars, builds, releases and dynos."""
 
     def __init__(
         self, shell: Shell, work: Path, s3: servers.S3Server, certificate: Path, database_url: str
@@ -40,7 +40,7 @@ class Heroku:
         self.built = ""
 
     def command(self, *arguments: str) -> str:
-        """Do what `heroku …` does."""
+        """Run a command of Heroku's CLI."""
         name, *rest = arguments
         if name == "create":
             self.shell.type(f"git init -q --bare -b main '{self.repository}'")
@@ -63,7 +63,7 @@ class Heroku:
         return ""
 
     def set(self, variables: Mapping[str, str]) -> None:
-        """Take config vars; what the reader fills in is moto's."""
+        """Set config vars; moto's values replace those that readers fill in."""
         own = {
             "AWS_ACCESS_KEY_ID": self.s3.access_key,
             "AWS_SECRET_ACCESS_KEY": self.s3.secret_key,
@@ -72,12 +72,12 @@ class Heroku:
         for name, value in variables.items():
             assert value
             self.config[name] = own[name] if value == "…" else value
-        # Amazon's is out of reach here.
+        # Tests can't reach Amazon.
         self.config["AWS_S3_ENDPOINT_URL"] = self.s3.endpoint_url
         self.config["AWS_CA_BUNDLE"] = str(self.certificate)
 
     def receive(self) -> None:
-        """Build what was pushed as the buildpack does, and release it."""
+        """Build and release the pushed commit."""
         slug = self.work / f"slug{len(self.builds) + 1}"
         self.shell.type(f"git clone -q '{self.repository}' '{slug}'")
         self.builds.append(slug)
@@ -85,7 +85,7 @@ class Heroku:
         build = {"SOURCE_VERSION": "0" * 40, "STACK": "heroku-26", "REQUEST_ID": "build"}
         command = ["python", "manage.py", "collectstatic", "--noinput", "--traceback"]
         self.built = self.dyno("run.1", command, build)
-        assert not (slug / "bin").exists(), "hooks are not re-enacted"
+        assert not (slug / "bin").exists(), "hooks are not emulated"
         self.dyno("release.1", self.processes()["release"])
 
     def processes(self) -> dict[str, list[str]]:
@@ -94,20 +94,20 @@ class Heroku:
         return {name: command.split() for name, command in (line.split(": ") for line in lines)}
 
     def variables(self, name: str) -> dict[str, str]:
-        """Return what a dyno's processes see."""
+        """Return the environment of a dyno's processes."""
         return self.shell.environment | self.config | {"DYNO": name}
 
     def dyno(self, name: str, command: list[str], more: Mapping[str, str] | None = None) -> str:
-        """Run a command on a dyno of its own."""
+        """Run a command on a new dyno."""
         variables = self.variables(name) | self.metadata | dict(more or {})
         return run(command, self.releases[-1], variables)
 
     @contextmanager
     def web(self, slug: Path | None = None) -> Iterator["Site"]:
-        """Serve a slug, by default the newest release's."""
+        """Serve a slug, by default that of the newest release."""
         variables = self.variables("web.1") | self.metadata
         variables |= {"FORWARDED_ALLOW_IPS": "*", "WEB_CONCURRENCY": "1", "PORT": "8000"}
-        # With PORT alone gunicorn listens to the world, as it has to on a dyno.
+        # With PORT alone, gunicorn listens on all interfaces.
         variables["GUNICORN_CMD_ARGS"] = f"--bind=127.0.0.1:{self.port}"
         slug = slug or self.releases[-1]
         with served(self.processes()["web"], slug, variables, self.port):
@@ -118,7 +118,7 @@ class Heroku:
 def served(
     command: list[str], folder: Path, environment: Mapping[str, str], port: int
 ) -> Iterator[None]:
-    """Keep a server running that will answer at the port."""
+    """Run a server until the context ends; the context begins when the port responds."""
     log = folder.parent / f"{folder.name}.log"
     with running(command, log, cwd=folder, env=environment) as process:
         wait_until(lambda: answers(port), process=process, log=log)
@@ -126,7 +126,7 @@ def served(
 
 
 class Site:
-    """A visitor of the site, whose requests come over https through Heroku's router."""
+    """A visitor, whose requests have the headers of Heroku's router."""
 
     def __init__(self, port: int, certificate: Path) -> None:
         self.port = port
@@ -134,7 +134,7 @@ class Site:
         self.cookies: dict[str, str] = {}
 
     def ask(self, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, str]:
-        """Send a request, a POST where there is a body; return status and text."""
+        """Send a request, a POST if there is a body; return the status and text."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         headers = {
             "Host": DOMAIN,
@@ -168,7 +168,7 @@ class Site:
         return self.ask(path, parts + b"--form--\r\n", "multipart/form-data; boundary=form")[0]
 
     def upload(self, photo: bytes) -> str:
-        """Log in to the admin, add a photo, and return its address on the page."""
+        """Log in to the admin, add a photo, and return its URL on the page."""
         login = {
             "username": ADMIN["DJANGO_SUPERUSER_USERNAME"],
             "password": ADMIN["DJANGO_SUPERUSER_PASSWORD"],
@@ -179,7 +179,7 @@ class Site:
         return str(address).replace("&amp;", "&")
 
     def colour(self, *, on: str) -> str:
-        """Return the heading's colour, from the style sheet that the page loads from S3."""
+        """Return the heading's colour in the style sheet that the page loads from S3."""
         status, page = self.ask("/")
         assert status == 200
         assert "<h1>Hello from Heroku</h1>" in page

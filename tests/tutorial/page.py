@@ -1,4 +1,4 @@
-"""Follows docs/tutorial.md to the letter: its files, its commands, and Heroku re-enacted."""
+"""Reads docs/tutorial.md, writes its files, and runs its commands in a shell."""
 
 import os
 import re
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-#: A file's name stands in a paragraph of its own above its contents, with what to do to it.
+#: A paragraph above a block may contain a file's name and how to change the file.
 _BLOCK = re.compile(
     r"(?:^`(?P<file>[^`\n]+)`(?P<how>, [a-z ]+)?:\n\n)?^```(?P<kind>[\w+]*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 AT_THE_END = ", at the end"
 WITHOUT = ", without these lines"
-#: Stands for `heroku` on the PATH: notes its arguments and does nothing.
+#: Replaces `heroku` on the PATH: only saves its arguments.
 _HEROKU = """#!/bin/sh
 printf '%s\\n' "$@" > "$TUTORIAL_STATE/heroku"
 """
@@ -24,7 +24,7 @@ printf '%s\\n' "$@" > "$TUTORIAL_STATE/heroku"
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: the file that it belongs to and how, its language and its text."""
+    """A fenced block: its file, how to change the file, its language and its text."""
 
     file: str
     how: str
@@ -32,21 +32,21 @@ class Block:
     text: str
 
     def commands(self) -> Iterator[str]:
-        """Yield what is typed: the lines after the prompt."""
+        """Yield the commands: the lines with a prompt."""
         for line in self.text.splitlines():
             if line.startswith("$ "):
                 yield line[2:]
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """Yield the fenced blocks of a page in their order."""
+    """Yield the fenced blocks of a page in order."""
     for found in _BLOCK.finditer(page.read_text(encoding="utf-8")):
         file, how, kind, text = found.group("file", "how", "kind", "text")
         yield Block(file or "", how or "", kind, text)
 
 
 class Shell:
-    """Types commands into bash one by one; folder and variables last from one to the next."""
+    """Runs commands in bash; the current folder and variables are kept between commands."""
 
     def __init__(self, folder: Path, state: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
@@ -60,10 +60,10 @@ class Shell:
         self.environment["TUTORIAL_STATE"] = str(state)
 
     def type(self, command: str) -> str:
-        """Run a command, and return what it printed; fails the test when it fails."""
-        remembering = 'status=$?; pwd > "$TUTORIAL_STATE/pwd"; env -0 > "$TUTORIAL_STATE/env"'
+        """Run a command, assert that it succeeded, and return its output."""
+        save_state = 'status=$?; pwd > "$TUTORIAL_STATE/pwd"; env -0 > "$TUTORIAL_STATE/env"'
         printed = run(
-            ["bash", "-c", f"{command}\n{remembering}; exit $status"],
+            ["bash", "-c", f"{command}\n{save_state}; exit $status"],
             self.folder,
             self.environment,
         )
@@ -73,12 +73,12 @@ class Shell:
         return printed
 
     def heroku_arguments(self, command: str) -> list[str]:
-        """Type a command that begins with ``heroku``, and return the arguments it is given."""
+        """Run a ``heroku`` command, which does nothing, and return its arguments."""
         self.type(command)
         return (self.state / "heroku").read_text(encoding="utf-8").splitlines()
 
     def write(self, block: Block) -> None:
-        """Do what a block with a file's name says."""
+        """Write or change the file of a block."""
         path = self.folder / block.file
         path.parent.mkdir(parents=True, exist_ok=True)
         before = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -93,7 +93,7 @@ class Shell:
 
 
 def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> str:
-    """Run a command to its end, and return what it printed; fails the test when it fails."""
+    """Run a command, assert that it succeeded, and return its output."""
     process = subprocess.run(
         command,
         cwd=folder,
@@ -111,9 +111,9 @@ def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> str
 
 
 def _without(text: str, lines: str) -> str:
-    """Delete lines; in each, ``…`` stands for whatever there is. Each must be there once."""
+    """Delete lines, which must occur once; ``…`` matches any text."""
     for line in lines.splitlines():
         pattern = ".*".join(map(re.escape, line.split("…")))
         text, count = re.subn(rf"^{pattern}\n", "", text, flags=re.MULTILINE)
-        assert count == 1, f"{line!r} stands there {count} times"
+        assert count == 1, f"{line!r} occurs {count} times"
     return text

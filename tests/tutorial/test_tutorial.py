@@ -1,4 +1,4 @@
-"""docs/tutorial.md, typed into an empty folder by somebody who believes every word."""
+"""docs/tutorial.md, followed to the letter in an empty folder."""
 
 import re
 import uuid
@@ -24,13 +24,13 @@ COLOUR = "() => getComputedStyle(document.querySelector('h1')).color"
 
 @pytest.fixture
 def tls(tmp_path: Path, postgres: daemons.Postgres) -> sites.Tls:
-    """What S3 and Heroku's router show; where PostgreSQL is, openssl is."""
+    """The certificate of S3 and Heroku's router; made by openssl, which PostgreSQL needs too."""
     return sites.Tls.make(tmp_path)
 
 
 @pytest.fixture
 def tls_database(postgres: daemons.Postgres) -> str:
-    """The name of an empty database, whose user gets in with TLS only."""
+    """The name of an empty database, whose user must use TLS."""
     name = f"tutorial_{uuid.uuid4().hex}"
     postgres.sql(f"CREATE DATABASE {name} OWNER tls")
     return name
@@ -45,7 +45,7 @@ def heroku(
     postgres: daemons.Postgres,
     tls_database: str,
 ) -> Iterator[Heroku]:
-    # Under an address that herokuify does not take for this dyno's own.
+    # A host that herokuify takes for another machine.
     url = postgres.url(tls_database, "tls", host=daemons.ELSEWHERE)
     with sites.over_tls(moto, tls) as s3:
         yield Heroku(shell, tmp_path, s3, tls.certificate, url)
@@ -53,7 +53,7 @@ def heroku(
 
 @pytest.mark.once
 @pytest.mark.source_tree
-def test_what_the_page_says_ends_with_a_site(
+def test_tutorial(
     heroku: Heroku,
     tls: sites.Tls,
     postgres: daemons.Postgres,
@@ -68,11 +68,11 @@ def test_what_the_page_says_ends_with_a_site(
             for command in block.commands():
                 colours += typed(heroku, command)
     assert colours == ["teal", "teal", "teal", "crimson", "teal", "crimson"]
-    # Every block was either typed, written or is output.
+    # Each block is a file, commands or output.
     assert {block.kind for block in blocks(PAGE) if not block.file} == {"console", "text"}
     assert postgres.sql("SELECT image FROM pages_photo", tls_database) == "photos/kestrel.jpg"
 
-    # Skips where there is no browser, and the rest has passed.
+    # Requested only now, as they skip the test if there is no browser.
     visiting: Visiting = request.getfixturevalue("visiting")
     screenshots: Path = request.getfixturevalue("screenshots")
     with sites.routed(DOMAIN, heroku.port, tls) as site, visiting(site) as visit:
@@ -88,7 +88,7 @@ def test_what_the_page_says_ends_with_a_site(
 
 
 def typed(heroku: Heroku, command: str) -> list[str]:
-    """Type a line of the tutorial, and return the colours that were to be seen after it."""
+    """Run a command of the tutorial, and return the heading's colours after it."""
     shell = heroku.shell
     if command.endswith(" runserver"):
         return [run_locally(shell, command)]
@@ -114,13 +114,13 @@ def typed(heroku: Heroku, command: str) -> list[str]:
     if command == "git push heroku main":
         heroku.receive()
         if len(heroku.builds) == 1:
-            told = [line for line in PAGE.read_text("utf-8").splitlines() if "WARNING" in line]
-            assert len(told) == 2
-            for line in told:
+            warnings = [line for line in PAGE.read_text("utf-8").splitlines() if "WARNING" in line]
+            assert len(warnings) == 2
+            for line in warnings:
                 assert line.replace("<bucket>", "tutorial") in heroku.built
             assert re.search(r"(\d+) static files: \1 sent, 0 unchanged, 0 failed", heroku.built)
         else:
-            sent = {2: 4, 3: 6}[len(heroku.builds)]  # direct uploads bring a script and a style
+            sent = {2: 4, 3: 6}[len(heroku.builds)]  # direct uploads add a script and a style sheet
             assert re.search(rf"static files: {sent} sent, \d+ unchanged, 0 failed", heroku.built)
             with heroku.web() as site:
                 return [site.colour(on=heroku.s3.endpoint_url)]
@@ -137,8 +137,8 @@ def install(shell: Shell, command: str) -> None:
 
 
 def run_locally(shell: Shell, command: str) -> str:
-    """Serve on a free port, in place of 8000."""
-    # Without the reloader, which runs the server in a process of its own.
+    """Run a server on a free port, and return the heading's colour."""
+    # The reloader would run the server in another process, which the test can't stop.
     port = free_port()
     words = ["bash", "-c", f"exec env {command} {port} --noreload"]
     with served(words, shell.folder, shell.environment, port):
@@ -148,7 +148,7 @@ def run_locally(shell: Shell, command: str) -> str:
 
 
 def looked_at(visit: Visit, heroku: Heroku, *, shown: int) -> str:
-    """Open the page, see its photos, and return the colour that its heading has."""
+    """Open the page, check its photos, and return the colour of its heading."""
     visit.open()
     assert visit.page.get_by_role("heading", name="Hello from Heroku").is_visible()
     images = visit.page.locator("img")
@@ -156,7 +156,7 @@ def looked_at(visit: Visit, heroku: Heroku, *, shown: int) -> str:
     for image in images.all():
         assert str(image.get_attribute("src")).startswith(f"{heroku.s3.endpoint_url}/tutorial/")
         assert image.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 900
-        # The style sheet's doing: 40 rem is how wide the page is.
+        # The style sheet limits the page's width to 40 rem.
         assert image.evaluate("(image) => image.getBoundingClientRect().width") == 640
     return str(visit.page.evaluate(COLOUR))
 

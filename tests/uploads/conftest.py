@@ -1,4 +1,4 @@
-"""A site on each S3 server, and those who visit it."""
+"""A site on each S3 server, and its visitors."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from tests.uploads.site import Browser
 
 @pytest.fixture
 def uploads(settings: Settings) -> None:
-    """The settings of direct uploads, whatever the storage is."""
+    """The settings for direct uploads, for any storage."""
     site.configure(settings)
 
 
@@ -26,13 +26,13 @@ def storage(uploads: None, default_storage: Storage, db: None) -> Storage:
 
 @pytest.fixture
 def visitor() -> Browser:
-    """Somebody who has not logged in."""
+    """A visitor who has not logged in."""
     return Browser(Client())
 
 
 @pytest.fixture
 def log_in(db: None) -> Callable[..., Browser]:
-    """Log somebody new in who may do all of this: ``log_in("testapp.add_document")``."""
+    """Create and log in a user: ``log_in("ada", "testapp.add_document")``."""
 
     def log_in(name: str, *permissions: str) -> Browser:
         user = User.objects.create_user(name, is_staff=True)
@@ -50,7 +50,7 @@ def log_in(db: None) -> Callable[..., Browser]:
 
 @pytest.fixture
 def ada(log_in: Callable[..., Browser]) -> Browser:
-    """Somebody who may add documents, albums and their photos."""
+    """A user who may add documents, albums and photos."""
     return log_in(
         *("ada", "testapp.add_document", "testapp.add_album", "testapp.change_album"),
         *("testapp.add_photo", "testapp.change_photo", "testapp.view_photo"),

@@ -1,4 +1,4 @@
-"""A small site with direct uploads: its addresses, its admin, and a browser for it."""
+"""A small site with direct uploads: URLs, an admin, and a browser."""
 
 import json
 from typing import Any
@@ -7,11 +7,13 @@ from urllib.request import Request, urlopen
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import include, path
 
-from herokuify.uploads.claims import MIDDLEWARE
+from herokuify.uploads import rules
+from herokuify.uploads.claims import MIDDLEWARE, claim
 from herokuify.uploads.forms import DirectFileField, DirectImageField
 from tests.testapp.models import Album, Document, Photo
 
@@ -26,7 +28,7 @@ RULES: dict[str, dict[str, Any]] = {
 
 
 def configure(settings: Any) -> None:
-    """Set all but the storage."""
+    """Change all settings except the storage."""
     settings.ROOT_URLCONF = __name__
     settings.HEROKUIFY_DIRECT_UPLOADS = RULES
     settings.MIDDLEWARE = [
@@ -97,7 +99,7 @@ urlpatterns = [
 
 
 class Browser:
-    """What the script does, step by step."""
+    """Sends the requests of the script."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -112,7 +114,7 @@ class Browser:
         return answer
 
     def upload(self, field: str, name: str, body: bytes, content_type: str = "") -> str:
-        """Upload a file as the script does, and return its token."""
+        """Upload a file, and return its token."""
         begun = self.begin(field, name, len(body), content_type)
         size = begun["partSize"]
         for number, request in begun["requests"].items():
@@ -124,10 +126,17 @@ class Browser:
         return token
 
 
+def claim_document(token: str, username: str) -> Any:
+    """Claim an upload for a document, as a form of the user's does."""
+    request = RequestFactory().get("/")
+    request.user = User.objects.get(username=username)
+    return claim(token, rules.get(FIELD), request)
+
+
 def put(request: dict[str, Any], body: bytes, **headers: str) -> int:
-    """Send what the site has signed, with other headers where they are given."""
+    """Send a request that the site signed, optionally with other headers."""
     sent = {**request["headers"], **{name.replace("_", "-"): v for name, v in headers.items()}}
-    # urllib gives a type of its own where there is none.
+    # urllib would add a type.
     sent.setdefault("content-type", "")
     try:
         with urlopen(Request(request["url"], body, sent, method="PUT")) as answer:

@@ -1,4 +1,4 @@
-"""From the first request to the saved model, on each server."""
+"""Direct uploads from the first request to the saved model, on each server."""
 
 import io
 import re
@@ -9,6 +9,7 @@ import pytest
 from django.core.files.storage import Storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.forms import modelform_factory
+from django.test import Client
 from PIL import Image
 from pytest_django import Settings
 
@@ -16,7 +17,7 @@ from herokuify.s3 import upload
 from herokuify.uploads import staging
 from tests.servers import S3Server, client_of
 from tests.testapp.models import Album, Document, Photo
-from tests.uploads.site import FIELD, IMAGE, Browser, put
+from tests.uploads.site import FIELD, IMAGE, Browser, claim_document, put
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:
@@ -49,18 +50,18 @@ class TestModel:
         assert re.fullmatch(r"documents/page_\w{7}\.html", name)
         assert storage.open(name).read() == body
         assert storage.open("documents/page.html").read() == b"there first"
-        # With the storage's own headers: a page is a download.
+        # It has the storage's headers: HTML is an attachment.
         found = head(s3, bucket, name)
         assert found["ContentDisposition"] == "attachment"
         assert found["ContentType"] == "text/html"
         assert staging.MARK not in found["Metadata"]
-        # And once only.
+        # The token can be used once.
         assert pending(s3, bucket) == []
         again = ada.client.post("/admin/testapp/document/add/", posted)
         assert "Please upload the file again." in again.content.decode()
         assert Document.objects.count() == 1
 
-    def test_large_one_goes_and_is_copied_in_parts(
+    def test_large_file_is_uploaded_and_copied_in_parts(
         self,
         storage: Storage,
         ada: Browser,
@@ -80,7 +81,7 @@ class TestModel:
         assert ada.ask("parts", token=token)[1]["received"] == []
         assert put(begun["requests"]["3"], b"the rest") == 200
         assert put(begun["requests"]["1"], body[:part]) == 200
-        # After a reload of the page, the server knows what is there.
+        # After a reload of the page, the server knows which parts exist.
         assert ada.ask("parts", token=token)[1]["received"] == [1, 3]
         status, answer = ada.ask("finish", token=token)
         assert (status, answer["missing"]) == (409, [2])
@@ -88,7 +89,7 @@ class TestModel:
         assert list(more) == ["2"]
         assert put(more["2"], body[part : 2 * part]) == 200
         assert ada.ask("finish", token=token)[0] == 200
-        assert ada.ask("finish", token=token)[0] == 200  # whose answer was lost
+        assert ada.ask("finish", token=token)[0] == 200  # as if the response had been lost
         assert ada.ask("parts", token=token)[1]["received"] == [1, 2, 3]
         page = ada.client.post("/admin/testapp/document/add/", {"file-direct": token})
         assert page.status_code == 302
@@ -99,7 +100,7 @@ class TestModel:
         assert found["ContentType"] == "video/mp4"
         assert found["ETag"].strip('"').endswith("-3")
 
-    def test_failed_form_keeps_it(
+    def test_invalid_form_keeps_the_upload(
         self, storage: Storage, ada: Browser, settings: Settings, s3: S3Server, bucket: str
     ) -> None:
         token = ada.upload(IMAGE, "a.png", picture(), "image/png")
@@ -141,23 +142,16 @@ class TestModel:
         assert message in page.content.decode()
         assert not Photo.objects.exists()
 
-    def test_file_in_the_form_wins(self, storage: Storage, ada: Browser) -> None:
-        """Of a visitor without JavaScript, who chose another file in the form shown again."""
+    def test_file_in_the_form_takes_precedence(self, storage: Storage, ada: Browser) -> None:
+        """A visitor without JavaScript may choose another file in the redisplayed form."""
         token = ada.upload(FIELD, "a.txt", b"direct")
         posted = {"file-direct": token, "file": SimpleUploadedFile("b.txt", b"with the form")}
         ada.client.post("/admin/testapp/document/add/", posted)
         assert Document.objects.get().file.read() == b"with the form"
 
-    def test_file_is_as_djangos_own(self, storage: Storage, ada: Browser) -> None:
-        from django.test import RequestFactory
-
-        from herokuify.uploads import rules
-        from herokuify.uploads.claims import claim
-
+    def test_claimed_file_behaves_like_djangos(self, storage: Storage, ada: Browser) -> None:
         token = ada.upload(FIELD, "a.txt", b"one\ntwo\n", "text/plain")
-        request = RequestFactory().get("/")
-        request.user = _user("ada")
-        file = claim(token, rules.get(FIELD), request)
+        file = claim_document(token, "ada")
         assert (file.name, file.size, file.content_type) == ("a.txt", 8, "text/plain")
         assert not file.closed
         assert [*file] == [b"one\n", b"two\n"]
@@ -168,16 +162,10 @@ class TestModel:
             file.read()
         with file.open("r") as text:
             assert text.read() == "one\ntwo\n"
-        # What was saved can be read on, and saved again.
+        # After it was saved, it can be read, and saved again.
         for _ in range(2):
             name = storage.save("x.txt", file.open("rb"))
             assert storage.open(name).read() == file.read() == b"one\ntwo\n"
-
-
-def _user(name: str) -> Any:
-    from django.contrib.auth.models import User
-
-    return User.objects.get(username=name)
 
 
 class TestPlainForm:
@@ -193,12 +181,12 @@ class TestPlainForm:
             "type": "text/markdown",
             "text": "# Title",
         }
-        # Without a title it stays, and can be sent without being uploaded again.
+        # A form without a title is invalid, and keeps the upload.
         page = visitor.client.post("/notes/", {"notes-direct": token}).content.decode()
         assert f'value="{token}"' in page
         assert " required" not in re.search(r'<input type="file"[^>]*>', page)[0]  # type: ignore[index]
 
-    @pytest.mark.once  # Django 4.2.0 knows no such input
+    @pytest.mark.once  # Django 4.2.0 has no input for several files
     def test_several_files(self, storage: Storage, ada: Browser) -> None:
         tokens = [ada.upload("pictures", f"{n}.png", picture()) for n in range(2)]
         third = SimpleUploadedFile("c.png", picture())
@@ -241,28 +229,26 @@ class TestRefusals:
         second = visitor.begin("notes", "b.txt", 1000)
         refused = {"field": "notes", "name": "c.txt", "size": 1000}
         assert visitor.ask("begin", **refused)[0] == 429
-        # The URL of one that was given up takes the file for a while yet.
+        # The URL of an aborted upload is still valid, so it counts.
         assert visitor.ask("abort", token=second["token"])[0] == 200
         assert put(second["requests"]["1"], b"x" * 1000) == 200
         assert visitor.ask("begin", **refused)[0] == 429
-        # Not so those of parts: S3 has forgotten that upload.
+        # An aborted multipart upload no longer counts.
         monkeypatch.setattr(staging, "LARGEST_PUT", 10)
         third = visitor.begin("notes", "c.txt", 500)
         assert visitor.ask("begin", **refused)[0] == 429
         assert visitor.ask("abort", token=third["token"])[0] == 200
         assert visitor.ask("begin", **{**refused, "size": 500})[0] == 200
 
-    def test_given_up_upload_is_gone(
+    def test_aborted_upload_is_deleted(
         self, storage: Storage, visitor: Browser, s3: S3Server, bucket: str
     ) -> None:
         token = visitor.upload("notes", "a.txt", b"text")
         assert visitor.ask("abort", token=token)[0] == 200
         assert pending(s3, bucket) == []
-        assert visitor.ask("finish", token=token) == (409, visitor.ask("finish", token=token)[1])
+        assert visitor.ask("finish", token=token)[0] == 409
 
     def test_get_and_missing_csrf_token(self, storage: Storage) -> None:
-        from django.test import Client
-
         for action in ("begin", "parts", "finish", "abort"):
             assert Client().get(f"/uploads/{action}").status_code == 405
             client = Client(enforce_csrf_checks=True)
@@ -278,5 +264,5 @@ class TestWithoutABucket:
         settings.HEROKUIFY_DIRECT_UPLOADS = {}
         plain = modelform_factory(Document, fields="__all__")()
         assert shown == (plain.as_div(), str(plain.media))
-        assert form.as_div() == shown[0]  # though its rule is gone
+        assert form.as_div() == shown[0]  # even without its rule
         assert type(plain.fields["file"]).__name__ == "FileField"

@@ -1,4 +1,4 @@
-"""What S3 and the site refuse. On Ceph alone where S3 must: moto checks no signature."""
+"""What S3 and the site refuse. Only Ceph checks signatures; moto doesn't."""
 
 import time
 from collections.abc import Callable
@@ -6,24 +6,26 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.storage import Storage
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http.multipartparser import MultiPartParser
 from django.test import Client
 from pytest_django import Settings
 
-from herokuify.exceptions import ConfigurationError
+from herokuify.exceptions import ConfigurationError, S3Error
 from herokuify.uploads.claims import MIDDLEWARE
 from herokuify.uploads.tokens import SECONDS, Token
 from tests.servers import S3Server, client_of
 from tests.storage.helpers import on_ceph
 from tests.testapp.models import Document
-from tests.uploads.site import FIELD, IMAGE, Browser, put
+from tests.uploads.site import FIELD, IMAGE, Browser, claim_document, put
 
 AGAIN = "Please upload the file again."
 
 
 def add(browser: Browser, token: str) -> str:
-    """Send the admin's form, and return the page that it is shown again on; empty if it isn't."""
+    """Submit the admin's form; return the page with the errors, or "" if it was saved."""
     answer = browser.client.post("/admin/testapp/document/add/", {"file-direct": token})
     return "" if answer.status_code == 302 else answer.content.decode()
 
@@ -62,7 +64,7 @@ class TestPut:
         assert put(request, b"length") == 200
         assert ada.ask("finish", token=begun["token"])[0] == 200
 
-    def test_url_ends(self, storage: Storage, ada: Browser) -> None:
+    def test_url_expires(self, storage: Storage, ada: Browser) -> None:
         before = time.time() - 901
         with patch("herokuify.storage.urls.time.time", lambda: before):
             request = ada.begin(FIELD, "a.txt", 5, "text/plain")["requests"]["1"]
@@ -83,28 +85,27 @@ class TestClaim:
         for action in ("parts", "finish", "abort"):
             assert ada.ask(action, token=hers)[0] == 410
             assert visitor.ask(action, token=hers)[0] == 410
-        # Of another field, which has a rule of its own.
+        # A token for another field.
         photo = grace.upload(IMAGE, "a.png", b"hers", "image/png")
         assert AGAIN in add(grace, photo)
         assert not Document.objects.exists()
         assert add(grace, hers) == ""
 
-    def test_visitors_are_told_apart_by_their_sessions(
+    def test_visitors_are_identified_by_their_sessions(
         self, storage: Storage, visitor: Browser
     ) -> None:
         token = visitor.upload("notes", "a.txt", b"text")
         for other in (Browser(Client()), Browser(Client())):
-            other.begin("notes", "b.txt", 5)  # has a session
+            other.begin("notes", "b.txt", 5)  # creates a session
             answer = other.client.post("/notes/", {"title": "x", "notes-direct": token})
             assert AGAIN in answer.content.decode()
             assert token not in answer.content.decode()
         answer = visitor.client.post("/notes/", {"title": "x", "notes-direct": token})
         assert answer.json()["text"] == "text"
 
-    def test_visitor_who_logs_in_keeps_it(
+    def test_visitor_who_logs_in_keeps_the_upload(
         self, storage: Storage, visitor: Browser, ada: Browser
     ) -> None:
-        from django.contrib.auth.models import User
 
         token = visitor.upload("notes", "a.txt", b"text")
         visitor.client.force_login(User.objects.get(username="ada"))
@@ -120,28 +121,18 @@ class TestClaim:
         later = time.time() + SECONDS + 1
         with patch("django.core.signing.time.time", lambda: later):
             assert Token.loads(token) is None
-        # What somebody else has put at its key is not what was allowed.
+        # Another object with the same key is not the upload.
         found = Token.loads(token)
         assert found is not None
         client_of(s3).put_object(Bucket=bucket, Key=found.key, Body=b"text")
         assert AGAIN in add(ada, token)
         assert not Document.objects.exists()
 
-    def test_object_that_is_replaced_meanwhile_is_not_saved(
+    def test_replaced_object_is_not_saved(
         self, storage: Storage, ada: Browser, s3: S3Server, bucket: str
     ) -> None:
-        """Between the form's cleaning and the copy: Ceph 16 ignores CopySourceIfMatch."""
-        from django.contrib.auth.models import User
-        from django.test import RequestFactory
-
-        from herokuify.exceptions import S3Error
-        from herokuify.uploads import rules
-        from herokuify.uploads.claims import claim
-
-        token = ada.upload(FIELD, "a.txt", b"text")
-        request = RequestFactory().get("/")
-        request.user = User.objects.get(username="ada")
-        file = claim(token, rules.get(FIELD), request)
+        """It is replaced after the form was cleaned; Ceph 16 ignores CopySourceIfMatch."""
+        file = claim_document(ada.upload(FIELD, "a.txt", b"text"), "ada")
         key = file.stored.address["Key"]
         client_of(s3).put_object(Bucket=bucket, Key=key, Body=b"evil")
         with pytest.raises(S3Error, match="was replaced"):
@@ -156,7 +147,7 @@ class TestClaim:
             {"max_size": 100, "who": lambda request: False},
         ],
     )
-    def test_rule_that_became_stricter_holds(
+    def test_stricter_rule_applies_to_existing_uploads(
         self, storage: Storage, ada: Browser, settings: Settings, stricter: dict[str, Any]
     ) -> None:
         token = ada.upload(FIELD, "a.txt", b"text")
@@ -167,7 +158,6 @@ class TestClaim:
     def test_permission_that_was_taken_away_is_needed(
         self, storage: Storage, log_in: Callable[..., Browser]
     ) -> None:
-        from django.contrib.auth.models import User
 
         grace = log_in("grace", "testapp.view_document")
         assert grace.ask("begin", field=FIELD, name="a.txt", size=4)[0] == 403
@@ -180,18 +170,9 @@ class TestClaim:
     def test_claimed_twice_before_it_is_saved(
         self, storage: Storage, ada: Browser, s3: S3Server, bucket: str
     ) -> None:
-        """Two requests at once: each has a copy, or an error; never half a file."""
-        from django.contrib.auth.models import User
-        from django.test import RequestFactory
-
-        from herokuify.exceptions import S3Error
-        from herokuify.uploads import rules
-        from herokuify.uploads.claims import claim
-
+        """As in concurrent requests: each gets a copy or an error, never a partial file."""
         token = ada.upload(FIELD, "a.txt", b"text")
-        request = RequestFactory().get("/")
-        request.user = User.objects.get(username="ada")
-        first, second, third = (claim(token, rules.get(FIELD), request) for _ in range(3))
+        first, second, third = (claim_document(token, "ada") for _ in range(3))
         names = {storage.save("documents/a.txt", one) for one in (first, second)}
         assert [storage.open(name).read() for name in names] == [b"text", b"text"]
         client_of(s3).delete_object(Bucket=bucket, Key=third.stored.address["Key"])
@@ -199,7 +180,7 @@ class TestClaim:
             storage.save("documents/b.txt", third)
         assert not storage.exists("documents/b.txt")
 
-    def test_page_that_is_named_as_an_image(
+    def test_html_named_as_an_image(
         self, storage: Storage, ada: Browser, s3: S3Server, bucket: str
     ) -> None:
         page = b"<script>alert(1)</script>"
@@ -217,25 +198,23 @@ class TestClaim:
             *("a" * 300 + ".txt", "a." + "b" * 300, "name&#46;txt", "&#47;..&#47;a.txt", " "),
         ],
     )
-    def test_name_is_as_django_takes_it(self, storage: Storage, ada: Browser, given: str) -> None:
-        from django.http.multipartparser import MultiPartParser
-
+    def test_name_is_cleaned_as_by_django(self, storage: Storage, ada: Browser, given: str) -> None:
         found = Token.loads(ada.begin(FIELD, given, 4, "image/png")["token"])
         assert found is not None
-        oracle: Any = MultiPartParser
-        clean = oracle.sanitize_file_name(None, given)
+        parser: Any = MultiPartParser
+        clean = parser.sanitize_file_name(None, given)
         assert found.name == SimpleUploadedFile(clean, b"").name
         assert len(found.name) <= 255
         assert not set(found.name) & set("/\\\r\n\x00\u202e")
 
     @pytest.mark.parametrize("name", ["", "..", "a/", "\n", "x/.."])
-    def test_name_that_is_none(self, storage: Storage, ada: Browser, name: str) -> None:
+    def test_invalid_name(self, storage: Storage, ada: Browser, name: str) -> None:
         assert ada.ask("begin", field=FIELD, name=name, size=4)[0] == 400
 
     def test_type_is_as_the_form_takes_it(
         self, storage: Storage, ada: Browser, s3: S3Server, bucket: str
     ) -> None:
-        """Whatever a client says: the object gets the headers of an ordinary upload."""
+        """Whatever the client sends, the object gets the headers of an ordinary upload."""
 
         def headers() -> dict[str, Any]:
             name = Document.objects.latest("pk").file.name

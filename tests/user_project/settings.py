@@ -1,4 +1,4 @@
-"""A user's settings, whose types the session "user" of noxfile.py checks on the installed wheel."""
+"""A user's settings; the session "user" of noxfile.py checks their types on the installed wheel."""
 
 from pathlib import Path
 

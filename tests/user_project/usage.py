@@ -1,4 +1,4 @@
-"""A user's own code on herokuify; ``assert_type`` fails where a type is lost."""
+"""A user's code; type checkers report ``assert_type`` if a type is not exact."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ assert_type(read_aws({}), dict[str, str | bool | None])
 
 
 def read(environ: Mapping[str, str]) -> int:
-    """Read variables in the types of their converters."""
+    """Read variables, whose types depend on the converter."""
     assert_type(env.read(environ, "NAME"), str | None)
     assert_type(env.read(environ, "NAMES", convert=env.comma_list), list[str] | None)
     assert_type(env.require(environ, "NAME", needed_by="me"), dict[str, str])
@@ -38,7 +38,7 @@ class Photos(S3MediaStorage):
 
 
 def remove(storage: Photos, names: list[str]) -> bool:
-    """Call what the storages add to Django's."""
+    """Call a method that Django's storages don't have."""
     try:
         storage.delete_many(names)
     except (ConfigurationError, S3Error) as error:

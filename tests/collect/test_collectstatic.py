@@ -30,7 +30,7 @@ each_class = pytest.mark.parametrize("backend", [MANIFEST_CLASS, PLAIN_CLASS])
 
 
 def sent(site: Site, *arguments: str) -> list[str]:
-    """Run collectstatic; names that it has written, the index's aside."""
+    """Run collectstatic; return the names that it has written, without the index."""
     with recorded(site.proxy) as traffic:
         site.collect(*arguments)
     assert "DeleteObject" not in traffic.operations
@@ -39,14 +39,14 @@ def sent(site: Site, *arguments: str) -> list[str]:
 
 
 def manifest_names(site: Site) -> set[str]:
-    """What every new manifest is written to."""
+    """Return the two names of the current manifest."""
     digest = json.loads(site.read("staticfiles.json"))["hash"]
     return {"staticfiles.json", f"staticfiles.{digest}.json"}
 
 
 class TestUnchanged:
     @each_class
-    def test_sends_nothing_and_asks_thrice(self, each_site: Site, backend: str) -> None:
+    def test_sends_nothing_in_three_requests(self, each_site: Site, backend: str) -> None:
         site = each_site
         site.use(backend)
         assert sent(site)
@@ -57,7 +57,7 @@ class TestUnchanged:
         assert "in 3 requests" in site.output
 
     @each_class
-    def test_two_builds_of_one_commit(self, site: Site, backend: str) -> None:
+    def test_another_build_of_the_same_files_sends_nothing(self, site: Site, backend: str) -> None:
         site.use(backend)
         sent(site)
         first = tree(site.root)
@@ -83,14 +83,14 @@ class TestUnchanged:
         assert f"{count} static files: {count} sent, 0 unchanged, 0 failed; " in site.output
         assert f" in {count + 6} requests, " in site.output
 
-    def test_local_tree_is_made_again(self, site: Site) -> None:
+    def test_missing_local_tree_is_written_again(self, site: Site) -> None:
         site.collect()
         first = tree(site.root)
         shutil.rmtree(site.root)
         assert sent(site) == []
         assert tree(site.root) == first
 
-    def test_local_tree_is_mended(self, site: Site) -> None:
+    def test_changed_local_tree_is_restored(self, site: Site) -> None:
         site.collect()
         first = tree(site.root)
         (site.root / "robots.txt").write_text("User-agent: !\n")  # as long as the right one
@@ -145,7 +145,7 @@ class TestChanged:
         stored = site.get("css/long.css")
         assert stored["ContentEncoding"] == "gzip"
         assert gzip.decompress(stored["Body"].read()) == b"a { color: red }\n" * 100
-        # What is too short to gain anything is sent again as it was: its setting changed.
+        # Files too short to compress are sent again, too, because their setting changed.
         assert "ContentEncoding" not in site.head("css/base.css")
         assert set(names) == {"css/long.css", "css/base.css", "css/site.css", "js/site.js"}
         assert sent(site) == []

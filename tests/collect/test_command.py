@@ -1,4 +1,4 @@
-"""What the command takes, says and refuses."""
+"""The command's options, output and errors."""
 
 import io
 import json
@@ -39,7 +39,7 @@ SUMMARY = re.compile(
 )
 
 
-def test_is_herokuifys() -> None:
+def test_herokuifys_command_is_used() -> None:
     assert get_commands()["collectstatic"] == "herokuify"
     assert isinstance(load_command_class("herokuify", "collectstatic"), Command)
 
@@ -48,7 +48,7 @@ class TestOutput:
     def lines(self, site: Site, *arguments: str, **options: Any) -> list[str]:
         return site.collect(*arguments, **options).splitlines()
 
-    def test_one_summary(self, site: Site) -> None:
+    def test_is_one_line(self, site: Site) -> None:
         (line,) = self.lines(site)
         assert line.startswith("12 static files: 12 sent, 0 unchanged, 0 failed; 0.0 MB in 18 ")
         assert SUMMARY.fullmatch(line)
@@ -64,11 +64,11 @@ class TestOutput:
         result = call_command("collectstatic", interactive=False, stdout=io.StringIO())
         assert SUMMARY.fullmatch(result)
 
-    def test_none_at_verbosity_0(self, site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_is_empty_at_verbosity_0(self, site: Site, capfd: pytest.CaptureFixture[str]) -> None:
         assert self.lines(site, verbosity=0) == []
         assert capfd.readouterr() == ("", "")
 
-    def test_names_at_verbosity_2_and_3(self, site: Site) -> None:
+    def test_has_names_at_verbosity_2_and_3(self, site: Site) -> None:
         lines = self.lines(site, verbosity=2)
         assert set(lines[:-1]) == {f"Sent '{name}'" for name in site.names()}
         assert SUMMARY.fullmatch(lines[-1])
@@ -82,7 +82,7 @@ class TestOutput:
             f"Unchanged '{name}'" for name in [*SMALL, *map(site.hashed, SMALL)]
         }
 
-    def test_bar_on_a_terminal(self, site: Site) -> None:
+    def test_has_a_progress_bar_on_a_terminal(self, site: Site) -> None:
         class Terminal(io.StringIO):
             def isatty(self) -> bool:
                 return True
@@ -164,7 +164,7 @@ class TestOptions:
 
 
 class TestReferences:
-    """Heroku's build looks for the words, and shows its advice on missing references."""
+    """Heroku's buildpack recognizes messages on missing references and adds its advice."""
 
     @pytest.fixture
     def published(self, site: Site) -> Site:
@@ -221,7 +221,7 @@ class TestReferences:
 
 
 class TestManifestName:
-    def test_of_a_subclass(self, site: Site) -> None:
+    def test_of_a_subclass_is_used(self, site: Site) -> None:
         site.use("tests.collect.storages.NamedStorage")
         site.collect()
         digest = json.loads(site.read("assets.json"))["hash"]
@@ -245,7 +245,7 @@ class TestBucket:
         site.assert_whole()
 
     def test_index_is_not_public(self, site: Site) -> None:
-        """It lies beside the location, which the bucket's policy publishes."""
+        """It is outside the location that the bucket's policy makes public."""
         site.collect()
         assert not INDEX.startswith("static/")
         assert {key for key in site.names("") if not key.startswith("static/")} == {INDEX}
@@ -268,21 +268,21 @@ class TestBucket:
 
 
 class TestOtherStorages:
-    """Django's own command runs for them, untouched."""
+    """Django's own command runs for them, unchanged."""
 
     @pytest.mark.parametrize("storage", [StaticFilesStorage, ManifestStaticFilesStorage])
     @pytest.mark.parametrize(
         "arguments", [[], ["--clear"], ["--dry-run"], ["--no-post-process"], ["-i", "*.txt"]]
     )
     @pytest.mark.parametrize("verbosity", [0, 1, 2, 3])
-    def test_as_django(
+    def test_result_is_djangos(
         self,
         site: Site,
         storage: type[StaticFilesStorage],
         arguments: list[str],
         verbosity: int,
     ) -> None:
-        """Twice, and with a file that two finders have."""
+        """Run twice, with a file that two finders find."""
         other = site.folder / "other"
         write(other, {"robots.txt": "hidden", "more.txt": "more"})
         site.configure(STATICFILES_DIRS=[site.source, other])
@@ -293,14 +293,14 @@ class TestOtherStorages:
             output = io.StringIO()
             returned = []
             for command in (kind(), kind()):
-                # Nothing but the root's name may differ, and it does not.
+                # Both use the same folder, so even paths in the output must be the same.
                 command.storage = storage(location=site.root)
                 returned.append(
                     call_command(
                         command, "--noinput", *arguments, stdout=output, verbosity=verbosity
                     )
                 )
-            # A folder's files come in any order, and so do the lines of --clear.
+            # Folders are listed in any order, and so are the lines of --clear.
             results.append((returned, sorted(output.getvalue().splitlines()), tree(site.root)))
         django, ours = results
         assert ours == django
@@ -375,7 +375,7 @@ class TestHeaders:
 @pytest.mark.parametrize("verbosity", [0, 1, 2, 3])
 @pytest.mark.parametrize("backend", [MANIFEST_CLASS, PLAIN_CLASS])
 def test_collect_returns_what_djangos_does(site: Site, backend: str, verbosity: int) -> None:
-    """And says it of files that two finders have, which Django 6.1 counts."""
+    """And so does the message on files that two finders find, which Django 6.1 counts."""
     other = site.folder / "other"
     write(other, {"robots.txt": "hidden", "more.txt": "more"})
     site.configure(STATICFILES_DIRS=[site.source, other])

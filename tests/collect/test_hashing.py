@@ -1,4 +1,4 @@
-"""The tree and the manifest on S3 and on the disk are what Django writes locally."""
+"""Files and manifest, on S3 and on the disk, are the same as Django writes locally."""
 
 import random
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class TestOnS3:
         site = make_site(s3, sites.NASTY)
         site.collect()
         assert_as_django(site, site.as_django())
-        # Every one of the names is recognized in the listing.
+        # All names are recognized in the listing.
         with recorded(site.proxy) as traffic:
             site.collect()
         assert traffic.operations == {"ListObjects": 1, "GetObject": 2}
@@ -85,7 +85,7 @@ class TestOnS3:
 
 
 def hashed_by_herokuify() -> tuple[dict[str, bytes] | None, str]:
-    """The tree that the collect engine would send, or None and Django's complaint."""
+    """Return the files that the engine would send, or None and Django's error."""
     found = {path: (storage, path) for each in get_finders() for path, storage in each.list([])}
     result: dict[str, bytes] = {}
 
@@ -115,14 +115,14 @@ def hashed_by_django(site: Site, folder: str) -> tuple[dict[str, bytes] | None, 
 
 
 class TestReferences:
-    """Against Django's own result, without a server."""
+    """The hashed files are the same as Django's; without a server."""
 
     @pytest.fixture
     def compare(self, site: Site, tmp_path: Path) -> Callable[[Files], str]:
         runs = iter(range(1000))
 
         def compare(files: Files) -> str:
-            """Assert that both make the same of the files; returns Django's complaint."""
+            """Check that both make the same files; return Django's error."""
             run = next(runs)
             source = tmp_path / f"source{run}"
             write(source, files)
@@ -145,7 +145,7 @@ class TestReferences:
         assert {"", "Max post-process passes exceeded."} == set(complaints)
 
     def test_in_a_long_chain(self, compare: Callable[[Files], str]) -> None:
-        # As deep as Django's passes reach, and one deeper; in the worst order.
+        # As deep as Django's passes reach and one deeper, in a random order.
         for depth in range(2, 9):
             names = [f"{'d/' * number}{number}.css" for number in range(depth)]
             random.Random(depth).shuffle(names)
@@ -165,7 +165,7 @@ class TestReferences:
         assert "could not be found" in compare({"a.css": "b { c: url(gone.png) }"})
 
     def test_that_are_hashed_already(self, site: Site) -> None:
-        """A link to a hashed name stays as it is, and works; Django hashes it once more."""
+        """A reference to a hashed name works and doesn't change; Django would hash it again."""
         link = "a { b: url(img/dot.c4ca4238a0b9.png) }"
         site.write({"img/dot.png": b"1", "x.css": link})
         result, complaint = hashed_by_herokuify()

@@ -1,4 +1,4 @@
-"""How much memory a run takes at its peak, in a process of its own."""
+"""The peak memory of a run, in its own process."""
 
 import os
 import sys
@@ -38,7 +38,7 @@ from pathlib import Path
 from django.core.management import call_command
 
 call_command("collectstatic", interactive=False)
-# getrusage() would tell of the process that has started this one, too.
+# getrusage() would include the process that started this one.
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 """
 
@@ -48,7 +48,7 @@ def names() -> list[str]:
 
 
 def changed_bucket(request: Request) -> object:
-    """All small files are there, in another version, so that they wait for the new ones."""
+    """Answer as a bucket with an older version of each small file, so that they are sent last."""
     if request.operation != "ListObjects":
         return sink(request)
     items = "".join(

@@ -1,4 +1,4 @@
-"""References that lead nowhere, and files that a bundler has named already."""
+"""References to missing files, and files that a bundler has hashed already."""
 
 import json
 import re
@@ -52,7 +52,7 @@ EXPECTED = {
 LINE = re.compile(
     r"The CSS file(?: or script)? '(.+?)' refers to '(.+?)', .* \(line (\d+): (.+)\)\."
 )
-#: What Vite 6 makes of an entry and a part that it loads later, which imports the entry.
+#: Vite 6's output for an entry that loads a chunk lazily, which imports the entry.
 VITE: Files = {
     "assets/main-CaRgkCyF.js": 'import("./lazy-CqoijzLM.js");export const state = 1;\n'
     "//# sourceMappingURL=main-CaRgkCyF.js.map\n",
@@ -120,7 +120,7 @@ class TestDangling:
         assert "x.css.map" not in text
 
     def test_a_vendored_stylesheet_without_its_source_map(self, site: Site) -> None:
-        """As in healthchecks, whose repository has the CSS of bootstrap-select alone."""
+        """As in healthchecks, which has bootstrap-select's CSS without its map."""
         sheet = "a{}\n/*# sourceMappingURL=bootstrap-select.css.map */"
         site.write({"css/bootstrap-select.css": sheet})
         assert "'css/bootstrap-select.css.map'" in complaint(site)

@@ -4,7 +4,6 @@ import hashlib
 import io
 import itertools
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -380,12 +379,10 @@ class TestInactivity:
         proxy, silent = quiet
         bucket = Bucket()
         bucket.refuses = silent
-        started = time.monotonic()
         collection = collect(bucket, via=proxy)
         collection.add(local_file("a"))
         with pytest.raises(InactivityError, match="has not responded"):
             collection.publish()
-        assert time.monotonic() - started < 3
 
     def test_during_the_removal_is_an_error(
         self, collect: Collect, quiet: tuple[Proxy, Silence]

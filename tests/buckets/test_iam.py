@@ -37,7 +37,7 @@ FILES = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUp
 
 
 def statements(policy: Any) -> dict[str, Any]:
-    """Return a policy's statements by their IDs; check that all of them have one."""
+    """Return a policy's statements by their IDs; check that these are unique."""
     assert policy["Version"] == "2012-10-17"
     found = {one["Sid"]: one for one in policy["Statement"]}
     assert len(found) == len(policy["Statement"])

@@ -331,14 +331,14 @@ class TestPolicy:
             {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
         ],
     )
-    def test_ours_when_somebody_has_changed_it(self, change: dict[str, Any]) -> None:
+    def test_ours_is_restored_after_changes(self, change: dict[str, Any]) -> None:
         ours = {**FOREIGN["ours by hand"], "Sid": PUBLIC_SID, **change}
         current = replace(EMPTY, policy=policy(ours))
         step = steps_of(current)["policy"]
         assert step.lines[0] == f"+ the statement {PUBLIC_SID} as required"
         assert requests_of(applied(current, SITE)) == []
 
-    def test_a_location_that_is_public_no_more(self) -> None:
+    def test_location_that_is_no_longer_public_is_removed(self) -> None:
         ours = {**FOREIGN["ours by hand"], "Sid": PUBLIC_SID, "Resource": "arn:aws:s3:::b/old/*"}
         step = steps_of(replace(EMPTY, policy=policy(ours)))["policy"]
         assert step.lines == (
@@ -346,7 +346,7 @@ class TestPolicy:
             f"+ anyone may GET {STATIC_ARN}",
         )
 
-    def test_no_public_location_any_more(self) -> None:
+    def test_statement_without_a_public_location_is_removed(self) -> None:
         ours = {**FOREIGN["ours by hand"], "Sid": PUBLIC_SID}
         step = steps_of(replace(EMPTY, policy=policy(ours)), MEDIA_ALONE)["policy"]
         assert step.operation == "DeleteBucketPolicy"
@@ -359,7 +359,9 @@ class TestPolicy:
         ("location", "resource"),
         [("", "b/*"), ("a*b", "b/a${*}b/*"), ("$x?", "b/${$}x${?}/*")],
     )
-    def test_a_location_is_no_pattern(self, location: str, resource: str) -> None:
+    def test_special_characters_in_a_location_are_escaped(
+        self, location: str, resource: str
+    ) -> None:
         step = steps_of(EMPTY, replace(SITE, public=(location,)))["policy"]
         (statement,) = json.loads(step.parameters["Policy"])["Statement"]
         assert statement["Resource"] == [f"arn:aws:s3:::{resource}"]
@@ -446,7 +448,7 @@ class TestCors:
     @pytest.mark.parametrize(
         "change", [{"AllowedMethods": ["GET"]}, {"MaxAgeSeconds": 1}, {"AllowedHeaders": ["*"]}]
     )
-    def test_ours_when_somebody_has_changed_it(self, change: dict[str, Any]) -> None:
+    def test_ours_is_restored_after_changes(self, change: dict[str, Any]) -> None:
         (ours,) = steps_of(EMPTY)["CORS"].parameters["CORSConfiguration"]["CORSRules"]
         step = steps_of(replace(EMPTY, cors=[{**ours, **change}]))["CORS"]
         assert step.lines[0] == f"+ herokuify's rule {CORS_ID}, as required"

@@ -77,7 +77,7 @@ class TestParts:
 
 class TestPending:
     def test_public_location_is_an_error(self, found: Found) -> None:
-        # E002 is about the location of static files, which must be the public one.
+        # STATIC_URL doesn't lead to pending/static, which is E002.
         assert ids(found(**SITE, AWS_PUBLIC_LOCATION="pending")) == ["E002", "E018"]
 
 

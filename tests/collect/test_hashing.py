@@ -175,9 +175,9 @@ class TestReferences:
         assert result["img/dot.c4ca4238a0b9.png"] == b"1"
 
     def test_of_names_that_are_hashed_already(self, compare: Callable[[Files], str]) -> None:
-        # As in a folder that another collectstatic has filled.
+        # As in the output folder of another collectstatic.
         compare({"a.txt": "one", "a.f97c5d29941b.txt": "another"})
         compare({"a.css": "one", "a.f97c5d29941b.css": "another"})
         compare({"a.css": "a{}", "a.a8a8d9dfa4a5.css": "b{}", "c.css": '@import "a.css";'})
-        # Django takes names for URLs: both have one hashed name.
+        # Django treats names as URLs, so these two have the same hashed name.
         compare({"a b.css": "same", "a%20b.css": "same", "a b.gif": "1", "a%20b.gif": "1"})

@@ -64,7 +64,7 @@ def changed_bucket(request: Request) -> object:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("backend", ["S3StaticStorage", "S3ManifestStaticStorage"])
-def test_of_large_and_many_files(
+def test_large_and_many_files_need_little_memory(
     make_project: Callable[..., Project], tmp_path: Path, backend: str
 ) -> None:
     source = tmp_path / "project" / "source"
@@ -74,11 +74,11 @@ def test_of_large_and_many_files(
         path.write_bytes(f"// {name}\n".encode() + os.urandom(15_000).hex().encode())
     with (source / "large.bin").open("wb") as large:
         large.truncate(200 * MEGABYTE)
-    # Nothing listens behind the proxy; the answers are its own.
+    # No server is behind the proxy, which answers every request itself.
     with replay("http://127.0.0.1:9") as proxy:
 
         def rule(request: Request) -> object:
-            proxy.requests.clear()  # they hold what was sent
+            proxy.requests.clear()  # their bodies would fill the memory
             return changed_bucket(request)
 
         proxy.rule = rule  # type: ignore[assignment]

@@ -180,7 +180,9 @@ class TestConverters:
             (env.one_of("auto", "path"), "Path", "path"),
         ],
     )
-    def test_accepts(self, convert: Callable[[str], object], value: str, expected: object) -> None:
+    def test_valid_values_are_converted(
+        self, convert: Callable[[str], object], value: str, expected: object
+    ) -> None:
         result = convert(value)
         assert result == expected
         assert type(result) is type(expected)
@@ -213,7 +215,7 @@ class TestConverters:
             (env.one_of("auto", "path"), "virtual"),
         ],
     )
-    def test_refuses(self, convert: Callable[[str], object], value: str) -> None:
+    def test_invalid_values_are_errors(self, convert: Callable[[str], object], value: str) -> None:
         with pytest.raises(ValueError, match=r"\w") as caught:
             convert(value)
         assert value not in str(caught.value)

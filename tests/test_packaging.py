@@ -209,13 +209,13 @@ class TestConstraints:
 
 @pytest.mark.source_tree
 class TestDistributions:
-    def test_wheel_holds_the_package_alone(self, distributions: tuple[set[str], set[str]]) -> None:
+    def test_wheel_has_only_the_package(self, distributions: tuple[set[str], set[str]]) -> None:
         wheel, _ = distributions
         assert "herokuify/py.typed" in wheel
         tops = {name.split("/")[0] for name in wheel}
         assert tops == {"herokuify", f"herokuify-{herokuify.__version__}.dist-info"}
 
-    def test_wheel_holds_the_whole_package(self, distributions: tuple[set[str], set[str]]) -> None:
+    def test_wheel_has_the_whole_package(self, distributions: tuple[set[str], set[str]]) -> None:
         wheel, _ = distributions
         modules = {str(path.relative_to(ROOT)) for path in (ROOT / "herokuify").rglob("*.py")}
         assert modules <= wheel

@@ -164,6 +164,6 @@ class TestWritesRelationsAndMigrations:
         assert router.allow_relation(one_of("replica_pink"), one_of(alias))
         assert not router.allow_relation(one_of(alias), one_of("other"))
 
-    def test_migrations_leave_followers_alone(self) -> None:
+    def test_followers_are_not_migrated(self) -> None:
         allowed = [alias for alias in connections if router.allow_migrate(alias, "testapp")]
         assert allowed == ["default", "other"]

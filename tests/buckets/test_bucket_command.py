@@ -148,9 +148,7 @@ class TestApply:
         (rule,) = controls["OwnershipControls"]["Rules"]
         assert rule["ObjectOwnership"] == "BucketOwnerEnforced"
 
-    def test_uploads_work_in_a_bucket_of_media_alone(
-        self, bare_site: Site, name_storages: NameStorages
-    ) -> None:
+    def test_media_files_need_no_policy(self, bare_site: Site, name_storages: NameStorages) -> None:
         name_storages(default=MEDIA)
         assert "block on public policies: done" in run("--apply")
         storage = storages["default"]
@@ -573,7 +571,7 @@ class TestSettings:
         with pytest.raises(CommandError, match=expected):
             run(*options)
 
-    def test_two_buckets(
+    def test_failure_of_the_second_bucket_keeps_the_first_report(
         self, bare_site: Site, name_storages: NameStorages, settings: Settings
     ) -> None:
         """If the second fails, the report of the first is still printed."""

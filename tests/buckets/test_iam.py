@@ -143,7 +143,7 @@ class TestDocuments:
         assert "Condition" not in found["MediaListing1"]
 
     @pytest.mark.parametrize("location", ["media", "a*b", "a?b", "$x", "cube/media"])
-    def test_prefixes_match_what_is_below_alone(self, location: str) -> None:
+    def test_prefixes_match_only_the_location(self, location: str) -> None:
         found = statements(app_policy([replace(DESIRED, private=(location,))], compresses=False))
         (pattern,) = found["MediaListing1"]["Condition"]["StringLike"]["s3:prefix"]
         for special in "*?$":  # how IAM escapes it; fnmatch uses brackets

@@ -95,7 +95,7 @@ class TestBundles:
         ],
         ids=str,
     )
-    def test_fine(self, found: Found, changes: dict[str, Any]) -> None:
+    def test_published_ones_are_fine(self, found: Found, changes: dict[str, Any]) -> None:
         assert found(**changes) == []
 
     def test_are_not_checked_without_compressor(
@@ -127,7 +127,7 @@ class TestUrl:
         ],
         ids=str,
     )
-    def test_fine(self, found: Found, changes: dict[str, Any]) -> None:
+    def test_static_url_is_fine(self, found: Found, changes: dict[str, Any]) -> None:
         assert found(**changes) == []
 
     def test_wrong_static_url_is_reported_once(self, found: Found) -> None:

@@ -45,7 +45,7 @@ SITE = {
     ],
 )
 @pytest.mark.parametrize("media", [MEDIA, "herokuify.storage.S3BotoStorage"])
-def test_all_classes(
+def test_all_classes_are_fine(
     found: Found, stage: str, static: str, bundles: str | None, media: str
 ) -> None:
     bundles_on = {"COMPRESS_STORAGE": bundles} if bundles else {"COMPRESS_ENABLED": False}
@@ -54,7 +54,7 @@ def test_all_classes(
 
 @pytest.mark.parametrize("stage", ["local", "build"])
 @pytest.mark.parametrize("static", [LOCAL_STATIC, DJANGO_MANIFEST])
-def test_local_storages(found: Found, stage: str, static: str) -> None:
+def test_local_storages_are_fine(found: Found, stage: str, static: str) -> None:
     local = storages(static, LOCAL_MEDIA)
     assert found(stage, STORAGES=local, COMPRESS_STORAGE=ON_DISK, STATIC_URL="/static/") == []
 
@@ -63,7 +63,7 @@ def test_local_storages(found: Found, stage: str, static: str) -> None:
     "backend",
     [PLAIN, MEDIA, CACHED_MANIFEST, "herokuify.storage.CachedS3BotoStorage"],
 )
-def test_storages_with_other_aliases(found: Found, backend: str) -> None:
+def test_storages_with_other_aliases_are_fine(found: Found, backend: str) -> None:
     assert found("dyno", STORAGES={**storages(), "other": {"BACKEND": backend}}) == []
 
 
@@ -103,7 +103,7 @@ USE_TZ = True
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("fragment", ["", "from herokuify.aws import *\n"], ids=["alone", "aws"])
-def test_djangos_defaults(
+def test_djangos_defaults_are_fine(
     make_project: Callable[..., project.Project], stage: str, fragment: str
 ) -> None:
     """As startproject writes them; no check imports boto3 or django-compressor."""

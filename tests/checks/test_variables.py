@@ -108,7 +108,7 @@ class TestBucket:
         ],
         ids=str,
     )
-    def test_fine(self, found: Found, stage: str, env: dict[str, str]) -> None:
+    def test_is_not_always_needed(self, found: Found, stage: str, env: dict[str, str]) -> None:
         assert found(stage, env=env, AWS_STORAGE_BUCKET_NAME=None, **LOCAL) == []
 
     def test_is_not_needed_where_settings_do_not_read_it(

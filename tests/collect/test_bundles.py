@@ -445,7 +445,9 @@ class TestSetting:
 
     @pytest.mark.parametrize("with_django", [True, False])
     @pytest.mark.parametrize("with_function", [True, False])
-    def test_jinja2(self, compressed: Site, with_django: bool, with_function: bool) -> None:
+    def test_jinja2_templates_are_compressed(
+        self, compressed: Site, with_django: bool, with_function: bool
+    ) -> None:
         site = compressed
         django = site.settings.TEMPLATES[0] | {"DIRS": [site.folder / "empty"]}
         jinja2 = {

@@ -100,7 +100,7 @@ class TestUnchanged:
 
 
 class TestChanged:
-    def test_file_of_a_manifest_class(self, site: Site) -> None:
+    def test_file_of_a_manifest_class_is_sent_with_its_references(self, site: Site) -> None:
         site.collect()
         site.write({"img/dot.png": b"\x89PNG other"})
         names = sent(site)
@@ -112,21 +112,21 @@ class TestChanged:
         site.assert_whole()
         assert site.read("img/dot.png") == b"\x89PNG other"
 
-    def test_file_of_a_plain_class(self, site: Site) -> None:
+    def test_file_of_a_plain_class_is_sent(self, site: Site) -> None:
         site.use(PLAIN_CLASS)
         site.collect()
         site.write({"img/dot.png": b"\x89PNG other"})
         assert sent(site) == ["img/dot.png"]
         assert site.read("img/dot.png") == b"\x89PNG other"
 
-    def test_same_length(self, site: Site) -> None:
+    def test_file_of_the_same_length_is_sent(self, site: Site) -> None:
         site.use(PLAIN_CLASS)
         site.collect()
         site.write({"robots.txt": "User-agent: !\n"})
         assert sent(site) == ["robots.txt"]
 
     @each_class
-    def test_header_setting(self, site: Site, backend: str) -> None:
+    def test_setting_of_headers_sends_its_files(self, site: Site, backend: str) -> None:
         site.use(backend)
         site.collect()
         site.configure(AWS_EXTRA_HEADERS=[(r".*\.css$", {"Cache-Control": "max-age=7"})])
@@ -136,7 +136,7 @@ class TestChanged:
         assert site.head("css/site.css")["CacheControl"] == "max-age=7"
         assert sent(site) == []
 
-    def test_gzip_on_and_off(self, site: Site) -> None:
+    def test_setting_of_gzip_sends_its_files(self, site: Site) -> None:
         site.use(PLAIN_CLASS)
         site.write({"css/long.css": "a { color: red }\n" * 100})
         site.collect()
@@ -154,7 +154,7 @@ class TestChanged:
         assert "ContentEncoding" not in site.head("css/long.css")
         assert sent(site) == []
 
-    def test_cache_headers(self, site: Site) -> None:
+    def test_only_hashed_names_are_cached_for_good(self, site: Site) -> None:
         site.collect()
         names = site.names()
         hashed = set(site.published().values())
@@ -259,7 +259,7 @@ class TestIndex:
 
 
 class TestETags:
-    def test_of_multipart_uploads(self, each_site: Site) -> None:
+    def test_of_multipart_uploads_need_the_index(self, each_site: Site) -> None:
         site = each_site
         site.use(PLAIN_CLASS)
         site.write({"video.mp4": os.urandom(9 * 1024 * 1024)})
@@ -275,7 +275,7 @@ class TestETags:
         assert "video.mp4" in sent(site)
 
     @each_class
-    def test_under_kms(self, site: Site, backend: str) -> None:
+    def test_with_kms_need_the_index(self, site: Site, backend: str) -> None:
         site.use(backend)
         site.proxy.has_kms_etags = True
         names = sent(site)

@@ -55,7 +55,7 @@ class TestOutput:
         (line,) = self.lines(site)
         assert line.startswith("12 static files: 0 sent, 12 unchanged, 0 failed; 0.0 MB in 3 ")
 
-    def test_of_one_file(self, make_site: MakeSite, moto: S3Server) -> None:
+    def test_is_in_the_singular_for_one_file(self, make_site: MakeSite, moto: S3Server) -> None:
         site = make_site(moto, {"only.txt": "1"})
         site.use(PLAIN_CLASS)
         assert site.collect().startswith("1 static file: 1 sent,")
@@ -121,7 +121,7 @@ class TestOptions:
         with pytest.raises(CommandError, match=r"css/gone\.png"):
             site.collect("--dry-run")
 
-    def test_ignore(self, site: Site) -> None:
+    def test_ignored_files_are_left_out(self, site: Site) -> None:
         site.collect("--ignore", "*.txt", "-i", "js", "--ignore=dot.*", "--no-post-process")
         assert site.names() == {"css/site.css", "css/base.css"}
         assert set(tree(site.root)) == {"css/site.css", "css/base.css"}
@@ -140,7 +140,7 @@ class TestOptions:
         assert traffic.requests == []
 
     @pytest.mark.parametrize(("answer", "runs"), [("yes", True), ("no", False), ("", False)])
-    def test_asks_first(
+    def test_asks_for_confirmation(
         self, site: Site, monkeypatch: pytest.MonkeyPatch, answer: str, runs: bool
     ) -> None:
         monkeypatch.setattr("builtins.input", lambda prompt: answer)
@@ -150,13 +150,13 @@ class TestOptions:
         assert bool(site.names()) == runs
 
     @pytest.mark.parametrize("value", [0, -1, "64", 1.5, None])
-    def test_wrong_concurrency(self, site: Site, value: object) -> None:
+    def test_wrong_concurrency_is_an_error(self, site: Site, value: object) -> None:
         site.configure(HEROKUIFY_UPLOAD_CONCURRENCY=value)
         with pytest.raises(ImproperlyConfigured, match="HEROKUIFY_UPLOAD_CONCURRENCY is "):
             site.collect()
 
     @pytest.mark.parametrize("concurrency", [1, 2])
-    def test_low_concurrency(self, site: Site, concurrency: int) -> None:
+    def test_low_concurrency_works(self, site: Site, concurrency: int) -> None:
         site.configure(HEROKUIFY_UPLOAD_CONCURRENCY=concurrency)
         site.collect()
         site.assert_whole()
@@ -183,7 +183,7 @@ class TestReferences:
         return message
 
     @pytest.mark.parametrize("reference", ["url(../img/gone.png)", '@import "../img/gone.png";'])
-    def test_missing(self, published: Site, reference: str) -> None:
+    def test_missing_file_is_an_error(self, published: Site, reference: str) -> None:
         published.write({"css/site.css": f"a {{}}\n{reference}"})
         message = self.failure(published)
         assert message.startswith(
@@ -191,29 +191,29 @@ class TestReferences:
             f"has found (line 2: {reference.rstrip(';')})."
         )
 
-    def test_missing_source_map(self, published: Site) -> None:
+    def test_missing_source_map_is_an_error(self, published: Site) -> None:
         published.write({"js/site.js": "1\n//# sourceMappingURL=gone.js.map"})
         assert self.failure(published).startswith(
             "The CSS file or script 'js/site.js' refers to 'js/gone.js.map', which no static files"
         )
 
-    def test_odd_name(self, published: Site) -> None:
+    def test_quotes_in_names_are_shown(self, published: Site) -> None:
         published.write({"css/it's.css": 'a { b: url("it\'s gone.png") }'})
         message = self.failure(published)
         assert message.startswith('The CSS file "css/it\'s.css" refers to "css/it\'s gone.png"')
 
-    def test_hidden_by_ignore(self, published: Site) -> None:
+    def test_ignored_file_counts_as_missing(self, published: Site) -> None:
         with pytest.raises(CommandError, match=r"The CSS file 'css/site\.css' refers to 'img/dot"):
             published.collect("--ignore", "*.png")
 
-    def test_other_encoding(self, published: Site) -> None:
+    def test_other_encoding_is_an_error(self, published: Site) -> None:
         published.write({"css/latin.css": "/* \xe4 */".encode("latin-1")})
         message = self.failure(published)
         assert message.startswith("'css/latin.css' can't be hashed: 'utf-8' codec can't decode")
         assert "The CSS file" not in message
         assert "no static files finder" not in message
 
-    def test_circle(self, published: Site) -> None:
+    def test_circle_is_an_error(self, published: Site) -> None:
         published.write({"css/a.css": '@import "b.css";', "css/b.css": '@import "a.css";'})
         message = self.failure(published)
         assert "can't be hashed: Max post-process passes exceeded." in message
@@ -231,7 +231,7 @@ class TestManifestName:
 
 
 class TestBucket:
-    def test_missing(self, site: Site) -> None:
+    def test_missing_one_is_created_on_request(self, site: Site) -> None:
         remove_bucket(site.client, site.bucket)
         with pytest.raises(ImproperlyConfigured, match="AWS_AUTO_CREATE_BUCKET=true"):
             site.collect()
@@ -257,7 +257,7 @@ class TestBucket:
             ("a/b/", "a/b/.herokuify/static/index.json.gz"),
         ],
     )
-    def test_below_a_prefix(self, site: Site, prefix: str, index: str) -> None:
+    def test_index_is_below_the_prefix(self, site: Site, prefix: str, index: str) -> None:
         url = f"{site.proxy.url}/{site.bucket}/{prefix.strip('/')}/static/"
         site.configure(AWS_LOCATION=prefix, STATIC_URL=url)
         site.collect()
@@ -306,7 +306,7 @@ class TestOtherStorages:
         assert ours == django
         assert site.names() == set()
 
-    def test_link(self, site: Site) -> None:
+    def test_link_works(self, site: Site) -> None:
         command = Command()
         command.storage = StaticFilesStorage(location=site.root)
         call_command(command, "--noinput", "--link", verbosity=0)

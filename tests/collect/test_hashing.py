@@ -78,7 +78,7 @@ class TestOnS3:
             site.collect()
         assert site.manifests() == set()
 
-    def test_no_files_at_all(self, make_site: MakeSite, moto: S3Server) -> None:
+    def test_site_without_files(self, make_site: MakeSite, moto: S3Server) -> None:
         site = make_site(moto, {})
         site.collect()
         assert_as_django(site, site.as_django())
@@ -136,11 +136,15 @@ class TestReferences:
         return compare
 
     @pytest.mark.parametrize("block", range(4))
-    def test_at_random(self, compare: Callable[[Files], str], block: int) -> None:
+    def test_at_random_are_hashed_as_by_django(
+        self, compare: Callable[[Files], str], block: int
+    ) -> None:
         for seed in range(block * 10, block * 10 + 10):
             assert compare(sites.graph(seed)) == "", f"seed {seed}"
 
-    def test_in_circles_at_random(self, compare: Callable[[Files], str]) -> None:
+    def test_in_random_circles_are_hashed_or_errors_as_by_django(
+        self, compare: Callable[[Files], str]
+    ) -> None:
         complaints = [compare(sites.graph(seed, cycles=True)) for seed in range(30)]
         assert {"", "Max post-process passes exceeded."} == set(complaints)
 

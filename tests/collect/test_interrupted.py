@@ -53,7 +53,7 @@ def site_without_bucket(make_site: MakeSite, s3: S3Server) -> Site:
 class TestKilledWhileTheBucketIsMade:
     @pytest.mark.parametrize("step", STEPS)
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-    def test_the_next_run_completes_or_says_so(
+    def test_next_run_completes_or_names_the_command(
         self, site_without_bucket: Site, step: str, number: signal.Signals
     ) -> None:
         site = site_without_bucket

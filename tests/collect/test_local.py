@@ -81,7 +81,7 @@ class TestContent:
         openers: list[Callable[[], BinaryIO]] = [lambda c=c: io.BytesIO(c) for c in contents]  # type: ignore[misc]
         assert len({Content.of_file(opener).digest for opener in openers}) == len(contents)
 
-    def test_written_to(self, tmp_path: Path) -> None:
+    def test_written_to_compares_the_file(self, tmp_path: Path) -> None:
         path = tmp_path / "file"
         content = Content.of_bytes(b"right")
         assert not content.written_to(path)

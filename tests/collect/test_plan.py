@@ -103,7 +103,9 @@ MULTIPART = f"{MD5}-2"
         (EXPIRES, listed(), None, Action.SEND),
     ],
 )
-def test_decide(file: LocalFile, there: Listed | None, known: Entry | None, action: Action) -> None:
+def test_action_for_a_file(
+    file: LocalFile, there: Listed | None, known: Entry | None, action: Action
+) -> None:
     objects = {KEY: there} if there else {}
     entries = {KEY: known} if known else {}
     assert decide(file, Remote(objects, entries)) is action
@@ -157,7 +159,9 @@ class TestIsAsAsked:
             ({"ContentEncoding": "gzip"}, {"ContentEncoding": "gzip"}, True),
         ],
     )
-    def test_parameters(self, asked: dict[str, Any], shown: dict[str, Any], same: bool) -> None:
+    def test_requested_parameters_count(
+        self, asked: dict[str, Any], shown: dict[str, Any], same: bool
+    ) -> None:
         assert is_as_asked({**HEAD, **shown}, BODY, {**CSS, **asked}) is same
 
     def test_default_type_is_the_same_as_none(self) -> None:
@@ -240,7 +244,9 @@ class TestPrunable:
             (NOW + DAY, 0, False),
         ],
     )
-    def test_age(self, superseded: int | None, days: float, goes: bool) -> None:
+    def test_days_count_from_the_time_superseded(
+        self, superseded: int | None, days: float, goes: bool
+    ) -> None:
         remote = Remote(
             {"a": Listed("a", 1, "2020-01-01T00:00:00Z")}, {"a": known("a", superseded)}
         )

@@ -196,14 +196,14 @@ class TestPrune:
         assert releases.present(1, 2, 3, 4) == {2, 3, 4}
 
     @pytest.mark.parametrize("value", ["thirty", -1, "nan", True])
-    def test_wrong_setting(self, releases: Releases, value: object) -> None:
+    def test_wrong_setting_is_an_error(self, releases: Releases, value: object) -> None:
         releases.site.configure(HEROKUIFY_PRUNE_DAYS=value)
         with pytest.raises(ImproperlyConfigured, match="HEROKUIFY_PRUNE_DAYS"):
             releases.deploy(1)
         assert releases.site.names() == set()
 
     @pytest.mark.parametrize("value", ["thirty", "-1", "nan"])
-    def test_wrong_option(self, releases: Releases, value: str) -> None:
+    def test_wrong_option_is_an_error(self, releases: Releases, value: str) -> None:
         with pytest.raises(CommandError, match="prune"):
             releases.deploy(1, f"--prune={value}")
 
@@ -297,7 +297,7 @@ class TestClear:
         assert set(old[4].values()) <= site.names()
         assert shop["css/base.css"] not in site.names()
 
-    def test_dry_run(self, releases: Releases) -> None:
+    def test_dry_run_lists_what_clear_would_remove(self, releases: Releases) -> None:
         releases.deploy(1)
         releases.deploy(2)
         before = releases.site.remote_tree()

@@ -36,7 +36,7 @@ class TestRemote:
         assert remote.entry("same") == entry
         assert [remote.entry(key) for key in ("other", "gone", "unknown")] == [None, None, None]
 
-    def test_time_of_change(self) -> None:
+    def test_modification_time_is_parsed(self) -> None:
         assert Listed("e", 1, "2027-01-15T08:00:00Z").modified == 1_800_000_000
 
 
@@ -75,7 +75,7 @@ def listing(client: Any, bucket: str, expected: Sequence[str] = ()) -> Listing:
 
 
 class TestRead:
-    def test_all_pages(self, client: Any, shared_proxy: Proxy) -> None:
+    def test_reads_all_pages(self, client: Any, shared_proxy: Proxy) -> None:
         pages = {
             None: page(["static/a", "static/b+%C3%BC"], "t/2="),
             "t/2=": page(["static/c"], "t3"),

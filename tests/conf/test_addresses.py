@@ -329,5 +329,5 @@ def test_logins_are_removed(text: str, shown: str) -> None:
         ("db.example.com", False),
     ],
 )
-def test_local_hosts(hosts: str, expected: bool) -> None:
+def test_all_hosts_must_be_local(hosts: str, expected: bool) -> None:
     assert is_local(hosts) is expected

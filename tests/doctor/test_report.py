@@ -37,7 +37,7 @@ two
 1 ok, 1 warning, 1 failed, 3 skipped"""
 
 
-def test_table() -> None:
+def test_table_groups_findings_by_subject() -> None:
     assert as_table(FINDINGS, 100, PLAIN) == TABLE
 
 
@@ -56,7 +56,7 @@ def test_table_breaks_lines_between_words() -> None:
     assert "→ heroku config:set" in as_table(FINDINGS, 1, PLAIN)
 
 
-def test_json() -> None:
+def test_json_has_all_fields() -> None:
     assert json.loads(as_json(FINDINGS))[1] == {
         "probe": "s3.put",
         "subject": "one",
@@ -77,7 +77,7 @@ def test_json() -> None:
         (S3ConfigurationError("Denied.", "Grant it."), "Denied.", "Grant it."),
     ],
 )
-def test_hint_of_an_error(error: Exception, message: str, hint: str) -> None:
+def test_finding_of_an_error_has_its_hint(error: Exception, message: str, hint: str) -> None:
     finding = ONE.refused("probe", error, "else")
     assert finding.message == message
     assert finding.hint.startswith(hint)

@@ -25,7 +25,7 @@ def use(monkeypatch: pytest.MonkeyPatch, *colors: str) -> None:
     config["other"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
     monkeypatch.setattr(connections, "settings", connections.configure_settings(config))
     # Other tests must not find connections that were made with these settings.
-    monkeypatch.setattr(connections, "_connections", Local())
+    monkeypatch.setattr(connections, "_connections", Local(connections.thread_critical))
     monkeypatch.setattr(router, "routers", [ReplicaRouter()])
 
 

@@ -1,4 +1,4 @@
-"""Certificates that the tests' own servers show."""
+"""Certificates for the servers that the tests run."""
 
 import base64
 import hashlib
@@ -23,7 +23,7 @@ def make(openssl: str, folder: Path, name: str = "server") -> tuple[Path, Path]:
 
 
 def fingerprint(openssl: str, certificate: Path) -> str:
-    """Return the key's digest, as Chromium's list of keys to trust has it."""
+    """Return the key's digest, in the form that Chromium's list of trusted keys takes."""
     command = [openssl, "x509", "-in", str(certificate), "-noout", "-pubkey"]
     pem = subprocess.run(command, check=True, capture_output=True).stdout
     key = base64.b64decode(b"".join(pem.splitlines()[1:-1]))

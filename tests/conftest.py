@@ -1,9 +1,8 @@
-"""Fixtures and rules for all tests: servers, buckets, projects, no way out of the machine."""
+"""Fixtures for all tests, and rules such as: no connection leaves this machine."""
 
 import os
 import shutil
 import socket
-import subprocess
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import cache
@@ -28,11 +27,12 @@ from tests.smtp_server import MailServer
 pytest_plugins = ["tests.storages"]
 
 IN_CI = os.environ.get("CI") == "true"
-# Set where the tests must prove a built wheel and not the tree beside them.
+# Set where the tests run on an installed wheel, not on the source tree; its value is a key of
+# ELSEWHERE.
 INSTALLED = "HEROKUIFY_TEST_INSTALLED"
-# The marks of what runs elsewhere, by its values: "oldest" is the oldest Django, with the oldest of
-# all other dependencies; the others differ in Django alone. README's command sets none, and runs
-# all.
+# The marks of tests to leave out, because another environment of the matrix runs them. "oldest" has
+# the oldest Django, with the oldest version of every other dependency; the others differ only in
+# their Django. README's command doesn't set the variable and runs every test.
 ELSEWHERE: dict[str, set[str]] = {
     "": set(),
     "oldest": {"newest", "once", "source_tree"},
@@ -40,10 +40,11 @@ ELSEWHERE: dict[str, set[str]] = {
     "newest": {"no_django", "once", "source_tree"},
 }
 
-# Each takes minutes; begun last, one would keep a process busy when all others are done.
+# Each takes minutes, so these start first: started last, one would keep a single process busy after
+# all others have finished.
 LONGEST = {"test_tutorial.py", "test_django_suite.py"}
 
-# The machine's own configuration must not reach the code under test, nor botocore.
+# Neither the code under test nor botocore may read this machine's own configuration.
 CONFIG_VARS = (
     *("ALLOWED_HOSTS", "AWS_", "BUCKETEER_", "CLOUDCUBE_", "CSRF_", "DATABASE_", "DEBUG"),
     *("DEFAULT_FROM_EMAIL", "EMAIL_", "FORWARDED_", "HEROKU_", "HEROKUIFY_FORCE_", "LOG_"),
@@ -57,13 +58,13 @@ for _name in list(os.environ):
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 loopback_only.install()
-# How fast a machine is says nothing of the code.
+# No test fails because the machine is slow, and none writes a database of examples.
 hypothesis_settings.register_profile(
     "unhurried", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("unhurried")
-# Each configuration has a session of its own, which would read botocore's models again: 12 MB and
-# 0.1 s of CPU, kept to the end by herokuify's pool of clients, for each of a thousand proxies.
+# Each configuration has its own session, which would load botocore's models again: 12 MB and 0.1 s
+# of CPU for each of a thousand proxies, never freed because herokuify pools its clients.
 session.create_loader = cache(session.create_loader)
 
 
@@ -82,12 +83,12 @@ def pytest_configure() -> None:
 
 
 def pytest_runtest_setup() -> None:
-    """Begin as a process that has answered no request, though another test's may have."""
+    """Start each test as a process that hasn't served a request, whatever earlier tests did."""
     client._serves_web = False
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what belongs to other environments of the matrix, as CI allows no skips."""
+    """Deselect tests that other environments of the matrix run; CI allows no skips."""
     unwanted = [item for item in items if not _runs_here(item)]
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
@@ -98,7 +99,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _runs_here(item: pytest.Item) -> bool:
     if any(map(item.get_closest_marker, _elsewhere())):
         return False
-    # A pre-release is tested as the release that it will be.
+    # A pre-release counts as its final release.
     version = Version(django.get_version()).base_version
     ranges = item.iter_markers("django_versions")
     return all(SpecifierSet(mark.args[0]).contains(version) for mark in ranges)
@@ -123,7 +124,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
-    """Turn a skip into a failure in CI, where all that the tests need must be there."""
+    """Turn a skip into a failure in CI, where everything that the tests need must be available."""
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, and CI allows no skips: {report.longrepr}"
@@ -131,7 +132,7 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 @pytest.fixture(scope="session")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3Server]:
-    """moto's server: always there, but it accepts any credentials, policy and region."""
+    """moto's server: always available, but it accepts any credentials, policy and region."""
     folder = tmp_path_factory.mktemp("moto")
     with servers.moto(folder / "server.log", project.clean_environment(folder)) as server:
         yield server
@@ -139,7 +140,7 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S3Server]
 
 @pytest.fixture(scope="session")
 def ceph() -> servers.S3Server:
-    """A Ceph gateway, which checks credentials and policies; always there in CI."""
+    """A Ceph gateway, which checks credentials and policies; CI requires it."""
     server = servers.ceph()
     if server is None:
         reason = f"no Ceph: {servers.CEPH_URL} is not set"
@@ -149,7 +150,7 @@ def ceph() -> servers.S3Server:
     return server
 
 
-# What differs between the servers is for boto3, whatever the Django above it.
+# Only boto3 notices how servers differ, so Ceph isn't tested with every Django.
 @pytest.fixture(scope="session", params=["moto", pytest.param("ceph", marks=pytest.mark.no_django)])
 def s3(request: pytest.FixtureRequest) -> servers.S3Server:
     """Each server in turn."""
@@ -159,10 +160,10 @@ def s3(request: pytest.FixtureRequest) -> servers.S3Server:
 
 @pytest.fixture
 def bucket_name(s3: servers.S3Server) -> Iterator[str]:
-    """A name that no bucket has yet; one that the test makes of it is removed."""
+    """An unused bucket name; if the test creates the bucket, it's deleted afterwards."""
     name = f"test-{uuid.uuid4().hex}"
     yield name
-    # moto forgets everything when the tests end.
+    # moto keeps its buckets in memory.
     if s3.name != "moto":
         try:
             servers.remove_bucket(servers.client_of(s3), name)
@@ -173,7 +174,7 @@ def bucket_name(s3: servers.S3Server) -> Iterator[str]:
 
 @pytest.fixture
 def bucket(s3: servers.S3Server, bucket_name: str) -> str:
-    """A new and empty bucket on the server."""
+    """A new, empty bucket on the server."""
     servers.client_of(s3).create_bucket(Bucket=bucket_name)
     return bucket_name
 
@@ -197,7 +198,7 @@ def make_project(tmp_path: Path) -> Callable[..., project.Project]:
 def module_project(
     request: pytest.FixtureRequest, make_project: Callable[..., project.Project]
 ) -> project.Project:
-    """The project of the module's SETTINGS, and of its FILES and VARIABLES if it has any."""
+    """A project made from the module's SETTINGS, and its FILES and VARIABLES if it has them."""
     module = request.module
     return make_project(
         module.SETTINGS, getattr(module, "FILES", None), getattr(module, "VARIABLES", None)
@@ -206,7 +207,7 @@ def module_project(
 
 @pytest.fixture
 def example(tmp_path: Path) -> project.Project:
-    """A copy of example_project as in local development: no variable is set."""
+    """A copy of example_project in local development: no variable is set."""
     folder = tmp_path / "example"
     shutil.copytree(project.EXAMPLE, folder, ignore=project.LEFT_BEHIND)
     return project.Project(folder, {"DJANGO_SETTINGS_MODULE": "config.settings"})
@@ -223,42 +224,28 @@ def _mail_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MailServe
 
 @pytest.fixture
 def mail_server(_mail_server: MailServer) -> MailServer:
-    """A mail server that wants TLS and a login, and has no messages yet."""
+    """A mail server that requires TLS and a login, with an empty mailbox."""
     _mail_server.clear()
     return _mail_server
 
 
 @pytest.fixture
-def run_django(
-    make_project: Callable[..., project.Project],
-) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run ``python manage.py …`` on a settings source: ``run_django(settings, "check", env=…)``."""
-
-    def run(
-        settings: str, *arguments: str, env: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        return make_project(settings).manage(*arguments, env=env)
-
-    return run
-
-
-@pytest.fixture
 def closed_port() -> Iterator[int]:
     """A port of 127.0.0.1 that refuses connections."""
-    with socket.socket() as taken:  # so that nobody else listens there
+    with socket.socket() as taken:  # bound, so that no other process listens there
         taken.bind((HOST, 0))
         yield taken.getsockname()[1]
 
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port of 127.0.0.1 that takes connections and never says a word."""
+    """A port of 127.0.0.1 that accepts connections and never sends anything."""
     with socket.create_server((HOST, 0), backlog=50) as server:
         yield server.getsockname()[1]
 
 
 @pytest.fixture
 def no_sockets() -> Iterator[None]:
-    """Forbid connections altogether, loopback included."""
+    """Forbid all connections, even to this machine."""
     with loopback_only.no_sockets():
         yield

@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts connections in the middle of what a client sends, or of an answer."""
+"""A TCP proxy that cuts connections in the middle of a request or a response."""
 
 import contextlib
 import socket
@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-#: Bytes from the client and bytes to it before the connection is cut; None: never.
+#: How many bytes pass from the client and to it before the connection is cut; None: no limit.
 Limits = tuple[int | None, int | None]
-#: Told which connection it is, from 0.
+#: Takes the number of the connection, counted from 0.
 Rule = Callable[[int], Limits]
 
 
 @dataclass
 class Cutter:
-    """Where it listens, what it does to new connections, and how many it has cut."""
+    """The proxy's address, its rule for new connections, and how many it has cut."""
 
     url: str
     rule: Rule = lambda number: (None, None)
@@ -27,7 +27,7 @@ class Cutter:
 def _end(*pair: socket.socket) -> None:
     for one in pair:
         with contextlib.suppress(OSError):
-            # A reset, as when a cable is pulled and the other side has had enough.
+            # With a reset instead of an orderly end, as after a network failure.
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         with contextlib.suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
@@ -36,7 +36,7 @@ def _end(*pair: socket.socket) -> None:
 
 @contextmanager
 def cutting(host: str, port: int) -> Iterator[Cutter]:
-    """Run the proxy in threads before a server."""
+    """Run the proxy in front of a server, in threads of this process."""
     listener = socket.create_server(("127.0.0.1", 0))
     cutter = Cutter(f"http://127.0.0.1:{listener.getsockname()[1]}")
     open_sockets: set[socket.socket] = set()

@@ -1,4 +1,4 @@
-"""example_project, deployed in a folder of this machine with the commands that Heroku runs."""
+"""Deploy example_project to a folder, with the commands that Heroku runs."""
 
 import http.client
 import os
@@ -20,7 +20,7 @@ BUILD = {"DYNO": "run.1", "SOURCE_VERSION": "0" * 40, "STACK": "heroku-26"}
 
 @dataclass(frozen=True)
 class App:
-    """A slug with its config vars, and the commands that Heroku starts in it."""
+    """A slug with its config vars; runs commands in it as Heroku does."""
 
     folder: Path
     config: Mapping[str, str]
@@ -54,7 +54,7 @@ class App:
 
 @dataclass(frozen=True)
 class Dyno:
-    """The web dyno, as the router sees it."""
+    """A running web dyno."""
 
     process: "subprocess.Popen[bytes]"
     port: int
@@ -83,7 +83,7 @@ def serving(app: App) -> Iterator[Dyno]:
     """Run the web dyno on a free port."""
     port = free_port()
     variables = {"DYNO": "web.1", "PORT": str(port), "WEB_CONCURRENCY": "2"}
-    # A web dyno listens to the router on all addresses; nobody else should reach the tests.
+    # A web dyno listens on all addresses, for the router; here only this machine may connect.
     variables["GUNICORN_CMD_ARGS"] = f"--bind={HOST}:{port}"
     log = app.folder.parent / "web.log"
     command = app.process_type("web")

@@ -1,6 +1,6 @@
-"""Faults between a client and an S3 server, as rules of `tests.replay`'s proxy.
+"""Faults between a client and an S3 server, as rules for the proxy of `tests.replay`.
 
-A rule sees each request in order and says what becomes of it; ``first_of`` combines rules.
+A rule decides what happens to each request; ``first_of`` combines rules.
 """
 
 import random
@@ -25,17 +25,17 @@ def is_put(request: Request) -> bool:
 
 
 def anything(request: Request) -> bool:
-    """Whether it is a request at all."""
+    """Match every request."""
     return True
 
 
 def key_of(request: Request) -> str:
-    """The key in a path-style address."""
+    """Return the object's key; the address is path-style."""
     return request.path.strip("/").partition("/")[2]
 
 
 def first_of(*rules: Rule) -> Rule:
-    """Ask the rules in turn; the first fault counts."""
+    """Apply the first rule that has an answer."""
 
     def rule(request: Request) -> Verdict:
         return next((fault for each in rules if (fault := each(request)) is not None), None)
@@ -44,18 +44,18 @@ def first_of(*rules: Rule) -> Rule:
 
 
 def always(answer: Verdict, matches: Matches = is_put) -> Rule:
-    """Answer every request of a kind so."""
+    """Give this answer to every matching request."""
     return lambda request: answer if matches(request) else None
 
 
 def for_keys(keys: Iterable[str], answer: Verdict) -> Rule:
-    """Answer every write of these keys so."""
+    """Give this answer to every write of these keys."""
     wanted = set(keys)
     return lambda request: answer if is_put(request) and key_of(request) in wanted else None
 
 
 def after(count: int, answer: Verdict, matches: Matches = is_put) -> Rule:
-    """Let ``count`` requests of a kind through, then answer every request at all so."""
+    """Let ``count`` matching requests pass, then give this answer to every request."""
     lock = threading.Lock()
     seen = 0
 
@@ -71,7 +71,7 @@ def after(count: int, answer: Verdict, matches: Matches = is_put) -> Rule:
 
 
 def shaky(seed: int, *, slow_down: float = 0.1, dropped: float = 0.05) -> Rule:
-    """Refuse a share of the requests, and drop another: half of it with the answer lost."""
+    """Refuse some requests at random and drop others: half of these after the server's work."""
     lock = threading.Lock()
     chance = random.Random(seed)
 
@@ -88,7 +88,7 @@ def shaky(seed: int, *, slow_down: float = 0.1, dropped: float = 0.05) -> Rule:
 
 
 def delayed(seconds: float, matches: Matches = anything) -> Rule:
-    """Pass requests of a kind on after a while."""
+    """Delay matching requests."""
 
     def rule(request: Request) -> None:
         if matches(request):
@@ -99,7 +99,7 @@ def delayed(seconds: float, matches: Matches = anything) -> Rule:
 
 @dataclass
 class Silence:
-    """Swallows requests after the first ``count`` writes: connections stay, no answer comes."""
+    """Leaves requests unanswered after the first ``count`` writes; connections stay open."""
 
     count: int
     _end: threading.Event = field(default_factory=threading.Event)
@@ -115,12 +115,12 @@ class Silence:
         return Fault.DROPPED
 
     def end(self) -> None:
-        """Let the swallowed requests go, so that the proxy's threads end."""
+        """Drop the unanswered requests, so that the proxy's threads end."""
         self._end.set()
 
 
 def sink(request: Request) -> Verdict:
-    """Answer as an empty bucket that takes everything and keeps nothing."""
+    """Answer as an empty bucket that accepts every write and stores nothing."""
     etag = {"ETag": '"0123456789abcdef0123456789abcdef"'}
     answers = {
         "CreateMultipartUpload": b"<InitiateMultipartUploadResult><UploadId>1</UploadId>"
@@ -137,13 +137,13 @@ def sink(request: Request) -> Verdict:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What went through a proxy since ``seen`` requests, in order."""
+    """The requests that passed a proxy within a block, in order."""
 
     requests: list[Request]
 
     @property
     def operations(self) -> Counter[str]:
-        """How often each operation was asked for."""
+        """How often each operation was requested."""
         return Counter(request.operation for request in self.requests)
 
     @property
@@ -154,7 +154,7 @@ class Traffic:
 
 @contextmanager
 def recorded(proxy: Proxy) -> Iterator[Traffic]:
-    """Collect what goes through the proxy within the block."""
+    """Record the requests that pass the proxy within the block."""
     traffic = Traffic([])
     start = len(proxy.requests)
     try:

@@ -1,4 +1,4 @@
-"""Throw-away Django projects, run in processes of their own like a user's."""
+"""Temporary Django projects, which run in their own processes as a user's do."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from tests.sandbox import loopback_only
 
 Run = subprocess.CompletedProcess[str]
 
-#: Warnings are errors, but for what django-compressor 4.6 does that Python 3.14 deprecates.
+#: Warnings are errors, except for a function of django-compressor 4.6 that Python 3.14 deprecates.
 WARNINGS = (
     "error",
     "ignore:codecs.open() is deprecated:DeprecationWarning:compressor.base",
@@ -21,7 +21,7 @@ WARNINGS = (
 
 TESTS = Path(__file__).resolve().parent
 EXAMPLE = TESTS.parent / "example_project"
-#: What of the example a deployment does not have.
+#: Files of the example that aren't deployed.
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.sqlite3", "media", "staticfiles")
 MANAGE = """\
 import os, sys
@@ -39,15 +39,15 @@ django.setup()
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with a manage.py and a settings module, and ways to run Python in it.
+    """A folder with a manage.py and a settings module; runs Python in it.
 
-    Subprocesses see only ``environment`` and what a call adds: config vars, like on
-    Heroku, and never those of this machine.
+    Subprocesses see only the variables in ``environment`` and those that a call adds, like
+    config vars on Heroku, and never those of this machine.
     """
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
-    timeout: float = 300  # seconds, far beyond what any of these commands needs
+    timeout: float = 300  # seconds; no command needs nearly as long
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write files by their paths relative to the project."""
@@ -63,7 +63,7 @@ class Project:
         sockets: bool = True,
         script: str = "manage.py",
     ) -> Run:
-        """Run ``python manage.py …``; ``sockets=False`` forbids even loopback."""
+        """Run ``python manage.py …``; ``sockets=False`` forbids all connections."""
         return self._python(script, *arguments, env=env, sockets=sockets)
 
     def snippet(
@@ -94,17 +94,17 @@ def make_project(
     files: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Project:
-    """Write a project with this settings source; ``files`` adds apps, templates and assets."""
+    """Write a project; ``files`` are its apps, templates and assets besides the settings."""
     project = Project(folder, dict(env or {}))
     project.write({"manage.py": MANAGE, "settings.py": settings, **(files or {})})
     return project
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """Return the environment of a fresh machine where the tests' packages can be imported."""
+    """Return the variables of a new machine on which the tests' packages can be imported."""
     paths = [TESTS / "sandbox", TESTS.parent]
     package = Path(herokuify.__file__).resolve().parent.parent
-    if package.name != "site-packages":  # a source tree, on the path of this process only
+    if package.name != "site-packages":  # a source tree that only this process has in its path
         paths.append(package)
     kept = {
         name: value

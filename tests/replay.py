@@ -1,7 +1,7 @@
-"""A proxy before an S3 server, for what no server at hand does.
+"""A proxy in front of an S3 server, for behavior that moto and Ceph don't have.
 
-It answers as AWS documents, drops connections, or passes requests on; and it remembers
-them. Each answer cites the AWS document that it is made from, by title.
+It gives answers that AWS documents, drops connections, or passes requests on; and it records the
+requests. Each answer cites the title of the AWS document that it is taken from.
 """
 
 import threading
@@ -26,7 +26,7 @@ _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "ser
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asked for."""
+    """A client's request."""
 
     method: str
     path: str
@@ -36,7 +36,7 @@ class Request:
 
     @property
     def operation(self) -> str:
-        """The API's name for it, such as "PutObject"; addresses are path-style."""
+        """The API's name of the operation, such as "PutObject"; addresses are path-style."""
         _, _, key = self.path.strip("/").partition("/")
         names = _OF_OBJECTS if key else _OF_BUCKETS
         for parameter in self.query:
@@ -78,7 +78,7 @@ _OF_OBJECTS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """An error as S3 sends it; ``source`` is the document that says so."""
+    """An error as S3 sends it; ``source`` is the document that describes it."""
 
     source: str
     status: int
@@ -108,9 +108,9 @@ class Document:
 class Fault(Enum):
     """How a connection breaks."""
 
-    DROPPED = "before the server has seen the request"
-    LOST = "after the server has done what was asked, before it answers"
-    CUT = "in the middle of the answer's body"
+    DROPPED = "before the server receives the request"
+    LOST = "after the server has processed the request, before it answers"
+    CUT = "in the middle of the response's body"
 
 
 Rule = Callable[[Request], "Answer | Document | Fault | None"]
@@ -185,7 +185,7 @@ POLICY_BLOCKED = Answer(
 
 
 def moved(region: str) -> Answer:
-    """The answer of a bucket in another region that is asked at the wrong host."""
+    """The answer to a request for a bucket of another region, at the wrong host."""
     return Answer(
         ERRORS,
         301,
@@ -210,7 +210,7 @@ def wrong_region(signed: str, region: str) -> Answer:
 
 
 def new_bucket_block(*, on: bool = True) -> Document:
-    """A bucket's own block on public access; every new one has all four on."""
+    """The bucket's own Block Public Access settings; a new bucket has all four on."""
     text = str(on).lower()
     names = "BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"
     inner = "".join(f"<{name}>{text}</{name}>" for name in names)
@@ -219,26 +219,29 @@ def new_bucket_block(*, on: bool = True) -> Document:
 
 
 class Proxy:
-    """The rules, and what has been asked; use :func:`replay`."""
+    """The proxy's rules and the requests that it received; :func:`replay` runs it."""
 
     def __init__(self, url: str, upstream: str) -> None:
         self.url = url
         self.upstream = urlsplit(upstream)
         self.rule: Rule | None = None
-        #: ETags as under SSE-KMS (see ETAGS): the server's, read backwards.
+        #: Whether ETags are no MD5, as with SSE-KMS (see ETAGS): the server's, reversed.
         self.has_kms_etags = False
-        #: As of a service that knows no conditional writes, and does not say so.
+        #: Whether conditional writes are unconditional, as on a service that doesn't support them.
         self.ignores_conditions = False
         self.requests: list[Request] = []
         self._answers: dict[str, Iterator[Answer | Document | Fault | None]] = {}
 
     @property
     def operations(self) -> list[str]:
-        """What has been asked so far, in order."""
+        """The operations that were requested so far, in order."""
         return [request.operation for request in self.requests]
 
     def on(self, operation: str, *answers: Answer | Document | Fault | None) -> None:
-        """Answer an operation so, each answer once and the last one for ever; None passes on."""
+        """Answer an operation with each of these in turn, then always with the last.
+
+        None passes the request on to the server.
+        """
 
         def sequence() -> Iterator[Answer | Document | Fault | None]:
             yield from answers
@@ -246,6 +249,13 @@ class Proxy:
                 yield answers[-1]
 
         self._answers[operation] = sequence()
+
+    def reset(self) -> None:
+        """Forget the rules and the requests, for the next test."""
+        self.rule = None
+        self.has_kms_etags = self.ignores_conditions = False
+        self.requests.clear()
+        self._answers.clear()
 
     def decide(self, request: Request) -> Answer | Document | Fault | None:
         self.requests.append(request)
@@ -255,7 +265,7 @@ class Proxy:
         return next(answers) if answers else None
 
     def forward(self, request: Request, target: str) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Ask the server itself, signature and all; returns status, headers and body."""
+        """Pass the request on to the server as it is; returns status, headers and body."""
         assert self.upstream.hostname is not None
         connection = HTTPConnection(self.upstream.hostname, self.upstream.port, timeout=60)
         headers = {k: v for k, v in request.headers.items() if k not in _HOP_BY_HOP}
@@ -263,8 +273,8 @@ class Proxy:
         if self.ignores_conditions and request.method == "PUT":
             headers = {k: v for k, v in headers.items() if k not in {"if-match", "if-none-match"}}
         if self.has_kms_etags:
-            request = replace(request, body=_without_etags(request.body))
-            headers = {k: _turned(v) if k == "if-match" else v for k, v in headers.items()}
+            request = replace(request, body=_with_reversed_etags(request.body))
+            headers = {k: _reversed_etag(v) if k == "if-match" else v for k, v in headers.items()}
             headers["content-length"] = str(len(request.body))
         try:
             connection.request(request.method, target, request.body, headers)
@@ -276,25 +286,25 @@ class Proxy:
         if request.method == "HEAD":
             kept.append(("Content-Length", response.getheader("Content-Length") or "0"))
         if self.has_kms_etags:
-            kept = [(k, _turned(v) if k.lower() == "etag" else v) for k, v in kept]
+            kept = [(k, _reversed_etag(v) if k.lower() == "etag" else v) for k, v in kept]
             if request.operation in {"ListObjects", "CompleteMultipartUpload"}:
-                body = _without_etags(body)
+                body = _with_reversed_etags(body)
         return response.status, kept, body
 
 
-def _turned(etag: str) -> str:
+def _reversed_etag(etag: str) -> str:
     digest, dash, count = etag.strip('"').partition("-")
     return f'"{digest[::-1]}{dash}{count}"'
 
 
-def _without_etags(body: bytes) -> bytes:
-    """The list of parts that completes a multipart upload, in the server's own ETags."""
+def _with_reversed_etags(body: bytes) -> bytes:
+    """Return the body with each of its ETags reversed."""
     before, tag, rest = body.partition(b"<ETag>")
     if not tag:
         return body
     etag, end, after = rest.partition(b"</ETag>")
     quotes = etag.replace(b"&quot;", b'"').decode()
-    return before + tag + _turned(quotes).encode() + end + _without_etags(after)
+    return before + tag + _reversed_etag(quotes).encode() + end + _with_reversed_etags(after)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -305,7 +315,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
-        except ConnectionError:  # the client went away, which is what some tests are about
+        except ConnectionError:  # the client closed the connection, as some tests make it
             self.close_connection = True
 
     def _handle(self) -> None:
@@ -354,7 +364,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815 (the base class's names)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
-        """Say nothing: the tests look at Proxy.requests."""
+        """Write no log; tests read Proxy.requests."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -364,7 +374,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def replay(upstream: str) -> Iterator[Proxy]:
-    """Run a proxy on loopback, in threads of its own, before the server at ``upstream``."""
+    """Run a proxy in front of the server at ``upstream``, in threads of this process."""
 
     class Handler(_Handler):
         """The handler of this proxy."""

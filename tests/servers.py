@@ -1,4 +1,4 @@
-"""S3 servers for the tests: real ones, in processes of their own, on loopback."""
+"""S3 servers for the tests: real ones, in their own processes, on this machine."""
 
 import functools
 import os
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 CEPH_URL = "HEROKUIFY_TEST_CEPH_URL"
-# Not boto3's default one, which remembers credentials. It reads S3's model once: 0.1 s of CPU and
-# 12 MB, which each session takes anew.
+# Not boto3's default session, which remembers credentials. One for all, because each session loads
+# S3's model: 0.1 s of CPU and 12 MB.
 SESSION = boto3.session.Session()
 
 
 @dataclass(frozen=True)
 class S3Server:
-    """A server's address and the one account that the tests use on it."""
+    """A server's address, and the account that the tests use on it."""
 
     name: str
     endpoint_url: str
@@ -36,7 +36,7 @@ class S3Server:
     region: str = "us-east-1"
 
     def client(self, **options: Any) -> "S3Client":
-        """Return a client; ``options`` win over the account's own, as in boto3."""
+        """Return a client; ``options`` override the account's own, as in boto3."""
         defaults: dict[str, Any] = {
             "endpoint_url": self.endpoint_url,
             "region_name": self.region,
@@ -52,7 +52,7 @@ class S3Server:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Return the config vars that point herokuify at this server, all but the bucket's."""
+        """Return the config vars that point herokuify to this server, without the bucket's name."""
         return {
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
@@ -64,7 +64,7 @@ class S3Server:
 
 @functools.cache
 def client_of(server: S3Server) -> "S3Client":
-    """A server's client; making one takes longer than most tests."""
+    """Return the server's client; making one takes longer than most tests."""
     return server.client()
 
 
@@ -72,15 +72,15 @@ def client_of(server: S3Server) -> "S3Client":
 def moto(log: Path, environment: dict[str, str]) -> Iterator[S3Server]:
     """Run moto's server mode on a port that the system chooses; its output goes to ``log``."""
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    # It runs none of herokuify's code, which coverage would look for in every call.
+    # It runs none of herokuify's code, so measuring its coverage would only slow it down.
     own = {name: value for name, value in environment.items() if "COVERAGE" not in name}
     with processes.running(command, log, env=own) as process:
-        said = re.compile(r"Running on (http://[\d.]+:\d+)")
+        address = re.compile(r"Running on (http://[\d.]+:\d+)")
         found = processes.wait_until(
-            lambda: said.search(log.read_text(errors="replace")), process=process, log=log
+            lambda: address.search(log.read_text(errors="replace")), process=process, log=log
         )
         assert found
-        with urlopen(found[1], timeout=processes.SECONDS) as answer:  # an empty list of buckets
+        with urlopen(found[1], timeout=processes.SECONDS) as answer:  # it answers requests
             answer.read()
         yield S3Server("moto", found[1], "test-key", "test-secret")
 
@@ -92,7 +92,7 @@ def ceph() -> S3Server | None:
 
 
 def remove_bucket(client: "S3Client", name: str) -> None:
-    """Delete a bucket and all it holds: versions, delete markers and unfinished uploads."""
+    """Delete a bucket with its contents: versions, delete markers and unfinished uploads."""
     for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=name):
         for upload in page.get("Uploads", []):
             client.abort_multipart_upload(

@@ -1,4 +1,4 @@
-"""Settings of the tests that run Django in pytest's own process; they read no environment."""
+"""Settings for the tests that run Django in pytest's own process; no variable changes them."""
 
 SECRET_KEY = "not-a-secret"
 USE_TZ = True
@@ -17,9 +17,9 @@ INSTALLED_APPS = [
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
-# django-compressor wants one at start-up; a test that writes there sets its own.
+# django-compressor requires one at start-up; tests that write files set their own.
 STATIC_ROOT = "/nowhere/static"
-# compressor refuses to work without its finder.
+# django-compressor requires its finder.
 STATICFILES_FINDERS = [
     "django.contrib.staticfiles.finders.FileSystemFinder",
     "django.contrib.staticfiles.finders.AppDirectoriesFinder",

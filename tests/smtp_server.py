@@ -1,4 +1,4 @@
-"""A mail server for the tests: STARTTLS and a login before anything else.
+"""A mail server for the tests, which requires STARTTLS and a login.
 
 ``python -m tests.smtp_server CERTIFICATE KEY FOLDER USER PASSWORD`` prints its port, and writes
 each message to a file in the folder.
@@ -15,32 +15,33 @@ from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-START_SECONDS = 60
+from tests.processes import SECONDS
+
 USER, PASSWORD = "postmaster@example.com", "pass/word#1 %40"
 
 
 @dataclass(frozen=True)
 class MailServer:
-    """A server's address, the certificate that it is known by, and where its mail lies."""
+    """The server's port, its certificate, and the folder of its messages."""
 
     port: int
     certificate: Path
     mail: Path
 
     def messages(self) -> list[str]:
-        """Return what was delivered, in order."""
+        """Return the messages that were delivered, in order."""
         paths = sorted(self.mail.iterdir(), key=lambda path: int(path.name))
         return [path.read_text(encoding="utf-8") for path in paths]
 
     def clear(self) -> None:
-        """Throw away what was delivered."""
+        """Delete all messages."""
         for path in self.mail.iterdir():
             path.unlink()
 
 
 @contextmanager
 def running(folder: Path, environment: dict[str, str]) -> Iterator[MailServer]:
-    """Run the server in a process of its own, its data in the folder."""
+    """Run the server in its own process, with its data in the folder."""
     certificate, key, mail = folder / "certificate.pem", folder / "key.pem", folder / "mail"
     mail.mkdir()
     _make_certificate(certificate, key)
@@ -62,11 +63,11 @@ def running(folder: Path, environment: dict[str, str]) -> Iterator[MailServer]:
             yield MailServer(int(line), certificate, mail)
         finally:
             process.terminate()
-            process.communicate(timeout=START_SECONDS)
+            process.communicate(timeout=SECONDS)
 
 
 def _make_certificate(certificate: Path, key: Path) -> None:
-    """Make a certificate for localhost that vouches for itself."""
+    """Make a self-signed certificate for localhost."""
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
     extensions = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
     usage = ["-addext", "keyUsage=critical,digitalSignature,keyCertSign"]

@@ -1,4 +1,4 @@
-"""Fixtures of storages on each server, and of a proxy before moto."""
+"""Fixtures for storages on each server, and for a proxy in front of moto."""
 
 import time
 import uuid
@@ -22,7 +22,7 @@ Connect = Callable[..., None]
 
 @pytest.fixture
 def connect(settings: Settings) -> Connect:
-    """Point the settings at a bucket: ``connect(server, bucket, endpoint_url=…)``."""
+    """Point the settings to a bucket: ``connect(server, bucket, endpoint_url=…)``."""
 
     def connect(server: S3Server, bucket: str, **options: Any) -> None:
         endpoint_url = options.pop("endpoint_url", server.endpoint_url)
@@ -44,14 +44,14 @@ def connect(settings: Settings) -> Connect:
 
 @pytest.fixture
 def aws(connect: Connect, s3: S3Server, bucket: str) -> S3Server:
-    """Each server in turn, with the settings pointed at a new bucket."""
+    """Each server in turn; the settings point to a new bucket on it."""
     connect(s3, bucket)
     return s3
 
 
 @pytest.fixture
 def local_root(settings: Settings, tmp_path: Path) -> Path:
-    """A STATIC_ROOT, which is django-compressor's root as well."""
+    """A folder that is STATIC_ROOT and COMPRESS_ROOT."""
     root = tmp_path / "staticfiles"
     settings.STATIC_ROOT = str(root)
     settings.COMPRESS_ROOT = str(root)
@@ -85,14 +85,14 @@ def default_storage(name_storages: Callable[..., None], aws: S3Server) -> Storag
 
 @pytest.fixture
 def proxy(moto: S3Server) -> Iterator[Proxy]:
-    """A proxy before moto, at a new address: herokuify remembers how a service answers."""
+    """A proxy in front of moto, at a new address: herokuify remembers what a service supports."""
     with replay(moto.endpoint_url) as running:
         yield running
 
 
 @pytest.fixture
 def moto_bucket(moto: S3Server) -> str:
-    """A new and empty bucket on moto."""
+    """A new, empty bucket on moto."""
     name = f"test-{uuid.uuid4().hex}"
     client_of(moto).create_bucket(Bucket=name)
     return name
@@ -105,14 +105,14 @@ def moto_project(
     moto: S3Server,
     moto_bucket: str,
 ) -> Project:
-    """The project of the module's SETTINGS, with the bucket's config vars."""
+    """A project made from the module's SETTINGS, with the config vars of a bucket on moto."""
     variables = {**moto.variables, "AWS_STORAGE_BUCKET_NAME": moto_bucket}
     return make_project(request.module.SETTINGS, env=variables)
 
 
 @pytest.fixture
 def cutter(s3: S3Server) -> Iterator[Cutter]:
-    """A network before each server in turn, which can be cut."""
+    """A proxy in front of each server in turn, which cuts connections."""
     address = urlsplit(s3.endpoint_url)
     with cutting(str(address.hostname), int(address.port or 80)) as running:
         yield running
@@ -120,14 +120,14 @@ def cutter(s3: S3Server) -> Iterator[Cutter]:
 
 @pytest.fixture
 def proxied(connect: Connect, moto: S3Server, moto_bucket: str, proxy: Proxy) -> Proxy:
-    """The proxy, with the settings pointed through it at a new bucket."""
+    """The proxy in front of moto; the settings point to a new bucket through it."""
     connect(moto, moto_bucket, endpoint_url=proxy.url)
     return proxy
 
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let retries wait for nothing; returns how long they would have waited."""
+    """Make retries immediate; returns the seconds that each would have waited."""
     pauses: list[float] = []
     clock = SimpleNamespace(sleep=pauses.append, strftime=time.strftime, gmtime=time.gmtime)
     monkeypatch.setattr("botocore.endpoint.time", clock)
@@ -139,5 +139,6 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def each_storage(
     request: pytest.FixtureRequest, name_storages: Callable[..., None], aws: S3Server
 ) -> Storage:
+    """Each class for uploads and static files in turn, on each server."""
     name_storages(default=f"herokuify.storage.{request.param}")
     return storages["default"]

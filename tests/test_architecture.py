@@ -13,9 +13,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FRAGMENTS = {"aws", "cache", "celery", "common", "compress", "db", "mail", "redis", "server"} | {
     "storages"
 }
-# What settings name by a dotted path, and nothing imports while settings are being made.
+# Modules that settings name by dotted path; nothing imports them while settings load.
 NAMED = {"mail/backend.py", "mail/handler.py", "server/logger.py"}
-# The public path of a storage that collect holds: settings name it, so it counts as collect.
+# Modules at a public path that belong to another part.
 SHIMS = {"storage/offline.py": "collect"}
 # Low to high: a module imports only from layers below its own, and within its own layer
 # only inside one sub-package.
@@ -48,7 +48,7 @@ OUTSIDE = {
     "storages": {"storage", "uploads"},
     "urllib3": {"s3"},
 }
-# Of these, s3 imports nothing until there is a request to send.
+# Packages that s3 imports only when there is a request to send.
 LATE = {"boto3", "botocore", "urllib3"}
 MOST_LINES = 500
 
@@ -62,7 +62,7 @@ def part(module: Path) -> str:
 
 
 def imported(module: Path, *, at_import: bool = False) -> Iterator[str]:
-    """Yield the dotted names a file imports anywhere, also for types, or only at import."""
+    """Yield the dotted names that a file imports: all of them, or only those at import time."""
     for node in nodes(ast.parse(module.read_text(encoding="utf-8")), at_import=at_import):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -73,7 +73,7 @@ def imported(module: Path, *, at_import: bool = False) -> Iterator[str]:
 
 
 def nodes(tree: ast.AST, *, at_import: bool) -> Iterator[ast.AST]:
-    """Yield all nodes below one; at import without functions and what is for types only."""
+    """Yield all nodes below ``tree``; with ``at_import``, only of code that runs at import."""
     for node in ast.iter_child_nodes(tree):
         if at_import and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
@@ -87,7 +87,7 @@ def layer(name: str) -> int:
     for number, names in enumerate(LAYERS):
         if name in names:
             return number
-    raise AssertionError(f"herokuify.{name} stands in no layer: see docs/architecture.md")
+    raise AssertionError(f"herokuify.{name} is in no layer: see docs/architecture.md")
 
 
 def parts_imported(module: Path) -> set[str]:
@@ -121,7 +121,7 @@ class TestModule:
             assert name not in {"VERSION", "get_version"}, f"line {getattr(node, 'lineno', '?')}"
         assert not {"django.VERSION", "django.get_version"} & set(imported(module))
 
-    def test_is_not_a_god_module(self, module: Path) -> None:
+    def test_is_not_too_long(self, module: Path) -> None:
         assert len(module.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
@@ -152,7 +152,7 @@ def dotted(module: Path) -> str:
     return name.removesuffix(".__init__")
 
 
-def test_modules_form_no_circles() -> None:
+def test_modules_have_no_import_cycles() -> None:
     names = {dotted(module) for module in MODULES}
     edges: dict[str, set[str]] = {}
     for module in MODULES:
@@ -161,11 +161,11 @@ def test_modules_form_no_circles() -> None:
         edges[dotted(module)] = found & names
     while leaves := {name for name, others in edges.items() if not others}:
         edges = {name: others - leaves for name, others in edges.items() if name not in leaves}
-    assert not edges, f"the circles are among {sorted(edges)}"
+    assert not edges, f"the cycles are among {sorted(edges)}"
 
 
 @pytest.mark.source_tree
-def test_the_picture_shows_the_imports() -> None:
+def test_picture_is_up_to_date() -> None:
     root = PACKAGE.parent
     drawn = subprocess.run(
         [sys.executable, root / "tools" / "picture.py", "--print"],

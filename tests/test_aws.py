@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ from django.conf import global_settings, settings
 from django.core import checks
 from django.core.checks.registry import registry
 from django.test import override_settings
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import herokuify
@@ -26,6 +25,7 @@ from herokuify.conf import addons
 from herokuify.db import get_db_config
 from herokuify.env import get_stage
 from herokuify.exceptions import ConfigurationError
+from tests.errors import error_of
 
 ROOT = Path(herokuify.__file__).parent.parent
 DOCS = Path(__file__).parent.parent / "docs"
@@ -113,7 +113,7 @@ class TestPlainNames:
     def test_become_settings(self, environ: dict[str, str], added: dict[str, object]) -> None:
         assert read_aws(PLAIN | environ) == PLAIN | added
 
-    def test_may_leave_the_credentials_to_boto(self) -> None:
+    def test_credentials_may_be_left_to_boto3(self) -> None:
         environ = {"AWS_STORAGE_BUCKET_NAME": "my-bucket"}
         assert read_aws(environ) == NOTHING | environ
 
@@ -130,7 +130,7 @@ class TestPlainNames:
             (BUCKETEER | {"AWS_ACCESS_KEY_ID": "x"}, "AWS_SECRET_ACCESS_KEY is not set"),
         ],
     )
-    def test_are_refused_by_halves(self, environ: dict[str, str], missing: str) -> None:
+    def test_half_a_pair_is_refused(self, environ: dict[str, str], missing: str) -> None:
         with pytest.raises(ConfigurationError, match=missing):
             read_aws(environ)
 
@@ -196,17 +196,17 @@ class TestAddons:
             ),
         ],
     )
-    def test_fill_the_names(self, environ: dict[str, str], expected: dict[str, str]) -> None:
+    def test_become_settings_too(self, environ: dict[str, str], expected: dict[str, str]) -> None:
         assert read_aws(environ) == expected
 
     @pytest.mark.parametrize(
         ("environ", "expected"),
         [
-            # All plain: an add-on, or two, or half of one, does not matter.
+            # With all plain names set, add-ons are ignored, even incomplete ones.
             (PLAIN | BUCKETEER, PLAIN),
             (PLAIN | BUCKETEER | CLOUDCUBE, PLAIN),
             (PLAIN | without(BUCKETEER, "BUCKETEER_BUCKET_NAME"), PLAIN),
-            # Credentials are one whole, the bucket with its place another.
+            # The credentials come from one source, and so does the bucket with its location.
             (PLAIN_KEYS | BUCKETEER, OF_BUCKETEER | PLAIN_KEYS),
             (
                 PLAIN_KEYS | {"AWS_SESSION_TOKEN": "token"} | BUCKETEER,
@@ -222,7 +222,7 @@ class TestAddons:
                 {name: OF_CLOUDCUBE[name] for name in addons.KEYS}
                 | {"AWS_STORAGE_BUCKET_NAME": "mine", "AWS_LOCATION": "app"},
             ),
-            # The other names win one by one.
+            # Each of the other plain names overrides the add-on's value.
             (
                 {"AWS_REGION": "us-west-2", "AWS_LOCATION": "app"} | BUCKETEER,
                 OF_BUCKETEER | {"AWS_S3_REGION_NAME": "us-west-2", "AWS_LOCATION": "app"},
@@ -231,7 +231,7 @@ class TestAddons:
                 {"AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"} | CLOUDCUBE,
                 OF_CLOUDCUBE | {"AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"},
             ),
-            # What is missing of an add-on does not matter where it is not wanted.
+            # An add-on may lack variables that aren't used.
             (
                 PLAIN_KEYS | without(BUCKETEER, "BUCKETEER_AWS_ACCESS_KEY_ID"),
                 OF_BUCKETEER | PLAIN_KEYS,
@@ -248,7 +248,7 @@ class TestAddons:
 
     @pytest.mark.parametrize("addon", [BUCKETEER, CLOUDCUBE])
     @pytest.mark.parametrize("count", [1, 2])
-    def test_are_refused_by_halves(self, addon: dict[str, str], count: int) -> None:
+    def test_incomplete_one_is_refused(self, addon: dict[str, str], count: int) -> None:
         missing = sorted(addon)[:count]
         environ = without(addon, *missing)
         with pytest.raises(ConfigurationError) as caught:
@@ -261,7 +261,7 @@ class TestAddons:
         assert not any(value in message for value in addon.values())
 
     @pytest.mark.parametrize("plain", [{}, PLAIN_KEYS, {"AWS_STORAGE_BUCKET_NAME": "mine"}])
-    def test_are_refused_in_pairs(self, plain: dict[str, str]) -> None:
+    def test_two_are_refused(self, plain: dict[str, str]) -> None:
         half = without(CLOUDCUBE, "CLOUDCUBE_URL")
         with pytest.raises(ConfigurationError) as caught:
             read_aws(plain | BUCKETEER | half)
@@ -294,25 +294,25 @@ class TestAddons:
             read_aws(BUCKETEER | {name: value})
 
     @pytest.mark.parametrize("location", ["app", "k4nvbd8/app", "/k4nvbd8/app/"])
-    def test_keep_a_location_below_the_cube(self, location: str) -> None:
+    def test_location_is_inside_the_cube(self, location: str) -> None:
         settings = read_aws(CLOUDCUBE | {"AWS_LOCATION": location})
         assert settings["AWS_LOCATION"] == "k4nvbd8/app"
         assert settings["AWS_PUBLIC_LOCATION"] == "k4nvbd8/public/app"
 
-    def test_take_the_cube_itself_for_a_location(self) -> None:
+    def test_location_may_be_the_cube_itself(self) -> None:
         assert read_aws(CLOUDCUBE | {"AWS_LOCATION": "k4nvbd8"}) == OF_CLOUDCUBE
 
-    def test_take_a_like_name_for_a_folder_of_the_cube(self) -> None:
+    def test_location_that_begins_like_the_cube_is_a_folder_in_it(self) -> None:
         settings = read_aws(CLOUDCUBE | {"AWS_LOCATION": "k4nvbd8x"})
         assert settings["AWS_LOCATION"] == "k4nvbd8/k4nvbd8x"
 
     @pytest.mark.parametrize("location", ["public", "public/app", "k4nvbd8/public"])
-    def test_refuse_media_in_public(self, location: str) -> None:
+    def test_media_in_the_public_folder_is_refused(self, location: str) -> None:
         with pytest.raises(ConfigurationError, match="media files would be public") as caught:
             read_aws(CLOUDCUBE | {"AWS_LOCATION": location})
         assert "heroku config:unset AWS_LOCATION" in str(caught.value)
 
-    def test_can_be_added(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_another_addon_can_be_added(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def place(environ: Mapping[str, str]) -> dict[str, str]:
             return {
                 "AWS_STORAGE_BUCKET_NAME": environ["EXAMPLE_BUCKET"],
@@ -388,7 +388,7 @@ class TestUrls:
             ),
         ],
     )
-    def test_are_those_of_the_storages(
+    def test_are_built_from_the_environment(
         self, environ: dict[str, str], static: str, media: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert get_static_url(environ=environ) == static
@@ -398,14 +398,14 @@ class TestUrls:
         assert get_static_url() == static
         assert get_media_url() == media
 
-    def test_have_another_location_on_request(self) -> None:
+    def test_location_is_an_argument(self) -> None:
         assert get_static_url("assets", environ={}) == "/assets/"
         assert get_media_url("up loads", environ={}) == "/up%20loads/"
         url = get_static_url("a/b", environ=PLAIN)
         assert url == "https://plain-bucket.s3.amazonaws.com/a/b/"
 
-    def test_are_those_of_another_bucket(self) -> None:
-        """Of a storage whose options name it; a CDN before the usual one does not serve it."""
+    def test_bucket_and_its_address_are_arguments(self) -> None:
+        """A custom domain in the environment serves only the environment's bucket."""
         environ = {**PLAIN, "AWS_LOCATION": "app", "AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"}
         for build, folder in [(get_static_url, "static"), (get_media_url, "media")]:
             assert build(environ=environ) == f"https://cdn.example.com/app/{folder}/"
@@ -430,7 +430,7 @@ class TestUrls:
             )
             assert build(bucket="assets", endpoint_url="", environ=other) == url
 
-    def test_are_at_the_address_for_browsers(self) -> None:
+    def test_have_the_public_endpoint(self) -> None:
         environ = {
             **PLAIN,
             "AWS_S3_ENDPOINT_URL": "http://minio:9000",
@@ -448,24 +448,9 @@ VARIABLES = sorted(
     | {name for addon in addons.ADDONS for name in (*addon.keys, *addon.placement)}
     | {*addons.KEYS, aws.TOKEN, "AWS_AUTO_CREATE_BUCKET"}
 )
-KEY = "κλειδί"  # stands in no text of ours
-# The machine may be slow and shared; and nothing is to be left in the folder.
-unhurried = hypothesis_settings(
-    deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
+KEY = "κλειδί"  # occurs in no message
 
 
-def error_of(
-    build: Callable[[Mapping[str, str]], object], environ: Mapping[str, str]
-) -> ConfigurationError | None:
-    try:
-        build(environ)
-    except ConfigurationError as error:
-        return error
-    return None
-
-
-@unhurried
 @given(
     st.dictionaries(
         st.sampled_from([*VARIABLES, "DATABASE_URL", "CI", "DYNO", "PORT", "SOURCE_VERSION"]),
@@ -482,7 +467,6 @@ def test_any_environment_is_read_or_improperly_configured(environ: dict[str, str
         assert error is None or any(name in str(error) for name in (*VARIABLES, "DATABASE_URL"))
 
 
-@unhurried
 @given(
     st.dictionaries(
         st.sampled_from(VARIABLES),
@@ -505,7 +489,7 @@ def test_no_message_repeats_a_secret(
 
 @pytest.fixture
 def fresh_aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Let a test import herokuify.aws anew, and leave the module as it was."""
+    """Let a test reload herokuify.aws; restore the module afterwards."""
     yield monkeypatch
     monkeypatch.undo()
     importlib.reload(aws)
@@ -539,7 +523,7 @@ class TestModule:
         assert self.names() == NOTHING | OFFLINE
         assert set(vars(aws)["__all__"]) == {*NOTHING, *OFFLINE, "get_media_url", "get_static_url"}
 
-    def test_declares_all_that_it_may_export(self) -> None:
+    def test_annotates_everything_that_it_may_export(self) -> None:
         may = {*aws.ALWAYS, *aws.PLACEMENT, aws.TOKEN}
         may |= {"AWS_AUTO_CREATE_BUCKET", "AWS_PUBLIC_LOCATION"}
         assert {name for name in aws.__annotations__ if name.startswith("AWS_")} == may
@@ -568,21 +552,10 @@ def run_python(*arguments: str, **environ: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_import_loads_neither_boto_nor_settings() -> None:
-    result = run_python(
-        "-c",
-        "import sys, herokuify, herokuify.aws, herokuify.compress\n"
-        "from django.conf import settings\n"
-        "print([name for name in ('boto3', 'botocore', 'storages', 'compressor')"
-        " if name in sys.modules], settings.configured)",
-    )
-    assert (result.stdout, result.stderr) == ("[] False\n", "")
-
-
-@pytest.mark.django_versions(">=5.1")  # where Django has dropped the settings
+@pytest.mark.django_versions(">=5.1")  # where Django no longer has these settings
 class TestCheck:
     @pytest.fixture(autouse=True)
-    def _classic(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(apps, "is_installed", lambda name: name != "herokuify")
 
     def define(self, monkeypatch: pytest.MonkeyPatch, **values: Any) -> None:
@@ -665,7 +638,7 @@ def test_check_runs_in_every_process_that_runs_checks(arguments: list[str], tmp_
         assert "herokuify.E001" not in result.stderr
 
 
-def test_faults_of_the_environment_stop_commands_by_name(tmp_path: Path) -> None:
+def test_command_fails_with_the_name_of_the_missing_variable(tmp_path: Path) -> None:
     (tmp_path / "classic_settings.py").write_text(SETTINGS, encoding="utf-8")
     path = os.pathsep.join([str(tmp_path), str(ROOT), *(name for name in sys.path if name)])
     result = run_python(

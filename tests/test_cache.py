@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 import herokuify
 from herokuify import cache
 from herokuify.cache import get_cache_config
-from herokuify.conf import processes, redis
+from herokuify.conf import redis
 from herokuify.exceptions import ConfigurationError
 
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
@@ -47,19 +47,13 @@ EVERYTHING = {
 }
 
 
-@pytest.fixture(autouse=True)
-def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What this machine would start must not matter."""
-    monkeypatch.setattr(processes, "workers_for", lambda memory, processors: 2)
-
-
 def default_of(environ: dict[str, str], **arguments: Any) -> dict[str, Any]:
-    # Without it the machine's memory and processors decide.
+    # Otherwise this machine's memory and processors decide how many connections there are.
     return get_cache_config({"WEB_CONCURRENCY": "2"} | environ, **arguments)["default"]
 
 
 def error_of(environ: dict[str, str], **arguments: Any) -> str:
-    """Return the one error's text, which holds no secret in any of its parts."""
+    """Return the error's message; neither it nor its traceback contains the password."""
     with pytest.raises(ConfigurationError) as caught:
         get_cache_config(environ, **arguments)
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
@@ -72,7 +66,9 @@ def test_is_exported_by_the_package() -> None:
 
 @pytest.mark.parametrize("stage", [{}, DYNO, {"CI": "true"}])
 @pytest.mark.parametrize("values", [{}, {"REDIS_URL": " ", "MEMCACHIER_SERVERS": ""}])
-def test_absent_addons_are_memory(stage: dict[str, str], values: dict[str, str]) -> None:
+def test_without_addons_the_cache_is_local_memory(
+    stage: dict[str, str], values: dict[str, str]
+) -> None:
     assert get_cache_config(stage | values) == {
         "default": {"BACKEND": LOCMEM, "LOCATION": "default"},
         "locmem": {"BACKEND": LOCMEM, "LOCATION": "locmem"},
@@ -87,7 +83,7 @@ def test_reads_the_environment_by_default(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("environ", [{"REDIS_URL": TLS_URL}, MEMCACHIER, CLOUD])
-def test_local_memory_is_always_there(environ: dict[str, str]) -> None:
+def test_locmem_alias_always_exists(environ: dict[str, str]) -> None:
     assert get_cache_config(environ)["locmem"] == {"BACKEND": LOCMEM, "LOCATION": "locmem"}
 
 
@@ -122,7 +118,7 @@ class TestRedis:
 
     @pytest.mark.parametrize("authority", [None, "/app/ca.pem"])
     @pytest.mark.parametrize("word", ["required", "CERT_REQUIRED"])
-    def test_the_urls_verification_wins(self, authority: str | None, word: str) -> None:
+    def test_verification_in_the_url_wins(self, authority: str | None, word: str) -> None:
         url = f"{TLS_URL}?ssl_cert_reqs={word}&ssl_ca_certs=/own.pem"
         options = default_of({"REDIS_URL": url}, ssl_ca_certs=authority)["OPTIONS"]
         assert options == BOUNDS | {"ssl_cert_reqs": "required", "ssl_ca_certs": "/own.pem"}
@@ -142,7 +138,7 @@ class TestRedis:
             ("max_connections=9", {"max_connections": 9, "ssl_cert_reqs": None}),
         ],
     )
-    def test_the_urls_parameters_are_read(self, query: str, expected: dict[str, Any]) -> None:
+    def test_url_parameters_become_options(self, query: str, expected: dict[str, Any]) -> None:
         default = default_of({"REDIS_URL": f"{TLS_URL}?{query}"})
         assert default["OPTIONS"] == BOUNDS | expected
         assert default["LOCATION"].endswith("/3" if "db=3" in query else "/0")
@@ -157,7 +153,7 @@ class TestRedis:
             ({"WEB_CONCURRENCY": "5", "WEB_THREADS": "8"}, 400, 8),
         ],
     )
-    def test_the_plans_connections_are_shared(
+    def test_connection_limit_is_divided_among_processes(
         self, environ: dict[str, str], connections: int, expected: int
     ) -> None:
         found = default_of({"REDIS_URL": TLS_URL} | environ, max_connections=connections)
@@ -189,7 +185,9 @@ class TestRedis:
             ("rediss://:p%2Fw%23@redis.example.com:6380", TLS_LOCATION, ("p/w#",)),
         ],
     )
-    def test_takes_a_url_apart(self, url: str, location: str, login: tuple[str, ...]) -> None:
+    def test_url_is_split_into_location_and_login(
+        self, url: str, location: str, login: tuple[str, ...]
+    ) -> None:
         default = default_of({"REDIS_URL": url})
         assert default["LOCATION"] == location
         names = ("username", "password")
@@ -237,14 +235,14 @@ class TestRedis:
 
 class TestMemcached:
     @pytest.mark.parametrize("environ", [MEMCACHIER, CLOUD])
-    def test_takes_servers_and_credentials(self, environ: dict[str, str]) -> None:
+    def test_reads_servers_and_credentials(self, environ: dict[str, str]) -> None:
         assert default_of(environ) == {
             "BACKEND": MEMCACHED,
             "LOCATION": ["a.example.com:11211", "b.example.com:11211"],
             "OPTIONS": {"username": "me", "password": "hunter2", "ignore_exceptions": True},
         }
 
-    def test_takes_an_attachment_by_another_name(self) -> None:
+    def test_reads_an_attachment_with_another_name(self) -> None:
         environ = {name.replace("MEMCACHIER", "CACHE_TWO"): MEMCACHIER[name] for name in MEMCACHIER}
         assert default_of(environ)["BACKEND"] == LOCMEM
         assert default_of(environ, variable="CACHE_TWO_SERVERS") == default_of(MEMCACHIER)
@@ -252,14 +250,14 @@ class TestMemcached:
         assert "CACHE_TWO_PASSWORD is not set" in error_of(environ, variable="CACHE_TWO_SERVERS")
 
     @pytest.mark.parametrize("environ", [MEMCACHIER, {"REDIS_URL": TLS_URL}])
-    def test_failure_may_be_an_error(self, environ: dict[str, str]) -> None:
+    def test_failures_can_be_errors(self, environ: dict[str, str]) -> None:
         options = default_of(environ, ignore_exceptions=False)["OPTIONS"]
         assert options["ignore_exceptions"] is False
 
     @pytest.mark.parametrize("environ", [MEMCACHIER, CLOUD])
     @pytest.mark.parametrize("missing", range(3))
     @pytest.mark.parametrize("blank", [False, True])
-    def test_half_a_set_is_one_error(
+    def test_missing_variable_is_one_error(
         self, environ: dict[str, str], missing: int, blank: bool
     ) -> None:
         name = list(environ)[missing]
@@ -290,7 +288,7 @@ class TestMemcached:
         assert "heroku config:set MEMCACHIER_SERVERS=…" in message
 
     @pytest.mark.parametrize("server", ["localhost", "127.0.0.1:1", "[::1]:11211", "mc-1.ec2.x:9"])
-    def test_accepts(self, server: str) -> None:
+    def test_valid_servers_are_accepted(self, server: str) -> None:
         assert default_of(MEMCACHIER | {"MEMCACHIER_SERVERS": server})["LOCATION"] == [server]
 
 
@@ -304,7 +302,7 @@ class TestSeveral:
             ({"REDIS_URL": "x", "MEMCACHEDCLOUD_PASSWORD": "hunter2"}, "MEMCACHEDCLOUD_SERVERS"),
         ],
     )
-    def test_are_one_error_that_says_how_to_choose(
+    def test_are_an_error_that_says_how_to_choose(
         self, environ: dict[str, str], names: str
     ) -> None:
         message = error_of(environ)
@@ -322,11 +320,11 @@ class TestSeveral:
             ("MEMCACHEDCLOUD_SERVERS", ["a.example.com:11211", "b.example.com:11211"]),
         ],
     )
-    def test_are_told_apart_by_argument(self, variable: str, location: object) -> None:
+    def test_argument_chooses_one(self, variable: str, location: object) -> None:
         assert default_of(EVERYTHING, variable=variable)["LOCATION"] == location
 
     @pytest.mark.parametrize("variable", ["HEROKU_REDIS_PINK_URL", "MEMCACHIER_SERVERS"])
-    def test_a_choice_that_is_not_set(self, variable: str) -> None:
+    def test_chosen_variable_must_be_set_on_a_dyno(self, variable: str) -> None:
         environ = {"REDIS_URL": TLS_URL}
         assert default_of(environ, variable=variable)["BACKEND"] == LOCMEM
         message = error_of(environ | DYNO, variable=variable)
@@ -334,7 +332,7 @@ class TestSeveral:
         assert f"heroku config:set {variable}=…" in message
 
     @pytest.mark.parametrize("variable", ["redis", "REDIS", TLS_URL])
-    def test_a_choice_that_is_no_name(self, variable: str) -> None:
+    def test_choice_must_be_the_name_of_a_variable(self, variable: str) -> None:
         assert "must be the name of a config var" in error_of({}, variable=variable)
 
 
@@ -370,8 +368,8 @@ def test_docs_name_every_variable() -> None:
     "environ", [{"REDIS_URL": TLS_URL}, MEMCACHIER], ids=["redis", "memcached"]
 )
 @pytest.mark.parametrize("value", ["False", "", "true", None, 0])
-def test_a_switch_is_a_boolean(environ: dict[str, str], value: Any) -> None:
-    """Text would be true, whatever it says, and hide each error of the server."""
+def test_ignore_exceptions_must_be_a_boolean(environ: dict[str, str], value: Any) -> None:
+    """The text "False" would count as true and hide the server's errors."""
     config = default_of(environ, ignore_exceptions=value)
     kind = import_string(config["BACKEND"])
     with pytest.raises(ConfigurationError, match="ignore_exceptions in a cache's OPTIONS"):

@@ -72,20 +72,20 @@ def test_tls_is_verified_with_a_ca() -> None:
     }
 
 
-def test_the_urls_verification_wins() -> None:
+def test_verification_in_the_url_wins() -> None:
     url = f"{TLS_URL}?ssl_cert_reqs=required"
     config = get_celery_config({"REDIS_URL": url}, ssl_ca_certs="/app/ca.pem")
     assert config["broker_use_ssl"] == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 
 
-def test_two_servers_are_one_error_that_says_how_to_choose() -> None:
+def test_two_servers_are_an_error_that_says_how_to_choose() -> None:
     environ = {"REDIS_URL": TLS_URL, "REDISCLOUD_URL": PLAIN_URL}
     assert 'get_celery_config(variable="REDIS_URL")' in error_of(environ)
     config = get_celery_config(environ, variable="REDISCLOUD_URL")
     assert config["broker_url"] == PLAIN_BROKER
 
 
-def test_memcached_beside_it_is_the_caches_affair() -> None:
+def test_memcached_is_ignored() -> None:
     environ = {"REDIS_URL": PLAIN_URL, "MEMCACHIER_SERVERS": "a"}
     assert get_celery_config(environ)["broker_url"] == PLAIN_BROKER
 
@@ -109,13 +109,13 @@ def test_rabbitmq_is_the_broker_and_redis_keeps_results(name: str) -> None:
     assert f"{name} is not set" in error_of(DYNO, name)
 
 
-def test_two_brokers_are_one_error() -> None:
+def test_two_brokers_are_an_error_that_says_how_to_choose() -> None:
     environ = {"CLOUDAMQP_URL": AMQP_URL, "RABBITMQ_URL": AMQP_URL}
     assert 'get_celery_config(variable="CLOUDAMQP_URL")' in error_of(environ)
     assert get_celery_config(environ, variable="RABBITMQ_URL")
 
 
-def test_a_choice_that_is_not_set() -> None:
+def test_chosen_variable_must_be_set_on_a_dyno() -> None:
     name = "HEROKU_REDIS_PINK_URL"
     assert get_celery_config({}, variable=name) == {}
     assert f"{name} is not set" in error_of(DYNO, name)

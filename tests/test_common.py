@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from herokuify import common, logs
 from herokuify.common import read_common
 from herokuify.conf import hosts
 from herokuify.exceptions import ConfigurationError
+from tests.errors import error_of
 from tests.project import Project, clean_environment
 
 MakeProject = Callable[..., Project]
@@ -23,7 +23,7 @@ DYNO = {"DYNO": "web.1", "PORT": "5000"}
 RELEASE = {"DYNO": "release.12"}
 BUILD = {"DYNO": "run.1", "SOURCE_VERSION": "abc"}
 CI = {"CI": "true"}
-KEY = {"SECRET_KEY": "κλειδί" * 10}  # stands in no text of ours
+KEY = {"SECRET_KEY": "κλειδί" * 10}  # occurs in no message
 VARIABLES = [*common.VARIABLES, *hosts.VARIABLES, *logs.VARIABLES]
 NAMES = [name for variable in VARIABLES for name in variable.names]
 
@@ -72,7 +72,7 @@ class TestSecurity:
             {"SECURE_HSTS_INCLUDE_SUBDOMAINS": "true", "SECURE_HSTS_SECONDS": "31535999"},
         ],
     )
-    def test_preload_wants_what_the_lists_want(self, given: dict[str, str]) -> None:
+    def test_preload_requires_a_year_with_subdomains(self, given: dict[str, str]) -> None:
         with pytest.raises(ConfigurationError, match="SECURE_HSTS_PRELOAD is true, but"):
             read_common(DYNO | KEY | {"SECURE_HSTS_PRELOAD": "true"} | given)
 
@@ -84,7 +84,7 @@ class TestSecurity:
         assert read_common(forced)["DEBUG"] is True
 
     @pytest.mark.parametrize("environ", [{}, CI])
-    def test_debug_is_possible_elsewhere(self, environ: dict[str, str]) -> None:
+    def test_debug_is_allowed_elsewhere(self, environ: dict[str, str]) -> None:
         assert read_common(environ | {"DEBUG": "true"})["DEBUG"] is True
 
 
@@ -95,12 +95,12 @@ class TestSecretKey:
         with pytest.raises(ConfigurationError, match="heroku config:set SECRET_KEY="):
             bool(key)
 
-    def test_build_and_ci_have_one_that_nobody_knows(self) -> None:
+    def test_build_and_ci_have_a_random_one(self) -> None:
         keys = [read_common(environ)["SECRET_KEY"] for environ in (BUILD, BUILD, CI, {})]
         assert len(set(keys)) == len(keys)
         assert all(key.startswith("django-insecure-") and len(key) > 50 for key in keys)
 
-    def test_local_with_debug_keeps_its_own(self) -> None:
+    def test_local_debugging_has_a_constant_one(self) -> None:
         first, second = (read_common({"DEBUG": "1"})["SECRET_KEY"] for _ in range(2))
         assert first == second == "django-insecure-herokuify-local"
 
@@ -110,7 +110,7 @@ class TestSecretKey:
 
 
 class TestFallbacks:
-    def test_are_between_commas(self) -> None:
+    def test_are_separated_by_commas(self) -> None:
         given = {"SECRET_KEY_FALLBACKS": " first, second,,"}
         assert read_common(DYNO | KEY | given)["SECRET_KEY_FALLBACKS"] == ["first", "second"]
         assert read_common(DYNO | KEY)["SECRET_KEY_FALLBACKS"] == []
@@ -132,7 +132,7 @@ class TestHosts:
                 ["app-12ab.herokuapp.com"],
                 ["https://app-12ab.herokuapp.com"],
             ),
-            # The default domain is exact; the name alone may not be.
+            # The default domain is exact; the app's name is not enough.
             (
                 {
                     "HEROKU_APP_DEFAULT_DOMAIN_NAME": "app-12ab.herokuapp.com",
@@ -141,9 +141,9 @@ class TestHosts:
                 ["app-12ab.herokuapp.com"],
                 ["https://app-12ab.herokuapp.com"],
             ),
-            # The domains of apps made since June 2023 have a random part, which it doesn't tell.
+            # The domains of apps created since June 2023 have a random part, which the name lacks.
             ({"HEROKU_APP_NAME": "app-pr-7", "HEROKU_PARENT_APP_NAME": "app"}, [], []),
-            # Another platform's names, with another meaning here.
+            # Variables of other platforms mean something else on Heroku.
             ({"FLY_APP_NAME": "app", "APP": "app", "REGION_NAME": "osc-fr1"}, [], []),
             (
                 {
@@ -169,7 +169,7 @@ class TestHosts:
         assert found["CSRF_TRUSTED_ORIGINS"] == trusted
 
     @pytest.mark.parametrize("environ", [{}, CI])
-    def test_elsewhere_are_this_machines_too(self, environ: dict[str, str]) -> None:
+    def test_elsewhere_include_this_machine(self, environ: dict[str, str]) -> None:
         local = [".localhost", "127.0.0.1", "[::1]"]
         assert read_common(environ)["ALLOWED_HOSTS"] == local
         given = environ | {"ALLOWED_HOSTS": "example.com"}
@@ -219,18 +219,6 @@ def test_empty_is_unset(name: str) -> None:
     assert repr(read_common(DYNO | {name: " "})) == repr(read_common(DYNO))
 
 
-unhurried = hypothesis_settings(deadline=None, database=None)
-
-
-def error_of(environ: dict[str, str]) -> ConfigurationError | None:
-    try:
-        read_common(environ)
-    except ConfigurationError as error:
-        return error
-    return None
-
-
-@unhurried
 @given(
     st.dictionaries(
         st.sampled_from([*NAMES, "DYNO", "PORT", "CI", "SOURCE_VERSION"]),
@@ -239,7 +227,7 @@ def error_of(environ: dict[str, str]) -> ConfigurationError | None:
 )
 def test_any_environment_is_read_or_improperly_configured(environ: dict[str, str]) -> None:
     environ = environ | KEY
-    error = error_of(environ)
+    error = error_of(read_common, environ)
     if error is None:
         assert "*" not in read_common(environ)["ALLOWED_HOSTS"] or "*" in environ["ALLOWED_HOSTS"]
     else:
@@ -254,7 +242,7 @@ class TestCsp:
         assert policy["script-src"] == policy["default-src"] == ["'self'"]
         assert policy["object-src"] == ["'none'"]
 
-    def test_lets_files_come_from_elsewhere(self) -> None:
+    def test_allows_files_from_given_origins(self) -> None:
         policy = common.get_csp(
             "https://b.s3.amazonaws.com/static/", "https://b.s3.amazonaws.com/media/", "/x/"
         )
@@ -269,7 +257,7 @@ class TestCsp:
 
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Let a test import herokuify.common anew, and leave the module as it was."""
+    """Let a test reload herokuify.common; restore the module afterwards."""
     yield monkeypatch
     monkeypatch.undo()
     importlib.reload(common)
@@ -288,7 +276,7 @@ class TestModule:
         del namespace["__builtins__"]
         assert namespace == read_common(DYNO | {"SECRET_KEY": "key"}) | {"get_csp": common.get_csp}
 
-    def test_declares_all_that_it_exports(self) -> None:
+    def test_annotates_everything_that_it_exports(self) -> None:
         assert {*vars(common)["__all__"]} - {"get_csp"} == {*common.__annotations__}
 
 
@@ -299,7 +287,7 @@ INSTALLED_APPS = ["herokuify", "django.contrib.contenttypes"]
 """
 
 
-# The lines of the original package's documentation.
+# The settings in the original package's documentation.
 LITERAL = """
 import herokuify
 
@@ -325,7 +313,7 @@ ATTACHED = {
 
 
 class TestProject:
-    # Warnings are errors in these processes.
+    # Python warnings are errors in these processes.
     @pytest.mark.parametrize(
         ("stage", "attached"),
         [({}, {}), ({}, ATTACHED), (BUILD, {}), (DYNO, ATTACHED)],
@@ -355,7 +343,7 @@ class TestProject:
         overridden = make_project(f"{SETTINGS}\nSECRET_KEY = 'mine'", folder="other")
         assert overridden.manage("check", env=environ).returncode == 0
 
-    def test_key_of_another_project_may_be_missing(self, make_project: MakeProject) -> None:
+    def test_key_may_be_missing_without_the_fragment(self, make_project: MakeProject) -> None:
         project = make_project("INSTALLED_APPS = ['herokuify']\nUSE_TZ = True")
         assert project.manage("check").returncode == 0
 
@@ -365,7 +353,7 @@ class TestProject:
         exec(f"from herokuify.common import *\n{name} = 'mine'", namespace)
         assert namespace[name] == "mine"
 
-    def test_hosts_are_warned_of(self, make_project: MakeProject) -> None:
+    def test_missing_hosts_are_a_warning(self, make_project: MakeProject) -> None:
         project = make_project(SETTINGS)
         known = {"ALLOWED_HOSTS": "example.com"}
         missing = project.manage("check", env=DYNO | {"SECRET_KEY": "x"})
@@ -405,7 +393,7 @@ def test_docs_list_every_variable_and_setting() -> None:
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "error"])
-def test_debug_lines_with_keys_are_not_written(level: str) -> None:
+def test_loggers_that_log_keys_are_never_at_debug(level: str) -> None:
     loggers = read_common(DYNO | KEY | {"LOG_LEVEL": level})["LOGGING"]["loggers"]
     assert loggers.pop("django")["level"] == level.upper()
     kept = {"botocore", "urllib3"} if level == "debug" else set()

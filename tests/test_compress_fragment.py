@@ -9,7 +9,7 @@ from herokuify import compress
 
 ROOT = Path(herokuify.__file__).parent.parent
 
-# Runs apart: compressor fixes its settings when it is imported.
+# Runs in its own process: django-compressor reads its settings once, at import.
 SCRIPT = """
 import sys
 import django
@@ -36,7 +36,7 @@ print(engines["django"].from_string(
 
 
 def build(folder: Path, static_url: str, mtime: int) -> dict[str, bytes]:
-    """The bundles that compressor makes of a small site, by name."""
+    """Return the bundles that django-compressor makes of a small site, by name."""
     (folder / "site").mkdir(parents=True)
     (folder / "site" / "a.css").write_text(
         "body  { background: url('img/a.png?v=1#x') }", encoding="utf-8"
@@ -60,7 +60,7 @@ def build(folder: Path, static_url: str, mtime: int) -> dict[str, bytes]:
     }
 
 
-def test_builds_are_alike_on_every_host_and_after_every_deploy(tmp_path: Path) -> None:
+def test_bundles_depend_on_neither_host_nor_modification_times(tmp_path: Path) -> None:
     urls = ["/static/", "https://one.example.com/static/", "https://two.example.com/s/"]
     builds = [
         build(tmp_path / str(number), url, mtime=1_600_000_000 + number)
@@ -68,7 +68,7 @@ def test_builds_are_alike_on_every_host_and_after_every_deploy(tmp_path: Path) -
     ]
     assert builds[0] == builds[1] == builds[2]
     bundles = {Path(name).suffix: content.decode() for name, content in builds[0].items()}
-    # compressor writes to CACHE/css; the hash is that of the image.
+    # Bundles are in CACHE/css; the hash is the image's.
     digest = sha256(b"image").hexdigest()[:12]
     assert f"url('../../site/img/a.png?v=1&{digest}#x')" in bundles[".css"]
     assert bundles[".css"].startswith("body{")

@@ -1,4 +1,4 @@
-"""The gate of setup.cfg: what the tests must cover, wherever they have run."""
+"""setup.cfg's required coverage, combined over several environments."""
 
 import shutil
 import subprocess
@@ -26,7 +26,7 @@ def coverage(folder: Path, *arguments: str) -> Run:
 
 
 def measure(folder: Path, source: str, *, value: int, into: Path) -> None:
-    """Run ``tested`` of a package in a folder, and take its data along."""
+    """Run ``tested`` from a package in a folder; copy the coverage data."""
     shutil.copy(SETUP, folder)
     (folder / "herokuify").mkdir(parents=True)
     (folder / "herokuify" / "__init__.py").write_text(source)
@@ -40,14 +40,14 @@ def measure(folder: Path, source: str, *, value: int, into: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "status"), [(TESTED, 0), (TESTED + UNTESTED, 2)], ids=["above", "below"]
 )
-def test_fails_below_its_number(tmp_path: Path, source: str, status: int) -> None:
+def test_report_fails_below_the_required_coverage(tmp_path: Path, source: str, status: int) -> None:
     data = tmp_path / "data"
     data.mkdir()
     tree, installed = tmp_path / "tree", tmp_path / "venv" / "site-packages"
     for folder in (tree, installed):
         folder.mkdir(parents=True)
         measure(folder, source, value=int(folder is tree), into=data)
-    # Only together have they taken both branches, and only as one file.
+    # Only both runs together cover both branches, and only if the two paths count as one file.
     coverage(tree, "combine", str(data))
     report = coverage(tree, "report")
     assert report.returncode == status, report.stdout + report.stderr

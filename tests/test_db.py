@@ -35,7 +35,7 @@ def test_is_exported_by_the_package() -> None:
 
 
 @pytest.mark.parametrize("environ", [{}, {"DATABASE_URL": " "}])
-def test_absent_url_is_sqlite(
+def test_without_a_url_the_database_is_sqlite(
     environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -68,7 +68,7 @@ def test_server_keeps_and_checks_its_connections() -> None:
     assert default["CONN_HEALTH_CHECKS"] is True
 
 
-def test_connections_can_be_kept_otherwise() -> None:
+def test_persistence_is_an_argument() -> None:
     default = get_db_config(
         {"DATABASE_URL": POSTGRES}, conn_max_age=None, conn_health_checks=False
     )["default"]
@@ -85,7 +85,7 @@ def test_connections_can_be_kept_otherwise() -> None:
         ("sqlite://", ":memory:"),
     ],
 )
-def test_file_has_no_connection_to_keep(url: str, name: str) -> None:
+def test_sqlite_connections_are_not_persistent(url: str, name: str) -> None:
     default = get_db_config({"DATABASE_URL": url})["default"]
     assert default["ENGINE"] == "django.db.backends.sqlite3"
     assert default["NAME"] == name
@@ -137,7 +137,7 @@ def test_no_url_elsewhere_is_sqlite(stage: str) -> None:
     assert get_db_config(STAGES[stage])["default"]["ENGINE"] == "django.db.backends.sqlite3"
 
 
-def test_a_file_that_is_named_serves_on_a_dyno_as_well() -> None:
+def test_sqlite_url_is_accepted_on_a_dyno() -> None:
     assert default_of("sqlite:////data/site.db", "dyno")["NAME"] == "/data/site.db"
 
 
@@ -150,17 +150,17 @@ class TestTls:
         assert default_of(POSTGRES, stage).get("OPTIONS", {}).get("sslmode") == sslmode
         assert default_of(POSTGRES, "dyno")["OPTIONS"] == {"sslmode": "require"}
 
-    def test_is_required_or_not_by_argument(self) -> None:
+    def test_requirement_is_an_argument(self) -> None:
         assert default_of(POSTGRES, ssl_require=True)["OPTIONS"] == {"sslmode": "require"}
         assert "OPTIONS" not in default_of(POSTGRES, "dyno", ssl_require=False)
 
     @pytest.mark.parametrize("mode", ["disable", "prefer", "verify-full"])
     @pytest.mark.parametrize("argument", [None, True])
-    def test_the_urls_mode_wins(self, mode: str, argument: bool | None) -> None:
+    def test_mode_in_the_url_wins(self, mode: str, argument: bool | None) -> None:
         default = default_of(f"{POSTGRES}?sslmode={mode}", "dyno", ssl_require=argument)
         assert default["OPTIONS"] == {"sslmode": mode}
 
-    def test_keeps_the_urls_other_options(self) -> None:
+    def test_other_options_in_the_url_are_kept(self) -> None:
         default = default_of(f"{POSTGRES}?connect_timeout=5&sslmode=", "dyno")
         assert default["OPTIONS"] == {"connect_timeout": 5, "sslmode": "require"}
 
@@ -176,15 +176,15 @@ class TestTls:
             "postgres://me@db.example.com/?service=main",
         ],
     )
-    def test_is_not_required_of_a_pooler_on_the_dyno_nor_of_a_service(self, url: str) -> None:
+    def test_is_not_required_for_local_servers_and_services(self, url: str) -> None:
         assert "sslmode" not in default_of(url, "dyno").get("OPTIONS", {})
 
-    def test_of_a_service_is_libpqs_affair(self) -> None:
+    def test_is_never_set_for_services(self) -> None:
         assert default_of("postgres://?service=main", ssl_require=True)["OPTIONS"] == {
             "service": "main"
         }
 
-    def test_is_required_of_this_machine_by_argument(self) -> None:
+    def test_can_be_required_for_local_servers(self) -> None:
         default = default_of("postgres://me@127.0.0.1:6000/name", ssl_require=True)
         assert default["OPTIONS"] == {"sslmode": "require"}
 
@@ -200,7 +200,7 @@ class TestTls:
             ("?host=localhost", {"PGHOST": "db.example.com"}, False),
         ],
     )
-    def test_is_required_of_libpqs_other_names_for_a_server(
+    def test_is_required_for_hosts_in_the_query_and_in_pghost(
         self, query: str, variables: dict[str, str], is_required: bool
     ) -> None:
         environ = DYNO | variables | {"DATABASE_URL": f"postgres:///name{query}"}
@@ -208,16 +208,18 @@ class TestTls:
         assert ("sslmode" in options) is is_required
 
     @pytest.mark.parametrize("url", ["sqlite:///a.db", "sqlite://"])
-    def test_never_reaches_files(self, url: str) -> None:
+    def test_does_not_apply_to_sqlite(self, url: str) -> None:
         assert "OPTIONS" not in default_of(url, "dyno", ssl_require=True)
 
-    def test_reaches_postgis(self) -> None:
+    def test_applies_to_postgis(self) -> None:
         default = default_of(POSTGRES.replace("postgres:", "postgis:"), "dyno")
         assert default["OPTIONS"] == {"sslmode": "require"}
 
     @pytest.mark.parametrize("mode", ["verify-full", "verify-ca", "require"])
     @pytest.mark.parametrize("argument", [None, True, False])
-    def test_the_environments_mode_is_not_weakened(self, mode: str, argument: bool | None) -> None:
+    def test_mode_in_the_environment_is_not_weakened(
+        self, mode: str, argument: bool | None
+    ) -> None:
         environ = DYNO | {"DATABASE_URL": POSTGRES, "PGSSLMODE": mode}
         default = get_db_config(environ, ssl_require=argument)["default"]
         assert default["OPTIONS"] == {"sslmode": mode}
@@ -225,7 +227,7 @@ class TestTls:
         default = get_db_config(environ, ssl_require=argument)["default"]
         assert default["OPTIONS"] == {"sslmode": "disable"}
 
-    def test_the_environments_mode_is_strengthened_by_argument(self) -> None:
+    def test_argument_strengthens_the_mode_in_the_environment(self) -> None:
         environ = DYNO | {"DATABASE_URL": POSTGRES, "PGSSLMODE": "prefer"}
         assert get_db_config(environ)["default"]["OPTIONS"] == {"sslmode": "prefer"}
         required = get_db_config(environ, ssl_require=True)["default"]
@@ -233,7 +235,7 @@ class TestTls:
         with pytest.raises(ConfigurationError, match="PGSSLMODE is 'full'; it must be one of"):
             get_db_config(environ | {"PGSSLMODE": "full"})
 
-    def test_by_the_systems_authorities_is_verified(self) -> None:
+    def test_system_certificates_imply_full_verification(self) -> None:
         url = f"{POSTGRES}?sslrootcert=system"
         expected = {"sslrootcert": "system", "sslmode": "verify-full"}
         assert default_of(url)["OPTIONS"] == default_of(url, "dyno")["OPTIONS"] == expected
@@ -255,7 +257,7 @@ class TestServerSidePool:
         assert get_db_config(self.ENVIRON)["default"]["NAME"] == "name"
         assert not get_db_config(self.ENVIRON)["default"].get("DISABLE_SERVER_SIDE_CURSORS")
 
-    def test_takes_no_cursors_and_no_persistent_connections(self) -> None:
+    def test_disables_cursors_and_persistent_connections(self) -> None:
         default = get_db_config(self.ENVIRON, connection_pool_url=True, conn_max_age=None)
         assert default["default"]["NAME"] == "pooled"
         assert default["default"]["DISABLE_SERVER_SIDE_CURSORS"] is True
@@ -263,7 +265,7 @@ class TestServerSidePool:
         assert default["default"]["OPTIONS"] == {"sslmode": "require"}
 
     @pytest.mark.parametrize("value", [None, " "])
-    def test_absent_means_the_database_itself(self, value: str | None) -> None:
+    def test_without_its_url_the_database_itself_is_used(self, value: str | None) -> None:
         environ = {**self.ENVIRON, "DATABASE_CONNECTION_POOL_URL": value or ""}
         default = get_db_config(environ, connection_pool_url=True)["default"]
         assert default == get_db_config(self.ENVIRON)["default"]
@@ -275,20 +277,20 @@ class TestServerSidePool:
         assert "hunter2" not in str(e.value)
         assert "heroku config:set DATABASE_CONNECTION_POOL_URL=…" in str(e.value)
 
-    def test_excludes_psycopgs_own(self) -> None:
+    def test_excludes_psycopgs_pool(self) -> None:
         with pytest.raises(ConfigurationError, match="mutually exclusive"):
             get_db_config({}, pool=True, connection_pool_url=True)
 
 
 class TestMoreDatabases:
-    def test_one_variable_instead(self) -> None:
+    def test_variable_is_an_argument(self) -> None:
         environ = {"DATABASE_URL": POSTGRES, "STATISTICS_URL": POOLED}
         assert get_db_config(environ, variable="STATISTICS_URL")["default"]["NAME"] == "pooled"
         with pytest.raises(ConfigurationError, match="OTHER_URL is not set") as caught:
             get_db_config(environ | DYNO, variable="OTHER_URL")
         assert "heroku config:set OTHER_URL=…" in caught.value.hint
 
-    def test_further_aliases(self, tmp_path: Path) -> None:
+    def test_further_aliases_are_an_argument(self, tmp_path: Path) -> None:
         environ = DYNO | {"DATABASE_URL": POSTGRES, "STATISTICS_URL": POOLED}
         databases = get_db_config(environ, databases={"statistics": "STATISTICS_URL"})
         assert list(databases) == ["default", "statistics"]
@@ -304,7 +306,7 @@ class TestMoreDatabases:
         assert "heroku addons:create heroku-postgresql --as STATISTICS" in caught.value.hint
 
     @pytest.mark.parametrize("name", ["JAWSDB_URL", "JAWSDB_MARIA_URL", "CLEARDB_DATABASE_URL"])
-    def test_of_addons_for_mysql(self, name: str) -> None:
+    def test_mysql_addons_are_found(self, name: str) -> None:
         environ = DYNO | {name: "mysql://me:hunter2@db.example.com:3306/n?reconnect=true"}
         default = get_db_config(environ)["default"]
         assert default["ENGINE"] == "django.db.backends.mysql"
@@ -314,7 +316,7 @@ class TestMoreDatabases:
 
     @pytest.mark.parametrize("name", ["ssl-mode", "ssl_mode", "sslmode"])
     @pytest.mark.parametrize("value", ["REQUIRED", "required", "VERIFY_IDENTITY", "verify-ca"])
-    def test_tls_of_mysql(self, name: str, value: str) -> None:
+    def test_tls_mode_of_mysql(self, name: str, value: str) -> None:
         url = "mysql://me@db.example.com/n"
         expected = {"ssl_mode": value.upper().replace("-", "_")}
         assert default_of(f"{url}?{name}={value}", ssl_require=True)["OPTIONS"] == expected
@@ -328,7 +330,7 @@ class TestMoreDatabases:
 class TestEngine:
     POSTGIS = "django.contrib.gis.db.backends.postgis"
 
-    def test_is_everywhere(self) -> None:
+    def test_applies_to_all_databases(self) -> None:
         environ = TestFollowers.ENVIRON | {"STATISTICS_URL": POOLED}
         databases = get_db_config(
             environ,
@@ -340,11 +342,11 @@ class TestEngine:
         assert len(databases) == 4
         assert {one["OPTIONS"]["sslmode"] for one in databases.values()} == {"require"}
 
-    def test_of_another_package_is_postgresqls(self) -> None:
+    def test_of_another_package_gets_postgresqls_options(self) -> None:
         default = default_of(POSTGRES, "dyno", engine="site.backend")
         assert (default["ENGINE"], default["OPTIONS"]) == ("site.backend", {"sslmode": "require"})
 
-    def test_of_files(self) -> None:
+    def test_of_sqlite_is_the_matching_one(self) -> None:
         spatialite = "django.contrib.gis.db.backends.spatialite"
         assert get_db_config({}, engine=self.POSTGIS)["default"]["ENGINE"] == spatialite
         sqlite = default_of("sqlite:///a.db", engine=self.POSTGIS)
@@ -352,7 +354,7 @@ class TestEngine:
 
 
 class TestDefaults:
-    def test_survive(self) -> None:
+    def test_are_merged_with_the_urls_options(self) -> None:
         given: dict[str, Any] = {
             "ATOMIC_REQUESTS": True,
             "DISABLE_SERVER_SIDE_CURSORS": True,
@@ -371,13 +373,13 @@ class TestDefaults:
         }
         assert given["OPTIONS"] == {"connect_timeout": 3, "application_name": "site"}
 
-    def test_of_files_are_all_but_the_servers_options(self) -> None:
+    def test_options_are_left_out_for_sqlite(self) -> None:
         for environ in ({}, {"DATABASE_URL": "sqlite:///a.db"}):
             default = get_db_config(environ, ATOMIC_REQUESTS=True, OPTIONS={"x": 1})["default"]
             assert default["ATOMIC_REQUESTS"] is True
             assert "OPTIONS" not in default
 
-    def test_no_follower_begins_transactions(self) -> None:
+    def test_atomic_requests_is_off_for_followers(self) -> None:
         databases = get_db_config(TestFollowers.ENVIRON, followers=True, ATOMIC_REQUESTS=True)
         assert [one["ATOMIC_REQUESTS"] for one in databases.values()] == [True, False, False]
         assert databases["replica_amber"]["TEST"] == {"MIRROR": "default"}
@@ -401,7 +403,7 @@ class TestSeveralHosts:
             ("%2Fvar%2FRun", "/var/Run", ""),
         ],
     )
-    def test_are_libpqs(self, hosts: str, host: str, port: str) -> None:
+    def test_are_separated_as_libpq_expects(self, hosts: str, host: str, port: str) -> None:
         default = default_of(f"postgres://me:pass%23word@{hosts}/name?target_session_attrs=any")
         assert (default["HOST"], default["PORT"]) == (host, port)
         assert (default["USER"], default["PASSWORD"]) == ("me", "pass#word")
@@ -445,7 +447,7 @@ class TestFollowers:
         assert list(databases) == ["default", "replica_follower"]
         assert databases["replica_follower"]["HOST"] == "amber.example.com"
 
-    def test_are_taken_once(self) -> None:
+    def test_duplicates_are_left_out(self) -> None:
         names = ["FOLLOWER_URL", "HEROKU_POSTGRESQL_AMBER_URL", "HEROKU_POSTGRESQL_ONYX_URL"]
         assert list(get_db_config(self.ENVIRON, followers=names))[1:] == ["replica_follower"]
 
@@ -462,7 +464,7 @@ class TestFollowers:
         environ = {"DATABASE_URL": POSTGRES, "HEROKU_POSTGRESQL_RED_URL": url}
         assert list(get_db_config(environ, followers=True)) == ["default"]
 
-    def test_default_port_is_no_other_database(self) -> None:
+    def test_url_without_the_default_port_is_the_same_database(self) -> None:
         environ = {
             "DATABASE_URL": self.PINK,
             "HEROKU_POSTGRESQL_RED_URL": self.PINK.replace(".com/", ".com:5432/"),
@@ -477,18 +479,18 @@ class TestFollowers:
         assert not databases["replica_amber"].get("DISABLE_SERVER_SIDE_CURSORS")
 
     @pytest.mark.parametrize("followers", [True, ["GONE_URL", "HEROKU_POSTGRESQL_GONE_URL"]])
-    def test_that_are_detached_are_no_error(self, followers: bool | list[str]) -> None:
+    def test_detached_ones_are_left_out(self, followers: bool | list[str]) -> None:
         environ = DYNO | {"DATABASE_URL": POSTGRES, "GONE_URL": ""}
         assert list(get_db_config(environ, followers=followers)) == ["default"]
 
     @pytest.mark.parametrize("url", [None, "sqlite:///site.db", "mysql://me@db.example.com/n"])
-    def test_need_a_postgresql_to_follow(self, url: str | None) -> None:
+    def test_require_a_postgresql_primary(self, url: str | None) -> None:
         environ = {"HEROKU_POSTGRESQL_AMBER_URL": self.AMBER}
         if url is not None:
             environ["DATABASE_URL"] = url
         assert list(get_db_config(environ, followers=True)) == ["default"]
 
-    def test_are_of_the_primarys_engine(self) -> None:
+    def test_have_the_primarys_engine(self) -> None:
         environ = self.ENVIRON | {"DATABASE_URL": POSTGRES.replace("postgres:", "postgis:")}
         databases = get_db_config(environ, followers=True)
         assert databases["replica_amber"]["ENGINE"].endswith(".postgis")
@@ -501,14 +503,14 @@ class TestFollowers:
         assert "addons:create" not in str(e.value)
 
     @pytest.mark.parametrize("name", ["amber", "AMBER", "HEROKU_POSTGRESQL_AMBER", AMBER])
-    def test_other_names_are_an_error(self, name: str) -> None:
+    def test_names_must_be_those_of_variables(self, name: str) -> None:
         with pytest.raises(ConfigurationError, match="HEROKU_POSTGRESQL_AMBER_URL") as caught:
             get_db_config(self.ENVIRON, followers=[name])
         assert "hunter2" not in str(caught.value)
 
 
 class TestHerokuCi:
-    def test_tests_in_the_database_itself(self) -> None:
+    def test_test_database_is_the_database_itself(self) -> None:
         assert default_of(POSTGRES, "ci")["TEST"] == {"NAME": "name"}
 
     @pytest.mark.parametrize(
@@ -520,7 +522,7 @@ class TestHerokuCi:
             {"HEROKU_TEST_RUN_ID": "8f14e45f"},
         ],
     )
-    def test_never_elsewhere(self, stage: dict[str, str]) -> None:
+    def test_elsewhere_the_test_database_is_djangos(self, stage: dict[str, str]) -> None:
         assert "TEST" not in get_db_config(stage | {"DATABASE_URL": POSTGRES})["default"]
 
 

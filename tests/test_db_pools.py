@@ -13,7 +13,7 @@ from tests.test_db import POSTGRES, default_of
 class TestPsycopgPool:
     @pytest.mark.django_versions(">=5.1")
     @pytest.mark.parametrize("url", [POSTGRES, f"{POSTGRES}?pool=true"])
-    def test_is_on_demand(self, url: str) -> None:
+    def test_is_on_in_the_url_or_by_argument(self, url: str) -> None:
         default = default_of(url, "dyno", pool=None if "?" in url else True)
         assert default["OPTIONS"].pop("pool").keys() == {"min_size", "max_size", "timeout"}
         assert default["OPTIONS"] == {"sslmode": "require"}
@@ -23,10 +23,10 @@ class TestPsycopgPool:
             assert "pool" not in default_of(POSTGRES, "dyno", pool=argument)["OPTIONS"]
 
     @pytest.mark.parametrize("argument", [None, True])
-    def test_is_left_out_by_the_url(self, argument: bool | None) -> None:
+    def test_can_be_off_in_the_url(self, argument: bool | None) -> None:
         assert "OPTIONS" not in default_of(f"{POSTGRES}?pool=false", pool=argument)
 
-    # Heroku's dyno types: 20 connections are enough for all processes and a few others.
+    # Heroku's smallest plans allow 20 connections, for all processes and a few others.
     @pytest.mark.django_versions(">=5.1")
     @pytest.mark.parametrize(
         ("workers", "threads", "size"),
@@ -45,7 +45,7 @@ class TestPsycopgPool:
         assert options == {"min_size": 1, "max_size": size, "timeout": 10}
 
     @pytest.mark.django_versions(">=5.1")
-    def test_takes_its_own_options(self) -> None:
+    def test_options_are_an_argument(self) -> None:
         environ = {"DATABASE_URL": POSTGRES, "WEB_CONCURRENCY": "2"}
         for given, expected in (
             ({"min_size": 2, "max_size": 40}, (2, 40, 10)),
@@ -56,7 +56,7 @@ class TestPsycopgPool:
             assert (options["min_size"], options["max_size"], options["timeout"]) == expected
 
     @pytest.mark.django_versions("<5.1")
-    def test_is_an_error_where_django_has_none(self) -> None:
+    def test_is_an_error_before_django_5_1(self) -> None:
         with pytest.raises(ConfigurationError, match="needs Django 5.1 or later"):
             default_of(POSTGRES, pool=True)
 

@@ -53,10 +53,10 @@ class TestStage:
             ({"DYNO": "", "CI": " ", "SOURCE_VERSION": ""}, Stage.LOCAL),
         ],
     )
-    def test_is_told_from_the_environment(self, environ: dict[str, str], stage: Stage) -> None:
+    def test_is_read_from_the_environment(self, environ: dict[str, str], stage: Stage) -> None:
         assert get_stage(environ) is stage
 
-    def test_a_wrong_one_is_an_error(self) -> None:
+    def test_unknown_one_is_an_error(self) -> None:
         with pytest.raises(ConfigurationError, match="HEROKUIFY_STAGE is 'prod'; .*one of build"):
             get_stage({"HEROKUIFY_STAGE": "prod"})
 
@@ -96,38 +96,38 @@ class TestPlatform:
             env.read(environ | {"A": "x"}, "A", convert=env.integer)
         assert caught.value.hint == env.config_set(["A"], environ)
 
-    def test_there_may_be_none(self) -> None:
+    def test_unknown_one_is_none(self) -> None:
         assert env.get_platform({"PORT": "8000", "SOURCE_VERSION": "abc"}) is None
 
 
 class TestRead:
-    def test_takes_the_first_that_is_set(self) -> None:
+    def test_returns_the_first_that_is_set(self) -> None:
         environ = {"A": "", "B": "  ", "C": " c\n", "D": "d"}
         assert env.read(environ, "A", "B", "C", "D") == "c"
 
-    def test_gives_none_when_none_is_set(self) -> None:
+    def test_is_none_when_nothing_is_set(self) -> None:
         assert env.read({"A": " "}, "A", "B", convert=env.boolean) is None
 
     @pytest.mark.parametrize(("value", "expected"), [("false", False), ("1", True), (" ", True)])
-    def test_default_is_for_what_is_not_set(self, value: str, expected: bool) -> None:
+    def test_default_replaces_a_missing_value(self, value: str, expected: bool) -> None:
         assert env.read({"A": value}, "A", convert=env.boolean, default=True) is expected
         assert env.read({}, "A", default="b") == "b"
 
     @pytest.mark.parametrize("convert", [float, int, lambda value: float("x" + value)])
-    def test_no_converter_tells_a_secret(self, convert: Callable[[str], object]) -> None:
+    def test_errors_of_converters_hide_secrets(self, convert: Callable[[str], object]) -> None:
         with pytest.raises(ConfigurationError) as caught:
             env.read({"A": "hunter2\\"}, "A", convert=convert, secret=True)
         assert "hunter2" not in str(caught.value)
         assert "A is malformed; it must be a value that" in str(caught.value)
 
-    def test_pythons_own_words_dont_repeat_a_password(self) -> None:
+    def test_error_of_float_hides_the_value(self) -> None:
         with pytest.raises(ConfigurationError) as caught:
             env.read({"A": "me:hunter2@host"}, "A", convert=float)
         assert "hunter2" not in str(caught.value)
         assert "a value that float() accepts" in str(caught.value)
 
     @pytest.mark.parametrize("secret", [False, True])
-    def test_names_variable_value_and_command(self, secret: bool) -> None:
+    def test_error_names_variable_value_and_command(self, secret: bool) -> None:
         with pytest.raises(ConfigurationError) as caught:
             env.read({"A": "maybe"}, "A", convert=env.boolean, secret=secret)
         message = str(caught.value)
@@ -152,7 +152,7 @@ class TestRead:
             env.read({"A": value}, "A", convert=env.http_url)
         assert "hunter2" not in str(caught.value)
 
-    def test_cuts_long_values(self) -> None:
+    def test_truncates_long_values(self) -> None:
         with pytest.raises(ConfigurationError) as caught:
             env.read({"A": "x" * 500}, "A", convert=env.integer)
         assert "x" * env.LONGEST_SHOWN + "…" in str(caught.value)
@@ -180,7 +180,9 @@ class TestConverters:
             (env.one_of("auto", "path"), "Path", "path"),
         ],
     )
-    def test_accepts(self, convert: Callable[[str], object], value: str, expected: object) -> None:
+    def test_valid_values_are_converted(
+        self, convert: Callable[[str], object], value: str, expected: object
+    ) -> None:
         result = convert(value)
         assert result == expected
         assert type(result) is type(expected)
@@ -213,14 +215,14 @@ class TestConverters:
             (env.one_of("auto", "path"), "virtual"),
         ],
     )
-    def test_refuses(self, convert: Callable[[str], object], value: str) -> None:
+    def test_invalid_values_are_errors(self, convert: Callable[[str], object], value: str) -> None:
         with pytest.raises(ValueError, match=r"\w") as caught:
             convert(value)
         assert value not in str(caught.value)
 
 
 class TestRequire:
-    def test_gives_the_text_of_all(self) -> None:
+    def test_returns_all_values(self) -> None:
         assert env.require({"A": " a ", "B": "b"}, "A", "B", needed_by="X") == {"A": "a", "B": "b"}
 
     def test_names_all_that_is_missing_in_one_error(self) -> None:
@@ -231,7 +233,7 @@ class TestRequire:
             "The storage needs A, B and C, but A and C are not set. heroku config:set A=… C=…"
         )
 
-    def test_takes_all_or_none(self) -> None:
+    def test_all_or_none_must_be_set(self) -> None:
         assert env.require_all_or_none({"A": ""}, "A", "B", needed_by="X") is None
         both = {"A": "a", "B": "b"}
         assert env.require_all_or_none(both, "A", "B", needed_by="X") == both

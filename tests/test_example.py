@@ -13,7 +13,7 @@ pytestmark = pytest.mark.ends
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "tools" / "demo.py"
-# What a web dyno has, with dyno metadata and herokuify's own variables.
+# The variables of a web dyno, with dyno metadata and those that herokuify reads.
 DYNO = {
     "AWS_ACCESS_KEY_ID": "id",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -28,13 +28,13 @@ DYNO = {
     "PORT": "5000",
     "SECRET_KEY": "".join(map(chr, range(33, 127))),
 }
-# What every dyno has from its build.
+# Files that the build leaves in the slug.
 BUILT = {
     "staticfiles/staticfiles.json": '{"version": "1.1", "hash": "", "paths": {}}',
     "staticfiles/CACHE/manifest.json": "{}",
 }
 
-# A guest's visit through Django's test client, on the settings as they stand.
+# Signs the guest book with Django's test client.
 SIGN = """
 import io, re
 from django.test import Client
@@ -108,7 +108,7 @@ answer.close()
         )
         succeed(served)
 
-    def test_form_refuses_what_is_no_photo(self, example: project.Project) -> None:
+    def test_form_refuses_files_that_are_not_photos(self, example: project.Project) -> None:
         succeed(example.manage("migrate", "--noinput"))
         succeed(
             example.snippet(
@@ -132,7 +132,7 @@ assert not Entry.objects.exists()
             )
         )
 
-    def test_older_pages_can_be_turned_to(self, example: project.Project) -> None:
+    def test_older_entries_are_on_later_pages(self, example: project.Project) -> None:
         succeed(example.manage("migrate", "--noinput"))
         succeed(
             example.snippet(
@@ -150,20 +150,18 @@ assert first.count("<figure>") == ENTRIES_PER_PAGE and second.count("<figure>") 
             )
         )
 
-    def test_missing_pages_and_failures_have_pages(self, example: project.Project) -> None:
+    def test_error_pages_are_the_sites_own(self, example: project.Project) -> None:
         succeed(
             example.snippet(
                 """
-import logging
 from django.template.loader import render_to_string
-from django.test import Client
 assert "not on our map" in render_to_string("404.html")
 assert "Something went wrong" in render_to_string("500.html")
 """
             )
         )
 
-    def test_policy_knows_the_style_of_the_failures_page(self, example: project.Project) -> None:
+    def test_csp_allows_the_style_of_the_error_page(self, example: project.Project) -> None:
         succeed(
             example.snippet(
                 """
@@ -195,7 +193,7 @@ class TestOnHeroku:
         succeed(example.manage("collectstatic", "--noinput", "--traceback", env=build))
         succeed(example.manage("compress", env=build))
 
-    def test_post_compile_fails_loudly(self, example: project.Project) -> None:
+    def test_post_compile_exits_with_the_commands_status(self, example: project.Project) -> None:
         hook = example.folder / "bin" / "post_compile"
         assert os.access(hook, os.X_OK)
         (example.folder / "manage.py").write_text("raise SystemExit(3)")
@@ -215,10 +213,10 @@ class TestOnHeroku:
 
     def test_deployment_has_no_warning(self, example: project.Project) -> None:
         example.write(BUILT)
-        # On any warning: check exits 1, and prints it.
+        # With any warning, check prints it and exits with 1.
         succeed(example.manage("check", "--deploy", "--fail-level", "DEBUG", env=DYNO))
 
-    def test_what_is_silenced_is_all_that_is_warned_of(self, example: project.Project) -> None:
+    def test_only_silenced_checks_would_warn(self, example: project.Project) -> None:
         example.write(BUILT)
         settings = example.folder / "config" / "settings.py"
         lines = settings.read_text(encoding="utf-8").splitlines(keepends=True)

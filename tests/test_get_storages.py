@@ -1,4 +1,4 @@
-"""get_storages(): what each environment gets, and a page that is built and served on each road."""
+"""get_storages(): what it returns in each environment, and a page that is built and served."""
 
 import gzip
 import http.client
@@ -63,11 +63,11 @@ def test_classes_and_options_are_arguments() -> None:
     }
     found = get_storages(S3, static={"BACKEND": "mine.Static", "OPTIONS": options})
     assert found["staticfiles"] == {"BACKEND": "mine.Static", "OPTIONS": options}
-    # They are those of S3.
+    # Without a bucket, they have no effect.
     assert get_storages({}, media={"OPTIONS": options}) == get_storages({})
 
 
-def test_two_buckets_are_one_error() -> None:
+def test_two_buckets_are_an_error() -> None:
     with pytest.raises(ConfigurationError, match="Bucketeer and Cloudcube are both attached"):
         get_storages(BUCKETEER | CLOUDCUBE)
 
@@ -117,7 +117,7 @@ MIDDLEWARE = (
 
 @pytest.fixture
 def build(make_project: Callable[..., Project]) -> Callable[..., Project]:
-    """Build a project as Heroku does; return it."""
+    """Make a project and run collectstatic in it, as Heroku's build does."""
 
     def run(middleware: str = "", before: str = "", **config: str) -> Project:
         site = make_project(before + SETTINGS.format(middleware=middleware), FILES, config)
@@ -139,7 +139,7 @@ def checks(site: Project) -> str:
     return site.manage("check", "--tag", "herokuify", env=DYNO | {"SECRET_KEY": "x" * 60}).stderr
 
 
-def test_a_page_with_s3(build: Callable[..., Project], moto: S3Server) -> None:
+def test_page_with_s3(build: Callable[..., Project], moto: S3Server) -> None:
     bucket = f"test-{uuid.uuid4().hex}"
     config = moto.variables | {"AWS_STORAGE_BUCKET_NAME": bucket, "AWS_AUTO_CREATE_BUCKET": "true"}
     site = build(**config)
@@ -151,7 +151,7 @@ def test_a_page_with_s3(build: Callable[..., Project], moto: S3Server) -> None:
     assert "W014" not in checks(site)
 
 
-def test_a_page_with_whitenoise(build: Callable[..., Project]) -> None:
+def test_page_with_whitenoise(build: Callable[..., Project]) -> None:
     site = build(MIDDLEWARE)
     with serving(site, gunicorn()) as dyno:
         url = fetch(dyno.port, "/")[2].decode()
@@ -163,7 +163,7 @@ def test_a_page_with_whitenoise(build: Callable[..., Project]) -> None:
     assert "W014" not in checks(site)
 
 
-def test_a_page_with_whitenoise_and_without_its_middleware(build: Callable[..., Project]) -> None:
+def test_whitenoise_without_its_middleware_is_reported(build: Callable[..., Project]) -> None:
     site = build()
     with serving(site, gunicorn()) as dyno:
         url = fetch(dyno.port, "/")[2].decode()
@@ -176,7 +176,7 @@ def test_a_page_with_whitenoise_and_without_its_middleware(build: Callable[..., 
     )
 
 
-def test_a_page_with_neither(build: Callable[..., Project]) -> None:
+def test_neither_is_reported(build: Callable[..., Project]) -> None:
     site = build(before="import sys\nsys.modules['whitenoise'] = None\n")
     with serving(site, gunicorn()) as dyno:
         assert fetch(dyno.port, "/")[2] == b"/static/site.css"

@@ -1,3 +1,5 @@
+"""The tests' own servers and sandbox do what other tests rely on."""
+
 import socket
 from collections.abc import Callable
 from urllib.request import urlopen
@@ -16,12 +18,12 @@ INSTALLED_APPS = ["herokuify"]
 
 
 class TestServers:
-    def test_an_object_comes_back(self, s3: S3Server, bucket: str) -> None:
+    def test_stored_object_can_be_read(self, s3: S3Server, bucket: str) -> None:
         client = s3.client()
         client.put_object(Bucket=bucket, Key="a/b c.txt", Body=b"text")
         assert client.get_object(Bucket=bucket, Key="a/b c.txt")["Body"].read() == b"text"
 
-    def test_remove_bucket_takes_all_it_holds(self, s3: S3Server, bucket_name: str) -> None:
+    def test_remove_bucket_deletes_all_contents(self, s3: S3Server, bucket_name: str) -> None:
         client = s3.client()
         client.create_bucket(Bucket=bucket_name)
         client.put_bucket_versioning(
@@ -36,19 +38,19 @@ class TestServers:
 
 
 class TestSandbox:
-    def test_nothing_leaves_the_machine(self) -> None:
+    def test_connections_to_other_machines_are_forbidden(self) -> None:
         with socket.socket() as tcp, pytest.raises(SocketForbiddenError, match=r"192\.0\.2\.1"):
             tcp.connect(("192.0.2.1", 80))
         with pytest.raises(SocketForbiddenError, match=r"bucket\.s3\.amazonaws\.com"):
             urlopen("https://bucket.s3.amazonaws.com/")
 
     @pytest.mark.usefixtures("no_sockets")
-    def test_no_sockets_forbids_loopback(self, moto: S3Server) -> None:
+    def test_no_sockets_forbids_connections_to_this_machine(self, moto: S3Server) -> None:
         with pytest.raises(SocketForbiddenError):
             urlopen(moto.endpoint_url)
 
     @pytest.mark.parametrize(("sockets", "allowed"), [(True, "0"), (False, "1")])
-    def test_subprocesses_are_guarded(
+    def test_subprocesses_are_restricted_too(
         self,
         make_project: Callable[..., Project],
         moto: S3Server,
@@ -61,7 +63,7 @@ class TestSandbox:
         result = project.snippet(source.format(moto.endpoint_url), sockets=sockets)
         assert str(result.returncode) == allowed, result.stderr
 
-    def test_the_machines_configuration_stays_outside(
+    def test_subprocesses_see_only_given_variables(
         self, make_project: Callable[..., Project], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-machine")
@@ -69,8 +71,3 @@ class TestSandbox:
             "print(os.environ.get('AWS_ACCESS_KEY_ID'), os.environ['X'])", env={"X": "y"}
         )
         assert result.stdout == "None y\n"
-
-
-def test_run_django(run_django: Callable[..., object]) -> None:
-    result = run_django(SETTINGS, "check")
-    assert "no issues" in str(result)

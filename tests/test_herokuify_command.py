@@ -1,4 +1,4 @@
-"""`manage.py herokuify env`, run as a user runs it."""
+"""`manage.py herokuify env`, in its own process."""
 
 import ast
 import importlib
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import herokuify
@@ -41,7 +40,7 @@ VARIABLES = {
 }
 
 
-def test_table_shows_what_became_of_each(project: Project) -> None:
+def test_table_shows_the_setting_of_each_variable(project: Project) -> None:
     result = project.manage("herokuify", "env")
     assert result.returncode == 0, result.stderr
     assert "hunter2" not in result.stdout + result.stderr
@@ -52,20 +51,22 @@ def test_table_shows_what_became_of_each(project: Project) -> None:
     line = {row.split()[0].rstrip(","): row for row in rows}
     assert line["SECRET_KEY"].endswith(f"SECRET_KEY = {env.MASK}")
     assert "ALLOWED_HOSTS = ['www.example.com', '.localhost'" in line["ALLOWED_HOSTS"]
-    # Which of several names was taken.
+    # The name that is used, where there are several.
     assert " set (AWS_DEFAULT_REGION) " in line["AWS_S3_REGION_NAME"]
     assert line["AWS_S3_REGION_NAME"].endswith("AWS_S3_REGION_NAME = 'eu-west-1'")
     assert " missing " in line["DEBUG"]
     assert line["DEBUG"].endswith("DEBUG = False")
-    # What became of it came from another variable.
+    # The setting's value comes from another variable, so this line doesn't show it.
     assert line["SENDGRID_API_KEY"].split()[1] == "missing"
     assert "=" not in line["SENDGRID_API_KEY"]
     names = {name for variable in env.known_variables() for name in variable.names[:1]}
     assert set(line) == names
 
 
-def test_variables_that_a_fragment_refuses(make_project: Callable[..., Project]) -> None:
-    """The settings don't import it: DEBUG is another package's."""
+def test_variables_of_an_unused_fragment_are_not_validated(
+    make_project: Callable[..., Project],
+) -> None:
+    """The settings don't import it, so the variables may be meant for another package."""
     project = make_project('SECRET_KEY = "k"\nUSE_TZ = True\nINSTALLED_APPS = ["herokuify"]\n')
     wrong = {"DYNO": "run.1", "DEBUG": "true", "WEB_CONCURRENCY": "many"}
     result = project.manage("herokuify", "env", env=wrong)
@@ -76,7 +77,7 @@ def test_variables_that_a_fragment_refuses(make_project: Callable[..., Project])
     assert result.stderr.startswith("CommandError: ImproperlyConfigured: HEROKUIFY_STAGE is 'moon'")
 
 
-def test_json_has_the_same(project: Project) -> None:
+def test_json_has_the_same_data(project: Project) -> None:
     result = project.manage("herokuify", "env", "--json")
     assert result.returncode == 0, result.stderr
     assert "hunter2" not in result.stdout + result.stderr
@@ -100,7 +101,7 @@ def test_json_has_the_same(project: Project) -> None:
         assert (server["setting"], server["value"]) == ("EMAIL_HOST", "smtp.example.com")
 
 
-def test_says_where_it_runs_and_why(project: Project) -> None:
+def test_names_platform_and_stage_with_their_variables(project: Project) -> None:
     env = {"RENDER": "true", "HEROKUIFY_STAGE": "build", "DATABASE_URL": "sqlite://"}
     lines = project.manage("herokuify", "env", env=env).stdout.splitlines()
     assert lines[:2] == ["Platform: Render (from RENDER)", "Stage: build (from HEROKUIFY_STAGE)"]
@@ -116,7 +117,7 @@ def test_runs_while_checks_fail(project: Project) -> None:
     assert project.manage("herokuify", "env").returncode == 0
 
 
-def test_wants_a_subcommand(project: Project) -> None:
+def test_requires_a_subcommand(project: Project) -> None:
     result = project.manage("herokuify")
     assert result.returncode != 0
     assert "required: subcommand" in result.stderr
@@ -148,10 +149,9 @@ def names_of(module: str) -> set[str]:
     return {name for variable in variables for name in variable.names}
 
 
-SECRET = "κλειδί"  # stands in no text of ours
+SECRET = "κλειδί"  # occurs in no message
 
 
-@hypothesis_settings(deadline=None, database=None)
 @given(
     st.recursive(
         st.just(f"{SECRET}.1")
@@ -173,6 +173,6 @@ def test_no_value_shows_a_secret(value: object, is_secret: bool) -> None:
     json.dumps(masked)
 
 
-def test_a_secret_is_masked_wherever_it_comes_from() -> None:
+def test_secrets_are_masked_unless_empty() -> None:
     assert env._masked("SECRET_KEY", "random", set(), is_secret=True) == env.MASK
     assert env._masked("EMAIL_HOST_PASSWORD", "", set(), is_secret=True) == ""

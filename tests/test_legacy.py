@@ -1,4 +1,4 @@
-"""STATICFILES_STORAGE and DEFAULT_FILE_STORAGE on Djangos that have dropped them."""
+"""STATICFILES_STORAGE and DEFAULT_FILE_STORAGE on Django versions that no longer have them."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ class Document(models.Model):
     other = models.FileField(storage=storages["default"])
     plain = models.FileField()
 
-#: What an import of this module has found.
+#: What importing code sees of the storage.
 found = default_storage.exists("a"), type(default_storage._wrapped).__name__
 """
 ON_NEW = pytest.mark.django_versions(">=5.1")
@@ -55,7 +55,7 @@ ON_OLD = pytest.mark.django_versions("<5.1")
 
 @pytest.fixture
 def make_early(make_project: Callable[..., Project]) -> Callable[..., Project]:
-    """A project with an app that stands before herokuify in INSTALLED_APPS."""
+    """Make a project with an app above herokuify in INSTALLED_APPS."""
 
     def make(settings: str, **files: str) -> Project:
         app = {"early/__init__.py": "", "early/models.py": ""}
@@ -94,8 +94,8 @@ class TestProjects:
     ) -> None:
         assert printed(make_early(settings).snippet(SHOW)) == f"{expected}\n"
 
-    def test_before_any_model(self, make_early: Callable[..., Project]) -> None:
-        """In ready() a FileField has fixed its storage already."""
+    def test_take_effect_in_models(self, make_early: Callable[..., Project]) -> None:
+        """A FileField takes its storage when its model is imported, which is before ready()."""
         source = (
             "from early import models\n"
             "fields = [models.Document._meta.get_field(n) for n in ('file', 'other', 'plain')]\n"
@@ -108,8 +108,8 @@ class TestProjects:
         result = make_early(CLASSIC, models=MODELS).snippet(source)
         assert printed(result) == "(False, 'InMemoryStorage') InMemoryStorage\n"
 
-    def test_after_an_app_that_was_too_quick(self, make_early: Callable[..., Project]) -> None:
-        """An AppConfig that resolves the storages before herokuify's is made."""
+    def test_take_effect_after_an_early_use(self, make_early: Callable[..., Project]) -> None:
+        """An AppConfig above herokuify's uses the storages in its constructor."""
         apps = (
             "from django.apps import AppConfig\n"
             "from django.contrib.staticfiles.storage import staticfiles_storage\n"
@@ -124,7 +124,7 @@ class TestProjects:
         result = make_early(CLASSIC, apps=apps).snippet(SHOW)
         assert printed(result) == "InMemoryStorage ManifestStaticFilesStorage\n"
 
-    def test_idempotent(self, make_early: Callable[..., Project]) -> None:
+    def test_applying_them_again_changes_nothing(self, make_early: Callable[..., Project]) -> None:
         source = (
             "import herokuify, herokuify.legacy\n"
             "from herokuify.apps import HerokuifyConfig\n"
@@ -140,7 +140,9 @@ class TestProjects:
         expected = [("default", {"BACKEND": MEMORY}), ("staticfiles", {"BACKEND": MANIFEST})]
         assert shown == f"{expected}\n"
 
-    def test_without_them_storages_is_left_alone(self, make_early: Callable[..., Project]) -> None:
+    def test_without_them_storages_is_djangos_default(
+        self, make_early: Callable[..., Project]
+    ) -> None:
         source = (
             "from django.conf import global_settings, settings\n"
             "assert settings.STORAGES is global_settings.STORAGES\n"
@@ -153,7 +155,7 @@ class TestProjects:
         ("name", "alias"),
         [("DEFAULT_FILE_STORAGE", "default"), ("STATICFILES_STORAGE", "staticfiles")],
     )
-    def test_storages_as_well_is_an_error(
+    def test_setting_storages_as_well_is_an_error(
         self, make_early: Callable[..., Project], storages: str, name: str, alias: str
     ) -> None:
         settings = f'STORAGES = {storages}\n{name} = "{MEMORY}"\n'
@@ -165,7 +167,7 @@ class TestProjects:
         assert f"STORAGES['{alias}']" in result.stderr
 
     @pytest.mark.parametrize("name", ["DEFAULT_FILE_STORAGE", "STATICFILES_STORAGE"])
-    def test_empty_beside_storages_is_none(
+    def test_none_beside_storages_is_ignored(
         self, make_early: Callable[..., Project], name: str
     ) -> None:
         backends = (
@@ -174,7 +176,7 @@ class TestProjects:
         result = make_early(f"STORAGES = {backends}\n{name} = None\n").snippet(SHOW)
         assert printed(result) == "InMemoryStorage StaticFilesStorage\n"
 
-    def test_settings_configure(self, make_early: Callable[..., Project]) -> None:
+    def test_take_effect_with_settings_configure(self, make_early: Callable[..., Project]) -> None:
         source = (
             "import django\n"
             "from django.conf import settings\n"
@@ -186,13 +188,12 @@ class TestProjects:
         result = make_early("")._python("-c", source, env=None, sockets=False)
         assert printed(result) == "InMemoryStorage ManifestStaticFilesStorage\n"
 
-    def test_a_backend_that_does_not_exist(self, make_early: Callable[..., Project]) -> None:
-        """Django's own message stands."""
+    def test_unknown_backend_is_djangos_error(self, make_early: Callable[..., Project]) -> None:
         result = make_early('DEFAULT_FILE_STORAGE = "no.Such"').snippet(SHOW)
         assert result.returncode == 1
         assert "Could not find backend 'no.Such'" in result.stderr
 
-    def test_overrides_in_a_classic_project(self, make_early: Callable[..., Project]) -> None:
+    def test_can_be_overridden_in_tests(self, make_early: Callable[..., Project]) -> None:
         source = f"""
 from django.core.files.storage import default_storage
 from django.contrib.staticfiles.storage import staticfiles_storage
@@ -228,7 +229,7 @@ print(shown())
 
 
 def in_use() -> tuple[str, str]:
-    """The classes of the two storages that Django's own code uses."""
+    """Return the names of the classes of Django's two storages."""
     default: Any = default_storage
     static: Any = staticfiles_storage
     default.exists("a")
@@ -240,6 +241,7 @@ def in_use() -> tuple[str, str]:
 class TestOverrides:
     @pytest.fixture(autouse=True)
     def unchanged(self) -> Iterator[None]:
+        """Check that each test leaves the storages as they were."""
         before = in_use(), django_settings.STORAGES
         yield
         assert (in_use(), django_settings.STORAGES) == before
@@ -254,18 +256,18 @@ class TestOverrides:
             assert in_use() == ("InMemoryStorage", before[1])
         assert in_use() == before
 
-    def test_both_at_once(self) -> None:
+    def test_both_can_be_overridden_at_once(self) -> None:
         with override_settings(DEFAULT_FILE_STORAGE=MEMORY, STATICFILES_STORAGE=MANIFEST):
             assert in_use() == ("InMemoryStorage", "ManifestStaticFilesStorage")
 
-    def test_storages_as_well(self) -> None:
+    def test_overriding_storages_as_well_is_an_error(self) -> None:
         with (
             pytest.raises(ImproperlyConfigured, match="Delete the line DEFAULT_FILE_STORAGE"),
             override_settings(STORAGES=dict(django_settings.STORAGES), DEFAULT_FILE_STORAGE=MEMORY),
         ):
             raise AssertionError("the block must not run")
 
-    def test_other_settings_touch_nothing(self) -> None:
+    def test_other_settings_do_not_renew_storages(self) -> None:
         storage = storages["default"]
         with override_settings(DEFAULT_FROM_EMAIL="a@example.com", MEDIA_URL="/m/"):
             assert storages["default"] is storage
@@ -284,7 +286,9 @@ class TestOldDjango:
         finally:
             override.disable()
 
-    def test_djangos_message_stands(self, make_early: Callable[..., Project]) -> None:
+    def test_setting_storages_as_well_is_djangos_error(
+        self, make_early: Callable[..., Project]
+    ) -> None:
         settings = f'STORAGES = {{"default": {{"BACKEND": "{MEMORY}"}}}}\n' + CLASSIC
         source = "import warnings; warnings.simplefilter('ignore'); import settings; import django"
         result = make_early(settings)._python(

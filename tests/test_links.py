@@ -1,4 +1,4 @@
-"""Links that Sphinx does not follow: those of the pages at the top, and those to the outside."""
+"""Links that Sphinx doesn't check: those of the top-level pages, and external ones."""
 
 import re
 from pathlib import Path
@@ -22,12 +22,12 @@ def name_of(page: Path) -> str:
 
 
 def prose(page: Path) -> str:
-    """Return a page without its code."""
+    """Return a page's text without code."""
     return re.sub(r"```.*?```|`[^`]+`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("page", AT_THE_TOP, ids=name_of)
-def test_lead_to_files(page: Path) -> None:
+def test_relative_links_lead_to_files(page: Path) -> None:
     found = re.findall(r"\]\(((?!https?:)[^)#]+)|(?:src|srcset)=\"([^\"]+)", prose(page))
     files = {page.parent / "".join(one) for one in found}
     assert [str(path) for path in files if not path.exists()] == []
@@ -35,11 +35,11 @@ def test_lead_to_files(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [*AT_THE_TOP, *IN_DOCS], ids=name_of)
-def test_to_the_outside_are_whole_and_secure(page: Path) -> None:
-    """Whether somebody answers there is for a network to tell, which tests have not."""
+def test_external_links_are_complete_and_use_https(page: Path) -> None:
+    """Tests have no network, so they can't tell whether the pages exist."""
     for found in re.findall(r"\]\(([a-z]+:[^)\s]*)|<([a-z]+:[^>\s]*)>", prose(page)):
         address = urlsplit("".join(found))
-        if address.hostname == "127.0.0.1":  # the reader's own machine
+        if address.hostname == "127.0.0.1":  # the reader's machine
             continue
         assert address.scheme == "https", address
         assert re.fullmatch(r"([a-z0-9-]+\.)+[a-z]{2,}", address.netloc), address

@@ -45,7 +45,7 @@ class Stubborn:
 
 
 class Odd(str):
-    """Text whose every form is another surprise."""
+    """Text that can't be converted or formatted."""
 
     __slots__ = ()
 
@@ -107,19 +107,19 @@ class TestText:
     def format(self, *arguments: object, **given: object) -> str:
         return logs.TextFormatter().format(record(*arguments, **given))  # type: ignore[arg-type]
 
-    def test_line_says_level_logger_and_message(self) -> None:
+    def test_line_has_level_logger_and_message(self) -> None:
         assert self.format("Hello %s", "Ada") == "WARNING site.views [-] Hello Ada"
 
     @pytest.mark.usefixtures("_in_request")
     def test_line_has_the_requests_id(self) -> None:
         assert self.format("Hello") == f"WARNING site.views [{ID}] Hello"
 
-    def test_nobody_forges_a_line(self) -> None:
+    def test_control_characters_are_escaped(self) -> None:
         line = self.format("a\nINFO b\r\x1b[2J\u2028\x85\x00\t\udc80é")
         assert line == ("WARNING site.views [-] a\\nINFO b\\r\\x1b[2J\\u2028\\x85\\x00\t\\udc80é")
 
     @pytest.mark.usefixtures("_in_request")
-    def test_each_line_of_a_traceback_begins_alike(self) -> None:
+    def test_each_line_of_a_traceback_has_the_prefix(self) -> None:
         lines = self.format("Failed", exc_info=failure(), stack_info="Stack:\n  here").split("\n")
         head = f"WARNING site.views [{ID}] "
         assert all(line.startswith(head) for line in lines)
@@ -131,7 +131,7 @@ class TestText:
             f"{head}  here",
         ]
 
-    def test_text_of_another_process_is_kept(self) -> None:
+    def test_formatted_traceback_is_kept(self) -> None:
         lines = self.format("Failed", exc_text="Traceback\nelsewhere").split("\n")
         assert [line.rsplit(" ", 1)[1] for line in lines] == ["Failed", "Traceback", "elsewhere"]
 
@@ -154,7 +154,7 @@ class TestJson:
             "status_code": 404,
         }
 
-    def test_there_may_be_no_request(self) -> None:
+    def test_request_id_is_null_outside_a_request(self) -> None:
         assert self.format("Hello")["request_id"] is None
 
     def test_traceback_is_in_the_object(self) -> None:
@@ -163,7 +163,7 @@ class TestJson:
         assert text.startswith("Traceback")
         assert text.endswith("ValueError: first\nsecond")
 
-    def test_extras_never_break_the_line(self) -> None:
+    def test_extras_that_are_not_json_are_text(self) -> None:
         circle: dict[str, object] = {}
         circle["circle"] = circle
         entry = self.format(
@@ -182,16 +182,14 @@ class TestJson:
         assert entry["circle"] == "{'circle': {...}}"
         assert entry["message"] == "Hello"
 
-    def test_what_is_nested_too_deeply_never_raises(
-        self, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_deep_nesting_does_not_raise(self, capsys: pytest.CaptureFixture[str]) -> None:
         deep: list[object] = []
         for _ in range(200_000):
             deep = [deep]
         entry = self.format("Hello %r", deep, payload=deep)
         assert (entry["payload"], entry["message"]) == ("<list>", "Hello %r")
         assert logs.TextFormatter().format(record("Hello %r", deep)).endswith(" Hello %r")
-        # As an application meets it: logging passes this error alone on.
+        # In a logging handler, too: it would propagate a RecursionError, and no other exception.
         logger = logging.getLogger("tests.deep")
         logger.propagate = False
         handler = logging.StreamHandler()
@@ -199,14 +197,13 @@ class TestJson:
         logger.addHandler(handler)
         logger.error("Failed", extra={"payload": deep})
         assert json.loads(capsys.readouterr().err)["message"] == "Failed"
-        while deep:  # else Python would free it recursively
+        while deep:  # otherwise Python would free it recursively
             deep = deep.pop()  # type: ignore[assignment]
 
-    def test_extras_dont_replace_what_the_line_has(self) -> None:
+    def test_extras_do_not_replace_standard_keys(self) -> None:
         assert self.format("Hello", level="x", logger="y", request_id="z") == self.format("Hello")
 
 
-@hypothesis_settings(deadline=None, database=None)
 @given(st.text(), st.dictionaries(st.text(), st.floats() | st.text() | st.none()))
 def test_a_record_is_one_line(message: str, extras: dict[str, object]) -> None:
     made = record("%s", message)
@@ -254,14 +251,14 @@ VALUES: st.SearchStrategy[object] = st.recursive(
     | st.sets(st.integers())
     | st.datetimes()
     | st.decimals()
-    # Drawn by name: hypothesis asks a strategy's values for their repr().
+    # Drawn by number, because hypothesis calls repr() on the values of a strategy.
     | st.sampled_from(range(12)).map(lambda number: _hard()[number]),
     _nested,
     max_leaves=8,
 )
 
 
-# To make a failing example shorter would take minutes.
+# Shrinking a failing example would take minutes.
 @hypothesis_settings(phases=[Phase.generate])
 @given(
     message=st.sampled_from(["%s", "%d", "%(a)s", "%s %s", "%", "plain"]) | VALUES,
@@ -271,7 +268,7 @@ VALUES: st.SearchStrategy[object] = st.recursive(
     | st.sampled_from([ValueError, FailingError, _chained, _grouped]).map(lambda make: make()),
     exc_text=st.none() | VALUES,
 )
-def test_nothing_that_is_logged_raises(
+def test_no_record_raises(
     message: object,
     arguments: list[object],
     extras: dict[object, object],
@@ -281,7 +278,7 @@ def test_nothing_that_is_logged_raises(
     _log(message, arguments, extras, failure, exc_text)
 
 
-def test_nothing_that_is_odd_raises() -> None:
+def test_values_that_cannot_be_converted_do_not_raise() -> None:
     _log(Odd("%s"), [], {}, None, None)
     _log("%s", [Odd()], {(None,): 1, 2: Odd()}, FailingError(), OddMapping())
 
@@ -295,7 +292,7 @@ def _log(
 ) -> None:
     made = logging.LogRecord("a", logging.ERROR, __file__, 1, message, tuple(arguments), None)
     made.exc_info = (type(failure), failure, failure.__traceback__) if failure else None
-    given: dict[Any, object] = vars(made)  # names that are no text, as extra={1: 2} gives them
+    given: dict[Any, object] = vars(made)  # with keys that are no text, as from extra={1: 2}
     for name, value in extras.items():
         given.setdefault(name, value)
     given["exc_text"] = exc_text
@@ -320,13 +317,13 @@ def _log(
         (None, None),
     ],
 )
-def test_ids_are_those_that_the_router_lets_through(
+def test_request_ids_are_those_that_herokus_router_accepts(
     header: str | None, expected: str | None
 ) -> None:
     assert logs.checked_request_id(header) == expected
 
 
-def test_variables_choose_level_and_form() -> None:
+def test_variables_set_level_and_format() -> None:
     assert logs.read_level({}) == "INFO"
     assert logs.read_level({"LOG_LEVEL": "Debug"}) == "DEBUG"
     assert logs.formatter_path({}) == "herokuify.logs.TextFormatter"

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core import mail
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import herokuify
@@ -18,6 +16,7 @@ from herokuify.exceptions import ConfigurationError
 from herokuify.mail import config, get_email_config, mailgun, postmark, providers, sendgrid
 from herokuify.mail.backend import MissingBackend
 from tests import smtp_server
+from tests.errors import error_of
 from tests.project import Project
 from tests.smtp_server import MailServer
 
@@ -64,7 +63,7 @@ SECRETS = {name for variable in VARIABLES if variable.secret for name in variabl
 
 
 def mailer(found: dict[str, Any]) -> dict[str, Any]:
-    """The default entry of MAILERS, or what the classic settings would be there."""
+    """Return the default entry of MAILERS, or the older settings in the form of one."""
     assert ("MAILERS" in found) is HAS_MAILERS
     assert any(name.startswith("EMAIL_") for name in found) is not HAS_MAILERS
     if HAS_MAILERS:
@@ -105,7 +104,7 @@ def smtp(host: str, user: str | None, password: str | None, **options: Any) -> d
             {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": "1025", "EMAIL_USE_TLS": "false"},
             smtp("127.0.0.1", None, None, port=1025, use_tls=False),
         ),
-        # Django's own set for implicit TLS.
+        # How Django's own settings express implicit TLS.
         (
             PLAIN | {"EMAIL_PORT": "465", "EMAIL_USE_TLS": "False", "EMAIL_USE_SSL": "True"},
             smtp("smtp.example.com", *LOGIN, port=465, use_tls=False, use_ssl=True),
@@ -143,7 +142,7 @@ def smtp(host: str, user: str | None, password: str | None, **options: Any) -> d
     ],
 )
 @pytest.mark.parametrize("stage", [{}, DYNO, {"CI": "true"}])
-def test_finds_what_is_attached(
+def test_finds_the_attached_service(
     environ: dict[str, str], expected: dict[str, Any], stage: dict[str, str]
 ) -> None:
     assert mailer(get_email_config(environ | stage)) == expected
@@ -171,7 +170,7 @@ def test_timeout_can_be_chosen() -> None:
         (dict.fromkeys(NAMES, " "), CONSOLE),
     ],
 )
-def test_nothing_is_attached(stage: dict[str, str], backend: str) -> None:
+def test_without_a_service_mail_is_printed_or_an_error(stage: dict[str, str], backend: str) -> None:
     assert mailer(get_email_config(stage)) == {"BACKEND": backend}
 
 
@@ -239,10 +238,9 @@ def test_wrong_values_are_one_error(environ: dict[str, str], message: str) -> No
     assert not [name for name in SECRETS if environ.get(name) and environ[name] in text]
 
 
-SECRET = "κλειδί"  # stands in no text of ours
+SECRET = "κλειδί"  # occurs in no message
 
 
-@hypothesis_settings(deadline=None, database=None)
 @given(
     st.dictionaries(
         st.sampled_from([*NAMES, "DYNO", "PORT", "CI"]),
@@ -267,17 +265,12 @@ def test_any_environment_is_read_or_improperly_configured(
             assert SECRET not in "".join(traceback.format_exception(error))
 
 
-def error_of(read: Callable[..., object], environ: dict[str, str]) -> ConfigurationError | None:
-    try:
-        read(environ)
-    except ConfigurationError as error:
-        return error
-    return None
-
-
 def test_password_stays_out_of_the_repr() -> None:
     found = providers.MAILGUN.smtp(MAILGUN)
     assert "mailgun-password" not in repr(found)
+
+
+def test_is_exported_by_the_package() -> None:
     assert herokuify.get_email_config is get_email_config
 
 
@@ -312,7 +305,7 @@ FORM = {"MAILERS"} if HAS_MAILERS else CLASSIC
 
 @pytest.fixture
 def star(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, Any]]]:
-    """Import modules' stars under an environment: ``star(environ, "mailgun", "sendgrid")``."""
+    """Import all names of modules of herokuify.mail: ``star(environ, "mailgun", "sendgrid")``."""
 
     def imported(environ: dict[str, str], *names: str) -> dict[str, Any]:
         for name in NAMES:
@@ -335,7 +328,7 @@ def star(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, An
 class TestStar:
     @pytest.mark.parametrize("name", MODULES)
     @pytest.mark.parametrize("environ", [{}, MAILGUN, SENDGRID, POSTMARK])
-    def test_has_its_names_and_one_form(
+    def test_has_the_services_names_and_djangos_settings(
         self, star: Callable[..., dict[str, Any]], name: str, environ: dict[str, str]
     ) -> None:
         found = star(environ, name)
@@ -361,24 +354,24 @@ class TestStar:
 
     @pytest.mark.parametrize("names", [("mailgun", "sendgrid"), ("sendgrid", "mailgun")])
     @pytest.mark.parametrize("environ", [MAILGUN, SENDGRID])
-    def test_of_a_service_that_is_not_there_undoes_nothing(
+    def test_of_a_missing_service_overrides_nothing(
         self, star: Callable[..., dict[str, Any]], names: tuple[str, ...], environ: dict[str, str]
     ) -> None:
         found = star(environ, *names)
         assert {key: found[key] for key in FORM} == get_email_config(environ)
 
-    def test_of_the_last_wins_when_both_are_there(
+    def test_last_one_wins_when_both_are_attached(
         self, star: Callable[..., dict[str, Any]]
     ) -> None:
         found = star(MAILGUN | SENDGRID, "sendgrid", "mailgun")
         assert {key: found[key] for key in FORM} == get_email_config(MAILGUN)
 
-    def test_has_the_senders_that_are_set(self, star: Callable[..., dict[str, Any]]) -> None:
+    def test_has_the_sender_addresses(self, star: Callable[..., dict[str, Any]]) -> None:
         found = star({"DEFAULT_FROM_EMAIL": "me@example.com"}, "mailgun")
         assert found["DEFAULT_FROM_EMAIL"] == found["SERVER_EMAIL"] == "me@example.com"
 
     @pytest.mark.parametrize("name", MODULES)
-    def test_names_can_be_imported_singly(
+    def test_names_can_be_imported_one_by_one(
         self, star: Callable[..., dict[str, Any]], name: str
     ) -> None:
         star({}, name)
@@ -394,7 +387,7 @@ class TestStar:
 
 
 class TestMissingBackend:
-    def test_says_what_to_type(self) -> None:
+    def test_error_names_the_command(self) -> None:
         options: Any = {"alias": "default"} if HAS_MAILERS else {}
         backend = MissingBackend(**options)
         with pytest.raises(ConfigurationError, match="heroku addons:create mailgun"):
@@ -402,10 +395,9 @@ class TestMissingBackend:
         assert backend.send_messages([]) == 0
         backend.fail_silently = True
         assert backend.send_messages([mail.EmailMessage("a", "b", "c@d.e", ["f@g.h"])]) == 0
-        assert settings.configured
 
 
-# The four lines that users write, each with nothing else about mail.
+# What users write in their settings, and nothing else about mail.
 BASE = 'SECRET_KEY = "x"\nUSE_TZ = True\nDEFAULT_FROM_EMAIL = "me@example.com"\n'
 SETTINGS = {
     "mailgun": f"{BASE}from herokuify.mail.mailgun import *",
@@ -437,7 +429,7 @@ class TestDelivery:
         }
         pairs = zip(names[kind], values, strict=True)
         variables = {f"{kind.upper()}_{name}": value for name, value in pairs}
-        # Python's own way to another authority; the connection is checked as in production.
+        # Python verifies the connection as in production, but trusts this certificate.
         return variables | {"SSL_CERT_FILE": str(server.certificate)}
 
     @pytest.mark.parametrize(
@@ -467,7 +459,7 @@ class TestDelivery:
             ({"SSL_CERT_FILE": ""}, "certificate verify failed"),
         ],
     )
-    def test_nothing_arrives_on_faults(
+    def test_is_not_sent_with_a_wrong_password_or_certificate(
         self,
         mail_server: MailServer,
         make_project: MakeProject,
@@ -531,7 +523,7 @@ def test_error_page_does_not_depend_on_mail(
     assert result.returncode == 0, result.stderr
     assert "500" in result.stdout
     assert "Server Error (500)" in result.stdout
-    if HAS_MAILERS:  # before, Django asks the backend for silence
+    if HAS_MAILERS:  # earlier versions of Django ignore the failure
         assert "Mail to ADMINS failed" in result.stdout
 
 

@@ -1,4 +1,4 @@
-"""The request's id in log lines: Django's handlers, both kinds, in processes of their own."""
+"""The request's ID in log lines, under WSGI and under ASGI."""
 
 import json
 
@@ -61,10 +61,10 @@ def passing(get_response):
     return get_response
 """
 FILES = {"urls.py": URLS, "passing.py": PASSING}
-# Each view for each id at once; every line names the number that belongs to its id.
+# Requests each view with each ID concurrently; every log line has the number of its ID.
 ASGI = """
 import asyncio, warnings
-# Django's, of an iterator that knows no async.
+# Django warns of synchronous iterators.
 warnings.filterwarnings("ignore", "StreamingHttpResponse must consume")
 from asgiref.testing import ApplicationCommunicator
 from django.core.asgi import get_asgi_application
@@ -117,9 +117,9 @@ def number_of(line: str) -> str:
     return line.split("n=")[1][0] if "n=" in line else line.rsplit(" ", 1)[1][0]
 
 
-# A middleware that knows no async makes Django hop between threads.
+# A synchronous middleware makes Django switch between threads.
 @pytest.mark.parametrize("more", ["", "passing.passing"])
-def test_asgi_lines_have_their_requests_id(project: Project, more: str) -> None:
+def test_asgi_lines_have_the_id(project: Project, more: str) -> None:
     paths = ["/plain", "/slow", "/stream", "/astream"]
     source = f"{ASGI}assert set(asyncio.run(main({paths}, {IDS}))) == {{200}}"
     lines = logged(project, source, MORE=more)
@@ -130,7 +130,7 @@ def test_asgi_lines_have_their_requests_id(project: Project, more: str) -> None:
 
 
 @pytest.mark.parametrize("prelude", [ASGI, WSGI], ids=["asgi", "wsgi"])
-def test_djangos_own_lines_have_it(project: Project, prelude: str) -> None:
+def test_djangos_lines_have_the_id(project: Project, prelude: str) -> None:
     source = (
         f"assert asyncio.run(main(['/nowhere'], {IDS[:2]})) == [404, 404]"
         if prelude is ASGI
@@ -142,7 +142,7 @@ def test_djangos_own_lines_have_it(project: Project, prelude: str) -> None:
     ]
 
 
-def test_wsgi_lines_have_it_and_later_ones_have_not(project: Project) -> None:
+def test_wsgi_lines_have_the_id_and_later_lines_do_not(project: Project) -> None:
     lines = logged(
         project,
         f"{WSGI}"

@@ -36,6 +36,13 @@ def assigned(variable: str, name: str) -> object:
     raise AssertionError(f"{name} does not assign {variable}")
 
 
+def matrix_of_nox() -> dict[str, str]:
+    """Return the Django version that is tested with each Python version."""
+    matrix = assigned("MATRIX", "noxfile.py")
+    assert isinstance(matrix, dict)
+    return matrix
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A new wheel and a new source distribution."""
@@ -48,7 +55,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def distributions(built: tuple[Path, Path]) -> tuple[set[str], set[str]]:
-    """The file names in the wheel and in the source distribution, root folder stripped."""
+    """The names of the files in the wheel and in the source distribution."""
     wheel, sdist = built
     with zipfile.ZipFile(wheel) as archive, tarfile.open(sdist) as tar:
         sources = {name.partition("/")[2] for name in tar.getnames()}
@@ -56,21 +63,20 @@ def distributions(built: tuple[Path, Path]) -> tuple[set[str], set[str]]:
 
 
 class TestVersions:
-    def test_metadata_has_the_packages_version(self) -> None:
+    def test_metadata_has_the_version(self) -> None:
         assert importlib.metadata.version("herokuify") == herokuify.__version__
 
-    def test_only_the_package_states_it(self) -> None:
+    def test_only_the_package_defines_the_version(self) -> None:
         assert '\ndynamic = ["readme", "version"]' in text("pyproject.toml")
         assert not re.search(r"^version\s*=", text("pyproject.toml"), re.MULTILINE)
 
-    def test_changelog_has_it(self) -> None:
+    def test_changelog_has_the_version(self) -> None:
         version = Version(herokuify.__version__)
         heading = "Unreleased" if version.is_devrelease else str(version)
         assert found(r"^## \[([^\]]+)\]", "CHANGELOG.md")[0] == heading
 
-    def test_matrix_is_what_the_classifiers_promise(self) -> None:
-        matrix = assigned("MATRIX", "noxfile.py")
-        assert isinstance(matrix, dict)
+    def test_classifiers_are_the_matrix(self) -> None:
+        matrix = matrix_of_nox()
         classifier = '"Programming Language :: Python :: (3\\.[0-9]+)"'
         assert found(classifier, "pyproject.toml") == list(matrix)
         assert found('"Framework :: Django :: ([0-9.]+)"', "pyproject.toml") == [
@@ -79,27 +85,24 @@ class TestVersions:
 
     def test_oldest_python_is_the_same_everywhere(self) -> None:
         (oldest,) = found('^requires-python = ">=([0-9.]+)"', "pyproject.toml")
-        matrix = assigned("MATRIX", "noxfile.py")
-        assert isinstance(matrix, dict)
+        matrix = matrix_of_nox()
         assert next(iter(matrix)) == oldest
         assert found(r"^python_version = ([0-9.]+)", "setup.cfg") == [oldest]
         assert assigned("OLDEST_PYTHON", "tools/bootstrap.py") == Version(oldest).release
 
     def test_the_example_and_the_sessions_have_the_newest_python(self) -> None:
-        matrix = assigned("MATRIX", "noxfile.py")
-        assert isinstance(matrix, dict)
+        matrix = matrix_of_nox()
         newest = [*matrix][-1]
         assert assigned("PYTHON", "noxfile.py") == newest
         assert text("example_project/.python-version").strip() == newest
 
     def test_readme_names_the_matrix(self) -> None:
-        matrix = assigned("MATRIX", "noxfile.py")
-        assert isinstance(matrix, dict)
+        matrix = matrix_of_nox()
         pythons, djangos = [*matrix], [*dict.fromkeys(matrix.values())]
         listed = f"{', '.join(djangos[:-1])} and {djangos[-1]}"
         assert f"Python {pythons[0]} to {pythons[-1]}; Django {listed}." in text("README.md")
 
-    def test_ranges_are_justified(self) -> None:
+    def test_ranges_of_dependencies_are_documented(self) -> None:
         """docs/versions.md has a row for each dependency and extra, with its range."""
         rows = dict(found(r"^\| ([\w.\[\]-]+) \| `([^`]+)` \|", "docs/versions.md"))
         _, _, declarations = text("pyproject.toml").partition("\ndependencies = [")
@@ -117,28 +120,28 @@ class TestWorkflows:
             if not used.startswith("./.github/workflows/ci.yml"):
                 assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[0-9.]+", used), used
 
-    def test_little_is_permitted(self) -> None:
+    def test_permissions_are_minimal(self) -> None:
         for name in self.NAMES:
             assert "\npermissions: {}\n" in text(name)
             granted = set(found(r"^ {6}([\w-]+: (?:read|write)\b[^#\n]*?)(?: #.+)?$", name))
             assert granted <= {"contents: read", "id-token: write"}
         assert "id-token" not in text(self.NAMES[0])
 
-    def test_the_matrix_is_noxs(self) -> None:
+    def test_matrix_is_that_of_nox(self) -> None:
         pairs = found(r'\{ python: "([0-9.]+)", django: "([0-9.]+)" \}', self.NAMES[0])
         assert dict(pairs) == assigned("MATRIX", "noxfile.py")
 
-    def test_readmes_command_is_run(self) -> None:
-        """The only one that runs the tests marked "once"."""
+    def test_ci_runs_readmes_command(self) -> None:
+        """It is the only command that runs the tests marked "once"."""
         assert "python3 tools/test.py " in text("README.md")
         assert "\nstep tests python3 tools/test.py\n" in text(".ci/run")
 
     def test_steps_are_those_of_the_ci_script(self) -> None:
         steps = set(" ".join(found(r"\.ci/run ([a-z -]+)$", self.NAMES[0])).split())
-        # The matrix has a job for each pair.
+        # In the workflow, the step "matrix" is a job for each pair of versions.
         assert steps == set(found(r"^step ([\w-]+) ", ".ci/run")) - {"matrix"}
 
-    def test_a_release_is_what_all_of_ci_has_tested(self) -> None:
+    def test_release_publishes_only_what_ci_has_tested(self) -> None:
         ci, release = map(text, self.NAMES)
         assert "\n  workflow_call:" in ci
         jobs = dict(re.findall(r"^  ([\w-]+):\n((?:    .*\n|\n)+)", release, re.MULTILINE))
@@ -161,8 +164,7 @@ class TestWorkflows:
             assert "HEROKUIFY_TEST_DIST: dist\n" in jobs[name]
 
     def test_the_ci_script_has_the_newest_python_and_nothing_from_outside(self) -> None:
-        matrix = assigned("MATRIX", "noxfile.py")
-        assert isinstance(matrix, dict)
+        matrix = matrix_of_nox()
         assert found(r"^newest=([0-9.]+)$", ".ci/run") == [[*matrix][-1]]
         for name in (".ci/run", "CONTRIBUTING.md"):
             for used in found(r"(?<!/)\btools/([\w.-]+\w)", name):
@@ -173,7 +175,7 @@ class TestWorkflows:
 
 @pytest.mark.source_tree
 class TestServices:
-    """What other people's services are told agrees with what CI does."""
+    """The configuration of external services agrees with CI."""
 
     def test_hooks_have_the_versions_of_the_constraints(self) -> None:
         tools = {"astral-sh/ruff-pre-commit": "ruff", "zizmorcore/zizmor-pre-commit": "zizmor"}
@@ -181,7 +183,7 @@ class TestServices:
         assert len(hooks) == 3
         for repository, version in hooks:
             tool = tools.get(repository, repository.split("/")[-1])
-            # The last of them is the newest Python's.
+            # The last of several pins is the newest Python's.
             assert found(rf"^{tool}==([\w.]+)", "constraints.txt")[-1] == version, tool
 
     def test_read_the_docs_builds_what_ci_builds(self) -> None:
@@ -190,13 +192,13 @@ class TestServices:
         assert "pip install -c constraints.txt -e . --group docs\n" in text(name)
         assert "\n  fail_on_warning: true\n" in text(name)
 
-    def test_dependencies_and_actions_are_kept_up(self) -> None:
+    def test_dependabot_updates_dependencies_and_actions(self) -> None:
         found_there = found(r"package-ecosystem: (\S+)", ".github/dependabot.yml")
         assert found_there == ["pip", "github-actions"]
 
 
 class TestConstraints:
-    def test_pin_without_address_or_hash(self) -> None:
+    def test_have_neither_addresses_nor_hashes(self) -> None:
         for line in text("constraints.txt").splitlines():
             assert re.fullmatch(r"[\w.-]+==[\w.]+( ; .+)?", line)
             assert "://" not in line
@@ -207,13 +209,13 @@ class TestConstraints:
 
 @pytest.mark.source_tree
 class TestDistributions:
-    def test_wheel_holds_the_package_alone(self, distributions: tuple[set[str], set[str]]) -> None:
+    def test_wheel_has_only_the_package(self, distributions: tuple[set[str], set[str]]) -> None:
         wheel, _ = distributions
         assert "herokuify/py.typed" in wheel
         tops = {name.split("/")[0] for name in wheel}
         assert tops == {"herokuify", f"herokuify-{herokuify.__version__}.dist-info"}
 
-    def test_wheel_holds_the_whole_package(self, distributions: tuple[set[str], set[str]]) -> None:
+    def test_wheel_has_the_whole_package(self, distributions: tuple[set[str], set[str]]) -> None:
         wheel, _ = distributions
         modules = {str(path.relative_to(ROOT)) for path in (ROOT / "herokuify").rglob("*.py")}
         assert modules <= wheel
@@ -247,7 +249,7 @@ def urls() -> dict[str, str]:
 
 
 def relative(markdown: str) -> list[str]:
-    """Return the addresses of a page's links and pictures that are not whole."""
+    """Return the addresses of links and pictures that are relative."""
     found = re.findall(r"\]\(([^)\s]+)|(?:src|srcset|href)=\"([^\"]+)", markdown)
     return [one for one in map("".join, found) if not one.startswith(("https://", "#"))]
 
@@ -270,7 +272,7 @@ views["a"](request)
     SOURCE = "https://github.com/owner/name"
     description = staticmethod(runpy.run_path(str(ROOT / "tools" / "metadata.py"))["description"])
 
-    def test_links_lead_to_the_releases_tag(self) -> None:
+    def test_links_lead_to_the_tag_of_the_release(self) -> None:
         text = self.description(self.README, f"{self.SOURCE}/", "2.0.1")
         assert relative(text.replace(self.CODE, "")) == []
         assert f"[a page]({self.SOURCE}/blob/v2.0.1/docs/a.md#b)" in text

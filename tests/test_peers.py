@@ -1,3 +1,5 @@
+"""docs/peers.md: its tables are complete, and the tests that it cites exist."""
+
 import ast
 import re
 from pathlib import Path
@@ -20,7 +22,7 @@ VERSION = re.compile(r"\b\d+\.\d+\.\d+\b|commit `[0-9a-f]{7}`")
 
 
 def tables() -> list[list[list[str]]]:
-    """Return the page's tables: the cells of each row, without the line below the head."""
+    """Return the page's tables: the cells of each row, the header's first."""
     found = re.findall(r"(?:^\|.*\n)+", PAGE, re.MULTILINE)
     rows = [[line.strip("|").split("|") for line in table.splitlines()] for table in found]
     return [[[cell.strip() for cell in row] for row in [head, *body]] for head, _, *body in rows]
@@ -41,25 +43,25 @@ def test_each_peer_has_a_row_and_a_section_with_its_version() -> None:
         assert "\nWhat herokuify does not do:" in section[1], peer
 
 
-def test_each_cell_is_one_of_the_words_that_are_explained() -> None:
+def test_each_cell_is_a_word_that_the_page_explains() -> None:
     words = set(re.findall(r"^- \*([\w ]+)\*: ", PAGE, re.MULTILINE))
     assert {cell for row in COMPARISON[1:] for cell in row[1:]} == words
     assert {len(row) for row in COMPARISON} == {len(COMPARISON[0])}
 
 
-def test_each_column_is_explained_and_proved() -> None:
+def test_each_column_has_a_row_that_cites_a_test() -> None:
     assert [row[0] for row in COLUMNS[1:]] == COMPARISON[0][1:]
     assert all(re.search(r"`tests/[^`]+`", row[2]) for row in COLUMNS[1:])
 
 
-def test_each_row_of_uploads_is_proved() -> None:
+def test_each_row_of_uploads_cites_a_test() -> None:
     assert len(UPLOADS) > 1
     assert all(all(row) for row in UPLOADS)
     assert all(re.search(r"`tests/[^`]+`", row[2]) for row in UPLOADS[1:])
 
 
 @pytest.mark.parametrize("proof", PROOFS)
-def test_each_proof_is_there(proof: str) -> None:
+def test_each_cited_test_exists(proof: str) -> None:
     name, *path = proof.split("::")
     body = ast.parse((ROOT / name).read_text(encoding="utf-8")).body
     assert any(getattr(node, "name", "").lower().startswith("test") for node in body)

@@ -1,4 +1,4 @@
-"""docs/guides/platforms.md: a process with exactly the variables that each platform sets."""
+"""docs/guides/platforms.md: settings with exactly the variables that each platform sets."""
 
 import ast
 import json
@@ -48,7 +48,7 @@ print(json.dumps([
 ]))
 """
 SCALINGO = {"CONTAINER": "web-1", "CONTAINER_MEMORY": "536870912", "HOSTNAME": "site-web-1"}
-#: By the rows of the page: what the platform sets, the name that it has, and its domain.
+#: For each row of the page: the platform's variables, its name in herokuify, and its domain.
 PLATFORMS: dict[str, tuple[dict[str, str], str | None, str]] = {
     "Heroku": (
         {
@@ -120,15 +120,13 @@ PLATFORMS: dict[str, tuple[dict[str, str], str | None, str]] = {
         "www.example.com",
     ),
 }
-
-
-#: Where each command of Heroku's stands for what is done elsewhere.
+#: The variables of the platforms on which hints don't name Heroku's commands.
 OTHERS = {name: found[0] for name, found in PLATFORMS.items() if found[1] not in {None, "Heroku"}}
 COMMAND = re.compile(r"\bheroku [a-z]")
 
 
 def texts() -> set[str]:
-    """Return the package's texts that tell people a command of Heroku's, "X" for what is put in."""
+    """Return the package's texts with a Heroku command; "X" stands for inserted values."""
     found: set[str] = set()
     for module in Path(herokuify.__file__).parent.rglob("*.py"):
         if module.stem == "platforms":
@@ -154,14 +152,14 @@ def texts() -> set[str]:
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_no_hint_has_a_command_of_herokus(name: str) -> None:
+def test_hints_have_no_heroku_command_elsewhere(name: str) -> None:
     known = texts()
     assert len(known) > 40
     for text in known:
         hint = platforms.adapted(text, OTHERS[name])
         assert not COMMAND.search(hint), (text, hint)
         assert platforms.adapted(hint, OTHERS[name]) == hint
-        # On Heroku, and where no platform is known, it stays.
+        # On Heroku and on unknown platforms, texts don't change.
         assert platforms.adapted(text, {}) == platforms.adapted(text, {"DYNO": "web.1"}) == text
 
 
@@ -183,7 +181,7 @@ def test_no_hint_has_a_command_of_herokus(name: str) -> None:
         ("heroku pg:info (is it up?)", "Render", "Render's website (is it up?)"),
     ],
 )
-def test_hints_are_those_of_the_platform(hint: str, name: str, expected: str) -> None:
+def test_hints_have_the_platforms_command(hint: str, name: str, expected: str) -> None:
     assert platforms.adapted(hint, OTHERS[name]) == expected
 
 
@@ -204,7 +202,7 @@ def test_hints_say_that_heroku_keeps_an_add_ons_variables(variable: str) -> None
 
 
 @pytest.mark.parametrize("name", ["Render", "Fly.io"])
-def test_errors_and_checks_give_the_platforms_hints(
+def test_errors_and_checks_have_the_platforms_hints(
     make_project: Callable[..., Project], name: str
 ) -> None:
     project = make_project(SETTINGS)
@@ -227,14 +225,16 @@ def test_each_row_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", PLATFORMS)
-def test_settings_are_those_of_a_site(make_project: Callable[..., Project], name: str) -> None:
+def test_settings_are_those_of_a_deployed_site(
+    make_project: Callable[..., Project], name: str
+) -> None:
     variables, platform, domain = PLATFORMS[name]
     project = make_project(SETTINGS)
     result = project.snippet(TELL, env=variables | OURS)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == [platform, "dyno", [domain], True, "require"]
     detected_by, hosts = rows()[name].split(" | ")[:2]
-    # The row names what the settings are made of: without it they are others.
+    # The row names the variables that the settings depend on.
     named = set(re.findall(r"`([A-Z_]+)(?:=\S+)?`", detected_by + hosts)) & set(variables)
     assert named
     for variable in named:
@@ -244,7 +244,7 @@ def test_settings_are_those_of_a_site(make_project: Callable[..., Project], name
 
 
 @pytest.mark.parametrize("name", ["Render", "Railway", "Koyeb"])
-def test_build_commands_need_no_key(make_project: Callable[..., Project], name: str) -> None:
+def test_build_commands_need_no_secret_key(make_project: Callable[..., Project], name: str) -> None:
     (command,) = re.findall(r"(HEROKUIFY_STAGE=\w+) python (manage.py [^`]+)`", rows()[name])
     stage, arguments = command[0].split("="), command[1].split()
     project = make_project(SETTINGS)

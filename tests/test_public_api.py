@@ -1,4 +1,4 @@
-"""What a version number promises: names, how functions are called, and what an import costs."""
+"""The API that versions promise to keep: names, signatures, and what imports load."""
 
 import importlib
 import inspect
@@ -65,7 +65,7 @@ PUBLIC = {
 }
 COMPRESS = {"COMPRESSORS", *(f"COMPRESS_{name}" for name in ("CSS_HASHING_METHOD", "FILTERS"))}
 MANIFEST = "COMPRESS_OFFLINE_MANIFEST_STORAGE"
-#: Of the settings that each star brings, with no variable set.
+#: What ``from … import *`` defines when no variable is set.
 STARS = {
     "herokuify.aws": {
         *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_STORAGE_BUCKET_NAME", MANIFEST),
@@ -114,12 +114,12 @@ CALLS = {
 }
 
 
-# tests/thirdparty has it.
+# Tested in tests/thirdparty, where Django REST framework is installed.
 REST_FRAMEWORK = {"herokuify.uploads.rest", "herokuify.uploads.serializers"}
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC.keys() - REST_FRAMEWORK))
-def test_names_are_there(name: str) -> None:
+def test_public_names_exist(name: str) -> None:
     module = importlib.import_module(name)
     assert {public for public in PUBLIC[name] if not hasattr(module, public)} == set()
     if name in {"herokuify", "herokuify.storage"}:
@@ -127,7 +127,7 @@ def test_names_are_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["herokuify.env", "herokuify.exceptions"])
-def test_modules_for_users_have_no_other_names(name: str) -> None:
+def test_modules_have_no_other_public_names(name: str) -> None:
     module = importlib.import_module(name)
     own = {
         public
@@ -136,13 +136,13 @@ def test_modules_for_users_have_no_other_names(name: str) -> None:
         and not public.startswith("_")
         and not isinstance(value, TypeVar)
     }
-    # What other modules of herokuify need.
+    # For herokuify's own modules.
     internal = {"FLY", "HEROKU", "adapted", "config_set", "explain_stage", "listed", "names_set"}
     assert own - internal == PUBLIC[name]
 
 
 @pytest.mark.parametrize("name", STARS)
-def test_stars_bring_these_settings(name: str) -> None:
+def test_star_imports_define_these_names(name: str) -> None:
     exported = set(importlib.import_module(name).__all__)
     mail = {setting for setting in exported if setting.startswith(("EMAIL_", "MAILERS"))}
     assert exported - mail == STARS[name]
@@ -150,7 +150,7 @@ def test_stars_bring_these_settings(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_calls(name: str) -> None:
+def test_signatures(name: str) -> None:
     parameters = inspect.signature(getattr(herokuify, name)).parameters.values()
     stars = {"KEYWORD_ONLY": "*", "VAR_KEYWORD": "**"}
     assert [f"{stars.get(one.kind.name, '')}{one.name}" for one in parameters] == CALLS[name]
@@ -159,20 +159,20 @@ def test_calls(name: str) -> None:
     )
 
 
-def test_variables_are_described_by_these_fields() -> None:
+def test_variable_has_these_fields() -> None:
     fields = list(inspect.signature(Variable).parameters)
     assert fields == ["names", "purpose", "secret", "settings"]
 
 
 @pytest.mark.source_tree
-def test_the_page_lists_the_same() -> None:
+def test_docs_list_the_same_names() -> None:
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([\w.]+)` \| (.+) \|$", page, re.MULTILINE)
     assert {name: set(re.findall(r"`(\w+)`", names)) for name, names in rows} == PUBLIC
 
 
 def loaded(statements: str, home: Path) -> list[str]:
-    """Return which heavy modules a fresh Python has loaded after some imports."""
+    """Return the heavy modules that a new Python process loads for these statements."""
     source = (
         f"import sys\n{statements}\n"
         "from django.conf import settings\n"

@@ -1,8 +1,10 @@
-"""The router's choices; what they lead to is in tests/services/test_databases.py."""
+"""The router's decisions; tests/services/test_databases.py has them with real databases."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from asgiref.local import Local
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.db import connections, router
@@ -17,17 +19,22 @@ REPLICAS = {"replica_amber", "replica_pink"}
 
 
 def use(monkeypatch: pytest.MonkeyPatch, *colors: str) -> None:
-    """Put a database with these followers, and another, in the tests' place; connect to none."""
+    """Replace DATABASES: a primary with these followers, and another; nothing connects to them."""
     environ = {f"HEROKU_POSTGRESQL_{color}_URL": f"postgres://{color}/name" for color in colors}
     config = get_db_config({"DATABASE_URL": PRIMARY, **environ}, followers=True)
     config["other"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
     monkeypatch.setattr(connections, "settings", connections.configure_settings(config))
+    # Other tests must not find connections that were made with these settings.
+    monkeypatch.setattr(connections, "_connections", Local(connections.thread_critical))
     monkeypatch.setattr(router, "routers", [ReplicaRouter()])
 
 
 @pytest.fixture(autouse=True)
-def nothing_written() -> None:
-    routers._written.set(None)
+def nothing_written() -> Iterator[None]:
+    """No write is remembered from earlier tests, nor for later ones."""
+    token = routers._written.set(None)
+    yield
+    routers._written.reset(token)
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def one_of(alias: str) -> Document:
     return document
 
 
-def test_without_followers_all_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_followers_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch)
     assert router.db_for_read(Document) == "default"
     assert router.db_for_write(Document) == "default"
@@ -56,30 +63,28 @@ class TestReads:
         assert {router.db_for_read(Document) for _ in range(200)} == REPLICAS
 
     @pytest.mark.parametrize("model", [User, Group, Session])
-    def test_of_who_is_signed_in_are_the_primarys(self, model: type[User]) -> None:
+    def test_of_users_and_sessions_use_the_primary(self, model: type[User]) -> None:
         assert {router.db_for_read(model) for _ in range(20)} == {"default"}
 
-    def test_of_a_user_model_of_the_projects_are_the_primarys(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        # Not as a setting: Django would give up the users that it knows.
+    def test_of_a_custom_user_model_use_the_primary(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Not the real setting, on which Django's own models depend.
         monkeypatch.setattr("herokuify.routers.settings.AUTH_USER_MODEL", "testapp.Document")
         assert {router.db_for_read(Document) for _ in range(20)} == {"default"}
 
     @pytest.mark.parametrize("alias", ["default", "other", *sorted(REPLICAS)])
-    def test_stay_where_the_object_comes_from(self, alias: str) -> None:
+    def test_use_the_database_of_the_instance(self, alias: str) -> None:
         found = {router.db_for_read(Document, instance=one_of(alias)) for _ in range(20)}
         assert found == {alias}
 
-    def test_of_users_elsewhere_stay_there(self) -> None:
+    def test_of_users_in_another_database_stay_there(self) -> None:
         user = User()
         user._state.db = "other"
         assert router.db_for_read(User, instance=user) == "other"
 
-    def test_of_an_object_that_was_never_stored_are_anybodys(self) -> None:
+    def test_with_an_unsaved_instance_use_a_follower(self) -> None:
         assert router.db_for_read(Document, instance=Document()) in REPLICAS
 
-    def test_of_more_apps_can_be_the_primarys(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_of_more_apps_can_use_the_primary(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Router(ReplicaRouter):
             primary_apps = ReplicaRouter.primary_apps | {"testapp"}
 
@@ -90,7 +95,7 @@ class TestReads:
 @pytest.mark.usefixtures("followed")
 class TestAfterAWrite:
     @pytest.mark.parametrize("origin", [None, "default", "replica_pink"])
-    def test_reads_are_the_primarys_for_a_while(
+    def test_reads_use_the_primary_for_five_seconds(
         self, monkeypatch: pytest.MonkeyPatch, origin: str | None
     ) -> None:
         now = 100.0
@@ -102,7 +107,7 @@ class TestAfterAWrite:
         now += 0.2
         assert {router.db_for_read(Document) for _ in range(200)} == REPLICAS
 
-    def test_for_as_long_as_the_router_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_pin_seconds_can_be_changed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Router(ReplicaRouter):
             pin_seconds = 0
 
@@ -110,7 +115,7 @@ class TestAfterAWrite:
         router.db_for_write(Document)
         assert router.db_for_read(Document) in REPLICAS
 
-    def test_while_counts_from_the_end_of_the_transaction(
+    def test_seconds_count_from_the_end_of_the_transaction(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now = 100.0
@@ -124,15 +129,15 @@ class TestAfterAWrite:
         assert router.db_for_read(Document) in REPLICAS
 
     @pytest.mark.parametrize("model", [User, Session])
-    def test_of_who_is_signed_in_nothing_changes(self, model: type[User]) -> None:
+    def test_to_users_and_sessions_reads_still_use_followers(self, model: type[User]) -> None:
         router.db_for_write(model)
         assert router.db_for_read(Document) in REPLICAS
 
-    def test_elsewhere_nothing_changes(self) -> None:
+    def test_to_another_database_reads_still_use_followers(self) -> None:
         router.db_for_write(Document, instance=one_of("other"))
         assert router.db_for_read(Document) in REPLICAS
 
-    def test_in_another_thread_nothing_changes(self) -> None:
+    def test_other_threads_still_use_followers(self) -> None:
         router.db_for_write(Document)
         with ThreadPoolExecutor(1) as other:
             assert other.submit(router.db_for_read, Document).result() in REPLICAS
@@ -145,12 +150,12 @@ def test_without_followers_nothing_is_remembered(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("followed")
-class TestTheRest:
+class TestWritesRelationsAndMigrations:
     @pytest.mark.parametrize(
         ("alias", "expected"),
         [("default", "default"), ("replica_pink", "default"), ("other", "other")],
     )
-    def test_writes_never_meet_a_follower(self, alias: str, expected: str) -> None:
+    def test_writes_never_go_to_a_follower(self, alias: str, expected: str) -> None:
         assert router.db_for_write(Document, instance=one_of(alias)) == expected
 
     @pytest.mark.parametrize("alias", ["default", *sorted(REPLICAS)])
@@ -159,6 +164,6 @@ class TestTheRest:
         assert router.allow_relation(one_of("replica_pink"), one_of(alias))
         assert not router.allow_relation(one_of(alias), one_of("other"))
 
-    def test_migrations_leave_followers_alone(self) -> None:
+    def test_followers_are_not_migrated(self) -> None:
         allowed = [alias for alias in connections if router.allow_migrate(alias, "testapp")]
         assert allowed == ["default", "other"]

@@ -14,7 +14,6 @@ from socket import has_dualstack_ipv6
 import pytest
 from gunicorn.config import Config
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from herokuify import server
@@ -22,6 +21,7 @@ from herokuify.conf.processes import memory_limit
 from herokuify.exceptions import ConfigurationError
 from herokuify.server import read_server, workers_for
 from herokuify.server.logger import queue_time
+from tests.errors import error_of
 from tests.processes import wait_until
 from tests.project import Project
 from tests.web_dyno import ENTRY_POINTS, SETTINGS, Dyno, gunicorn, serving
@@ -34,25 +34,25 @@ MB = 2**20
 
 
 class TestSettings:
-    def test_dyno_listens_to_the_router(self) -> None:
+    def test_timeouts_fit_herokus_router(self) -> None:
         found = read_server(DYNO)
         assert found["forwarded_allow_ips"] == "*"
         assert found["timeout"] < 30
         assert found["graceful_timeout"] < 30
         assert found["keepalive"] > 90
 
-    def test_listens_to_all_addresses(self) -> None:
+    def test_dyno_listens_on_all_addresses(self) -> None:
         assert read_server(DYNO)["bind"] == server.all_addresses(5000)
         assert set(server.all_addresses(5000)) <= {"[::]:5000", "0.0.0.0:5000"}
 
-    def test_without_ipv6_listens_to_ipv4(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_dyno_without_ipv6_listens_on_ipv4(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(family: int, *_: object) -> None:
             raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
 
         monkeypatch.setattr(server.socket, "socket", refuse)
         assert server.all_addresses(5000) == ["0.0.0.0:5000"]
 
-    def test_local_server_listens_to_itself(self) -> None:
+    def test_local_server_listens_on_the_loopback_address(self) -> None:
         found = read_server({})
         assert found["bind"] == ["127.0.0.1:8000"]
         assert "forwarded_allow_ips" not in found
@@ -64,11 +64,11 @@ class TestSettings:
         assert found["forwarded_allow_ips"] == "10.0.0.1"
         assert found["loglevel"] == "warning"
 
-    def test_gunicorn_knows_and_takes_them(self) -> None:
+    def test_gunicorn_accepts_all_of_them(self) -> None:
         known = Config()
         for name, value in read_server(DYNO).items():
             known.set(name, value)
-        # gunicorn takes every name of the module that is one of its settings.
+        # gunicorn reads every name of the module that is the name of a setting.
         here = {name for name in vars(server) if name in known.settings}
         assert here == set(read_server({}))
 
@@ -89,21 +89,12 @@ class TestSettings:
         with pytest.raises(ConfigurationError, match=f"{name} is {value!r}; it must be {expected}"):
             read_server({name: value})
 
-    @hypothesis_settings(deadline=None, database=None)
     @given(st.dictionaries(st.sampled_from([*NAMES, "DYNO", "LOG_LEVEL"]), st.text()))
     def test_any_environment_is_read_or_improperly_configured(
         self, environ: dict[str, str]
     ) -> None:
-        error = error_of(environ)
+        error = error_of(read_server, environ)
         assert error is None or any(name in str(error) for name in [*NAMES, "LOG_LEVEL"])
-
-
-def error_of(environ: dict[str, str]) -> ConfigurationError | None:
-    try:
-        read_server(environ)
-    except ConfigurationError as error:
-        return error
-    return None
 
 
 class TestWorkers:
@@ -134,7 +125,7 @@ class TestWorkers:
             ({}, None),
         ],
     )
-    def test_memory_is_the_containers(
+    def test_memory_is_the_limit_of_the_container(
         self, tmp_path: Path, files: Mapping[str, str], limit: int | None
     ) -> None:
         for name, text in files.items():
@@ -147,7 +138,7 @@ class TestWorkers:
     ("header", "expected"),
     [
         ("1700000000000", 250),
-        ("1700000000900", 0),  # the router's clock is ahead
+        ("1700000000900", 0),  # the router's clock is fast
         (None, "-"),
         ("", "-"),
         ("-1", "-"),
@@ -156,7 +147,7 @@ class TestWorkers:
         ("9" * 16, "-"),
     ],
 )
-def test_queue_time_is_what_was_not_service(header: str | None, expected: object) -> None:
+def test_queue_time_excludes_service_time(header: str | None, expected: object) -> None:
     service = timedelta(milliseconds=500)
     assert queue_time(header, service, now=1_700_000_000.75) == expected
 
@@ -168,7 +159,7 @@ from django.http import HttpResponse
 from django.urls import path
 
 def slow(request):
-    time.sleep(float(request.GET.get("seconds", "0")))  # as work does
+    time.sleep(float(request.GET.get("seconds", "0")))  # stands for work
     logging.getLogger("site").warning("done %s", request.GET.get("n"))
     return HttpResponse("x" * 1000)
 
@@ -190,7 +181,7 @@ def running(
 
 
 WORKERS = ("asgi", "uvicorn_worker.UvicornWorker")
-# As on a machine whose kernel has no IPv6.
+# Runs gunicorn as on a machine whose kernel has no IPv6.
 NO_IPV6 = """
 import errno, socket
 class Socket(socket.socket):
@@ -226,7 +217,7 @@ ID = "30f14c6c1fc85cba12bfd093aa8f90e3"
 
 
 class TestGunicorn:
-    def test_writes_the_requests_line(self, project: Project) -> None:
+    def test_logs_one_line_for_each_request(self, project: Project) -> None:
         with running(project) as dyno:
             start = str(int(time.time() * 1000) - 40)
             headers = {"X_Request_ID": ID, "X_Request_Start": start, "X_Forwarded_For": "192.0.2.7"}
@@ -247,7 +238,7 @@ class TestGunicorn:
         # Each line has its level, its logger and its request.
         assert all(re.match(r"[A-Z]+ [a-z.]+ \[[\w-]+\] ", line) for line in lines), lines
 
-    def test_writes_json(self, project: Project) -> None:
+    def test_logs_json(self, project: Project) -> None:
         with running(project, LOG_FORMAT="json") as dyno:
             assert dyno.get("/slow?n=1", X_Request_ID=ID)[0] == 200
             dyno.stop()
@@ -264,7 +255,7 @@ class TestGunicorn:
         assert any(line.startswith(f"INFO gunicorn.access [{ID}] method=GET") for line in lines)
 
     @pytest.mark.parametrize("worker", WORKERS)
-    def test_keeps_the_query_out_under_asgi(self, project: Project, worker: str) -> None:
+    def test_does_not_log_queries_under_asgi(self, project: Project, worker: str) -> None:
         with running(project, "-k", worker, application="asgi") as dyno:
             start = str(int(time.time() * 1000) - 40)
             headers = {"X_Request_ID": ID, "X_Request_Start": start, "X_Forwarded_For": "192.0.2.7"}
@@ -284,7 +275,7 @@ class TestGunicorn:
             assert 40 <= int(found[0][1]) < 5000  # type: ignore[index]
             assert found[1][1] == "-"  # type: ignore[index]
         assert not [line for line in lines if "secret" in line and " site [" not in line]
-        # gunicorn's own socket for commands may not fit into a path as long as a test's.
+        # A test's folder may have too long a path for gunicorn's control socket.
         errors = [line for line in lines if line.startswith("ERROR")]
         assert all("Control server error" in line for line in errors), errors
 
@@ -308,14 +299,14 @@ class TestGunicorn:
             answers = {dyno.get("/pid") for _ in range(40)}
             dyno.stop()
             lines = dyno.lines()
-        # Both processes: forked with the site in them, without the connection of the parent.
+        # Both processes were forked with the site loaded, and without the parent's connection.
         told = [answer.decode().split() for _, answer in answers]
         assert {frozen for _, frozen, _ in told} == {"True"}
         assert {closed for _, _, closed in told} == {"True"}
         assert len([line for line in lines if "settings are read" in line]) == 1
         assert not [line for line in lines if "WEB_PRELOAD" in line]
 
-    def test_warns_of_threads_before_the_fork(self, project: Project) -> None:
+    def test_warns_of_threads_started_before_the_fork(self, project: Project) -> None:
         thread = "\nimport threading\nthreading.Thread(target=threading.Event().wait, "
         with (project.folder / "settings.py").open("a") as settings:
             settings.write(f"{thread}daemon=True, name='ticker').start()\n")
@@ -325,13 +316,13 @@ class TestGunicorn:
         assert "threads (ticker)" in warned[0]
         assert "heroku config:unset WEB_PRELOAD" in warned[0]
 
-    def test_says_what_is_missing(self, project: Project) -> None:
+    def test_missing_secret_key_stops_it(self, project: Project) -> None:
         (project.folder / "settings.py").write_text(SETTINGS.replace('SECRET_KEY = "x"', ""))
         error = pytest.raises(RuntimeError, match="ImproperlyConfigured: SECRET_KEY is not set")
         with error, running(project):
             pass
 
-    def test_refuses_nonsense(self, project: Project) -> None:
+    def test_malformed_variable_stops_it(self, project: Project) -> None:
         error = pytest.raises(RuntimeError, match="ImproperlyConfigured: WEB_THREADS is 'x'")
         with error, running(project, WEB_THREADS="x"):
             pass
@@ -339,7 +330,7 @@ class TestGunicorn:
 
 @dataclass
 class Router:
-    """Clients that do what Heroku's router does: none begins a request after the SIGTERM."""
+    """Clients that start no request after SIGTERM, like Heroku's router."""
 
     dyno: Dyno
     keeps_alive: bool
@@ -354,7 +345,7 @@ class Router:
         count = 0
         while self._may_begin():
             count += 1
-            # Most are quick, and some still run long after the signal.
+            # Most are quick; some last until long after the signal.
             seconds = 2.0 if count % 20 == client else 0.005
             try:
                 if not self.keeps_alive:
@@ -379,7 +370,7 @@ class Router:
             return not self.stopping
 
     def stop(self) -> None:
-        """Begin no more requests, and wait until gunicorn has all those that were begun."""
+        """Start no more requests, and wait until gunicorn has accepted those under way."""
         with self.lock:
             self.stopping = True
         wait_until(lambda: not self.beginning and not self.dyno.waiting())
@@ -402,7 +393,7 @@ def test_no_request_is_lost_at_sigterm(project: Project, keeps_alive: bool) -> N
         lines = dyno.lines()
     assert router.lost == []
     assert set(router.answered) == {200}
-    # Some were under way when the signal came, and were answered.
+    # Requests that were under way at the signal were answered, too.
     assert len(router.answered) > before
     assert status == 0
     served = [line for line in lines if 'path="/slow"' in line]

@@ -1,4 +1,4 @@
-"""docs/third-party.md names the packages of the group "third-party", as they are installed."""
+"""docs/third-party.md lists the packages of the group "third-party", with their versions."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ def rows() -> list[list[str]]:
 def test_each_package_of_the_group_has_a_row_with_its_pinned_version() -> None:
     group = text("pyproject.toml").partition("\nthird-party = [\n")[2].partition("\n]\n")[0]
     names = set(re.findall(r'^  "([\w-]+)', group, re.MULTILINE))
-    # The group "test" has django-cleanup.
+    # django-cleanup is in the group "test".
     assert {row[0] for row in rows()} == names | {"django-cleanup"}
     pins = dict(re.findall(r"^([\w-]+)==(\S+)", text("constraints.txt"), re.MULTILINE))
     assert {row[0]: row[1] for row in rows()} == {row[0]: pins[row[0]] for row in rows()}

@@ -1,4 +1,4 @@
-"""docs/upgrading.md: the old names' config vars are read by the new lines."""
+"""docs/upgrading.md: its new lines of settings read the old config vars."""
 
 import json
 import re
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.source_tree
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "upgrading.md"
 KEY = "".join(map(chr, range(33, 127)))
-#: Each variable of the table: what it is set to, and what its setting becomes.
+#: For each variable in the table: its value, and the expected value of its setting.
 VARIABLES: dict[str, tuple[str, object]] = {
     "DJANGO_SECRET_KEY": (KEY, KEY),
     "DJANGO_DEBUG": ("false", False),
@@ -34,7 +34,7 @@ VARIABLES: dict[str, tuple[str, object]] = {
     "DJANGO_DEFAULT_FROM_EMAIL": ("Site <site@example.com>", "Site <site@example.com>"),
     "DJANGO_SERVER_EMAIL": ("root@example.com", "root@example.com"),
 }
-#: What stands above, as cookiecutter-django writes it: the values that must not win.
+#: Settings above the new lines, as in cookiecutter-django; the new lines override them.
 ABOVE = """
 from pathlib import Path
 
@@ -98,7 +98,7 @@ def test_cookiecutters_variables_are_read(make_project: Callable[..., Project]) 
     assert found == {rows[name]: expected for name, (_, expected) in VARIABLES.items()}
     assert is_atomic
     assert static_url == "https://cdn.example.com/static/"
-    # With the names that herokuify has itself, without the loop.
+    # herokuify's own names give the same settings.
     new = {name.removeprefix("DJANGO_"): value for name, value in environ.items()}
     assert site.snippet(f"NAMES = {list(rows.values())!r}" + TELL, env=new).stdout == result.stdout
     celery = subprocess.run(
@@ -112,11 +112,11 @@ def test_cookiecutters_variables_are_read(make_project: Callable[..., Project]) 
     broker, backend, limit = celery.stdout.split()
     assert broker == "rediss://redis.example.com:6380/0"
     assert backend.endswith(f"+{broker}")
-    assert limit == "300"  # what the settings say besides stays
+    assert limit == "300"  # other settings are kept
 
 
-def test_getting_starteds_lines_are_replaced(make_project: Callable[..., Project]) -> None:
-    """Its settings, with the lines of README below them."""
+def test_getting_starteds_settings_are_overridden(make_project: Callable[..., Project]) -> None:
+    """The lines from README stand below its settings."""
     readme = (PAGE.parent.parent / "README.md").read_text(encoding="utf-8")
     site = make_project(
         ABOVE.replace("SECURE_HSTS_SECONDS", "IS_HEROKU_APP = SECURE_HSTS_SECONDS")
@@ -151,7 +151,7 @@ def test_getting_starteds_lines_are_replaced(make_project: Callable[..., Project
     assert get_stage(environ) in LIVE
 
 
-def test_databases_of_other_colours(make_project: Callable[..., Project]) -> None:
+def test_databases_with_other_colors_are_added(make_project: Callable[..., Project]) -> None:
     line = section("From django-herokuify").partition("### Other databases")[2]
     site = make_project(line.partition("```python\n")[2].partition("```")[0] + "USE_TZ = True\n")
     url = "postgres://me:hunter2@amber.example.com/site"
@@ -162,7 +162,7 @@ def test_databases_of_other_colours(make_project: Callable[..., Project]) -> Non
     assert result.stdout == "amber.example.com\n", result.stderr
 
 
-def test_settings_of_botos_time_have_successors() -> None:
+def test_successors_of_boto_settings_are_documented() -> None:
     rows = re.findall(r"^\| (`AWS_.+) \| (.+) \|$", section("From django-storages"), re.MULTILINE)
     new = {name for _, now in rows for name in re.findall(r"`(AWS_\w+)`", now)}
     documented = (PAGE.parent / "settings.md").read_text(encoding="utf-8")

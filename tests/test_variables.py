@@ -1,4 +1,4 @@
-"""The lists of variables that fragments read: VARIABLES of each module."""
+"""VARIABLES of each module lists exactly the variables that the module reads."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ from herokuify.env import Variable
 from herokuify.exceptions import ConfigurationError
 from herokuify.mail import config, mailgun, postmark, sendgrid
 
-#: A module that reads variables → its functions that read them of a mapping.
+#: For each module that reads variables, its functions that read them from a mapping.
 BUILDERS: dict[ModuleType, list[Callable[[Mapping[str, str]], object]]] = {
     env: [env.get_stage],
     addons: [addons.find_addon],
@@ -60,7 +60,7 @@ STAGES: tuple[dict[str, str], ...] = (
 
 
 class Recorder(dict[str, str]):
-    """A mapping that notes the names it is asked for."""
+    """A mapping that records the names that are read."""
 
     def __init__(self, *arguments: Mapping[str, str]) -> None:
         super().__init__(*arguments)
@@ -105,7 +105,7 @@ def test_every_variable_that_is_read_is_listed(module: ModuleType) -> None:
             asked |= recorder.asked
     assert asked
     assert {name for name in asked if not is_declared(name)} == set()
-    # And none is listed that nothing reads.
+    # And every listed variable is read.
     assert {
         name
         for variable in module.VARIABLES
@@ -115,7 +115,7 @@ def test_every_variable_that_is_read_is_listed(module: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("module", BUILDERS, ids=lambda module: module.__name__)
-def test_lists_are_complete_and_name_real_settings(module: ModuleType) -> None:
+def test_variables_have_a_purpose_and_credentials_are_secret(module: ModuleType) -> None:
     for variable in module.VARIABLES:
         assert variable.names
         assert variable.purpose
@@ -126,7 +126,7 @@ def test_lists_are_complete_and_name_real_settings(module: ModuleType) -> None:
             assert variable.secret
 
 
-def test_names_set_tells_the_winner_first() -> None:
+def test_names_set_begins_with_the_name_that_is_used() -> None:
     variable = Variable(("A", "HEROKU_<COLOR>_URL", "B"), "a test")
     environ = {"B": "b", "HEROKU_PINK_URL": "p", "HEROKU_LIME_URL": "l", "HEROKU_RED_URL": " "}
     assert variable.names_set(environ) == ["HEROKU_LIME_URL", "HEROKU_PINK_URL", "B"]

@@ -1,4 +1,4 @@
-"""A web dyno's server in a process of its own: gunicorn with herokuify.server, or another."""
+"""Run a web dyno's server, such as gunicorn with herokuify.server, in its own process."""
 
 import http.client
 import os
@@ -10,10 +10,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.processes import free_port, running, wait_until
+from tests.processes import HOST, SECONDS, free_port, running, wait_until
 from tests.project import Project, clean_environment
 
-START_SECONDS = 60
 SETTINGS = """
 from herokuify.common import *
 
@@ -39,16 +38,16 @@ application = get_{name}_application()
 
 @dataclass
 class Dyno:
-    """A server as a web dyno runs it."""
+    """A running server, its port and its log."""
 
     process: "subprocess.Popen[bytes]"
     port: int
     log: Path
 
-    def connect(self, host: str = "127.0.0.1") -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(host, self.port, timeout=START_SECONDS)
+    def connect(self, host: str = HOST) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(host, self.port, timeout=SECONDS)
 
-    def get(self, path: str, *, host: str = "127.0.0.1", **headers: str) -> tuple[int, bytes]:
+    def get(self, path: str, *, host: str = HOST, **headers: str) -> tuple[int, bytes]:
         with closing(self.connect(host)) as connection:
             names = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request("GET", path, headers=names)
@@ -68,19 +67,19 @@ class Dyno:
             _, local, _, state, queues, *_ = line.split()
             if state == "0A" and local.endswith(f":{self.port:04X}"):  # it listens
                 return int(queues.split(":")[1], 16)
-        raise AssertionError("nobody listens")
+        raise AssertionError("no process listens on the port")
 
     def lines(self) -> list[str]:
         return self.log.read_text(encoding="utf-8").splitlines()
 
     def stop(self) -> int:
-        """SIGTERM to every process, as Heroku does it ("Dyno Shutdown Behavior")."""
+        """Send SIGTERM to every process, as Heroku does ("Dyno Shutdown Behavior")."""
         os.killpg(self.process.pid, signal.SIGTERM)
-        return self.process.wait(START_SECONDS)
+        return self.process.wait(SECONDS)
 
 
 def gunicorn(*arguments: str, application: str = "wsgi") -> list[str]:
-    """Return the Procfile's command, with more arguments."""
+    """Return the Procfile's command, with these arguments added."""
     return ["gunicorn", "-c", "python:herokuify.server", *arguments, application]
 
 
@@ -88,16 +87,16 @@ def gunicorn(*arguments: str, application: str = "wsgi") -> list[str]:
 def serving(
     project: Project, command: Sequence[str], probe: str = "/", **env: str
 ) -> Iterator[Dyno]:
-    """Run a Python server's command until the context ends; ``{port}`` in it is the port's.
+    """Run the command of a Python server until the block ends; ``{port}`` in it is replaced.
 
-    It has started when it answers the ``probe``, no matter what.
+    The server has started once it answers a request for ``probe``, with any status.
     """
     port = free_port()
     log = project.folder / "server.log"
     python = [sys.executable, "-W", "error::DeprecationWarning:herokuify", "-m"]
     variables = clean_environment(project.folder) | {"DYNO": "web.1", "PORT": str(port)}
-    # A web dyno listens to the router on all addresses; nobody else should reach the tests.
-    variables |= {"WEB_CONCURRENCY": "2", "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}"}
+    # A web dyno listens on all addresses, for the router; here only this machine may connect.
+    variables |= {"WEB_CONCURRENCY": "2", "GUNICORN_CMD_ARGS": f"--bind={HOST}:{port}"}
     with running(
         [*python, *(part.replace("{port}", str(port)) for part in command)],
         log,

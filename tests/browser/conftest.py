@@ -1,6 +1,6 @@
-"""Headless Chromium, and the deployed example for it to visit.
+"""Headless Chromium, and the deployed example that it visits.
 
-Chromium is the system's own; HEROKUIFY_TEST_CHROMIUM names another one.
+Chromium is the one installed on the system, or the one that HEROKUIFY_TEST_CHROMIUM names.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.browser.visits import Visit
 if TYPE_CHECKING:
     from playwright.sync_api import Playwright
 
-# Nothing but the visit itself goes to the network, and what it asks for stays on this machine.
+# The browser makes no requests of its own; those of pages stay on this machine (see sites.py).
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -37,7 +37,7 @@ def executable() -> str:
     return found
 
 
-# Not for the whole session: its event loop would be in the way of other tests' databases.
+# Not for the whole session: Django refuses to use databases in a thread with an event loop.
 @pytest.fixture(scope="module")
 def playwright(executable: str) -> Iterator["Playwright"]:
     from playwright.sync_api import sync_playwright
@@ -64,7 +64,7 @@ def ceph_site(
 
 @pytest.fixture(params=["moto_site", pytest.param("ceph_site", marks=pytest.mark.no_django)])
 def example_site(request: pytest.FixtureRequest) -> sites.Site:
-    """The example on each S3 server in turn, nothing in its book."""
+    """The example on each S3 server in turn, with an empty guest book."""
     found: sites.Site = request.getfixturevalue(request.param)
     found.clear()
     return found
@@ -72,7 +72,7 @@ def example_site(request: pytest.FixtureRequest) -> sites.Site:
 
 @pytest.fixture(scope="module")
 def visiting(playwright: "Playwright", executable: str) -> Iterator[Visiting]:
-    """Visit a site as somebody new: ``with visiting(site, viewport=…) as visit``."""
+    """Visit a site as a new visitor: ``with visiting(site, viewport=…) as visit``."""
     with ExitStack() as stack:
         browsers: dict[str, Any] = {}
 
@@ -96,7 +96,7 @@ def visiting(playwright: "Playwright", executable: str) -> Iterator[Visiting]:
 
 @pytest.fixture
 def visit(visiting: Visiting, example_site: sites.Site) -> Iterator[Visit]:
-    """A new visitor, who has opened the page; at the end nothing may have gone wrong."""
+    """A new visitor, with the first page open; problems in the browser fail the test."""
     with visiting(example_site) as visitor:
         visitor.open()
         yield visitor
@@ -104,7 +104,7 @@ def visit(visiting: Visiting, example_site: sites.Site) -> Iterator[Visit]:
 
 @pytest.fixture(scope="session")
 def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots go: the folder that HEROKUIFY_TEST_SCREENSHOTS names, if it does."""
+    """The folder for screenshots: HEROKUIFY_TEST_SCREENSHOTS, or a temporary one."""
     named = os.environ.get("HEROKUIFY_TEST_SCREENSHOTS")
     folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Photos that nobody took: mountains at several hours of a day."""
+"""Generated photos: mountains at different times of day."""
 
 import io
 import itertools
@@ -17,7 +17,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Hour:
-    """The sky from above to the horizon, the sun with its place, and the last of the ridges."""
+    """Colors of the sky, from top to horizon, of the sun and of the nearest ridge."""
 
     sky: tuple[Colour, ...]
     sun: Colour
@@ -58,13 +58,13 @@ HOURS = {
 
 
 def upload(hour: str) -> "FilePayload":
-    """Return a photo as a guest's file, by a name that URLs and S3 must quote."""
+    """Return a photo for a file input, with a name that must be quoted in URLs."""
     return {"name": f"{hour} 100%.jpg", "mimeType": "image/jpeg", "buffer": photo(hour)}
 
 
 @cache
 def photo(hour: str, width: int = 900, height: int = 675) -> bytes:
-    """Return a JPEG."""
+    """Return the photo as a JPEG."""
     light = HOURS[hour]
     chance = random.Random(light.seed)
     picture = _sky(light, width, height)
@@ -122,7 +122,7 @@ def _sun(picture: Image.Image, light: Hour) -> Image.Image:
 
 
 def _ridge(picture: Image.Image, chance: random.Random, share: float) -> Image.Image:
-    """Return the mask of a mountain ridge, the lower and the smoother the nearer."""
+    """Return the mask of a mountain ridge; nearer ones are lower and smoother."""
     heights = [chance.uniform(-1, 1), chance.uniform(-1, 1)]
     rough = 0.62
     while len(heights) < 257:

@@ -1,4 +1,4 @@
-"""Heroku's router, as far as a browser notices: it ends TLS and says so to the dyno."""
+"""A stand-in for Heroku's router: it terminates TLS and adds X-Forwarded-Proto."""
 
 import asyncio
 import ssl
@@ -14,9 +14,9 @@ Result = TypeVar("Result")
 
 @contextmanager
 def routing(port: int, context: ssl.SSLContext | None) -> Iterator[int]:
-    """Pass requests on to a server's port; yield the port that takes them, with TLS or without.
+    """Pass requests on to a server's port; yield the port that accepts them, with or without TLS.
 
-    Each connection serves one request, whose body and answer go through untouched.
+    Each connection serves one request; its body and the response are not changed.
     """
     loop = asyncio.new_event_loop()
     connections: set[asyncio.Task[None]] = set()
@@ -58,7 +58,7 @@ async def _end(server: asyncio.Server, connections: set["asyncio.Task[None]"]) -
 async def _pass_on(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, scheme: str
 ) -> None:
-    # A browser opens connections in advance, and leaves some of them unused.
+    # Browsers open connections in advance and don't use all of them.
     with suppress(OSError, asyncio.IncompleteReadError):
         head = await reader.readuntil(HEAD_END)
         answers, server = await asyncio.open_connection(HOST, port)
@@ -75,7 +75,7 @@ async def _pass_on(
 
 
 def _routed(head: bytes, scheme: str) -> bytes:
-    """Add what Heroku's router adds (Heroku Dev Center, "HTTP Routing"), and end keep-alive."""
+    """Add the router's header (Heroku Dev Center, "HTTP Routing"), and disable keep-alive."""
     first, *lines = head.removesuffix(HEAD_END).split(b"\r\n")
     hidden = (b"connection:", b"x-forwarded-proto:")
     kept = [line for line in lines if not line.lower().startswith(hidden)]

@@ -1,4 +1,4 @@
-"""The example behind a router that speaks TLS, its files on an S3 server that does so as well."""
+"""The deployed example, with TLS for itself and for its S3 server."""
 
 import shutil
 import sqlite3
@@ -22,7 +22,7 @@ ADMIN = {
 
 @dataclass(frozen=True)
 class Routed:
-    """A site's domain, the ports of this machine that stand for it, and its certificate's key."""
+    """A site's domain, its ports on this machine, and its certificate's key."""
 
     domain: str
     https_port: int
@@ -35,7 +35,7 @@ class Routed:
 
     @property
     def arguments(self) -> list[str]:
-        """Chromium's, that bring the site's domain here, and no other name anywhere."""
+        """Chromium's arguments, which resolve only the site's domain, to this machine."""
         rules = [
             f"MAP {self.domain}:443 {HOST}:{self.https_port}",
             f"MAP {self.domain}:80 {HOST}:{self.http_port}",
@@ -43,14 +43,14 @@ class Routed:
         ]
         return [
             f"--host-resolver-rules={','.join(rules)}",
-            # As valid as any, where --ignore-certificate-errors leaves it a bad one, without HSTS.
+            # Makes the certificate valid; with --ignore-certificate-errors there would be no HSTS.
             f"--ignore-certificate-errors-spki-list={self.key}",
         ]
 
 
 @dataclass(frozen=True)
 class Site(Routed):
-    """A deployed example: where it is on this machine, and what it lies on."""
+    """A deployed example, with its S3 server and its database."""
 
     app: deployment.App
     s3: servers.S3Server
@@ -61,13 +61,13 @@ class Site(Routed):
             connection.execute(statement, values)
 
     def clear(self) -> None:
-        """Empty the book."""
+        """Empty the guest book."""
         self.sql("DELETE FROM guestbook_entry")
 
 
 @dataclass(frozen=True)
 class Tls:
-    """A certificate that servers on this machine show, and its key's fingerprint."""
+    """A certificate for servers on this machine, and its key's fingerprint."""
 
     certificate: Path
     context: ssl.SSLContext
@@ -85,7 +85,7 @@ class Tls:
 
 @contextmanager
 def over_tls(server: servers.S3Server, tls: Tls) -> Iterator[servers.S3Server]:
-    """Let an S3 server speak TLS, as Amazon's does."""
+    """Put TLS in front of an S3 server, as Amazon's has it."""
     port = urlsplit(server.endpoint_url).port
     assert port
     with routing(port, tls.context) as secure:
@@ -94,7 +94,7 @@ def over_tls(server: servers.S3Server, tls: Tls) -> Iterator[servers.S3Server]:
 
 @contextmanager
 def routed(domain: str, port: int, tls: Tls) -> Iterator[Routed]:
-    """Put Heroku's router before a web dyno."""
+    """Put Heroku's router in front of a web dyno."""
     with routing(port, tls.context) as https_port, routing(port, None) as http_port:
         yield Routed(domain, https_port, http_port, tls.fingerprint)
 

@@ -1,4 +1,4 @@
-"""The example by keyboard, by screen reader, on a phone, by night and without motion."""
+"""The example with a keyboard, a screen reader, a phone, dark mode and reduced motion."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.once
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
-# What the tabulator key reaches, as a user would call it, and how the focus shows.
+# The focused element's accessible name, and whether its focus is visible.
 FOCUSED = """() => {
   const one = document.activeElement;
   const style = getComputedStyle(one);
@@ -43,7 +43,7 @@ TABS = [
 
 @pytest.fixture(scope="module")
 def entry(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
-    """An entry that a guest has made, kept aside."""
+    """The example, with a guest's entry saved in a table of its own for ``signed``."""
     moto_site.clear()
     with visiting(moto_site) as visit:
         visit.open()
@@ -55,7 +55,7 @@ def entry(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
 
 @pytest.fixture
 def signed(entry: Site) -> Iterator[Site]:
-    """The example with one entry in its book."""
+    """The example with one entry in its guest book."""
     entry.clear()
     entry.sql("INSERT INTO guestbook_entry SELECT * FROM aside")
     yield entry
@@ -69,7 +69,7 @@ def top(element: "Locator") -> float:
 
 
 class TestKeyboard:
-    def test_tabs_go_through_the_page_in_its_order(self, visiting: Visiting, signed: Site) -> None:
+    def test_tab_follows_the_order_of_the_page(self, visiting: Visiting, signed: Site) -> None:
         with visiting(signed, viewport=DESKTOP, reduced_motion="reduce") as visit:
             visit.open()
             reached = []
@@ -81,7 +81,7 @@ class TestKeyboard:
                 reached.append(focus["name"])
             assert reached == TABS
 
-    def test_skip_link_leads_past_the_summit(self, visiting: Visiting, signed: Site) -> None:
+    def test_skip_link_leads_past_the_header(self, visiting: Visiting, signed: Site) -> None:
         with visiting(signed, viewport=PHONE, reduced_motion="reduce") as visit:
             visit.open()
             link = visit.page.get_by_role("link", name="Skip to the guest book")
@@ -93,11 +93,11 @@ class TestKeyboard:
             visit.page.keyboard.press("Tab")
             assert visit.page.evaluate(FOCUSED)["name"] == "Photo by Ada, full size"
 
-    def test_book_is_signed_with_the_keyboard_alone(
+    def test_book_can_be_signed_with_the_keyboard(
         self, visiting: Visiting, moto_site: Site
     ) -> None:
         with visiting(moto_site) as visit:
-            # From here on: asked for at the last moment, Chromium may have opened its window.
+            # Listens from the start; later, Chromium might already have opened its own window.
             visit.page.on("filechooser", lambda _: None)
             visit.open()
             keyboard = visit.page.keyboard
@@ -110,7 +110,7 @@ class TestKeyboard:
             keyboard.press("Tab")
             keyboard.type("Foggy.")
             keyboard.press("Tab")
-            # Enter opens the system's own window, which only the browser can fill in.
+            # Enter opens the system's file dialog, which only the browser can fill in.
             with visit.page.expect_file_chooser() as chooser:
                 keyboard.press("Enter")
             chooser.value.set_files(photos.upload("fog"))
@@ -125,13 +125,13 @@ class TestKeyboard:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
 class TestAxe:
-    def test_finds_nothing_on_the_page(
+    def test_finds_no_violations(
         self, visiting: Visiting, signed: Site, viewport: dict[str, int], scheme: str
     ) -> None:
         with visiting(signed, viewport=viewport, color_scheme=scheme) as visit:
             visit.open()
             assert violations(visit) == []
-            # As it welcomes the first guest, and as it refuses one.
+            # With an empty guest book, and with errors in the form.
             signed.clear()
             visit.open()
             assert violations(visit) == []
@@ -155,8 +155,8 @@ class TestLayout:
             widest = "() => document.documentElement.scrollWidth"
             assert visit.page.evaluate(widest) == width
 
-    def test_fingers_find_what_they_want(self, visiting: Visiting, signed: Site) -> None:
-        """WCAG 2.2, 2.5.5: targets of 44 pixels, but for links within sentences."""
+    def test_touch_targets_are_large_enough(self, visiting: Visiting, signed: Site) -> None:
+        """WCAG 2.2, 2.5.5: targets have 44 pixels, except for links within sentences."""
         with visiting(signed, viewport=PHONE, has_touch=True, is_mobile=True) as visit:
             visit.open()
             for target in visit.page.locator("input:visible, textarea, button, a.sign").all():
@@ -170,7 +170,7 @@ class TestPreferences:
         ("scheme", "background"),
         [("light", "rgb(242, 245, 243)"), ("dark", "rgb(12, 22, 20)")],
     )
-    def test_page_is_dark_by_night(
+    def test_page_follows_the_color_scheme(
         self, visiting: Visiting, signed: Site, scheme: str, background: str
     ) -> None:
         with visiting(signed, color_scheme=scheme) as visit:
@@ -178,7 +178,7 @@ class TestPreferences:
             found = visit.page.evaluate("() => getComputedStyle(document.body).backgroundColor")
             assert found == background
 
-    def test_nothing_moves_for_those_who_ask(self, visiting: Visiting, signed: Site) -> None:
+    def test_nothing_moves_with_reduced_motion(self, visiting: Visiting, signed: Site) -> None:
         moving = """() => [
           getComputedStyle(document.documentElement).scrollBehavior,
           getComputedStyle(document.querySelector(".sign"), "::before").transitionProperty,

@@ -1,4 +1,4 @@
-"""What S3 serves takes effect in a browser: bundles, font, image; and nothing else does."""
+"""Bundles, fonts and images from S3 work in a browser, and its policy forbids other sources."""
 
 import io
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ def style(visit: Visit, selector: str, name: str, pseudo: str | None = None) -> 
 
 
 def fonts_of(visit: Visit, selector: str) -> dict[str, bool]:
-    """The fonts that an element's letters really came from, and whether each was downloaded."""
+    """Return the fonts that render an element, and whether each was downloaded."""
     devtools = visit.page.context.new_cdp_session(visit.page)
     devtools.send("DOM.enable")
     devtools.send("CSS.enable")
@@ -37,7 +37,7 @@ def fonts_of(visit: Visit, selector: str) -> dict[str, bool]:
 
 
 def asked(visit: Visit, suffix: str, name: str = "") -> str:
-    """The one address of this kind that the page asked for."""
+    """Return the only URL with this suffix and name that the page requested."""
     urls = {request.url for request in visit.requests}
     found = [url for url in urls if urlsplit(url).path.endswith(suffix) and f"/{name}" in url]
     assert len(found) == 1, urls
@@ -52,11 +52,11 @@ class TestThePage:
     def test_bundles_are_applied(self, visit: Visit, example_site: Site) -> None:
         assert asked(visit, ".css").startswith(on_s3(example_site, "static/CACHE/css"))
         assert asked(visit, ".js").startswith(on_s3(example_site, "static/CACHE/js"))
-        # One rule of each of its three sources.
+        # One rule from each of the bundle's three sources.
         assert style(visit, ".skip", "position") == "absolute"
         assert style(visit, ".book", "display") == "grid"
         assert style(visit, ".field label", "fontWeight") == "600"
-        # The script counts.
+        # The script counts characters.
         visit.page.get_by_label("A line or two").fill("Windy.")
         assert visit.page.get_by_text("494 characters left.").is_visible()
 
@@ -73,16 +73,16 @@ class TestThePage:
         assert box
         foot = {"x": 0, "y": box["y"] + box["height"] - 8, "width": box["width"], "height": 8}
         picture = Image.open(io.BytesIO(visit.page.screenshot(clip=foot)))  # type: ignore[arg-type]
-        # The nearest ridge, which the gradient behind it doesn't have.
+        # The color of the nearest ridge, which isn't in the gradient behind it.
         assert picture.convert("RGB").getcolors() == [(picture.width * 8, (0x14, 0x41, 0x3F))]
 
-    def test_nothing_goes_over_http(self, visit: Visit) -> None:
+    def test_page_and_files_use_https(self, visit: Visit) -> None:
         assert len(visit.requests) >= 5
         assert visit.schemes() <= {"https", "data"}
         assert visit.page.evaluate("isSecureContext")
         assert all(cookie["secure"] for cookie in visit.page.context.cookies())
 
-    def test_every_static_file_may_be_kept_for_good(self, visit: Visit, example_site: Site) -> None:
+    def test_every_static_file_is_cached(self, visit: Visit, example_site: Site) -> None:
         static = on_s3(example_site, "static")
         files = [request for request in visit.requests if request.url.startswith(static)]
         assert len(files) >= 4
@@ -100,19 +100,19 @@ def test_http_leads_to_https(visiting: Visiting, example_site: Site) -> None:
         first, *others = visit.requests
         assert first.url.startswith("http://")
         assert {request.url.split(":")[0] for request in others} == {"https"}
-        # From now on the browser does not ask over http at all (HSTS).
+        # From now on, the browser makes no request over http (HSTS).
         visit.requests.clear()
         visit.page.goto(f"http://{deployment.DOMAIN}/")
         pages = [request for request in visit.requests if request.is_navigation_request()]
         moved = pages[0].response()
         assert moved
         assert moved.headers.get("non-authoritative-reason") == "HSTS"
-        # Of the one answer over http, which Django gives that header like any other.
+        # The response over http has this header, too, which browsers then ignore.
         visit.forget("Cross-Origin-Opener-Policy header has been ignored")
 
 
 def test_font_needs_the_buckets_cors(visiting: Visiting, ceph_site: Site) -> None:
-    """moto answers any origin, whatever the bucket says."""
+    """Only Ceph, because moto allows any origin."""
     client = ceph_site.s3.client()
     rules = client.get_bucket_cors(Bucket=ceph_site.app.bucket)["CORSRules"]
     client.delete_bucket_cors(Bucket=ceph_site.app.bucket)
@@ -131,12 +131,12 @@ class TestContentSecurityPolicy:
     def test_is_sent_with_every_page(self, visit: Visit, example_site: Site) -> None:
         answer = visit.open()
         policy = answer.headers["content-security-policy"]
-        for kind in ("script", "connect"):  # uploads go there, too
+        for kind in ("script", "connect"):  # direct uploads need the second
             s3 = on_s3(example_site, "").split(example_site.app.bucket)[0][:-1]
             assert f"{kind}-src 'self' {s3};" in policy
         assert "unsafe-" not in policy
 
-    def test_no_script_in_the_page_runs(self, visit: Visit) -> None:
+    def test_inline_scripts_do_not_run(self, visit: Visit) -> None:
         visit.page.evaluate(
             """() => {
               const script = document.createElement("script");
@@ -154,7 +154,9 @@ class TestContentSecurityPolicy:
             ("connect", "fetch(url, {method: 'PUT'}).catch(() => {})", "Fetch API cannot load"),
         ],
     )
-    def test_no_stranger_is_asked(self, visit: Visit, kind: str, ask: str, told: str) -> None:
+    def test_other_hosts_are_not_requested(
+        self, visit: Visit, kind: str, ask: str, told: str
+    ) -> None:
         url = "https://tracker.example/dot.gif"
         violated = visit.page.evaluate(
             f"""(url) => new Promise((resolve) => {{

@@ -1,4 +1,4 @@
-"""What a visitor uploads, opened by the next one: nothing of it may run."""
+"""An upload that another visitor opens runs no script."""
 
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.once
 
-#: HTML, SVG and XHTML in one: whatever a browser takes it for, the script runs.
+#: Valid as HTML and as XHTML; the script runs in both.
 PAGE = (
     b'<html xmlns="http://www.w3.org/1999/xhtml"><head><title>still</title></head><body>'
     b"<script>document.title = 'ran'</script></body></html>"
@@ -27,7 +27,7 @@ SVG = (
     b"<script>document.documentElement.id = 'ran'</script></svg>"
 )
 RAN = "() => document.title === 'ran' || document.documentElement.id === 'ran'"
-#: What clients may say, as DRF's FileUploadParser passes it on.
+#: Content types from clients, which DRF's FileUploadParser passes on as they are.
 TYPES = [
     *("text/html", "TEXT/HTML;", "text/html\n", "image/png;x, text/html", "image/png, text/html"),
     *('image/png; a="b, text/html"', 'image/png; a="\\", text/html; b="', "text/html/x", "*/*"),
@@ -44,7 +44,7 @@ def blank_page(playwright: "Playwright", executable: str) -> Any:
 
 
 def runs(page: "Page", url: str) -> bool:
-    """Open an address as a link does; tell whether a script of its ran. A download runs none."""
+    """Open a URL; return whether its script ran. A download runs none."""
     from playwright.sync_api import Error
 
     page.goto("about:blank")
@@ -63,7 +63,7 @@ def test_no_script_of_an_upload_runs(
     connect(moto, moto_bucket)
     storage = S3MediaStorage()
 
-    # What the browser would do, if such a file were stored as it came.
+    # The script runs if the file is stored with the client's content type.
     for name, body, kind in (
         ("a.png", PAGE, "image/png;x, text/html"),
         ("a.png", SVG, "image/svg+xml"),
@@ -74,14 +74,14 @@ def test_no_script_of_an_upload_runs(
         )
         assert runs(blank_page, storage.url(name)), kind
 
-    # And what it does with it as it is stored.
+    # It doesn't run as the storage stores the file.
     for kind in TYPES:
         for name in ("photo.png", "page.html"):
             for body in (PAGE, SVG):
                 saved = storage.save(name, SimpleUploadedFile(name, body, kind))
                 assert not runs(blank_page, storage.url(saved)), (kind, name)
 
-    # Of all that is shown, nothing is taken for a page.
+    # Types that browsers display are not taken for a page.
     for kind in content_types.INERT:
         saved = storage.save("shown", SimpleUploadedFile("shown", PAGE, kind))
         url = storage.url(saved)

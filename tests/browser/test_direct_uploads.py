@@ -1,14 +1,18 @@
-"""Direct uploads of the example, in Chromium: from the page to S3, and into the book."""
+"""Direct uploads in the example, from the page to S3 and into the guest book."""
 
+import gzip
 import re
 import ssl
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
 
+import herokuify.uploads
 from tests import servers
 from tests.browser import photos
 from tests.browser.conftest import Visiting
@@ -31,9 +35,7 @@ def pending(site: Site) -> set[str]:
 
 
 @pytest.fixture(autouse=True)
-def _no_warnings_of_certificates() -> Iterator[None]:
-    import warnings
-
+def _no_certificate_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -52,7 +54,7 @@ def send(visit: Visit) -> None:
 
 class TestVisit:
     def test_photo_goes_from_the_browser_to_s3(self, visit: Visit, example_site: Site) -> None:
-        before = pending(example_site)  # what others have given up
+        before = pending(example_site)  # uploads that other tests have abandoned
         fill(visit)
         visit.page.get_by_text("dawn 100%.jpg is uploaded.").wait_for()
         assert violations(visit) == []
@@ -62,10 +64,10 @@ class TestVisit:
         assert pending(example_site) == before
         sent = [one for one in visit.requests if one.method in {"POST", "PUT"}]
         assert [one.method for one in sent] == ["POST", "PUT", "POST", "POST"]
-        # The dyno has received tokens alone.
+        # The dyno has received only tokens.
         assert all(len(one.post_data_buffer or b"") < 2000 for one in sent if one.method == "POST")
 
-    def test_form_that_fails_keeps_the_photo(self, visit: Visit, example_site: Site) -> None:
+    def test_photo_is_kept_after_form_errors(self, visit: Visit, example_site: Site) -> None:
         fill(visit)
         visit.page.get_by_text("is uploaded.").wait_for()
         visit.page.get_by_label("A line or two").fill(" ")
@@ -79,14 +81,14 @@ class TestVisit:
         assert visit.page.get_by_text("Thank you, Ada.").is_visible()
         assert sum(PENDING.search(one.url) is not None for one in visit.requests) == 1
 
-    def test_lost_answer_costs_no_second_upload(self, visit: Visit, example_site: Site) -> None:
-        """S3 has the photo, and the page has learnt nothing of it."""
+    def test_lost_response_needs_no_second_upload(self, visit: Visit, example_site: Site) -> None:
+        """S3 has the photo, but the page doesn't receive the response."""
         lost: list[str] = []
 
         def lose(route: "Route") -> None:
             if not lost:
                 lost.append(route.request.url)
-                # Playwright does not show the body of such a request.
+                # Playwright doesn't have the body of such a request.
                 put = Request(
                     route.request.url,
                     photos.photo("dawn"),
@@ -106,8 +108,10 @@ class TestVisit:
         send(visit)
         assert visit.page.get_by_text("Thank you, Ada.").is_visible()
 
-    def test_unreachable_s3_is_gone_around(self, visit: Visit, example_site: Site) -> None:
-        """The photo is small enough for the form; pauses are skipped."""
+    def test_form_sends_the_photo_if_s3_is_unreachable(
+        self, visit: Visit, example_site: Site
+    ) -> None:
+        """The photo is sent with the form, as it is small enough; pauses are skipped."""
         visit.page.evaluate(
             """() => {
                 const wait = window.setTimeout.bind(window);
@@ -121,7 +125,9 @@ class TestVisit:
         send(visit)
         assert visit.page.get_by_text("Thank you, Ada.").is_visible()
 
-    def test_upload_can_be_cancelled_and_form_waits(self, visit: Visit, example_site: Site) -> None:
+    def test_form_waits_for_an_upload_that_can_be_cancelled(
+        self, visit: Visit, example_site: Site
+    ) -> None:
         held: list[Any] = []
         visit.page.route(PENDING, lambda route: held.append(route))  # noqa: PLW0108
         fill(visit)
@@ -142,7 +148,7 @@ class TestVisit:
     def test_upload_that_is_cancelled_with_its_last_byte(
         self, visit: Visit, example_site: Site
     ) -> None:
-        """It is over: nothing of it is asked for, or sent, beside the next one."""
+        """Nothing more is requested for it, and it isn't sent with the next one."""
         visit.page.evaluate("""() => {
             const { open } = XMLHttpRequest.prototype;
             const cancel = () => document.querySelector(".herokuify-upload button").click();
@@ -164,7 +170,7 @@ class TestVisit:
         actions = [name for name in asked if name in {"begin", "parts", "finish", "abort"}]
         assert actions == ["begin", "abort", "begin", "finish"]
 
-    def test_refusal_is_told(self, visit: Visit, example_site: Site) -> None:
+    def test_refusal_is_shown(self, visit: Visit, example_site: Site) -> None:
         file = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"text"}
         visit.page.get_by_label("A photo").set_input_files(file)  # type: ignore[arg-type]
         visit.page.get_by_text("a.txt could not be uploaded. Files of this type").wait_for()
@@ -176,7 +182,7 @@ class TestVisit:
         assert visit.page.evaluate(focused) == "Try again"
 
 
-def test_without_javascript_it_is_an_ordinary_form(visiting: Visiting, example_site: Site) -> None:
+def test_form_works_without_javascript(visiting: Visiting, example_site: Site) -> None:
     with visiting(example_site, java_script_enabled=False) as visit:
         visit.page.goto(example_site.url)
         visit.sign("Ada", "By hand.", photos.upload("noon"))
@@ -202,12 +208,7 @@ def test_admin_uploads_directly(visiting: Visiting, example_site: Site) -> None:
         assert pending(example_site) == before
 
 
-def test_script_is_light() -> None:
-    import gzip
-    from pathlib import Path
-
-    import herokuify.uploads
-
+def test_script_is_small_and_self_contained() -> None:
     folder = Path(herokuify.uploads.__file__).parent / "static" / "herokuify"
     files = [folder / "uploads.js", folder / "uploads.css"]
     sizes = [len(gzip.compress(one.read_bytes(), 9, mtime=0)) for one in files]

@@ -1,7 +1,7 @@
-"""What a visitor uploads, opened in Firefox: nothing of it may run there either.
+"""An upload that a visitor opens in Firefox runs no script there, either.
 
-Without a driver: a page of ours holds the uploads in frames, and what runs in one asks our server
-for a name.
+There is no driver: a page has the uploads in frames, and a script that runs requests a URL of the
+page's server.
 """
 
 import html
@@ -27,7 +27,7 @@ NAMES = ["firefox-esr", "firefox"]
 
 
 class Site:
-    """Serves one page, and notes what is asked for beside it until "/done" is."""
+    """Serves one page, and records the paths that are requested until "/done"."""
 
     def __init__(self) -> None:
         self.page = ""
@@ -46,7 +46,7 @@ class Site:
                 self.wfile.write(site.page.encode() if self.path == "/" else b"")
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Write no log."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -88,7 +88,7 @@ def test_no_script_of_an_upload_runs(
         return f"{head}{script}</body></html>".encode()
 
     urls = []
-    # As they would be, if they were stored as they came.
+    # Files with the client's content type, whose scripts run.
     plain = {"comma": "image/png;x, text/html", "xhtml": "application/xhtml+xml"}
     for name, kind in plain.items():
         storage.client.put_object(
@@ -100,11 +100,11 @@ def test_no_script_of_an_upload_runs(
             upload = SimpleUploadedFile(name, page(f"ran-{number}-{name}"), kind)
             urls.append(storage.url(storage.save(name, upload)))
     frames = "".join(f'<iframe src="{html.escape(url)}"></iframe>' for url in urls)
-    # A frame's image counts before the page's load event does.
+    # Frames load before the page's load event, and so do images that their scripts request.
     page_server.page = f"<body onload=\"new Image().src = '/done'\">{frames}</body>"
     profile = tmp_path / "profile"
     profile.mkdir()
-    # A download must not ask.
+    # Downloads must not open a dialog.
     (profile / "user.js").write_text('user_pref("browser.download.always_ask", false);\n')
     with subprocess.Popen(
         [firefox, "--headless", "--no-remote", "--profile", str(profile), page_server.url],

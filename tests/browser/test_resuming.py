@@ -1,4 +1,4 @@
-"""Large direct uploads in Chromium: in parts, cut, taken up again; and inlines of the admin."""
+"""Large direct uploads in Chromium: in parts, interrupted, resumed; and inlines of the admin."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ POLICY = (
 
 
 def with_policy(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A strict Content-Security-Policy, as a middleware."""
+    """Middleware that sends a strict Content-Security-Policy."""
     from django.conf import settings
 
     s3: str = settings.AWS_S3_ENDPOINT_URL  # type: ignore[misc]  # of the package's own
@@ -50,7 +50,7 @@ def with_policy(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 @pytest.fixture(scope="module", autouse=True)
 def database_beside_a_loop() -> Iterator[None]:
-    """Playwright's loop runs in this thread, and the site in another."""
+    """Let Django use the database in this thread, where Playwright's event loop runs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         yield
@@ -67,7 +67,7 @@ def upload_page(
     playwright: "Playwright",
     executable: str,
 ) -> Iterator["Page"]:
-    """A page of somebody who has logged in, with parts of 5 MB."""
+    """A page of a superuser who has logged in; parts have 5 MB."""
     monkeypatch.setattr(staging, "LARGEST_PUT", PART)
     monkeypatch.setattr(staging, "PART", PART)
     configure(settings)
@@ -76,7 +76,7 @@ def upload_page(
     settings.ALLOWED_HOSTS = ["localhost"]
     settings.AWS_S3_ENDPOINT_URL = cutter.url
     settings.MIDDLEWARE = [f"{__name__}.with_policy", *settings.MIDDLEWARE]
-    # Not the fixture's, which has the middleware of the first test that asks for it.
+    # Not pytest-django's session-wide server, which keeps the middleware of its first test.
     site = LiveServer("localhost")
     rules: Any = {"CORSRules": [cors_rule([site.url], HEADERS)]}
     client_of(aws).put_bucket_cors(Bucket=bucket, CORSConfiguration=rules)
@@ -111,7 +111,7 @@ def film(tmp_path: Path) -> Path:
 
 
 def parts(requests: list[str]) -> list[str]:
-    """The numbers of the parts that went, in order."""
+    """Return the numbers of the parts in these requests, in order."""
     found = [re.search(r"partNumber=(\d+)", url) for url in requests]
     return sorted(one[1] for one in found if one)
 

@@ -1,6 +1,6 @@
-"""Pictures of the example, for README and for whoever looks at a build.
+"""Screenshots of the example.
 
-README's are those that begin with "example", copied to docs/images.
+Those whose names begin with "example" are for README, which has copies of them in docs/images.
 """
 
 import io
@@ -34,12 +34,12 @@ ENTRIES = [
         "2026-08-02",
     ),
 ]
-# README shows the phone's at half its size.
+# README shows the phone's screenshot at half its size.
 LOOKS: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1280, "height": 960}},
     "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True},
 }
-# Those far down wait for a reader to come near.
+# Images below the viewport are lazy.
 LOADED = """() => Promise.all([...document.querySelectorAll(".entry img")].map((photo) => {
   photo.loading = "eager";
   return photo.decode();
@@ -48,7 +48,7 @@ LOADED = """() => Promise.all([...document.querySelectorAll(".entry img")].map((
 
 @pytest.fixture(scope="module")
 def signed_book(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
-    """The example with a book that several guests have signed."""
+    """The example with a guest book that several guests have signed."""
     moto_site.clear()
     with visiting(moto_site) as visit:
         visit.open()
@@ -63,7 +63,7 @@ def signed_book(moto_site: Site, visiting: Visiting) -> Iterator[Site]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("look", LOOKS)
-def test_example_is_worth_looking_at(
+def test_screenshots_show_the_photos(
     visiting: Visiting, signed_book: Site, screenshots: Path, look: str, scheme: str
 ) -> None:
     with visiting(
@@ -73,11 +73,11 @@ def test_example_is_worth_looking_at(
         visit.page.evaluate(LOADED)
         path = screenshots / f"example-{look}-{scheme}.png"
         shot = visit.page.screenshot(animations="disabled")
-        # Smaller than Chromium's own, by a third.
+        # A third smaller than Chromium's own PNG.
         Image.open(io.BytesIO(shot)).convert("RGB").save(path, optimize=True)
         with Image.open(path) as picture:
             assert picture.width == LOOKS[look]["viewport"]["width"]
-            assert picture.getcolors(1000) is None  # more than that: photos are there
+            assert picture.getcolors(1000) is None  # more than 1000 colors, so the photos are shown
         visit.page.screenshot(full_page=True, path=screenshots / f"whole-{look}-{scheme}.png")
         visit.page.locator("form").evaluate("(form) => { form.noValidate = true; }")
         visit.page.get_by_label("A line or two").fill("Windy.")

@@ -1,4 +1,4 @@
-"""A guest signs the book, is refused, and signs again; the warden looks after it."""
+"""A guest signs the guest book, with and without errors; the admin shows the entries."""
 
 from pathlib import Path
 from urllib.error import HTTPError
@@ -28,7 +28,7 @@ class TestSigning:
         visit.sign("Ada", "Up by the north ridge.", photos.upload("dawn"))
         thanks = page.get_by_role("status")
         assert thanks.inner_text() == "Thank you, Ada. Your page is in the book."
-        assert page.evaluate(FOCUSED) == "thanks"  # and so it is read out
+        assert page.evaluate(FOCUSED) == "thanks"  # so a screen reader reads it
         shown = page.get_by_role("img", name="Photo by Ada, full size")
         assert shown.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 900
 
@@ -38,17 +38,17 @@ class TestSigning:
         media = f"/{example_site.app.bucket}/media/photos/"
         assert parts.path.startswith(media)
         assert "X-Amz-Signature=" in parts.query
-        # By its signature alone: S3 shows it to nobody else.
+        # Without the signature, S3 refuses the request.
         with pytest.raises(HTTPError, match="403") as refused:
             urlopen(example_site.s3.endpoint_url + parts.path)
         refused.value.close()
         assert visit.schemes() <= {"https", "blob", "data"}
 
-    def test_refusal_is_shown_and_read_out(self, visit: Visit, tmp_path: Path) -> None:
+    def test_form_errors_are_shown_and_read_out(self, visit: Visit, tmp_path: Path) -> None:
         text = tmp_path / "no-photo.jpg"
         text.write_text("This is no photo.")
         page = visit.page
-        # A browser that checks nothing itself, so that the site has to.
+        # The browser doesn't validate the form, so that the site has to.
         page.locator("form").evaluate("(form) => { form.noValidate = true; }")
         visit.sign("", "Windy.", text)
         visit.forget("status: 422", "console: Failed to load resource")
@@ -63,7 +63,7 @@ class TestSigning:
         name = page.get_by_label("Your name")
         assert name.get_attribute("aria-invalid") == "true"
         assert page.get_by_label("A line or two").input_value() == "Windy."
-        # What a screen reader says of the field holds the reason.
+        # The field's accessible description has the error.
         described = "(field) => field.ariaDescribedByElements.map((one) => one.innerText).join()"
         assert "Please tell us your name." in name.evaluate(described)
         assert "Is it damaged?" in page.get_by_label("A photo").evaluate(described)
@@ -83,12 +83,12 @@ class TestSigning:
         visit.page.get_by_label("Your name").fill("Ada")
         visit.page.get_by_label("A line or two").fill("Windy.")
         visit.page.get_by_role("button", name="Put it in the book").click()
-        # The site was asked whether it may be uploaded, and refused.
+        # The page asked the site for an upload, which was refused.
         sent = [request.url for request in visit.requests if request.method != "GET"]
         assert [url.rpartition("/uploads/")[2] for url in sent] == ["begin"]
         visit.forget("status: 413", "console: Failed to load resource")
 
-    def test_button_says_that_it_is_busy(self, visit: Visit) -> None:
+    def test_button_shows_that_it_is_busy(self, visit: Visit) -> None:
         visit.page.locator("form").evaluate(
             """(form) => form.addEventListener("submit", (event) => event.preventDefault())"""
         )
@@ -106,12 +106,12 @@ class TestSigning:
 
 
 class TestFailures:
-    def test_missing_page_is_dressed(self, visit: Visit) -> None:
+    def test_missing_page_has_the_sites_own_page(self, visit: Visit) -> None:
         visit.open("nowhere")
         assert visit.page.get_by_role("heading", name="This path ends here.").is_visible()
         visit.forget("status: 404", "console: Failed to load resource")
 
-    def test_page_of_a_failure_needs_nothing_else(self, visit: Visit, example_site: Site) -> None:
+    def test_error_page_needs_no_other_file(self, visit: Visit, example_site: Site) -> None:
         example_site.sql("ALTER TABLE guestbook_entry RENAME TO away")
         try:
             visit.requests.clear()
@@ -121,7 +121,7 @@ class TestFailures:
         assert visit.page.get_by_role("heading", name="The hut is in the fog.").is_visible()
         colour = "() => getComputedStyle(document.body).backgroundColor"
         assert visit.page.evaluate(colour) == "rgb(13, 43, 58)"
-        # The site's icon, of the type "other", is asked for by the browser, sooner or later.
+        # The browser may request the site's icon, of the type "other", at any time.
         kinds = [request.resource_type for request in visit.requests]
         assert [kind for kind in kinds if kind != "other"] == ["document"]
         visit.forget("status: 500", "console: Failed to load resource")

@@ -1,4 +1,4 @@
-"""A visitor's page, and everything that a browser has to complain of."""
+"""A visitor's page, and the problems that the browser reports."""
 
 from importlib import resources
 from pathlib import Path
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Visit:
-    """A page with what it asked for, and what failed: in the console, on the network, by policy."""
+    """A page with its requests, and its problems: console messages, errors and failed requests."""
 
     def __init__(self, page: "Page", site: Routed) -> None:
         self.page = page
@@ -26,14 +26,14 @@ class Visit:
         page.on("response", self._answer)
 
     def open(self, path: str = "") -> "Response":
-        """Go to a page of the site, and wait for all that belongs to it."""
+        """Go to a page of the site, and wait until it is loaded with its fonts."""
         answer = self.page.goto(self.site.url + path, wait_until="load")
         assert answer
         self.page.evaluate("() => document.fonts.ready")
         return answer
 
     def forget(self, *expected: str) -> None:
-        """Check that all problems are these, and all of these problems; then forget them."""
+        """Check that the problems are exactly the expected ones; then forget them."""
         for problem in self.problems:
             assert any(part in problem for part in expected), problem
         for part in expected:
@@ -49,7 +49,7 @@ class Visit:
             self.page.get_by_role("button", name="Put it in the book").click()
 
     def schemes(self) -> set[str]:
-        """The schemes of all that was asked for."""
+        """Return the schemes of all requests."""
         return {urlsplit(request.url).scheme for request in self.requests}
 
     def _listen(self, message: "ConsoleMessage") -> None:
@@ -57,7 +57,7 @@ class Visit:
             self.problems.append(f"console: {message.text}")
 
     def _fail(self, request: "Request") -> None:
-        # The icon comes last, and is given up when the visitor goes on before.
+        # The icon is loaded last, and abandoned if the visitor leaves before.
         if request.failure != "net::ERR_ABORTED":
             self.problems.append(f"network: {request.url}: {request.failure}")
 
@@ -67,10 +67,10 @@ class Visit:
 
 
 def violations(visit: Visit) -> list[str]:
-    """What axe-core finds wrong, with its own best practices."""
+    """Return the violations that axe-core finds, including its best practices."""
     source = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
     visit.page.evaluate(source)
-    # Without preload it fetches no stylesheets, which the policy would not let it.
+    # Preloading would fetch stylesheets, which the page's policy forbids.
     report = visit.page.evaluate("() => axe.run(document, { preload: false })")
     assert len(report["passes"]) > 10
     return [
@@ -81,5 +81,5 @@ def violations(visit: Visit) -> list[str]:
 
 
 def _is_guess(url: str) -> bool:
-    """Tell whether it is an icon that no page named: browsers try it on the admin's pages."""
+    """Whether it is the default icon, which browsers request where a page names none."""
     return url.endswith("/favicon.ico")

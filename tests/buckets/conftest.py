@@ -1,4 +1,4 @@
-"""`herokuify bucket` in the tests' process, on settings that point at a server."""
+"""Run `herokuify bucket` in the tests' process, with settings that point to a server."""
 
 import io
 import json
@@ -22,14 +22,14 @@ STATIC = "herokuify.storage.S3StaticStorage"
 
 
 def run(*options: str, output: io.StringIO | None = None) -> str:
-    """What `herokuify bucket` prints."""
+    """Run `herokuify bucket`; return its output."""
     output = output or io.StringIO()
     call_command("herokuify", "bucket", *options, stdout=output)
     return output.getvalue()
 
 
 def steps(*options: str) -> dict[str, dict[str, Any]]:
-    """The steps for the only bucket, by name."""
+    """Return the steps of the plan for the only bucket, by name."""
     (report,) = json.loads(run("--json", *options))["buckets"]
     return {step["name"]: step for step in report["steps"]}
 
@@ -40,7 +40,7 @@ def states(*options: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Site:
-    """A project with static files and media in one bucket."""
+    """A project with static files and media files in one bucket."""
 
     server: S3Server
     bucket: str
@@ -62,7 +62,7 @@ def bare_site(
     settings: Settings,
     site_settings: None,
 ) -> Site:
-    """Each server in turn; the bucket is not there yet."""
+    """Each server in turn; the bucket doesn't exist yet."""
     connect(s3, bucket_name)
     return Site(s3, bucket_name)
 
@@ -82,6 +82,6 @@ def behind_proxy(
     connect: Callable[..., None],
     site_settings: None,
 ) -> Site:
-    """The same on moto, where the bucket is there and a proxy can answer in its place."""
+    """A site on moto whose bucket exists, behind a proxy that can answer in moto's place."""
     connect(moto, moto_bucket, endpoint_url=proxy.url)
     return Site(moto, moto_bucket)

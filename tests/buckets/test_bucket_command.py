@@ -52,7 +52,7 @@ def policy_of(site: Site) -> Any:
 
 
 def asked_by_browser(url: str, origin: str) -> tuple[str | None, str | None]:
-    """Which origin a preflight request and the GET after it are answered with."""
+    """Return the origin that the bucket allows for a preflight request, and for a GET."""
     preflight = Request(
         url, method="OPTIONS", headers={"Origin": origin, "Access-Control-Request-Method": "GET"}
     )
@@ -78,12 +78,12 @@ class TestPlan:
             "nothing has been changed. To apply: manage.py herokuify bucket --apply"
         )
 
-    def test_asks_only_for_what_it_shows(self, behind_proxy: Site, proxy: Proxy) -> None:
+    def test_reads_only_what_it_shows(self, behind_proxy: Site, proxy: Proxy) -> None:
         run()
         assert proxy.operations == READING
         assert {request.method for request in proxy.requests} <= {"GET", "HEAD"}
 
-    def test_json(self, bare_site: Site) -> None:
+    def test_is_available_as_json(self, bare_site: Site) -> None:
         (report,) = json.loads(run("--json"))["buckets"]
         assert (report["bucket"], report["applied"]) == (bare_site.bucket, False)
         assert report["steps"][0] == {
@@ -98,7 +98,7 @@ class TestPlan:
 
 
 class TestApply:
-    def test_nothing_is_left_to_do(self, bare_site: Site) -> None:
+    def test_second_run_has_nothing_to_do(self, bare_site: Site) -> None:
         report = run("--apply", "--versioning", "--noncurrent-days", "30")
         assert "  bucket: done" in report
         assert report.splitlines()[-1] == "  Done."
@@ -125,9 +125,9 @@ class TestApply:
         for path in ("", "?list-type=2", "?policy", "?acl", "/staticx", "/.herokuify/static"):
             assert status(bare_site.url + path) == 403, path
 
-    @on_ceph  # moto's server answers no preflight requests
+    @on_ceph  # moto doesn't answer preflight requests
     @pytest.mark.parametrize("origin", ["https://www.example.com", "https://a.b.example.org"])
-    def test_browsers_of_the_site_may_use_fonts(self, bare_site: Site, origin: str) -> None:
+    def test_pages_of_the_site_may_use_fonts(self, bare_site: Site, origin: str) -> None:
         run("--apply")
         storages["staticfiles"].save("a.woff2", ContentFile(b"font"))
         url = storages["staticfiles"].url("a.woff2")
@@ -148,9 +148,7 @@ class TestApply:
         (rule,) = controls["OwnershipControls"]["Rules"]
         assert rule["ObjectOwnership"] == "BucketOwnerEnforced"
 
-    def test_uploads_work_in_a_bucket_of_media_alone(
-        self, bare_site: Site, name_storages: NameStorages
-    ) -> None:
+    def test_media_files_need_no_policy(self, bare_site: Site, name_storages: NameStorages) -> None:
         name_storages(default=MEDIA)
         assert "block on public policies: done" in run("--apply")
         storage = storages["default"]
@@ -161,7 +159,7 @@ class TestApply:
             policy_of(bare_site)
         assert "There is nothing to do." in run()
 
-    def test_what_ceph_does_not_know_is_no_failure(self, bare_site: Site) -> None:
+    def test_unsupported_step_is_no_failure(self, bare_site: Site) -> None:
         run("--apply")
         found = steps()
         expected = "unsupported" if bare_site.server.name == "ceph" else "same"
@@ -169,10 +167,10 @@ class TestApply:
         if expected == "unsupported":
             assert found["ownership"]["lines"] == ["= not supported by this service"]
 
-    def test_a_bucket_that_collectstatic_has_made(
+    def test_bucket_that_collectstatic_has_created(
         self, bare_site: Site, settings: Settings
     ) -> None:
-        """Its rule for any site's pages makes way for the site's own, where rules have IDs."""
+        """Its CORS rule for any site is replaced, where the server keeps the rules' IDs."""
         settings.AWS_AUTO_CREATE_BUCKET = True
         storages["staticfiles"].save("a.txt", ContentFile(b"content"))
         assert states()["policy"] == "same"
@@ -185,7 +183,7 @@ class TestApply:
 
 
 class TestOthers:
-    """What others have put into the bucket stays, and the plan says so."""
+    """Configuration that others have put into the bucket stays, and the plan lists it."""
 
     @pytest.fixture
     def shared(self, bare_site: Site) -> Site:
@@ -224,7 +222,7 @@ class TestOthers:
         )
         return bare_site
 
-    def test_stays(self, shared: Site) -> None:
+    def test_is_listed_and_kept(self, shared: Site) -> None:
         plan = run()
         name = shared.bucket
         assert f"- anyone may GET arn:aws:s3:::{name}/old/*" in plan
@@ -249,7 +247,7 @@ class TestOthers:
         assert "There is nothing to do." in run()
 
     @on_moto
-    def test_what_sleeps_behind_a_block_is_not_woken(self, shared: Site) -> None:
+    def test_statements_behind_a_block_do_not_become_effective(self, shared: Site) -> None:
         flags = "BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"
         shared.client.put_public_access_block(
             Bucket=shared.bucket,
@@ -262,7 +260,7 @@ class TestOthers:
         block = shared.client.get_public_access_block(Bucket=shared.bucket)
         assert block["PublicAccessBlockConfiguration"] == dict.fromkeys(flags, True)
 
-    def test_an_acl_that_grants_something(self, bare_site: Site) -> None:
+    def test_acl_with_grants_blocks_steps(self, bare_site: Site) -> None:
         bare_site.client.create_bucket(Bucket=bare_site.bucket)
         bare_site.client.put_bucket_acl(Bucket=bare_site.bucket, ACL="public-read")
         if bare_site.server.name == "ceph":
@@ -287,7 +285,7 @@ class TestOthers:
             {"AWS_EXTRA_HEADERS": [(".*", {"x-amz-acl": "public-read"})]},
         ],
     )
-    def test_a_storage_that_sends_acls(
+    def test_storage_that_sends_acls_blocks_steps(
         self, bare_site: Site, settings: Settings, setting: dict[str, Any]
     ) -> None:
         for name, value in setting.items():
@@ -326,7 +324,7 @@ class TestRefusals:
         assert {request.method for request in proxy.requests} <= {"GET", "HEAD"}
 
     @pytest.mark.parametrize("operation", READING)
-    def test_of_the_credentials_is_no_lack_of_the_service(
+    def test_of_the_credentials_does_not_count_as_unsupported(
         self, behind_proxy: Site, proxy: Proxy, operation: str
     ) -> None:
         proxy.on(operation, replay.EXPIRED_TOKEN)
@@ -339,7 +337,7 @@ class TestRefusals:
             proxy.on(operation, replay.ACCESS_DENIED)
         with pytest.raises(CommandError) as caught:
             run()
-        # The ACL is asked for only where ACLs are known to count.
+        # The ACL is read only where the bucket is known to use ACLs.
         assert (
             "the permission s3:GetBucketPublicAccessBlock (and s3:GetBucketOwnershipControls, "
             "s3:GetLifecycleConfiguration, s3:GetBucketPolicy, s3:GetBucketCORS) is missing"
@@ -372,7 +370,7 @@ class TestRefusals:
             ),
         ],
     )
-    def test_half_way_and_then_the_rest(
+    def test_of_a_step_can_be_continued_later(
         self,
         behind_proxy: Site,
         proxy: Proxy,
@@ -399,7 +397,7 @@ class TestRefusals:
         assert "There is nothing to do." in run("--versioning")
 
     @pytest.mark.parametrize("fault", [replay.Fault.DROPPED, replay.Fault.LOST])
-    def test_a_connection_that_breaks(
+    def test_broken_connection_can_be_continued_later(
         self,
         behind_proxy: Site,
         proxy: Proxy,
@@ -416,19 +414,19 @@ class TestRefusals:
         assert "There is nothing to do." in run()
 
     @pytest.mark.parametrize("operation", [*READING, "GetBucketVersioning"])
-    def test_a_connection_that_breaks_while_reading(
+    def test_broken_connection_while_reading_is_an_error(
         self, behind_proxy: Site, proxy: Proxy, no_pauses: list[float], operation: str
     ) -> None:
         proxy.on(operation, replay.Fault.DROPPED)
         with pytest.raises(CommandError, match="could not be reached"):
             run("--versioning")
 
-    def test_a_head_alone_that_is_refused(self, behind_proxy: Site, proxy: Proxy) -> None:
+    def test_of_head_alone_names_the_permission(self, behind_proxy: Site, proxy: Proxy) -> None:
         proxy.on("HeadBucket", replay.ACCESS_DENIED)
         with pytest.raises(CommandError, match="s3:ListBucket is missing"):
             run()
 
-    def test_the_accounts_block(self, behind_proxy: Site, proxy: Proxy) -> None:
+    def test_by_the_accounts_block_is_explained(self, behind_proxy: Site, proxy: Proxy) -> None:
         proxy.on("PutBucketPolicy", replay.POLICY_BLOCKED)
         with pytest.raises(CommandError, match="Block Public Access settings for this account"):
             run("--apply")
@@ -443,7 +441,7 @@ class TestRefusals:
             replay.Document(replay.ERRORS, b"<ListBucketResult></ListBucketResult>"),
         ],
     )
-    def test_what_a_service_does_not_know(
+    def test_of_unsupported_reads_is_no_error(
         self, behind_proxy: Site, proxy: Proxy, no_pauses: list[float], answer: Answer
     ) -> None:
         for operation in READING[1:]:
@@ -451,7 +449,7 @@ class TestRefusals:
         assert set(list(states().values())[1:]) == {"unsupported"}
         assert "There was nothing to do." in run("--apply")
 
-    def test_what_a_service_shows_and_does_not_change(
+    def test_of_unsupported_writes_is_no_error(
         self, behind_proxy: Site, proxy: Proxy, no_pauses: list[float]
     ) -> None:
         for operation in ("PutBucketOwnershipControls", "PutBucketLifecycle"):
@@ -461,7 +459,7 @@ class TestRefusals:
         assert "  lifecycle: not supported" in report
         assert "  policy: done" in report
 
-    def test_a_bucket_of_somebody_else(
+    def test_bucket_of_another_account_is_an_error(
         self, bare_site: Site, proxy: Proxy, connect: Connect
     ) -> None:
         connect(bare_site.server, bare_site.bucket, endpoint_url=proxy.url)
@@ -470,7 +468,7 @@ class TestRefusals:
         with pytest.raises(CommandError, match=r"belongs to another account.*the error: nothing"):
             run("--apply")
 
-    def test_a_new_bucket_stays_when_the_rest_fails(
+    def test_new_bucket_stays_when_a_later_step_fails(
         self, bare_site: Site, proxy: Proxy, moto: S3Server, connect: Connect
     ) -> None:
         connect(moto, f"{bare_site.bucket}-new", endpoint_url=proxy.url)
@@ -492,7 +490,7 @@ class TestRefusals:
         ],
     )
     @pytest.mark.parametrize("options", [[], ["--apply"]])
-    def test_wrong_keys(
+    def test_of_wrong_credentials_is_explained(
         self, bare_site: Site, settings: Settings, setting: str, message: str, options: list[str]
     ) -> None:
         bare_site.client.create_bucket(Bucket=bare_site.bucket)
@@ -501,7 +499,7 @@ class TestRefusals:
             run(*options)
         assert "marked" not in str(caught.value)
 
-    def test_another_region(
+    def test_wrong_region_is_an_error(
         self,
         moto: S3Server,
         moto_bucket: str,
@@ -509,7 +507,7 @@ class TestRefusals:
         settings: Settings,
         site_settings: None,
     ) -> None:
-        """Asked by AWS's own host names, with moto in the place of a proxy."""
+        """With AWS's own host names, which lead to moto as an HTTP proxy."""
         connect(moto, moto_bucket, endpoint_url=None)
         settings.AWS_S3_ADDRESSING_STYLE = None
         settings.AWS_S3_USE_SSL = False
@@ -526,7 +524,7 @@ class TestRefusals:
 class TestSettings:
     @pytest.mark.parametrize("option", ["--apply", "--iam", "--json"])
     @pytest.mark.parametrize("media", ["static/media", "static"])
-    def test_private_files_inside_the_public_location(
+    def test_private_files_in_a_public_location_are_an_error(
         self, bare_site: Site, name_storages: NameStorages, media: str, option: str
     ) -> None:
         name_storages(
@@ -536,7 +534,7 @@ class TestSettings:
             run(option)
         assert not exists(bare_site)
 
-    def test_no_storage(self, name_storages: NameStorages) -> None:
+    def test_without_a_storage_is_an_error(self, name_storages: NameStorages) -> None:
         name_storages()
         with pytest.raises(CommandError, match="name no herokuify storage"):
             run()
@@ -551,7 +549,7 @@ class TestSettings:
             ("STORAGES", {"default": {"BACKEND": "herokuify.nowhere"}}, 'a "nowhere"'),
         ],
     )
-    def test_wrong(
+    def test_wrong_setting_is_an_error(
         self, bare_site: Site, settings: Settings, setting: str, value: Any, message: str
     ) -> None:
         setattr(settings, setting, value)
@@ -567,17 +565,19 @@ class TestSettings:
             (["--versioning", "--noncurrent-days", "0"], "--noncurrent-days: invalid days value"),
         ],
     )
-    def test_wrong_options(self, bare_site: Site, options: list[str], expected: str) -> None:
+    def test_wrong_options_are_an_error(
+        self, bare_site: Site, options: list[str], expected: str
+    ) -> None:
         with pytest.raises(CommandError, match=expected):
             run(*options)
 
-    def test_two_buckets(
+    def test_failure_of_the_second_bucket_keeps_the_first_report(
         self, bare_site: Site, name_storages: NameStorages, settings: Settings
     ) -> None:
-        """A failure with the second comes with the report of the first."""
+        """If the second fails, the report of the first is still printed."""
         second = {"BACKEND": MEDIA, "OPTIONS": {"bucket_name": "not a name"}}
         name_storages(staticfiles=STATIC, default=MEDIA, other=second)
-        # STORAGES' order counts, and Django's aliases come first.
+        # Buckets come in the order of STORAGES, after Django's two aliases.
         output = io.StringIO()
         with pytest.raises(CommandError, match='"not a name"'):
             run("--apply", output=output)
@@ -585,10 +585,10 @@ class TestSettings:
         assert f"s3://{bare_site.bucket}" in output.getvalue()
         assert "not a name" not in output.getvalue()
 
-    def test_one_bucket_whatever_way_its_endpoint_is_spelt(
+    def test_spellings_of_an_endpoint_are_one_bucket(
         self, bare_site: Site, name_storages: NameStorages
     ) -> None:
-        """Taken for two, the second's plan would remove the policy that the first needs."""
+        """If it counted as two, the second's plan would remove the first's policy."""
         spelt = f"{bare_site.server.endpoint_url.replace('http', 'HTTP')}//"
         media: dict[str, Any] = {"BACKEND": MEDIA, "OPTIONS": {"endpoint_url": spelt}}
         name_storages(staticfiles=STATIC, default=media)
@@ -602,7 +602,7 @@ class TestSettings:
         with pytest.raises(CommandError, match="S3MediaStorage keeps private files.*'static'"):
             run("--apply")
 
-    def test_several_storages_of_one_bucket(
+    def test_storages_of_one_bucket_share_its_policy(
         self, bare_site: Site, name_storages: NameStorages, settings: Settings
     ) -> None:
         settings.COMPRESS_STORAGE = "herokuify.storage.CachedS3StaticStorage"
@@ -631,10 +631,10 @@ STORAGES = {
 
 @on_ceph
 @pytest.mark.once
-def test_as_a_user_runs_it(
+def test_runs_as_a_command(
     s3: S3Server, bucket_name: str, make_project: Callable[..., Project]
 ) -> None:
-    """And no output holds a secret."""
+    """In its own process; and no output contains a secret."""
     project = make_project(SETTINGS, env={**s3.variables, "AWS_STORAGE_BUCKET_NAME": bucket_name})
     for arguments in ([], ["--iam"], ["--apply"], ["--json"]):
         result = project.manage("herokuify", "bucket", *arguments)
@@ -650,7 +650,7 @@ def test_as_a_user_runs_it(
     assert "marked" not in result.stdout + result.stderr
 
 
-def test_boto3_is_imported_only_by_those_who_ask(make_project: Callable[..., Project]) -> None:
+def test_other_subcommands_do_not_import_boto3(make_project: Callable[..., Project]) -> None:
     project = make_project(
         "from herokuify.common import *\nUSE_TZ = True\nINSTALLED_APPS = ['herokuify']"
     )

@@ -1,4 +1,4 @@
-"""docs/bucket.md names every permission, as the code asks for them."""
+"""docs/bucket.md lists exactly the permissions that the command needs."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.no_django, pytest.mark.source_tree]
 PAGE = Path(herokuify.__file__).parent.parent / "docs" / "bucket.md"
 
 
-def test_permissions_of_who_runs_it() -> None:
+def test_required_permissions_are_listed() -> None:
     sources = [
         Path(str(module.__file__)).read_text() for module in (access, cors_lifecycle, current, plan)
     ]

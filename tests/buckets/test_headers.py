@@ -1,4 +1,4 @@
-"""`manage.py herokuify headers`: today's headers for uploads of earlier days."""
+"""`manage.py herokuify headers`: existing uploads get the headers of new ones."""
 
 import io
 from typing import Any
@@ -34,7 +34,7 @@ def head(server: S3Server, bucket: str, key: str) -> dict[str, Any]:
 
 @pytest.fixture
 def earlier(aws: S3Server, bucket: str, name_storages: Any, settings: Settings) -> dict[str, Any]:
-    """Objects as other tools have put them; returns what a HEAD tells of each."""
+    """Objects that other tools have uploaded, with the response to HEAD for each."""
     settings.AWS_HEADERS = {"Cache-Control": "private, max-age=60", "x-amz-meta-site": "shop"}
     secret = {"BACKEND": MEDIA, "OPTIONS": {"location": "media/secret", "headers": {}}}
     name_storages(default=MEDIA, secret=secret, staticfiles="herokuify.storage.S3StaticStorage")
@@ -66,7 +66,7 @@ def earlier(aws: S3Server, bucket: str, name_storages: Any, settings: Settings) 
     return {item["Key"]: head(aws, bucket, item["Key"]) for item in listed["Contents"]}
 
 
-def test_shows_and_changes(earlier: dict[str, Any], aws: S3Server, bucket: str) -> None:
+def test_shows_and_applies_changes(earlier: dict[str, Any], aws: S3Server, bucket: str) -> None:
     shown = run()
     assert f's3://{bucket}/media/ (STORAGES["default"])' in shown
     assert "old.html\n    CacheControl: private, max-age=60 (was none)" in shown
@@ -78,7 +78,7 @@ def test_shows_and_changes(earlier: dict[str, Any], aws: S3Server, bucket: str) 
     assert "3 checked, 3 changed." in run("--apply")
     changed = {key for key, before in earlier.items() if head(aws, bucket, key) != before}
     assert changed == {"media/old.html", "media/photos/a b.png", "media/report.svg"}
-    # As a save of today stores it.
+    # A new upload has the same headers.
     storage: Any = storages["default"]
     fresh = storage.save("new.html", ContentFile(b"<script>"))
     page, new = head(aws, bucket, "media/old.html"), head(aws, bucket, f"media/{fresh}")
@@ -94,12 +94,12 @@ def test_shows_and_changes(earlier: dict[str, Any], aws: S3Server, bucket: str) 
     assert drawing["ContentEncoding"] == "gzip"
     with storage.open("photos/a b.png") as file:
         assert file.read() == b"png"
-    # Another run finds nothing, also of what was saved by the storage itself.
+    # Another run has nothing to do, not even for the new upload.
     assert "4 checked; there is nothing to do." in run("--apply")
 
 
-def test_what_a_copy_would_lose(aws: S3Server, bucket: str, monkeypatch: Any) -> None:
-    """The ACL and tags, also of an object that is copied in parts."""
+def test_rewriting_keeps_acl_and_tags(aws: S3Server, bucket: str, monkeypatch: Any) -> None:
+    """The ACL and tags are kept, even if an object is copied in parts."""
     client = client_of(aws)
     put: Any = client.put_object
     body = bytes(11 * 1024 * 1024)
@@ -123,7 +123,7 @@ def test_what_a_copy_would_lose(aws: S3Server, bucket: str, monkeypatch: Any) ->
 
 
 @on_moto
-def test_class_and_encryption_stay(aws: S3Server, bucket: str) -> None:
+def test_rewriting_keeps_storage_class_and_encryption(aws: S3Server, bucket: str) -> None:
     client = client_of(aws)
     kept = {"StorageClass": "STANDARD_IA", "ServerSideEncryption": "AES256"}
     client.put_object(Bucket=bucket, Key="a", Body=b"x", **kept)  # type: ignore[arg-type]
@@ -134,8 +134,8 @@ def test_class_and_encryption_stay(aws: S3Server, bucket: str) -> None:
 
 
 @on_moto
-def test_each_rule_of_a_save(aws: S3Server, bucket: str, settings: Settings) -> None:
-    """What any storage saves needs no change, whatever its options."""
+def test_new_uploads_need_no_change(aws: S3Server, bucket: str, settings: Settings) -> None:
+    """New uploads need no change, whatever the storage's options."""
     for options in (
         {"gzip": True},
         {"extra_headers": [(r".*", {"Expires": "Thu, 31 Dec 2037 23:55:55 GMT"})]},
@@ -150,7 +150,7 @@ def test_each_rule_of_a_save(aws: S3Server, bucket: str, settings: Settings) -> 
             assert header_changes(storage, saved, found) == {}
 
 
-def test_without_uploads(name_storages: Any) -> None:
+def test_without_a_storage_for_uploads_is_an_error(name_storages: Any) -> None:
     name_storages()
     with pytest.raises(CommandError, match="no herokuify storage for uploads"):
         run()

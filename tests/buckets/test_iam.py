@@ -1,7 +1,7 @@
-"""The IAM policies: what they say, and that moto lets their users work, and no more.
+"""The IAM policies: their documents, and that users on moto can do their work and no more.
 
-moto knows actions and resources, and refuses whatever stands under a condition; so the
-conditions are left out here. Nor does it look at the objects of DeleteObjects.
+moto checks actions and resources. It refuses statements with conditions, so tests remove these,
+and it doesn't check the objects of DeleteObjects.
 """
 
 import copy
@@ -32,12 +32,12 @@ pytestmark = pytest.mark.no_django
 
 NameStorages = Callable[..., None]
 DESIRED = Desired("b", "eu-west-1", ("static",), ("media",), Options(()))
-LARGE = 9 * 2**20  # bytes; goes in parts
+LARGE = 9 * 2**20  # bytes; uploaded in parts
 FILES = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
 
 
 def statements(policy: Any) -> dict[str, Any]:
-    """A policy's statements by their names, and by nothing else."""
+    """Return a policy's statements by their IDs; check that these are unique."""
     assert policy["Version"] == "2012-10-17"
     found = {one["Sid"]: one for one in policy["Statement"]}
     assert len(found) == len(policy["Statement"])
@@ -46,7 +46,7 @@ def statements(policy: Any) -> dict[str, Any]:
 
 
 class TestDocuments:
-    def test_app(self) -> None:
+    def test_of_the_app(self) -> None:
         found = statements(app_policy([DESIRED], compresses=False))
         assert found == {
             "MediaFiles1": {
@@ -64,7 +64,7 @@ class TestDocuments:
             },
         }
 
-    def test_build(self) -> None:
+    def test_of_the_build(self) -> None:
         found = statements(build_policy([DESIRED]))
         assert set(found) == {"StaticFiles1", "StaticListing1", "StaticIndex1"}
         assert found["StaticFiles1"]["Resource"] == ["arn:aws:s3:::b/static/*"]
@@ -84,7 +84,7 @@ class TestDocuments:
             ("eusc-de-east-1", "aws-eusc"),
         ],
     )
-    def test_partitions(self, region: str | None, partition: str) -> None:
+    def test_arns_have_the_regions_partition(self, region: str | None, partition: str) -> None:
         desired = replace(DESIRED, region=region, creates=True)
         for policy in (app_policy([desired], compresses=True), build_policy([desired])):
             for one in statements(policy).values():
@@ -99,15 +99,15 @@ class TestDocuments:
         assert creation["Resource"] == "arn:aws:s3:::b"
         assert "s3:CreateBucket" in creation["Action"]
         assert "Creation1" not in statements(app_policy([creating], compresses=False))
-        # Nobody but the app writes to a bucket of media alone.
+        # Only the app writes to a bucket without static files.
         alone = statements(app_policy([replace(creating, public=())], compresses=False))
         assert alone["Creation1"]["Action"] == ["s3:CreateBucket", "s3:DeleteBucket"]
 
-    def test_roles_without_work(self) -> None:
+    def test_without_locations_there_are_none(self) -> None:
         assert app_policy([replace(DESIRED, private=())], compresses=False) is None
         assert build_policy([replace(DESIRED, public=())]) is None
 
-    def test_public_uploads_are_the_apps(self) -> None:
+    def test_public_uploads_belong_to_the_app(self) -> None:
         desired = replace(DESIRED, public=("public-media", "static"), uploads=("public-media",))
         app = statements(app_policy([replace(desired, creates=True)], compresses=False))
         assert set(app) == {"MediaFiles1", "MediaListing1"}
@@ -115,19 +115,19 @@ class TestDocuments:
         assert app["MediaFiles1"]["Resource"] == below
         build = statements(build_policy([desired]))
         assert build["StaticFiles1"]["Resource"] == ["arn:aws:s3:::b/static/*"]
-        # Without static files nothing is built, and the app makes the bucket and its policy.
+        # Without static files the build has no user, and the app creates bucket and policy.
         alone = replace(desired, public=("public-media",), creates=True)
         assert build_policy([alone]) is None
         created = statements(app_policy([alone], compresses=False))["Creation1"]
         assert "s3:PutBucketPolicy" in created["Action"]
 
-    def test_bundles_at_run_time(self) -> None:
+    def test_bundles_at_run_time_belong_to_the_app(self) -> None:
         found = statements(app_policy([DESIRED], compresses=True))
         assert found["StaticFiles1"]["Resource"] == ["arn:aws:s3:::b/static/*"]
         alone = app_policy([replace(DESIRED, public=())], compresses=True)
         assert set(statements(alone)) == {"MediaFiles1", "MediaListing1"}
 
-    def test_several_buckets(self) -> None:
+    def test_several_buckets_have_their_own_statements(self) -> None:
         other = replace(DESIRED, bucket="other", public=())
         found = statements(app_policy([DESIRED, other], compresses=False))
         assert found["MediaFiles2"]["Resource"] == ["arn:aws:s3:::other/media/*"]
@@ -143,10 +143,10 @@ class TestDocuments:
         assert "Condition" not in found["MediaListing1"]
 
     @pytest.mark.parametrize("location", ["media", "a*b", "a?b", "$x", "cube/media"])
-    def test_prefixes_match_what_is_below_alone(self, location: str) -> None:
+    def test_prefixes_match_only_the_location(self, location: str) -> None:
         found = statements(app_policy([replace(DESIRED, private=(location,))], compresses=False))
         (pattern,) = found["MediaListing1"]["Condition"]["StringLike"]["s3:prefix"]
-        for special in "*?$":  # IAM's way to write it; in brackets, as fnmatch has it
+        for special in "*?$":  # how IAM escapes it; fnmatch uses brackets
             pattern = pattern.replace(f"${{{special}}}", f"[{special}]")
         assert fnmatchcase(f"{location}/", pattern)
         assert fnmatchcase(f"{location}/folder/a", pattern)
@@ -155,7 +155,7 @@ class TestDocuments:
 
 
 class TestSettings:
-    """What of the settings changes the policies; the command asks S3 nothing."""
+    """Settings that change the policies; the command makes no requests."""
 
     @pytest.fixture
     def policies(
@@ -165,7 +165,7 @@ class TestSettings:
         connect(nowhere, "b")
         return lambda: json.loads(run("--iam", "--json"))  # type: ignore[no-any-return]
 
-    def test_text_has_both(self, policies: Any) -> None:
+    def test_text_has_both_policies(self, policies: Any) -> None:
         text = run("--iam")
         assert text.count('"Version": "2012-10-17"') == 2
         assert text.startswith("For the app's user: ")
@@ -180,7 +180,7 @@ class TestSettings:
             ("AWS_S3_OBJECT_PARAMETERS", {"Tagging": "a=b"}, "s3:PutObjectTagging"),
         ],
     )
-    def test_headers(
+    def test_headers_may_need_more_permissions(
         self, policies: Any, settings: Settings, setting: str, value: Any, action: str
     ) -> None:
         setattr(settings, setting, value)
@@ -190,16 +190,16 @@ class TestSettings:
         expected = FILES if setting == "AWS_DEFAULT_ACL" else [*FILES, action]
         assert statements(found["app"])["MediaFiles1"]["Action"] == expected
 
-    def test_no_header_needs_more(self, policies: Any) -> None:
+    def test_default_headers_need_no_more(self, policies: Any) -> None:
         found = policies()
         assert statements(found["build"])["StaticFiles1"]["Action"] == FILES
         assert statements(found["app"])["MediaFiles1"]["Action"] == FILES
 
-    def test_automatic_creation(self, policies: Any, settings: Settings) -> None:
+    def test_automatic_creation_is_permitted(self, policies: Any, settings: Settings) -> None:
         settings.AWS_AUTO_CREATE_BUCKET = True
         assert "Creation1" in statements(policies()["build"])
 
-    def test_compressor_at_run_time(self, policies: Any, settings: Settings) -> None:
+    def test_bundles_at_run_time_are_permitted(self, policies: Any, settings: Settings) -> None:
         settings.COMPRESS_STORAGE = "herokuify.storage.CachedS3StaticStorage"
         settings.COMPRESS_ENABLED = True
         settings.COMPRESS_OFFLINE = True
@@ -207,7 +207,7 @@ class TestSettings:
         settings.COMPRESS_OFFLINE = False
         assert "StaticFiles1" in statements(policies()["app"])
 
-    def test_one_role_alone(self, policies: Any, name_storages: NameStorages) -> None:
+    def test_role_without_work_is_none(self, policies: Any, name_storages: NameStorages) -> None:
         name_storages(default=MEDIA)
         assert policies()["build"] is None
         assert run("--iam").endswith("release phase:\n\nnone\n")
@@ -215,7 +215,7 @@ class TestSettings:
 
 @dataclass
 class Account:
-    """IAM on moto, which lets in everybody until it is told to look."""
+    """IAM on moto, which checks nobody's permissions until ``enforce(on=True)``."""
 
     server: S3Server
 
@@ -226,7 +226,7 @@ class Account:
             answer.read()
 
     def user(self, policy: Any) -> S3Server:
-        """The server as a new user sees it, who has this policy alone."""
+        """Return the server with the credentials of a new user, who has only this policy."""
         policy = copy.deepcopy(policy)
         for one in policy["Statement"]:
             one.pop("Condition", None)
@@ -292,7 +292,7 @@ ACTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 
 @on_moto
 class TestUsers:
-    """Each does its work, and lacks nothing that is not needed."""
+    """Each user can do all of its work, and needs every permission for it."""
 
     @pytest.fixture
     def ready_site(self, bare_site: Site, account: Account, settings: Settings) -> Site:
@@ -305,7 +305,7 @@ class TestUsers:
         self, account: Account, bucket: Site, connect: Connect, policy: Any, alias: str
     ) -> Storage:
         connect(account.user(policy), bucket.bucket)
-        storages._storages.pop(alias, None)  # made for another user
+        storages._storages.pop(alias, None)  # it has another user's credentials
         account.enforce(on=True)
         return storages[alias]
 
@@ -341,7 +341,7 @@ class TestUsers:
         with pytest.raises(S3ConfigurationError, match=permission):
             action(storage)
 
-    def test_abandoned_uploads_need_theirs(
+    def test_removal_of_abandoned_uploads_needs_its_permission(
         self,
         account: Account,
         ready_site: Site,
@@ -354,7 +354,7 @@ class TestUsers:
 
     @pytest.mark.parametrize(("role", "alias"), [("build", "default"), ("app", "staticfiles")])
     @pytest.mark.parametrize("action", ["save", "open", "delete"])
-    def test_not_the_others_work(
+    def test_may_not_do_the_others_work(
         self,
         account: Account,
         ready_site: Site,
@@ -367,7 +367,7 @@ class TestUsers:
         with pytest.raises(S3ConfigurationError, match="S3 denied access"):
             ACTIONS[action][1](storage)
 
-    def test_creation(
+    def test_build_may_create_the_bucket(
         self, account: Account, bare_site: Site, connect: Connect, settings: Settings
     ) -> None:
         settings.AWS_AUTO_CREATE_BUCKET = True
@@ -397,7 +397,7 @@ STORAGES = {
 
 @on_moto
 @pytest.mark.parametrize("missing", [None, "s3:PutObject", "s3:ListBucket"])
-def test_collectstatic(
+def test_collectstatic_needs_the_builds_permissions(
     bare_site: Site,
     account: Account,
     make_project: Callable[..., Project],

@@ -1,4 +1,4 @@
-"""Storages whose locations overlap share a policy; Ceph tells anonymously what it opens."""
+"""Storages with overlapping locations share a policy; requests to Ceph show what is public."""
 
 import json
 from typing import Any
@@ -35,7 +35,7 @@ def is_below(key: str, location: str) -> bool:
 
 @st.composite
 def projects(draw: st.DrawFn) -> dict[str, bool]:
-    """Locations, and whether each is public."""
+    """Draw locations, and whether each is public."""
     return draw(st.dictionaries(st.sampled_from(LOCATIONS), st.booleans(), min_size=1, max_size=4))
 
 
@@ -49,8 +49,8 @@ def statements(site: Site) -> list[Any]:
 
 
 @on_ceph
-def test_each_location_is_as_open_as_it_must_be(bare_site: Site) -> None:
-    """Whatever an earlier project, and others, have opened."""
+def test_only_public_locations_are_public(bare_site: Site) -> None:
+    """Whatever an earlier project or others have made public before."""
     client, bucket = bare_site.client, bare_site.bucket
     client.create_bucket(Bucket=bucket)
     for key in KEYS:
@@ -70,12 +70,12 @@ def test_each_location_is_as_open_as_it_must_be(bare_site: Site) -> None:
         except ConfigurationError:
             assert any(is_below(f"{inner}/", outer) for inner in private for outer in public)
             return
-        # The policy of the example before it is what there is to change.
+        # The previous example's policy is the current one.
         kept = [one for one in statements(bare_site) if one["Sid"] != OTHERS["Sid"]]
         if others:
             kept.append({**OTHERS, "Resource": f"arn:aws:s3:::{bucket}/{others}/*"})
         client.delete_bucket_policy(Bucket=bucket)
-        client.delete_public_access_block(Bucket=bucket)  # of a project without public files
+        client.delete_public_access_block(Bucket=bucket)  # which a project without public files has
         if kept:
             document = {"Version": "2012-10-17", "Statement": kept}
             client.put_bucket_policy(Bucket=bucket, Policy=json.dumps(document))

@@ -1,4 +1,4 @@
-"""What is to be done, from what is desired and what is there; asks no server."""
+"""The plan's steps, from the desired and the current configuration; without a server."""
 
 import json
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ OPEN_BLOCK = {
 }
 FULL_BLOCK = dict.fromkeys(OPEN_BLOCK, True)
 STATIC_ARN = "arn:aws:s3:::b/static/*"
-#: What others write into a policy.
+#: Statements of others, none of which makes private files public.
 FOREIGN: dict[str, Any] = {
     "ours by hand": {
         "Effect": "Allow",
@@ -116,7 +116,7 @@ def requests_of(current: Current, desired: Desired = SITE) -> list[str]:
 
 
 def applied(current: Current, desired: Desired) -> Current:
-    """What S3 would show after the plan, by its documentation."""
+    """Return the configuration after the plan's requests, according to S3's documentation."""
     for step in changes(plan(current, desired)):
         sent: Mapping[str, Any] = step.parameters
         match step.operation:
@@ -143,7 +143,7 @@ def applied(current: Current, desired: Desired) -> Current:
 
 
 class TestOrder:
-    def test_of_a_new_bucket(self) -> None:
+    def test_of_steps_for_a_new_bucket(self) -> None:
         assert requests_of(NOTHING) == [
             "CreateBucket",
             "PutBucketPolicy",
@@ -154,7 +154,7 @@ class TestOrder:
         ]
 
     def test_static_files_are_public_all_the_time(self) -> None:
-        """ACLs end after the policy has come; the block on policies goes before it."""
+        """The policy is put after the block on policies is off, and before ACLs are disabled."""
         blocked = {**OPEN_BLOCK, "BlockPublicPolicy": True}
         assert requests_of(replace(EMPTY, block=blocked))[:4] == [
             "PutPublicAccessBlock",
@@ -254,7 +254,7 @@ class TestAlways:
         before, now = current.block or {}, after.block or {}
         opened = {flag for flag in now if before[flag] and not now[flag]}
         assert opened <= {"BlockPublicPolicy", "RestrictPublicBuckets"}
-        if "RestrictPublicBuckets" in opened:  # then no statement of others takes effect by it
+        if "RestrictPublicBuckets" in opened:  # which must not make statements of others effective
             exposing = list(EXPOSING.values())
             assert desired.public
             if desired.public != ("",):
@@ -290,7 +290,7 @@ class TestPolicy:
         assert json.loads(step.parameters["Policy"])["Statement"][0] == statement
 
     @pytest.mark.parametrize("statement", EXPOSING.values(), ids=EXPOSING)
-    def test_that_sleeps_is_not_woken(self, statement: Any) -> None:
+    def test_of_others_behind_a_block_does_not_become_effective(self, statement: Any) -> None:
         current = replace(EMPTY, block=FULL_BLOCK, policy=policy(statement))
         steps = steps_of(current)
         for name in ("block on public policies", "policy", "ownership", "block on public ACLs"):
@@ -298,7 +298,7 @@ class TestPolicy:
             assert not steps[name].operation
         assert "RestrictPublicBuckets is on" in " ".join(steps["block on public policies"].lines)
 
-    def test_ours_of_another_time_that_sleeps_is_not_woken(self) -> None:
+    def test_outdated_statement_behind_a_block_does_not_become_effective(self) -> None:
         ours = {**FOREIGN["ours by hand"], "Sid": PUBLIC_SID, "Resource": "arn:aws:s3:::b/old/*"}
         steps = steps_of(replace(EMPTY, block=FULL_BLOCK, policy=policy(ours)))
         assert steps["block on public policies"].state is State.BLOCKED
@@ -306,7 +306,7 @@ class TestPolicy:
         steps = steps_of(replace(EMPTY, block=FULL_BLOCK, policy=policy(now)))
         assert steps["block on public policies"].state is State.CHANGE
 
-    def test_one_statement_without_a_list(self) -> None:
+    def test_single_statement_may_be_without_a_list(self) -> None:
         current = replace(EMPTY, policy={"Statement": FOREIGN["a CDN"]})
         step = steps_of(current)["policy"]
         assert FOREIGN["a CDN"] in json.loads(step.parameters["Policy"])["Statement"]
@@ -318,7 +318,7 @@ class TestPolicy:
             {"Resource": [STATIC_ARN]},
         ],
     )
-    def test_written_in_another_way(self, change: dict[str, Any]) -> None:
+    def test_equivalent_statement_is_the_same(self, change: dict[str, Any]) -> None:
         ours = {**FOREIGN["ours by hand"], "Sid": PUBLIC_SID, **change}
         assert steps_of(replace(EMPTY, policy=policy(ours)))["policy"].state is State.SAME
 
@@ -331,14 +331,14 @@ class TestPolicy:
             {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
         ],
     )
-    def test_ours_when_somebody_has_changed_it(self, change: dict[str, Any]) -> None:
+    def test_ours_is_restored_after_changes(self, change: dict[str, Any]) -> None:
         ours = {**FOREIGN["ours by hand"], "Sid": PUBLIC_SID, **change}
         current = replace(EMPTY, policy=policy(ours))
         step = steps_of(current)["policy"]
         assert step.lines[0] == f"+ the current version of the statement {PUBLIC_SID}"
         assert requests_of(applied(current, SITE)) == []
 
-    def test_a_location_that_is_public_no_more(self) -> None:
+    def test_location_that_is_no_longer_public_is_removed(self) -> None:
         ours = {**FOREIGN["ours by hand"], "Sid": PUBLIC_SID, "Resource": "arn:aws:s3:::b/old/*"}
         step = steps_of(replace(EMPTY, policy=policy(ours)))["policy"]
         assert step.lines == (
@@ -346,7 +346,7 @@ class TestPolicy:
             f"+ anyone may GET {STATIC_ARN}",
         )
 
-    def test_no_public_location_any_more(self) -> None:
+    def test_statement_without_a_public_location_is_removed(self) -> None:
         ours = {**FOREIGN["ours by hand"], "Sid": PUBLIC_SID}
         step = steps_of(replace(EMPTY, policy=policy(ours)), MEDIA_ALONE)["policy"]
         assert step.operation == "DeleteBucketPolicy"
@@ -359,32 +359,36 @@ class TestPolicy:
         ("location", "resource"),
         [("", "b/*"), ("a*b", "b/a${*}b/*"), ("$x?", "b/${$}x${?}/*")],
     )
-    def test_a_location_is_no_pattern(self, location: str, resource: str) -> None:
+    def test_special_characters_in_a_location_are_escaped(
+        self, location: str, resource: str
+    ) -> None:
         step = steps_of(EMPTY, replace(SITE, public=(location,)))["policy"]
         (statement,) = json.loads(step.parameters["Policy"])["Statement"]
         assert statement["Resource"] == [f"arn:aws:s3:::{resource}"]
 
 
 class TestBlock:
-    def test_of_media_alone_comes_on(self) -> None:
+    def test_is_full_without_public_files(self) -> None:
         current = replace(EMPTY, block=OPEN_BLOCK)
         assert applied(current, MEDIA_ALONE).block == FULL_BLOCK
 
     @pytest.mark.parametrize("statement", EXPOSING.values(), ids=EXPOSING)
-    def test_of_media_alone_in_a_bucket_that_others_have_opened(self, statement: Any) -> None:
+    def test_of_restricted_policies_stays_off_for_statements_of_others(
+        self, statement: Any
+    ) -> None:
         current = replace(EMPTY, block=OPEN_BLOCK, policy=policy(statement))
         after = applied(current, MEDIA_ALONE).block or {}
         assert not after["RestrictPublicBuckets"]
         assert after["IgnorePublicAcls"]
 
-    def test_of_acls_is_left_to_services_that_need_them(self) -> None:
+    def test_of_acls_is_left_alone_where_acls_are_needed(self) -> None:
         current = replace(EMPTY, ownership=None)
         step = steps_of(current)["block on public ACLs"]
         assert step.state is State.SAME
         assert step.lines[-1] == "= left alone: this service uses ACLs"
         assert steps_of(current)["ownership"].state is State.UNSUPPORTED
 
-    def test_of_acls_where_no_policy_can_take_their_place(self) -> None:
+    def test_of_acls_is_left_alone_without_policies(self) -> None:
         steps = steps_of(replace(EMPTY, policy=None))
         assert steps["ownership"].state is State.UNSUPPORTED
         assert steps["block on public ACLs"].state is State.SAME
@@ -408,14 +412,16 @@ class TestOwnership:
             ),
         ],
     )
-    def test_not_while_acls_count(self, current: Current, desired: Desired, reason: str) -> None:
+    def test_stays_while_acls_are_in_use(
+        self, current: Current, desired: Desired, reason: str
+    ) -> None:
         steps = steps_of(current, desired)
         for name in ("ownership", "block on public ACLs"):
             assert steps[name].state is State.BLOCKED
         assert reason in "\n".join(steps["ownership"].lines)
         assert steps["policy"].state is State.CHANGE
 
-    def test_hint(self) -> None:
+    def test_hint_has_the_command(self) -> None:
         lines = steps_of(replace(EMPTY, grants=("READ to AllUsers",)))["ownership"].lines
         assert "aws s3api put-bucket-acl --acl private --bucket b" in lines[-1]
 
@@ -427,7 +433,7 @@ class TestCors:
         assert step.parameters["CORSConfiguration"]["CORSRules"][0] == theirs
         assert "= the rule up for https://a.example, not herokuify's, stays" in step.lines
 
-    def test_hosts_that_changed(self) -> None:
+    def test_changed_hosts_are_shown(self) -> None:
         ours = steps_of(EMPTY)["CORS"].parameters["CORSConfiguration"]["CORSRules"]
         desired = replace(SITE, options=Options(("https://new.example",)))
         step = steps_of(replace(EMPTY, cors=ours), desired)["CORS"]
@@ -440,7 +446,7 @@ class TestCors:
         assert step.lines == (f"- pages of {ORIGIN}", f"+ uploads from pages of {ORIGIN}")
 
     @pytest.mark.parametrize("origins", [(), ("*",)])
-    def test_unknown_hosts(self, origins: tuple[str, ...]) -> None:
+    def test_unknown_hosts_allow_any_site(self, origins: tuple[str, ...]) -> None:
         step = steps_of(EMPTY, replace(SITE, options=Options(origins)))["CORS"]
         assert step.lines[0] == "+ pages of any site"
         assert "heroku config:set ALLOWED_HOSTS=…" in step.lines[1]
@@ -448,12 +454,12 @@ class TestCors:
     @pytest.mark.parametrize(
         "change", [{"AllowedMethods": ["GET"]}, {"MaxAgeSeconds": 1}, {"AllowedHeaders": ["*"]}]
     )
-    def test_ours_when_somebody_has_changed_it(self, change: dict[str, Any]) -> None:
+    def test_ours_is_restored_after_changes(self, change: dict[str, Any]) -> None:
         (ours,) = steps_of(EMPTY)["CORS"].parameters["CORSConfiguration"]["CORSRules"]
         step = steps_of(replace(EMPTY, cors=[{**ours, **change}]))["CORS"]
         assert step.lines[0] == f"+ the current version of the rule {CORS_ID}"
 
-    def test_not_for_media(self) -> None:
+    def test_is_not_needed_for_media(self) -> None:
         assert steps_of(EMPTY, MEDIA_ALONE)["CORS"].state is State.SAME
 
 
@@ -461,7 +467,7 @@ ABORT = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}
 
 
 class TestLifecycle:
-    def test_each_location(self) -> None:
+    def test_has_a_rule_for_each_location(self) -> None:
         rules = steps_of(EMPTY)["lifecycle"].parameters["LifecycleConfiguration"]["Rules"]
         assert rules == [
             {
@@ -473,13 +479,13 @@ class TestLifecycle:
             for location in ("static", "media")
         ]
 
-    def test_the_whole_bucket(self) -> None:
+    def test_rule_may_cover_the_whole_bucket(self) -> None:
         step = steps_of(EMPTY, replace(SITE, private=("",)))["lifecycle"]
         (rule,) = step.parameters["LifecycleConfiguration"]["Rules"]
         assert rule["Filter"] == {"Prefix": ""}
 
-    def test_the_old_form_stays_alone(self) -> None:
-        """A mixture of both is an InvalidRequest on AWS."""
+    def test_old_form_of_rules_is_kept(self) -> None:
+        """AWS refuses a mixture of both forms."""
         theirs = {"ID": "x", "Status": "Enabled", "Prefix": "tmp/", "Expiration": {"Days": 1}}
         current = replace(EMPTY, lifecycle=[theirs])
         rules = steps_of(current)["lifecycle"].parameters["LifecycleConfiguration"]["Rules"]
@@ -504,15 +510,15 @@ class TestLifecycle:
             ),
         ],
     )
-    def test_a_rule_of_others_that_does_it(self, change: dict[str, Any], is_enough: bool) -> None:
+    def test_rule_of_others_may_be_enough(self, change: dict[str, Any], is_enough: bool) -> None:
         theirs = {"ID": "theirs", "Status": "Enabled", **ABORT, **change}
         step = steps_of(replace(EMPTY, lifecycle=[theirs]))["lifecycle"]
         assert (step.state is State.SAME) == is_enough
         if is_enough:
             assert "(by the rule 'theirs')" in step.lines[0]
 
-    def test_options_are_repeated(self) -> None:
-        """A PUT without them would put the defaults in their place."""
+    def test_options_are_kept(self) -> None:
+        """A PUT without them would reset them to their defaults."""
         options = {"TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}
         step = steps_of(replace(EMPTY, lifecycle_options=options))["lifecycle"]
         assert step.parameters["TransitionDefaultMinimumObjectSize"] == "varies_by_storage_class"
@@ -520,7 +526,7 @@ class TestLifecycle:
 
 class TestVersioning:
     @pytest.mark.parametrize("state", ["", "Suspended", "Enabled"])
-    def test_only_if_asked(self, state: str) -> None:
+    def test_is_only_on_request(self, state: str) -> None:
         current = replace(EMPTY, versioning=state)
         assert "versioning" not in steps_of(current)
         desired = replace(SITE, options=Options((), versioning=True))
@@ -528,7 +534,7 @@ class TestVersioning:
             State.SAME if state == "Enabled" else State.CHANGE
         )
 
-    def test_old_versions_stay_unless_asked(self) -> None:
+    def test_old_versions_expire_only_on_request(self) -> None:
         desired = replace(SITE, options=Options((ORIGIN,), versioning=True))
         assert "old versions" not in "".join(steps_of(EMPTY, desired)["lifecycle"].lines)
         desired = replace(SITE, options=Options((ORIGIN,), versioning=True, noncurrent_days=30))
@@ -539,5 +545,5 @@ class TestVersioning:
             if "NoncurrentVersionExpiration" in rule
         ]
         assert expiries == [("static/", 30), ("media/", 30)]
-        # Asked for once, they stay.
+        # Without the option, the rules stay.
         assert requests_of(after) == []

@@ -1,4 +1,4 @@
-"""What direct uploads need of a bucket."""
+"""The bucket's configuration for direct uploads."""
 
 from dataclasses import replace
 from typing import Any
@@ -44,7 +44,7 @@ class TestPlan:
         assert rules_of(replace(SITE, public=()), "CORS") == [wanted]
 
     @pytest.mark.parametrize("origins", [(), ("*",)])
-    def test_never_for_any_site(self, origins: tuple[str, ...]) -> None:
+    def test_of_cors_never_allows_uploads_from_any_site(self, origins: tuple[str, ...]) -> None:
         unknown = replace(SITE, options=Options(origins))
         (rule,) = rules_of(unknown, "CORS")
         assert rule["AllowedMethods"] == ["GET", "HEAD"]
@@ -67,7 +67,7 @@ class TestPlan:
         assert prefixes == ["pending/*"]
 
 
-def test_bucket_is_made_ready(
+def test_command_configures_the_bucket(
     aws: S3Server, bucket: str, settings: Settings, name_storages: Any
 ) -> None:
     name_storages(default=MEDIA, staticfiles=STATIC)
@@ -80,7 +80,7 @@ def test_bucket_is_made_ready(
     rules = client_of(aws).get_bucket_cors(Bucket=bucket)["CORSRules"]
     assert [one["AllowedHeaders"] for one in rules] == [[*HEADERS]]
     assert all("ExposeHeaders" not in one for one in rules)
-    # Without direct uploads, nobody may put anything any more.
+    # Without direct uploads, the rule no longer allows PUT.
     settings.HEROKUIFY_DIRECT_UPLOADS = {}
     run("--apply")
     rules = client_of(aws).get_bucket_cors(Bucket=bucket)["CORSRules"]

@@ -1,4 +1,4 @@
-"""What the checks report of settings, in each stage of an app's life."""
+"""Run herokuify's checks on given settings, in a given stage."""
 
 import os
 from collections.abc import Callable
@@ -31,14 +31,14 @@ Found = Callable[..., list[CheckMessage]]
 
 
 def storages(static: Any = CACHED_MANIFEST, media: Any = MEDIA) -> dict[str, Any]:
-    """A STORAGES setting; each is a class's path, or a dict with OPTIONS."""
+    """Return a STORAGES setting; each value is a class's path, or a dict with OPTIONS."""
     made = {"default": media, "staticfiles": static}
     return {alias: {"BACKEND": one} if isinstance(one, str) else one for alias, one in made.items()}
 
 
 @pytest.fixture
 def static_root(tmp_path: Path) -> Path:
-    """A STATIC_ROOT as the build leaves it: with both manifests."""
+    """A STATIC_ROOT as after a build, with both manifests."""
     root = tmp_path / "static"
     (root / "CACHE").mkdir(parents=True)
     (root / "CACHE" / "manifest.json").write_text("{}")
@@ -54,15 +54,15 @@ def found(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Found:
-    """Run herokuify's checks: ``found("dyno", SETTING=…)``; offline, without a client.
+    """Run herokuify's checks: ``found("dyno", SETTING=…)``; without a network or an S3 client.
 
-    Settings are those of a site with everything on S3. What is wrong is an error or a warning
-    with a hint, and without the secret; ``env`` adds config vars, of which those in ``late`` were
-    set after the fragments' import.
+    The other settings are those of a site with everything on S3. ``env`` adds config vars; those
+    in ``late`` count as set after the fragments were imported. Every message must have a hint and
+    no secret.
     """
 
     def refuse(*args: Any, **options: Any) -> Any:
-        raise AssertionError("a check needs no client")
+        raise AssertionError("a check created an S3 client")
 
     monkeypatch.setattr("boto3.session.Session", refuse)
     for name in ("CI", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -105,7 +105,7 @@ def found(
         for message in messages:
             assert message.hint
             assert SECRET not in str(message)
-            # Heroku's buildpack looks for the word in what collectstatic prints.
+            # Heroku's buildpack searches collectstatic's output for this word.
             assert not isinstance(message, Error) or "ImproperlyConfigured" in message.msg
         return messages
 
@@ -113,11 +113,11 @@ def found(
 
 
 def ids(messages: list[CheckMessage]) -> list[str]:
-    """The messages' ids without "herokuify.", sorted."""
+    """Return the messages' IDs without "herokuify.", sorted."""
     return sorted(str(message.id).removeprefix("herokuify.") for message in messages)
 
 
 def only(messages: list[CheckMessage], wanted: str) -> str:
-    """The text and hint of the only message, which must have this id."""
+    """Return the text and hint of the only message, which must have this ID."""
     assert ids(messages) == [wanted]
     return str(messages[0])

@@ -44,7 +44,7 @@ BELOW_COMPRESSOR = '"compressor", "herokuify", "django.contrib.staticfiles"'
         (BELOW_COMPRESSOR, CACHED_MANIFEST, False, set()),
     ],
 )
-def test_order(
+def test_order_of_apps_is_checked_with_s3(
     make_project: Callable[..., Project],
     apps: str,
     static: str,
@@ -64,8 +64,8 @@ def test_order(
         assert 'Move "herokuify" above "compressor"' in result.stderr
 
 
-def test_order_without_s3(make_project: Callable[..., Project]) -> None:
-    """Nobody's command is better then, and nothing imports boto3."""
+def test_order_of_apps_is_not_checked_without_s3(make_project: Callable[..., Project]) -> None:
+    """Then the order doesn't matter, and no check imports boto3 or django-compressor."""
     apps = BELOW.replace('"herokuify", "compressor"', '"compressor", "herokuify"')
     source = SETTINGS.format(apps=apps, static=LOCAL_STATIC, offline=True)
     source = source.replace("herokuify.storage.S3MediaStorage", "tests.project.Project")
@@ -96,7 +96,7 @@ class Command(Base):
         ("django.contrib.staticfiles.management.commands.collectstatic", "", set()),
     ],
 )
-def test_collectstatic_of_an_app(
+def test_collectstatic_of_another_app_is_reported(
     make_project: Callable[..., Project], module: str, apps: str, warnings: set[str]
 ) -> None:
     order = ABOVE if not apps else f'"shop", {ABOVE}'

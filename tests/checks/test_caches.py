@@ -1,4 +1,4 @@
-"""Sessions in a process's own memory, and django-redis with options that it drops."""
+"""Checks of caches: sessions in a process's memory, and options that django-redis ignores."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ ENGINE = "django.contrib.sessions.backends."
     ("engine", "part"),
     [("cache", "is unknown to the others"), ("cached_db", "stays logged in to the others")],
 )
-def test_sessions_in_the_memory_of_a_process(
+def test_sessions_in_local_memory_are_an_error(
     found: Found, stage: str, engine: str, part: str
 ) -> None:
     messages = found(stage, CACHES=get_cache_config({}), SESSION_ENGINE=ENGINE + engine)
@@ -43,11 +43,11 @@ def test_sessions_in_the_memory_of_a_process(
     ],
     ids=["redis", "database", "cookies", "alias"],
 )
-def test_sessions_that_all_processes_share(found: Found, changes: dict[str, Any]) -> None:
+def test_shared_sessions_are_fine(found: Found, changes: dict[str, Any]) -> None:
     assert ids(found("dyno", **changes)) == []
 
 
-def test_another_alias_is_looked_at(found: Found) -> None:
+def test_alias_of_the_sessions_is_checked(found: Found) -> None:
     caches = get_cache_config(REDIS)
     messages = found(
         "dyno", SESSION_ENGINE=ENGINE + "cache", SESSION_CACHE_ALIAS="locmem", CACHES=caches
@@ -56,7 +56,7 @@ def test_another_alias_is_looked_at(found: Found) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_django_redis_drops_options_of_ours(found: Found, stage: str) -> None:
+def test_herokuifys_options_with_django_redis_are_an_error(found: Found, stage: str) -> None:
     caches = get_cache_config(REDIS)
     caches["default"]["BACKEND"] = "django_redis.cache.RedisCache"
     text = only(found(stage, CACHES=caches), "E017")
@@ -64,7 +64,7 @@ def test_django_redis_drops_options_of_ours(found: Found, stage: str) -> None:
     assert 'get_redis_config("django-redis")' in text
 
 
-def test_django_redis_with_its_own_options(found: Found) -> None:
+def test_django_redis_with_its_own_options_is_fine(found: Found) -> None:
     pytest.importorskip("redis")
     caches = {"default": get_redis_config("django-redis", REDIS)}
     assert ids(found("dyno", CACHES=caches)) == []

@@ -22,8 +22,8 @@ FINDERS = ["django.contrib.staticfiles.finders.AppDirectoriesFinder"]
 
 class TestFinder:
     @pytest.mark.parametrize("is_enabled", [True, False])
-    def test_missing(self, found: Found, is_enabled: bool) -> None:
-        """compressor insists on it also where it is switched off."""
+    def test_missing_one_is_an_error(self, found: Found, is_enabled: bool) -> None:
+        """django-compressor requires it even if it is disabled."""
         messages = found(
             tags=("staticfiles",), STATICFILES_FINDERS=FINDERS, COMPRESS_ENABLED=is_enabled
         )
@@ -31,14 +31,16 @@ class TestFinder:
         assert 'Add "compressor.finders.CompressorFinder" to STATICFILES_FINDERS' in text
 
     @pytest.mark.parametrize("app", ["compressor", "django.contrib.staticfiles"])
-    def test_not_needed(self, found: Found, app: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_not_needed_without_the_apps(
+        self, found: Found, app: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("django.apps.apps.is_installed", lambda name: name != app)
         assert found(STATICFILES_FINDERS=FINDERS) == []
 
 
 class TestSources:
     @pytest.mark.parametrize("is_offline", [True, False])
-    def test_hashed_without_a_copy(self, found: Found, is_offline: bool) -> None:
+    def test_hashed_files_need_local_copies(self, found: Found, is_offline: bool) -> None:
         messages = found(
             tags=("staticfiles",), STORAGES=storages(MANIFEST), COMPRESS_OFFLINE=is_offline
         )
@@ -67,7 +69,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 class TestBundles:
     @pytest.mark.parametrize(("changes", "part"), WRONG.values(), ids=WRONG)
-    def test_not_published(self, found: Found, changes: dict[str, Any], part: str) -> None:
+    def test_unpublished_ones_are_an_error(
+        self, found: Found, changes: dict[str, Any], part: str
+    ) -> None:
         text = only(found(tags=("staticfiles",), **changes), "E007")
         assert f"COMPRESS_STORAGE {part}" in text
         assert f'COMPRESS_STORAGE = "{CACHED_MANIFEST}"' in text
@@ -91,17 +95,19 @@ class TestBundles:
         ],
         ids=str,
     )
-    def test_fine(self, found: Found, changes: dict[str, Any]) -> None:
+    def test_published_ones_are_fine(self, found: Found, changes: dict[str, Any]) -> None:
         assert found(**changes) == []
 
-    def test_not_installed(self, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_are_not_checked_without_compressor(
+        self, found: Found, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("django.apps.apps.is_installed", lambda name: name != "compressor")
         assert found(COMPRESS_STORAGE=ON_DISK) == []
 
 
 class TestUrl:
     @pytest.mark.parametrize("url", ["/static/", "https://cdn.example.com/static/"])
-    def test_another_place(self, found: Found, url: str) -> None:
+    def test_another_one_is_an_error(self, found: Found, url: str) -> None:
         text = only(found(tags=("staticfiles",), COMPRESS_URL=url), "E008")
         assert f"COMPRESS_URL is {url!r}" in text
         assert f"CachedS3ManifestStaticStorage serves the bundles from {STATIC_URL!r}" in text
@@ -121,9 +127,9 @@ class TestUrl:
         ],
         ids=str,
     )
-    def test_fine(self, found: Found, changes: dict[str, Any]) -> None:
+    def test_static_url_is_fine(self, found: Found, changes: dict[str, Any]) -> None:
         assert found(**changes) == []
 
-    def test_a_wrong_static_url_is_told_once(self, found: Found) -> None:
+    def test_wrong_static_url_is_reported_once(self, found: Found) -> None:
         url = "https://other.s3.amazonaws.com/static/"
         assert ids(found(STATIC_URL=url, COMPRESS_URL="/x/")) == ["E002"]

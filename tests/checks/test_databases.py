@@ -20,6 +20,7 @@ WSGI = "web: gunicorn -c python:herokuify.server config.wsgi\nworker: python uvi
 
 @pytest.fixture(autouse=True)
 def no_procfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in an empty folder, with a PostgreSQL database."""
     monkeypatch.chdir(tmp_path)
     use(monkeypatch)
 
@@ -39,7 +40,7 @@ def use(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
 class TestPools:
     @pytest.mark.parametrize("stage", STAGES)
     @pytest.mark.parametrize("line", ASGI)
-    def test_under_asgi(self, found: Found, stage: str, line: str) -> None:
+    def test_missing_one_is_reported_under_asgi(self, found: Found, stage: str, line: str) -> None:
         Path("Procfile").write_text(f"release: python manage.py migrate\n{line}\n")
         messages = found(stage)
         if stage in LIVE:
@@ -49,10 +50,10 @@ class TestPools:
         else:
             assert messages == []
 
-    def test_by_the_setting(self, found: Found) -> None:
+    def test_asgi_application_counts_as_asgi(self, found: Found) -> None:
         only(found("release", ASGI_APPLICATION="config.asgi.application"), "W015")
 
-    def test_under_wsgi(self, found: Found) -> None:
+    def test_is_not_needed_under_wsgi(self, found: Found) -> None:
         assert found("dyno") == []
         Path("Procfile").write_text(WSGI)
         assert found("dyno") == []
@@ -65,7 +66,7 @@ class TestPools:
             {"ENGINE": "django.db.backends.sqlite3"},
         ],
     )
-    def test_with_a_bound(
+    def test_is_not_needed_with_another_bound(
         self, found: Found, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
     ) -> None:
         use(monkeypatch, **changes)
@@ -73,5 +74,5 @@ class TestPools:
 
 
 @pytest.mark.django_versions(">=5.1")
-def test_with_psycopgs_pool_installed(found: Found) -> None:
+def test_installed_pool_is_fine(found: Found) -> None:
     assert found("dyno", ASGI_APPLICATION="config.asgi.application") == []

@@ -13,7 +13,7 @@ from herokuify.legacy import check_legacy_settings
 PACKAGE = Path(herokuify.__file__).parent
 DOCS = PACKAGE.parent / "docs"
 IDS = re.compile(r"\bherokuify\.[CEWID]\d{3}\b")
-# Projects silence them by these names.
+# Projects have these IDs in SILENCED_SYSTEM_CHECKS.
 ERRORS = {f"herokuify.E{number:03}" for number in range(1, 21)}
 WARNINGS = {f"herokuify.W{number:03}" for number in range(1, 21)}
 
@@ -22,21 +22,21 @@ def sources() -> list[str]:
     return [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
 
 
-def test_are_these() -> None:
+def test_ids_are_these() -> None:
     given = [found for text in sources() for found in re.findall(r'\bid="(herokuify\.\w+)"', text)]
     assert set(given) == ERRORS | WARNINGS
 
 
-def test_each_check_names_its_own() -> None:
+def test_each_check_names_its_id() -> None:
     told = [IDS.findall(str(check.load().__doc__)) for check, _ in CHECKS]
     assert all(len(one) == 1 for one in told)
-    # These are raised elsewhere, or by a check that has another one, too.
+    # These are raised elsewhere, or by a check that names another ID.
     others = {"herokuify.E001", "herokuify.W013", "herokuify.W016"}
     assert {one[0] for one in told} == (ERRORS | WARNINGS) - others
 
 
 @pytest.mark.source_tree
-def test_are_documented() -> None:
+def test_all_are_documented() -> None:
     rows = re.findall(
         r"^\| `(herokuify\.\w+)` \| (\w+) \| \S.+ \| \S.+ \|$",
         (DOCS / "checks.md").read_text(encoding="utf-8"),

@@ -8,7 +8,7 @@ from tests.checks.conftest import LIVE, LOCAL_STATIC, Found, ids, only, storages
 
 class TestStatic:
     @pytest.mark.parametrize("stage", LIVE)
-    def test_missing(self, found: Found, static_root: Path, stage: str) -> None:
+    def test_missing_one_is_reported(self, found: Found, static_root: Path, stage: str) -> None:
         (static_root / "staticfiles.json").unlink()
         text = only(found(stage), "W008")
         assert f"{static_root / 'staticfiles.json'} does not exist" in text
@@ -32,13 +32,15 @@ class TestStatic:
         ],
         ids=str,
     )
-    def test_not_needed(
+    def test_is_not_always_needed(
         self, found: Found, static_root: Path, stage: str, changes: dict[str, Any]
     ) -> None:
         (static_root / "staticfiles.json").unlink()
         assert "W008" not in ids(found(stage, **changes))
 
-    def test_kept_elsewhere(self, found: Found, static_root: Path, tmp_path: Path) -> None:
+    def test_may_be_in_another_storage(
+        self, found: Found, static_root: Path, tmp_path: Path
+    ) -> None:
         from django.contrib.staticfiles.storage import StaticFilesStorage
 
         (static_root / "staticfiles.json").unlink()
@@ -49,7 +51,7 @@ class TestStatic:
         }
         assert found("dyno", STORAGES=storages(static)) == []
 
-    def test_collectstatic_may_write_it(self, found: Found, static_root: Path) -> None:
+    def test_is_not_checked_by_collectstatic(self, found: Found, static_root: Path) -> None:
         (static_root / "staticfiles.json").unlink()
         (static_root / "CACHE" / "manifest.json").unlink()
         assert found("release", tags=("staticfiles",)) == []
@@ -57,7 +59,7 @@ class TestStatic:
 
 class TestOffline:
     @pytest.mark.parametrize("stage", LIVE)
-    def test_missing(self, found: Found, static_root: Path, stage: str) -> None:
+    def test_missing_one_is_reported(self, found: Found, static_root: Path, stage: str) -> None:
         manifest = static_root / "CACHE" / "manifest.json"
         manifest.unlink()
         text = only(found(stage), "W009")
@@ -76,13 +78,13 @@ class TestOffline:
         ],
         ids=str,
     )
-    def test_not_needed(
+    def test_is_not_always_needed(
         self, found: Found, static_root: Path, stage: str, changes: dict[str, Any]
     ) -> None:
         (static_root / "CACHE" / "manifest.json").unlink()
         assert found(stage, **changes) == []
 
-    def test_under_other_names(self, found: Found, static_root: Path) -> None:
+    def test_may_have_another_name(self, found: Found, static_root: Path) -> None:
         names = {"COMPRESS_OUTPUT_DIR": "bundles", "COMPRESS_OFFLINE_MANIFEST": "tags.json"}
         assert str(static_root / "bundles" / "tags.json") in only(found("dyno", **names), "W009")
         (static_root / "bundles").mkdir()

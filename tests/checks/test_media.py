@@ -28,7 +28,7 @@ class TestOverwriting:
             ),
         ],
     )
-    def test_by_choice(self, found: Found, setting: str, changes: dict[str, Any]) -> None:
+    def test_is_reported(self, found: Found, setting: str, changes: dict[str, Any]) -> None:
         text = only(found(**changes), "W004")
         assert f'{setting} is true for STORAGES["default"]' in text
         assert f"Delete {setting}" in text
@@ -46,7 +46,7 @@ class TestOverwriting:
         ],
         ids=str,
     )
-    def test_none(self, found: Found, changes: dict[str, Any]) -> None:
+    def test_off_is_fine(self, found: Found, changes: dict[str, Any]) -> None:
         assert found(**changes) == []
 
 
@@ -80,16 +80,16 @@ PUBLIC: dict[str, tuple[dict[str, Any], str]] = {
 
 class TestPublicity:
     @pytest.mark.parametrize(("changes", "setting"), PUBLIC.values(), ids=PUBLIC)
-    def test_by_choice(self, found: Found, changes: dict[str, Any], setting: str) -> None:
+    def test_is_reported(self, found: Found, changes: dict[str, Any], setting: str) -> None:
         text = only(found(**changes), "W005")
         assert setting in text
         assert 'STORAGES["default"]' in text
 
-    def test_each_reason_is_told(self, found: Found) -> None:
+    def test_each_reason_is_reported(self, found: Found) -> None:
         options = with_options(querystring_auth=False, default_acl="public-read")
         assert ids(found(STORAGES=options, MEDIA_URL=MEDIA_URL)) == ["W005", "W005"]
 
-    def test_the_domain_of_static_files_is_none_of_medias(self, found: Found) -> None:
+    def test_domain_of_static_files_does_not_count(self, found: Found) -> None:
         url = "https://cdn.example.com/static/"
         assert found(AWS_S3_CUSTOM_DOMAIN="cdn.example.com", STATIC_URL=url) == []
 
@@ -100,32 +100,34 @@ def on_disk(found: Found, stage: str, **changes: Any) -> list[CheckMessage]:
 
 class TestDisk:
     @pytest.mark.parametrize("stage", LIVE)
-    def test_fields(self, found: Found, stage: str) -> None:
+    def test_fields_are_reported(self, found: Found, stage: str) -> None:
         text = only(on_disk(found, stage), "W011")
-        # Other tests' models may stand behind it.
+        # Models of other tests may follow.
         assert "The files of testapp.Document.file" in text
         assert "are on the dyno's disk" in text
         assert "herokuify.storage.S3MediaStorage" in text
 
     @pytest.mark.parametrize("stage", ["build", "local"])
-    def test_elsewhere(self, found: Found, stage: str) -> None:
+    def test_is_fine_in_other_stages(self, found: Found, stage: str) -> None:
         assert on_disk(found, stage) == []
 
-    def test_on_s3(self, found: Found) -> None:
+    def test_media_root_is_ignored_on_s3(self, found: Found) -> None:
         assert found("dyno", MEDIA_ROOT="/app/media") == []
 
-    def test_a_field_with_a_storage_of_its_own(
+    def test_field_with_its_own_storage_is_reported(
         self, found: Found, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(FILE_FIELD, "storage", FileSystemStorage("/app/media"))
         assert "testapp.Document.file" in only(found("dyno"), "W011")
 
-    def test_without_a_model(self, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_fields_media_root_counts(
+        self, found: Found, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("django.apps.apps.get_models", list)
         assert on_disk(found, "dyno") == []
         assert "The files of MEDIA_ROOT" in only(
             on_disk(found, "dyno", MEDIA_ROOT="/app/media"), "W011"
         )
 
-    def test_a_storage_that_cannot_be_made(self, found: Found) -> None:
+    def test_storage_with_an_error_is_reported_once(self, found: Found) -> None:
         assert ids(found("dyno", STORAGES=storages(media="nowhere.Storage"))) == ["E002"]

@@ -1,4 +1,4 @@
-"""Nothing is said of settings that are right, wherever they are used."""
+"""Correct settings have no messages, in any stage."""
 
 from collections.abc import Callable
 
@@ -45,14 +45,16 @@ SITE = {
     ],
 )
 @pytest.mark.parametrize("media", [MEDIA, "herokuify.storage.S3BotoStorage"])
-def test_classes(found: Found, stage: str, static: str, bundles: str | None, media: str) -> None:
+def test_all_classes_are_fine(
+    found: Found, stage: str, static: str, bundles: str | None, media: str
+) -> None:
     bundles_on = {"COMPRESS_STORAGE": bundles} if bundles else {"COMPRESS_ENABLED": False}
     assert found(stage, STORAGES=storages(static, media), **bundles_on) == []
 
 
 @pytest.mark.parametrize("stage", ["local", "build"])
 @pytest.mark.parametrize("static", [LOCAL_STATIC, DJANGO_MANIFEST])
-def test_local_storages(found: Found, stage: str, static: str) -> None:
+def test_local_storages_are_fine(found: Found, stage: str, static: str) -> None:
     local = storages(static, LOCAL_MEDIA)
     assert found(stage, STORAGES=local, COMPRESS_STORAGE=ON_DISK, STATIC_URL="/static/") == []
 
@@ -61,7 +63,7 @@ def test_local_storages(found: Found, stage: str, static: str) -> None:
     "backend",
     [PLAIN, MEDIA, CACHED_MANIFEST, "herokuify.storage.CachedS3BotoStorage"],
 )
-def test_as_a_storage_of_another_name(found: Found, backend: str) -> None:
+def test_storages_with_other_aliases_are_fine(found: Found, backend: str) -> None:
     assert found("dyno", STORAGES={**storages(), "other": {"BACKEND": backend}}) == []
 
 
@@ -101,10 +103,10 @@ USE_TZ = True
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("fragment", ["", "from herokuify.aws import *\n"], ids=["alone", "aws"])
-def test_djangos_defaults(
+def test_djangos_defaults_are_fine(
     make_project: Callable[..., project.Project], stage: str, fragment: str
 ) -> None:
-    """As startproject writes them; the checks import neither boto3 nor compressor."""
+    """As startproject writes them; no check imports boto3 or django-compressor."""
     site = make_project(fragment + DEFAULTS, env=STAGES[stage])
     result = site.snippet(
         "import sys\nfrom django.core.checks import run_checks\n"
@@ -127,7 +129,7 @@ class TestExample:
         assert (result.returncode, result.stderr) == (0, "")
         assert "no issues" in result.stdout
 
-    def test_without_a_bucket_a_dyno_loses_the_photos(self, example: project.Project) -> None:
+    def test_missing_bucket_is_reported_on_a_dyno(self, example: project.Project) -> None:
         env = STAGES["dyno"] | {name: value for name, value in SITE.items() if "AWS" not in name}
         env["COMPRESS_OFFLINE"] = "false"
         result = example.manage("check", env=env, sockets=False)

@@ -9,29 +9,29 @@ from tests.checks.conftest import LIVE, LOCAL_STATIC, SECRET, STAGES, Found, ids
 
 class TestDebug:
     @pytest.mark.parametrize("stage", ["build", *LIVE])
-    def test_on_heroku(self, found: Found, stage: str) -> None:
+    def test_is_an_error_on_heroku(self, found: Found, stage: str) -> None:
         messages = found(stage, DEBUG=True, COMPRESS_ENABLED=False, tags=("staticfiles",))
         text = only(messages, "E010")
         assert "DEBUG is true on Heroku" in text
         assert "heroku config:set HEROKUIFY_FORCE_DEBUG=true" in text
 
-    def test_forced(self, found: Found) -> None:
+    def test_can_be_forced(self, found: Found) -> None:
         assert found("dyno", env={"HEROKUIFY_FORCE_DEBUG": "true"}, DEBUG=True) == []
 
-    def test_forced_by_what_is_no_boolean(self, found: Found) -> None:
+    def test_forcing_needs_a_boolean(self, found: Found) -> None:
         text = only(found("dyno", env={"HEROKUIFY_FORCE_DEBUG": "perhaps"}, DEBUG=True), "E010")
         assert "HEROKUIFY_FORCE_DEBUG is 'perhaps'" in text
 
-    def test_local(self, found: Found) -> None:
+    def test_is_fine_locally(self, found: Found) -> None:
         assert found(DEBUG=True) == []
 
-    def test_on_another_platform(self, found: Found) -> None:
+    def test_is_an_error_on_other_platforms(self, found: Found) -> None:
         assert "DEBUG is true on Render" in only(found(env={"RENDER": "true"}, DEBUG=True), "E010")
 
-    def test_in_ci(self, found: Found) -> None:
+    def test_is_fine_in_ci(self, found: Found) -> None:
         assert found("build", env={"CI": "true"}, DEBUG=True) == []
 
-    def test_the_variable_is_that_of_the_fragment(self) -> None:
+    def test_variable_is_that_of_the_fragment(self) -> None:
         assert production.FORCE_DEBUG == common.FORCE_DEBUG
 
 
@@ -41,7 +41,7 @@ class TestHosts:
         ("hosts", "part"),
         [([], "is empty"), (["*"], 'contains "*"'), (["a.example", "*"], 'contains "*"')],
     )
-    def test_nobody_and_anybody(
+    def test_none_and_all_are_reported(
         self, found: Found, stage: str, hosts: list[str], part: str
     ) -> None:
         messages = found(stage, ALLOWED_HOSTS=hosts)
@@ -62,16 +62,16 @@ class TestHosts:
         "HEROKU_PARENT_APP_NAME": "app",
     }
 
-    def test_a_review_app_without_its_domain(self, found: Found) -> None:
+    def test_review_app_without_its_domain_is_reported(self, found: Found) -> None:
         text = only(found("release", env=self.REVIEW, ALLOWED_HOSTS=["www.example.com"]), "W010")
         assert "the domain of this review app" in text
         assert '"ALLOWED_HOSTS": ".herokuapp.com"' in text
 
     @pytest.mark.parametrize("host", [".herokuapp.com", "app-pr-7-12ab.herokuapp.com"])
-    def test_a_review_app_with_it(self, found: Found, host: str) -> None:
+    def test_review_app_with_its_domain_is_fine(self, found: Found, host: str) -> None:
         assert found("dyno", env=self.REVIEW, ALLOWED_HOSTS=["www.example.com", host]) == []
 
-    def test_the_hint_is_that_of_the_platform(self, found: Found) -> None:
+    def test_hint_has_the_platforms_command(self, found: Found) -> None:
         text = only(found(env={"FLY_MACHINE_ID": "148e"}, ALLOWED_HOSTS=[]), "W010")
         assert "fly secrets set ALLOWED_HOSTS=…" in text
 
@@ -84,7 +84,7 @@ class TestStaticFiles:
     }
 
     @pytest.mark.parametrize("stage", STAGES)
-    def test_nothing_serves_them(self, found: Found, stage: str) -> None:
+    def test_unserved_ones_are_reported(self, found: Found, stage: str) -> None:
         messages = found(stage, tags=("files",), **self.LOCAL)
         if stage in LIVE:
             assert "the pages of the admin have no CSS" in only(messages, "W014")
@@ -101,7 +101,7 @@ class TestStaticFiles:
         ],
         ids=str,
     )
-    def test_something_does(self, found: Found, changes: dict[str, Any]) -> None:
+    def test_served_ones_are_fine(self, found: Found, changes: dict[str, Any]) -> None:
         assert found("dyno", tags=("files",), **{**self.LOCAL, **changes}) == []
 
 
@@ -116,7 +116,7 @@ class TestSecretKey:
         ],
         ids=["none", "text", "bytes"],
     )
-    def test_missing_or_in_the_code(
+    def test_missing_and_insecure_ones_are_reported(
         self, found: Found, stage: str, key: str | bytes, part: str
     ) -> None:
         messages = found(stage, SECRET_KEY=key)
@@ -128,5 +128,5 @@ class TestSecretKey:
             assert messages == []
 
     @pytest.mark.parametrize("key", [SECRET, SECRET.encode()], ids=["text", "bytes"])
-    def test_one_of_ones_own(self, found: Found, key: str | bytes) -> None:
+    def test_another_one_is_fine(self, found: Found, key: str | bytes) -> None:
         assert ids(found("dyno", SECRET_KEY=key)) == []

@@ -1,4 +1,4 @@
-"""Faults that end a command before any check runs: the reader gets one clear message."""
+"""Errors that stop a command before checks run have one clear message."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ CLOUDCUBE = {
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong, what is said of it, and how it is fixed."""
+    """A mistake in variables or settings, with its error and its hint."""
 
     said: str
     hint: str
@@ -121,7 +121,9 @@ def run(make_project: Callable[..., Project], fault: Fault, stage: str, *command
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_in_a_build(make_project: Callable[..., Project], name: str) -> None:
+def test_error_ends_a_build_with_one_message(
+    make_project: Callable[..., Project], name: str
+) -> None:
     fault = FAULTS[name]
     log = run(make_project, fault, "build", "collectstatic", "--noinput", "--traceback")
     last = log[log.rindex("ImproperlyConfigured: ") :]
@@ -130,7 +132,7 @@ def test_in_a_build(make_project: Callable[..., Project], name: str) -> None:
     assert log.count(fault.said) == 1
 
 
-def test_secret_key(make_project: Callable[..., Project]) -> None:
+def test_missing_secret_key_stops_a_release(make_project: Callable[..., Project]) -> None:
     fault = Fault("", "", settings="from herokuify.common import *")
     log = run(make_project, fault, "release", "migrate")
     assert "SECRET_KEY is not set" in log
@@ -138,8 +140,10 @@ def test_secret_key(make_project: Callable[..., Project]) -> None:
 
 
 @pytest.mark.parametrize("name", ["STATICFILES_STORAGE", "DEFAULT_FILE_STORAGE"])
-def test_old_and_new_storages(make_project: Callable[..., Project], name: str) -> None:
-    """Django 4.2 says it itself, in other words."""
+def test_storages_and_an_older_setting_are_an_error(
+    make_project: Callable[..., Project], name: str
+) -> None:
+    """On Django 4.2, the error is Django's own."""
     fault = Fault("", "", settings=f"{name} = {CACHED_MANIFEST!r}")
     log = run(make_project, fault, "build", "collectstatic", "--noinput", "--traceback")
     last = log[log.rindex("ImproperlyConfigured: ") :]

@@ -31,12 +31,12 @@ class TestSigning:
             DJANGO_STORAGES,
         ],
     )
-    def test_static_files(self, found: Found, backend: str) -> None:
+    def test_signed_static_files_are_reported(self, found: Found, backend: str) -> None:
         messages = found(STORAGES=storages(backend), tags=("staticfiles",))
         text = only(messages, "W003")
         assert f'STORAGES["staticfiles"] is {backend.rpartition(".")[2]}, which signs' in text
 
-    def test_bundles(self, found: Found) -> None:
+    def test_signed_bundles_are_reported(self, found: Found) -> None:
         messages = found(COMPRESS_STORAGE="herokuify.storage.CachedS3BotoStorage")
         assert "COMPRESS_STORAGE is CachedS3BotoStorage" in only(messages, "W003")
 
@@ -48,7 +48,7 @@ class TestSigning:
         ],
         ids=str,
     )
-    def test_unsigned(self, found: Found, changes: dict[str, Any]) -> None:
+    def test_unsigned_urls_are_fine(self, found: Found, changes: dict[str, Any]) -> None:
         messages = found(
             STORAGES=storages(DJANGO_STORAGES), MEDIA_URL=STATIC_URL[:-7] + "media/", **changes
         )
@@ -58,20 +58,20 @@ class TestSigning:
         "backend",
         [LOCAL_STATIC, "storages.backends.s3.S3StaticStorage", "herokuify.storage.S3StaticStorage"],
     )
-    def test_never_signs(self, found: Found, backend: str) -> None:
+    def test_other_classes_are_fine(self, found: Found, backend: str) -> None:
         options = {"querystring_auth": True} if backend.startswith("herokuify") else {}
         static = {"BACKEND": backend, "OPTIONS": options}
         messages = found(STORAGES=storages(static), COMPRESS_ENABLED=False)
         assert "W003" not in ids(messages)
 
-    def test_one_that_cannot_be_made(self, found: Found) -> None:
+    def test_storage_with_an_error_is_ignored(self, found: Found) -> None:
         static = {"BACKEND": DJANGO_STORAGES, "OPTIONS": {"bukket": "x"}}
         assert found(STORAGES=storages(static)) == []
 
 
 @pytest.fixture
 def read_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that may not be written; the system answers root as it would answer another."""
+    """A folder that can't be written to; os.access() answers root as an ordinary user."""
     access = os.access
 
     def as_nobody(*args: Any, **options: Any) -> bool:
@@ -84,7 +84,7 @@ def read_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     if os.geteuid() == 0:
         monkeypatch.setattr("os.access", as_nobody)
         monkeypatch.setattr("os.supports_effective_ids", {as_nobody})
-    # pytest's own folders can be entered by nobody else.
+    # Other users can't enter pytest's own folders.
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o555)
     yield folder
@@ -95,7 +95,7 @@ class TestRoot:
     @pytest.mark.parametrize("stage", ["build", "release"])
     @pytest.mark.parametrize("below", ["", "new/folder"])
     @pytest.mark.parametrize("backend", [CACHED_MANIFEST, LOCAL_STATIC])
-    def test_read_only(
+    def test_read_only_folder_is_an_error(
         self, found: Found, read_only: Path, stage: str, below: str, backend: str
     ) -> None:
         root = read_only / below
@@ -111,12 +111,12 @@ class TestRoot:
         assert f"can't be written to STATIC_ROOT ({root}): {read_only} is read-only" in text
         assert "STATIC_ROOT = BASE_DIR" in text
 
-    def test_compress_writes_there(self, found: Found, read_only: Path) -> None:
+    def test_folder_is_needed_for_compressor(self, found: Found, read_only: Path) -> None:
         roots = {"STATIC_ROOT": read_only, "COMPRESS_ROOT": str(read_only)}
         plain = storages("herokuify.storage.S3StaticStorage")
         assert ids(found("build", STORAGES=plain, **roots)) == ["E005"]
 
-    def test_is_a_file(self, found: Found, tmp_path: Path) -> None:
+    def test_file_in_the_path_is_an_error(self, found: Found, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         root = str(tmp_path / "file" / "static")
         cached = "herokuify.storage.CachedS3StaticStorage"
@@ -132,7 +132,7 @@ class TestRoot:
             ("build", "herokuify.storage.S3StaticStorage"),
         ],
     )
-    def test_need_not_be_written(
+    def test_is_not_checked_where_nothing_is_written(
         self, found: Found, read_only: Path, stage: str, backend: str
     ) -> None:
         messages = found(
@@ -145,6 +145,6 @@ class TestRoot:
         )
         assert "E005" not in ids(messages)
 
-    def test_not_there_yet(self, found: Found, tmp_path: Path) -> None:
+    def test_missing_folder_is_fine(self, found: Found, tmp_path: Path) -> None:
         root = str(tmp_path / "new" / "static")
         assert found("build", STATIC_ROOT=root, COMPRESS_ROOT=root) == []

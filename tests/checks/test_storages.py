@@ -69,12 +69,12 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
             f"{__file__}/static/staticfiles.json",
         ],
     ),
-    # What django-storages and Django say themselves lacks the word.
+    # These errors of django-storages and Django lack the word "ImproperlyConfigured".
     "unknown option": (
         {"STORAGES": storages(media={"BACKEND": MEDIA, "OPTIONS": {"bukket": SECRET}})},
         ["'bukket'", 'STORAGES["default"]'],
     ),
-    "CloudFront key that is none": (
+    "invalid CloudFront key": (
         {"AWS_CLOUDFRONT_KEY_ID": "id", "AWS_CLOUDFRONT_KEY": SECRET.encode()},
         ["AWS_CLOUDFRONT_KEY is not a private RSA key", "heroku config:set AWS_CLOUDFRONT_KEY="],
     ),
@@ -92,11 +92,13 @@ FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 class TestStorages:
-    def test_nothing_wrong(self, found: Found) -> None:
+    def test_correct_settings_are_fine(self, found: Found) -> None:
         assert found() == []
 
     @pytest.mark.parametrize(("changes", "parts"), FAULTS.values(), ids=FAULTS)
-    def test_faults(self, found: Found, changes: dict[str, Any], parts: list[str]) -> None:
+    def test_mistakes_are_errors(
+        self, found: Found, changes: dict[str, Any], parts: list[str]
+    ) -> None:
         messages = [
             message
             for message in found(tags=("staticfiles",), **changes)
@@ -109,10 +111,10 @@ class TestStorages:
         texts = [f"{message.msg} {message.hint}" for message in messages]
         assert any(all(part in text for part in parts) for text in texts)
 
-    def test_a_fault_that_storages_share_is_told_once(self, found: Found) -> None:
+    def test_mistake_that_storages_share_is_reported_once(self, found: Found) -> None:
         only(found(AWS_HEADERS={"Cash-Control": "x"}), "E002")
 
-    def test_every_fault_is_told(self, found: Found) -> None:
+    def test_every_mistake_is_reported(self, found: Found) -> None:
         faulty = {
             **ALL,
             "one": {"BACKEND": "herokuify.storage.S3StaticStorage", "OPTIONS": {"location": "x"}},
@@ -124,7 +126,7 @@ class TestStorages:
         assert "AWS_ACCESS_KEY_ID is not set" in text
         assert "nowhere" in text
 
-    def test_compressors_storage(self, found: Found) -> None:
+    def test_compressors_storage_is_checked(self, found: Found) -> None:
         messages = found(
             STORAGES=LOCAL,
             STATIC_URL="/static/",
@@ -137,21 +139,21 @@ class TestStorages:
         nothing = {"STORAGES": LOCAL, "COMPRESS_STORAGE": local, "STATIC_URL": "/static/"}
         assert found(AWS_STORAGE_BUCKET_NAME=None, **nothing) == []
 
-    def test_a_function_as_backend_is_none_of_ours(self, found: Found) -> None:
+    def test_other_backends_are_ignored(self, found: Found) -> None:
         other = {"BACKEND": "tests.checks.test_storages.storages"}
         assert found(STORAGES={**ALL, "other": other}) == []
 
 
 class TestLocations:
     @pytest.mark.parametrize("location", ["static/uploads", "static", "static/x/"])
-    def test_inside_the_static_location(self, found: Found, location: str) -> None:
+    def test_media_in_the_static_location_is_an_error(self, found: Found, location: str) -> None:
         media = {"BACKEND": MEDIA, "OPTIONS": {"location": location}}
         text = only(found(STORAGES=storages(media=media), tags=("staticfiles",)), "E004")
         assert 'STORAGES["default"]' in text
         assert "in the public location 'static'" in text
         assert "separate locations" in text
 
-    def test_inside_a_public_cube(self, found: Found) -> None:
+    def test_media_in_a_public_cube_is_an_error(self, found: Found) -> None:
         media = {"BACKEND": MEDIA, "OPTIONS": {"location": "cube/public/media"}}
         messages = found(
             AWS_LOCATION="cube",
@@ -161,7 +163,7 @@ class TestLocations:
         )
         assert "'cube/public'" in only(messages, "E004")
 
-    def test_all_of_the_bucket_is_public(self, found: Found) -> None:
+    def test_media_in_a_public_bucket_is_an_error(self, found: Found) -> None:
         static = {"BACKEND": CACHED_MANIFEST, "OPTIONS": {"location": ""}}
         messages = found(
             STATIC_URL="https://my-bucket.s3.amazonaws.com/",
@@ -179,7 +181,7 @@ class TestLocations:
         ],
         ids=str,
     )
-    def test_apart(self, found: Found, options: dict[str, str]) -> None:
+    def test_separate_locations_are_fine(self, found: Found, options: dict[str, str]) -> None:
         assert found(STORAGES=storages(media={"BACKEND": MEDIA, "OPTIONS": options})) == []
 
 
@@ -210,7 +212,7 @@ ACLS: dict[str, tuple[dict[str, Any], str]] = {
 
 class TestAcls:
     @pytest.mark.parametrize(("changes", "part"), ACLS.values(), ids=ACLS)
-    def test_needless(self, found: Found, changes: dict[str, Any], part: str) -> None:
+    def test_are_reported_on_s3(self, found: Found, changes: dict[str, Any], part: str) -> None:
         text = only(found(tags=("staticfiles",), **changes), "W006")
         assert part in text
         assert f"Delete {part.split(maxsplit=1)[0]}" in text
@@ -221,7 +223,7 @@ class TestAcls:
             {"AWS_DEFAULT_ACL": "bucket-owner-full-control"},
             {"AWS_DEFAULT_ACL": None},
             {"AWS_HEADERS": {"Cache-Control": "no-cache"}},
-            # Other services know no policies, but ACLs.
+            # Other services may have ACLs and no policies.
             {
                 "AWS_DEFAULT_ACL": "public-read",
                 "AWS_S3_ENDPOINT_URL": "https://objects.example.com",
@@ -230,7 +232,7 @@ class TestAcls:
         ],
         ids=str,
     )
-    def test_none_is_told_of(self, found: Found, changes: dict[str, Any]) -> None:
+    def test_needed_ones_are_fine(self, found: Found, changes: dict[str, Any]) -> None:
         assert found(**changes) == []
 
     def test_the_setting_does_not_reach_media(self, found: Found) -> None:
@@ -269,7 +271,9 @@ class TestCommands:
         ],
         ids=" ".join,
     )
-    def test_stop(self, make_project: Callable[..., Project], arguments: tuple[str, ...]) -> None:
+    def test_stop_with_an_error(
+        self, make_project: Callable[..., Project], arguments: tuple[str, ...]
+    ) -> None:
         project = make_project(SETTINGS.format(url='"/static/"'), env=VARIABLES)
         result = project.manage(*arguments, sockets=False)
         assert result.returncode == 1
@@ -279,13 +283,13 @@ class TestCommands:
         assert "Traceback" not in result.stderr
         assert SECRET not in result.stdout + result.stderr
 
-    def test_pass(self, make_project: Callable[..., Project]) -> None:
+    def test_pass_without_errors(self, make_project: Callable[..., Project]) -> None:
         project = make_project(SETTINGS.format(url="get_static_url()"), env=VARIABLES)
         assert "no issues" in project.manage("check", sockets=False).stdout
 
 
-def test_ids_of_two_faults(found: Found) -> None:
-    """One fault hides no other."""
+def test_all_mistakes_are_reported(found: Found) -> None:
+    """No message hides another."""
     messages = found(
         "dyno", AWS_DEFAULT_ACL="public-read", STATIC_URL="/static/", DEBUG=True, ALLOWED_HOSTS=[]
     )
@@ -304,7 +308,7 @@ def private(**options: Any) -> dict[str, Any]:
 
 
 class TestPublicMedia:
-    """Private and public files, and static ones, keep apart."""
+    """Private, public and static files must be in separate locations."""
 
     def test_is_fine(self, found: Found) -> None:
         assert found(STORAGES={**storages(), "public": public()}) == []
@@ -321,7 +325,7 @@ class TestPublicMedia:
             (private(location="media"), public(location="media/public"), "W017"),
             (private(location="media/static"), public(), None),
             (private(location="a"), public(location="ab"), None),
-            # Another bucket, and one that is spelt otherwise.
+            # Another bucket, and the same one with another spelling of its endpoint.
             (private(location="pictures", bucket_name="b"), public(location="pictures"), None),
             (
                 private(location="x/y", endpoint_url="https://s3.example.com"),
@@ -335,15 +339,19 @@ class TestPublicMedia:
         ],
         ids=str,
     )
-    def test_locations(self, found: Found, media: Any, pictures: Any, wanted: str | None) -> None:
+    def test_locations_must_be_separate(
+        self, found: Found, media: Any, pictures: Any, wanted: str | None
+    ) -> None:
         messages = found(STORAGES={**storages(media=media), "pictures": pictures})
         assert wanted in ids(messages) if wanted else messages == []
 
-    def test_whole_bucket(self, found: Found) -> None:
+    def test_whole_bucket_is_an_error(self, found: Found) -> None:
         told = ids(found(STORAGES={**storages(), "pictures": public(location="")}))
         assert set(told) == {"E004", "E014"}
 
-    def test_fields(self, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_storages_of_fields_are_checked(
+        self, found: Found, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         field = Document._meta.get_field("file")
         keys = {"bucket_name": "my-bucket", "access_key": "key", "secret_key": "secret"}
         nested = S3PublicMediaStorage(location="media/open", **keys)
@@ -353,11 +361,11 @@ class TestPublicMedia:
         monkeypatch.setattr(field, "storage", S3MediaStorage(location="static/invoices", **keys))
         assert ids(found(STORAGES=storages())) == ["E004"]
 
-    def test_overwriting(self, found: Found) -> None:
+    def test_overwriting_is_reported(self, found: Found) -> None:
         pictures = public(file_overwrite=True)
         text = only(found(STORAGES={**storages(), "pictures": pictures}), "W004")
         assert 'file_overwrite is true for STORAGES["pictures"]' in text
-        # Which public uploads don't obey.
+        # Public uploads ignore the setting.
         assert found(STORAGES=storages(media=PUBLIC_MEDIA), AWS_S3_FILE_OVERWRITE=True) == []
 
 
@@ -393,8 +401,10 @@ class Child(Base):
 """
 
 
-def test_a_field_that_keeps_private_files_in_public(make_project: Callable[..., Project]) -> None:
-    """However it came by its storage; and no other field."""
+def test_field_with_private_files_in_a_public_location_is_an_error(
+    make_project: Callable[..., Project],
+) -> None:
+    """However the storage is given; other fields are not reported."""
     settings = f"""
 SECRET_KEY = "x" * 60
 from herokuify.aws import *
@@ -421,7 +431,7 @@ STORAGES = {{
         "check", env={**keys, "AWS_STORAGE_BUCKET_NAME": "my-bucket"}, sockets=False
     )
     found = re.findall(r"\(herokuify.E004\) ImproperlyConfigured: (\S+) ", result.stderr)
-    # A storage of two fields is reported with the first of them.
+    # A storage that two fields share is reported for the first.
     assert sorted(found) == [
         'STORAGES["invoices"]',
         "docs.Other.inherited",
@@ -431,8 +441,8 @@ STORAGES = {{
     ], result.stderr
 
 
-def test_a_module_in_place_of_a_class_is_one_clear_error(found: Found) -> None:
-    """import_string() gives the module: that of a package on every Django, from 6.2 on any."""
+def test_module_in_place_of_a_class_is_an_error(found: Found) -> None:
+    """import_string() may return a module: a package's on every Django, any from 6.2 on."""
     import herokuify.storage  # noqa: F401
 
     text = only(found(STORAGES=storages(media="herokuify.storage")), "E002")

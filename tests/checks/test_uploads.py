@@ -28,7 +28,7 @@ def anyone(request: HttpRequest) -> bool:
         {"who": anyone},
     ],
 )
-def test_nothing_is_said_of_what_is_right(found: Found, options: dict[str, Any]) -> None:
+def test_correct_rules_are_fine(found: Found, options: dict[str, Any]) -> None:
     rules = {
         "testapp.Document.file": {"max_size": 10, **options},
         "notes": {"max_size": 10, "who": "users", "storage": "default"},
@@ -59,7 +59,7 @@ class TestRules:
             ({"notes": {"max_size": 1}}, "not a model field needs it"),
         ],
     )
-    def test_what_is_wrong_is_told(self, found: Found, rules: Any, told: str) -> None:
+    def test_mistakes_are_errors(self, found: Found, rules: Any, told: str) -> None:
         messages = found(**{**SITE, "HEROKUIFY_DIRECT_UPLOADS": rules})
         if rules:
             assert told in only(messages, "E020")
@@ -68,7 +68,7 @@ class TestRules:
 
 
 class TestParts:
-    def test_each_one_is_named(self, found: Found) -> None:
+    def test_each_missing_part_is_reported(self, found: Found) -> None:
         messages = found(**{**SITE, "MIDDLEWARE": [], "ROOT_URLCONF": "django.contrib.auth.urls"})
         assert ids(messages) == ["E019", "E019"]
         assert MIDDLEWARE in str(messages[0])
@@ -76,8 +76,8 @@ class TestParts:
 
 
 class TestPending:
-    def test_public_location_is_told(self, found: Found) -> None:
-        # Where no static storage keeps its files, of which E002 tells.
+    def test_public_location_is_an_error(self, found: Found) -> None:
+        # STATIC_URL doesn't lead to pending/static, which is E002.
         assert ids(found(**SITE, AWS_PUBLIC_LOCATION="pending")) == ["E002", "E018"]
 
 
@@ -97,7 +97,7 @@ class TestPolicy:
             ({"img-src": ["'self'"]}, False),
         ],
     )
-    def test_bucket_must_be_in_it(
+    def test_must_allow_the_bucket(
         self, found: Found, policy: dict[str, Any], is_told: bool
     ) -> None:
         site = {**SITE, "MIDDLEWARE": [MIDDLEWARE, self.CSP], "SECURE_CSP": policy}
@@ -108,7 +108,7 @@ class TestPolicy:
             assert messages == []
 
 
-def test_cloudcube_has_no_cors(found: Found) -> None:
+def test_cloudcube_is_reported(found: Found) -> None:
     changes = {
         "AWS_STORAGE_BUCKET_NAME": "cloud-cube-eu",
         "STATIC_URL": "https://cloud-cube-eu.s3.amazonaws.com/static/",

@@ -31,7 +31,7 @@ LOCAL: dict[str, Any] = {
     "STATIC_URL": "/static/",
     "COMPRESS_STORAGE": "compressor.storage.CompressorFileStorage",
 }
-# For static files alone.
+# With only static files on S3.
 STATIC: dict[str, Any] = {"STORAGES": storages(media="tests.checks.test_variables.Nowhere")}
 
 
@@ -41,17 +41,17 @@ class Nowhere:
 
 class TestCredentials:
     @pytest.mark.parametrize("stage", ["build", *LIVE])
-    def test_missing(self, found: Found, stage: str) -> None:
+    def test_missing_is_reported(self, found: Found, stage: str) -> None:
         text = " ".join(map(str, found(stage, tags=("staticfiles",), **NO_KEYS)))
         assert "herokuify.E003" in text
         assert "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, and S3MediaStor" in text
         assert "heroku config:set AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…" in text
 
-    def test_static_files_need_them_in_the_build(self, found: Found) -> None:
+    def test_static_files_need_them_only_in_the_build(self, found: Found) -> None:
         assert "CachedS3Manifest" in only(found("build", **NO_KEYS, **STATIC), "E003")
         assert found("dyno", **NO_KEYS, **STATIC) == []
 
-    def test_another_machine_may_have_a_role(self, found: Found) -> None:
+    def test_may_be_missing_on_other_machines(self, found: Found) -> None:
         assert found("local", **NO_KEYS) == []
 
     @pytest.mark.parametrize(
@@ -63,10 +63,10 @@ class TestCredentials:
         ],
         ids=str,
     )
-    def test_boto3_finds_others(self, found: Found, env: dict[str, str]) -> None:
+    def test_may_come_from_boto3s_variables(self, found: Found, env: dict[str, str]) -> None:
         assert found("dyno", env=env, **NO_KEYS) == []
 
-    def test_boto3_reads_a_file(self, found: Found, tmp_path: Path) -> None:
+    def test_may_come_from_boto3s_file(self, found: Found, tmp_path: Path) -> None:
         (tmp_path / ".aws").mkdir()
         (tmp_path / ".aws" / "credentials").write_text("")
         assert found("dyno", **NO_KEYS) == []
@@ -79,13 +79,13 @@ class TestCredentials:
         ],
         ids=str,
     )
-    def test_not_needed(self, found: Found, changes: dict[str, Any]) -> None:
+    def test_are_not_always_needed(self, found: Found, changes: dict[str, Any]) -> None:
         assert "herokuify.E003" not in str(found("dyno", **NO_KEYS, **changes))
 
 
 class TestBucket:
     @pytest.mark.parametrize("stage", ["build", *LIVE])
-    def test_missing(self, found: Found, stage: str) -> None:
+    def test_missing_is_reported(self, found: Found, stage: str) -> None:
         env = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_LOCATION": "x"}
         messages = found(
             stage, tags=("staticfiles",), env=env, AWS_STORAGE_BUCKET_NAME=None, **LOCAL
@@ -94,7 +94,7 @@ class TestBucket:
         assert "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_LOCATION are set, but" in text
         assert "heroku config:set AWS_STORAGE_BUCKET_NAME=…, or heroku config:unset AWS_" in text
 
-    def test_one_variable(self, found: Found) -> None:
+    def test_single_variable_without_a_bucket_is_reported(self, found: Found) -> None:
         env = {"AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"}
         text = only(found("build", env=env, AWS_STORAGE_BUCKET_NAME=None, **LOCAL), "W007")
         assert "AWS_S3_CUSTOM_DOMAIN is set, but AWS_STORAGE_BUCKET_NAME is not" in text
@@ -108,10 +108,10 @@ class TestBucket:
         ],
         ids=str,
     )
-    def test_fine(self, found: Found, stage: str, env: dict[str, str]) -> None:
+    def test_is_not_always_needed(self, found: Found, stage: str, env: dict[str, str]) -> None:
         assert found(stage, env=env, AWS_STORAGE_BUCKET_NAME=None, **LOCAL) == []
 
-    def test_a_project_that_reads_them_for_itself(
+    def test_is_not_needed_where_settings_do_not_read_it(
         self, found: Found, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("herokuify.checks.variables.BUCKET", "OTHER_BUCKET")
@@ -134,7 +134,7 @@ DOTENV = (
 
 
 class TestOrder:
-    def test_a_file_that_is_loaded_below_the_imports(
+    def test_file_loaded_after_the_imports_is_an_error(
         self, make_project: Callable[..., Project]
     ) -> None:
         project = make_project(LOADED_LATE, files={".env": DOTENV})
@@ -145,17 +145,19 @@ class TestOrder:
         assert "AWS_DEFAULT_REGION was set after herokuify.aws was imported" in result.stderr
         assert "above `from herokuify.common import *`" in result.stderr
         assert "marked-secret" not in result.stderr
-        # What is set before is fine, whatever the file says again.
+        # Variables that were set before are fine, even if the file has them, too.
         env = dict(line.split("=", 1) for line in DOTENV.splitlines())
         assert project.manage("check", env=env).returncode == 0
 
-    def test_a_file_that_is_loaded_above(self, make_project: Callable[..., Project]) -> None:
+    def test_file_loaded_before_the_imports_is_fine(
+        self, make_project: Callable[..., Project]
+    ) -> None:
         fragments, load = LOADED_LATE.split("import os", 1)
         settings = f"import os{load}".replace("INSTALLED", f"{fragments}INSTALLED")
         result = make_project(settings, files={".env": DOTENV}).manage("check")
         assert result.returncode == 0, result.stderr
 
-    def test_settings_of_ones_own_may_read_it_later(self, found: Found) -> None:
+    def test_settings_may_read_the_variable_themselves(self, found: Found) -> None:
         env = {"AWS_S3_REGION_NAME": "eu-west-1"}
         late = tuple(env)
         assert "AWS_S3_REGION_NAME was set after" in only(found(env=env, late=late), "E011")
@@ -165,22 +167,22 @@ class TestOrder:
 class TestEndpoint:
     URL = f"https://me:{SECRET}@s3.example.com"
 
-    def test_of_the_settings(self, found: Found) -> None:
+    def test_login_in_the_setting_is_an_error(self, found: Found) -> None:
         messages = found(AWS_S3_ENDPOINT_URL=self.URL, **LOCAL)
         assert "AWS_S3_ENDPOINT_URL contains a user and a password" in only(messages, "E012")
 
-    def test_of_an_option(self, found: Found) -> None:
+    def test_login_in_an_option_is_an_error(self, found: Found) -> None:
         media = {"BACKEND": MEDIA, "OPTIONS": {"endpoint_url": self.URL}}
         message = only(found(STORAGES=storages(media=media)), "E012")
         assert 'endpoint_url of STORAGES["default"] contains a user and a password' in message
         made = S3MediaStorage(endpoint_url=self.URL)
         assert made.endpoint_url == made.destination.endpoint == "https://s3.example.com"
 
-    def test_of_a_static_url(self, found: Found) -> None:
+    def test_login_in_static_url_is_an_error(self, found: Found) -> None:
         url = STATIC_URL.replace("//", f"//me:{SECRET}@")
         assert "STATIC_URL contains a user and a password" in only(found(STATIC_URL=url), "E002")
 
-    def test_without_is_fine(self, found: Found) -> None:
+    def test_without_a_login_is_fine(self, found: Found) -> None:
         assert found(AWS_S3_ENDPOINT_URL="https://s3.example.com/@x", **LOCAL) == []
 
 
@@ -192,7 +194,7 @@ class TestSwitches:
             *("AWS_S3_FILE_OVERWRITE", "AWS_S3_USE_SSL", "AWS_S3_USE_THREADS", "AWS_S3_VERIFY"),
         ],
     )
-    def test_text_is_true_whatever_it_says(self, found: Found, name: str) -> None:
+    def test_text_is_an_error(self, found: Found, name: str) -> None:
         messages = found(tags=("staticfiles",), **{name: "False"}, **LOCAL)
         text = only(messages, "E013")
         assert f"{name} must be True or False, not str" in text
@@ -215,14 +217,14 @@ class TestSwitches:
             ("AWS_S3_PROXIES", "http://proxy", "a dictionary, or None"),
         ],
     )
-    def test_others_of_a_wrong_type(self, found: Found, name: str, value: Any, kind: str) -> None:
-        # Also where storages are made of it: said once.
+    def test_other_types_are_an_error(self, found: Found, name: str, value: Any, kind: str) -> None:
+        # Reported once, even if storages use the setting.
         for more in ({}, LOCAL):
             messages = found(tags=("staticfiles",), **{**more, name: value})
             assert f"{name} must be {kind}, not " in only(messages, "E013")
             assert not [one for one in messages if one.id == "herokuify.E002"]
 
-    def test_the_option_of_a_storage(self, found: Found) -> None:
+    def test_option_of_a_storage_is_checked(self, found: Found) -> None:
         media = {"BACKEND": MEDIA, "OPTIONS": {"file_overwrite": "False"}}
         message = only(found(STORAGES=storages(media=media)), "E002")
         assert "The option file_overwrite of S3MediaStorage must be True or False" in message
@@ -232,23 +234,25 @@ class TestSwitches:
     def test_booleans_are_fine(self, found: Found, value: bool) -> None:
         assert found(AWS_S3_USE_SSL=value, AWS_S3_VERIFY=value, **LOCAL) == []
 
-    def test_a_file_of_certificates_is_fine(self, found: Found) -> None:
+    def test_path_of_certificates_is_fine(self, found: Found) -> None:
         assert found(AWS_S3_VERIFY="/etc/ssl/ca.pem", **LOCAL) == []
 
 
 class TestObsolete:
-    def test_names_them_and_their_successors(self, found: Found) -> None:
+    def test_settings_and_their_successors_are_named(self, found: Found) -> None:
         text = only(found("local", AWS_S3_HOST="s3.example.com", COLLECTFASTA_THREADS=20), "W020")
         assert "AWS_S3_HOST and COLLECTFASTA_THREADS have no effect" in text
         assert "AWS_S3_ENDPOINT_URL in place of AWS_S3_HOST" in text
         assert "HEROKUIFY_UPLOAD_CONCURRENCY in place of COLLECTFASTA_THREADS" in text
 
-    def test_one_without_a_successor(self, found: Found) -> None:
+    def test_setting_may_have_no_successor(self, found: Found) -> None:
         text = only(found("local", AWS_PRELOAD_METADATA=True), "W020")
         assert "AWS_PRELOAD_METADATA has no effect" in text
         assert "in place of" not in text
 
-    def test_collectfastas_count_where_collectstatic_is_another(self, settings: Settings) -> None:
+    def test_collectfasts_settings_are_fine_with_another_collectstatic(
+        self, settings: Settings
+    ) -> None:
         settings.INSTALLED_APPS = ["django.contrib.staticfiles"]
         settings.COLLECTFAST_STRATEGY = "collectfast.strategies.boto3.Boto3Strategy"
         get_commands.cache_clear()
@@ -257,8 +261,8 @@ class TestObsolete:
         finally:
             get_commands.cache_clear()
 
-    def test_knows_no_setting_that_is_read(self) -> None:
-        """Of django-storages and of herokuify."""
+    def test_none_is_read_by_a_storage(self) -> None:
+        """Neither by django-storages nor by herokuify."""
         sources = [Path(s3.__file__), *Path(herokuify.__file__).parent.rglob("*.py")]
         text = " ".join(
             path.read_text(encoding="utf-8") for path in sources if path.name != "legacy.py"

@@ -1,4 +1,4 @@
-"""A site with static files, in front of a bucket, behind a proxy that counts."""
+"""Sites whose static files go to a bucket, through a proxy that records the requests."""
 
 import io
 import json
@@ -6,9 +6,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from compressor.cache import flush_offline_manifest
@@ -26,10 +25,7 @@ from herokuify.s3.policies import public_policy
 from tests.collect.runs import Run, start
 from tests.collect.sites import SMALL, Files
 from tests.replay import Proxy, replay
-from tests.servers import S3Server, remove_bucket
-
-if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
+from tests.servers import S3Server, client_of, remove_bucket
 
 MANIFEST_CLASS = "herokuify.storage.CachedS3ManifestStaticStorage"
 PLAIN_CLASS = "herokuify.storage.S3StaticStorage"
@@ -38,7 +34,7 @@ INDEX = ".herokuify/static/index.json.gz"
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, by its path there."""
+    """Return the contents of all files below a folder, by their relative paths."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -47,21 +43,15 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def write(folder: Path, files: Files) -> None:
-    """Write files by their paths below a folder."""
+    """Write files by their paths relative to a folder."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-@cache
-def client_of(server: S3Server) -> "S3Client":
-    """A client past the proxy; making one takes longer than many a test."""
-    return server.client()
-
-
 def destination_of(server: S3Server, bucket: str, **options: Any) -> Destination:
-    """A bucket of a server, as a project's settings describe it."""
+    """Return a bucket's destination, as a project's settings describe it."""
     defaults = {
         "region": server.region,
         "endpoint_url": server.endpoint_url,
@@ -74,7 +64,7 @@ def destination_of(server: S3Server, bucket: str, **options: Any) -> Destination
 
 @dataclass
 class Site:
-    """A project's static files, its settings, and the bucket that they go to."""
+    """A project's static files and settings, and the bucket that the files go to."""
 
     folder: Path
     settings: Settings
@@ -115,7 +105,7 @@ class Site:
         self._renew()
 
     def use(self, backend: str) -> None:
-        """Choose the class for static files."""
+        """Choose the storage class for static files."""
         self.configure(
             STORAGES={
                 "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
@@ -124,7 +114,7 @@ class Site:
         )
 
     def _renew(self) -> None:
-        """Have storages made anew, as another process would."""
+        """Drop the storages that exist, so that they are created as in a new process."""
         if self.settings.is_overridden("STORAGES"):
             self.settings.STORAGES = dict(self.settings.STORAGES)
         compressor_storage._wrapped = compressor_manifest_storage._wrapped = empty
@@ -142,7 +132,7 @@ class Site:
     # Running the command
 
     def collect(self, *arguments: str, **options: Any) -> str:
-        """Run collectstatic as a new process would; returns and keeps what it prints."""
+        """Run collectstatic as in a new process; returns its output and keeps it."""
         self._renew()
         output = io.StringIO()
         try:
@@ -154,14 +144,14 @@ class Site:
         return self.output
 
     def start(self, *arguments: str, **limits: Any) -> Run:
-        """Start collectstatic in a process of its own; it ends with the test at the latest."""
+        """Start collectstatic in its own process, which ends with the test at the latest."""
         output = self.folder / f"output-{len(self.runs)}.txt"
         run = start(self.values, *arguments, output=output, **limits)
         self.runs.append(run)
         return run
 
     def as_django(self, storage: ManifestStaticFilesStorage | None = None) -> dict[str, bytes]:
-        """What Django's own local storage makes of the same files."""
+        """Return the files that Django's own local storage makes of the same sources."""
         location = self.folder / "django"
         command = Command()
         command.storage = storage or ManifestStaticFilesStorage(location=location)
@@ -171,18 +161,18 @@ class Site:
     # The bucket
 
     def names(self, prefix: str = "static/") -> set[str]:
-        """Names below a prefix."""
+        """Return the names of the objects below a prefix."""
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=prefix
         )
         return {item["Key"][len(prefix) :] for page in pages for item in page.get("Contents", ())}
 
     def get(self, name: str) -> Any:
-        """An object's GET, by its name below static/."""
+        """Return the response to GET for a name below static/."""
         return self.client.get_object(Bucket=self.bucket, Key=f"static/{name}")
 
     def head(self, name: str) -> Any:
-        """An object's HEAD, by its name below static/."""
+        """Return the response to HEAD for a name below static/."""
         return self.client.head_object(Bucket=self.bucket, Key=f"static/{name}")
 
     def read(self, name: str) -> bytes:
@@ -197,21 +187,21 @@ class Site:
             self.client.delete_object(Bucket=self.bucket, Key=f"static/{name}")
 
     def remote_tree(self) -> dict[str, bytes]:
-        """Every object below static/."""
+        """Return the contents of all objects below static/, by their names."""
         return {name: self.read(name) for name in self.names()}
 
     def published(self) -> dict[str, str]:
-        """The paths of the manifest that is on S3 under its usual name."""
+        """Return the paths in the manifest on S3, under its usual name."""
         paths: dict[str, str] = json.loads(self.read("staticfiles.json"))["paths"]
         return paths
 
     def hashed(self, name: str) -> str:
-        """A file's name in the local manifest."""
+        """Return a file's hashed name from the local manifest."""
         paths: dict[str, str] = json.loads((self.root / "staticfiles.json").read_bytes())["paths"]
         return paths[name]
 
     def manifests(self) -> set[str]:
-        """The names of all manifests on S3, old and new."""
+        """Return the names of all manifests on S3, old and new."""
         return {
             name
             for name in self.names()
@@ -219,7 +209,7 @@ class Site:
         }
 
     def index(self) -> Mapping[str, Entry]:
-        """What the index remembers; empty without one."""
+        """Return the entries of the index; none if there is no index."""
         try:
             stored = self.client.get_object(Bucket=self.bucket, Key=INDEX)["Body"].read()
         except self.client.exceptions.NoSuchKey:
@@ -230,10 +220,10 @@ class Site:
         self.client.put_object(Bucket=self.bucket, Key=INDEX, Body=body)
 
     def assert_whole(self) -> None:
-        """Every manifest in the bucket points only to objects that are there."""
+        """Check that every object exists that a manifest in the bucket names."""
         names = self.names()
         for manifest in self.manifests():
-            # A copy is named by its content, and read once.
+            # A copy's name has its content's hash, so it is read only once.
             if manifest not in self._read or manifest == "staticfiles.json":
                 self._read[manifest] = set(json.loads(self.read(manifest))["paths"].values())
             missing = self._read[manifest] - names
@@ -245,7 +235,7 @@ MakeSite = Callable[..., Site]
 
 @pytest.fixture(scope="session")
 def proxies() -> Iterator[Callable[[S3Server], Proxy]]:
-    """A proxy before each server, for all tests: a new address would need a new client."""
+    """One proxy in front of each server for all tests: a new address would need a new client."""
     with ExitStack() as stack:
         running: dict[str, Proxy] = {}
 
@@ -259,11 +249,10 @@ def proxies() -> Iterator[Callable[[S3Server], Proxy]]:
 
 @pytest.fixture
 def shared_proxy(moto: S3Server, proxies: Callable[[S3Server], Proxy]) -> Iterator[Proxy]:
-    """The one before moto, without rules and requests of other tests."""
+    """The proxy in front of moto, without rules and requests of other tests."""
     proxy = proxies(moto)
     yield proxy
-    proxy.rule = None
-    proxy.requests.clear()
+    proxy.reset()
 
 
 @pytest.fixture
@@ -287,9 +276,9 @@ def make_site(
     for site in made:
         for run in site.runs:
             run.wait(timeout=0)
-        site.proxy.rule = None
-        site.proxy.requests.clear()
-        if site.server.name != "moto":  # which forgets everything when the tests end
+        site.proxy.reset()
+        site._renew()  # other tests must not find this site's storages
+        if site.server.name != "moto":  # which keeps its buckets in memory
             remove_bucket(site.client, site.bucket)
 
 

@@ -1,8 +1,8 @@
-"""Runs Django's own tests of static files with S3 in the place of its storages for them.
+"""Run Django's own tests of static files with herokuify's storages in place of Django's.
 
 ``python -m tests.collect.django_suite TESTS RESULT LABEL PLAIN MANIFEST``: TESTS is the folder
 ``tests`` of Django's source distribution, RESULT a file for the outcomes as JSON, PLAIN and
-MANIFEST the storages that take the place of Django's. The environment names the server and an
+MANIFEST the names of herokuify's classes. The environment names the server and an
 empty bucket.
 """
 
@@ -16,7 +16,7 @@ from tests.storage import django_suite
 
 
 def put_s3_in_place(plain: str, manifest: str) -> None:
-    """Give the tests other storages, and herokuify's command, before they import them."""
+    """Replace Django's storages before the tests import them."""
     from django.conf import settings
     from django.contrib.staticfiles import storage as package
     from django.utils._os import safe_join
@@ -27,9 +27,9 @@ def put_s3_in_place(plain: str, manifest: str) -> None:
     manifest_class: Any = getattr(storage, manifest)
 
     class OnDisk:
-        """What Django's tests construct and look at: a folder with the local copies."""
+        """The local copies, as the folder that Django's tests construct and look at."""
 
-        # As the storages: to them this class is no project's.
+        # One of herokuify's own modules, so that the class doesn't count as a project's.
         __module__ = "herokuify.storage.tests"
 
         def __init__(self, location: Any = None, **options: Any) -> None:
@@ -38,11 +38,11 @@ def put_s3_in_place(plain: str, manifest: str) -> None:
 
         @property
         def base_url(self) -> str:
-            """Any: the tests' has no host."""
+            """STATIC_URL as it is: in these tests it has no host."""
             return str(settings.STATIC_URL)
 
         def path(self, name: Any) -> str:
-            """Where the local copy is."""
+            """Return the local copy's path."""
             staged: Any = vars(self).get("_stage")
             if staged is not None:
                 return str(staged.path(name))
@@ -61,11 +61,11 @@ def put_s3_in_place(plain: str, manifest: str) -> None:
 
 
 def main() -> None:
-    """Hand over to Django's runtests.py."""
+    """Configure S3 and run Django's runtests.py."""
     tests, result, label, *kinds = sys.argv[1:]
     os.environ["DJANGO_SUITE_RESULT"] = result
     django_suite.configure(Path(tests))
-    # The finder of media looks into a folder.
+    # A finder looks for files of the default storage in a folder.
     storages: Any = sys.modules["s3_settings"]
     storages.STORAGES["default"]["BACKEND"] = "django.core.files.storage.FileSystemStorage"
     options: Any = importlib.import_module("staticfiles_tests.settings")

@@ -1,6 +1,6 @@
-"""Mixins as packages and projects put them above a static storage.
+"""Mixins for static storages, like those of packages and projects.
 
-Each stands above Django's classes as well, which say what is right.
+Tests compare each mixin's result on herokuify's classes with that on Django's.
 """
 
 import gzip
@@ -20,7 +20,7 @@ Triples = Iterator[tuple[str, Any, Any]]
 
 
 class Base:
-    """Calls what stands below, if there is something."""
+    """Calls post_process() of the next class, if it has one."""
 
     def below(self, paths: Any, dry_run: bool, **options: Any) -> Triples:
         parent: Any = super()
@@ -29,7 +29,7 @@ class Base:
 
 
 class Joining(Base):
-    """Makes one file of several, before they are hashed: as django-pipeline."""
+    """Joins several files before they are hashed, as django-pipeline does."""
 
     def post_process(self: Any, paths: Any, dry_run: bool = False, **options: Any) -> Triples:
         if dry_run:
@@ -42,7 +42,7 @@ class Joining(Base):
 
 
 class Gzipping(Base):
-    """Writes a second file beside each, by its path and in threads: as WhiteNoise."""
+    """Writes a compressed file beside each, by path and in threads, as WhiteNoise does."""
 
     def post_process(self: Any, paths: Any, dry_run: bool = False, **options: Any) -> Triples:
         if dry_run:
@@ -64,7 +64,7 @@ class Gzipping(Base):
 
 
 class OnlyHashed(Base):
-    """Deletes what was hashed under its own name: as WhiteNoise."""
+    """Deletes the original of each hashed file, as WhiteNoise can."""
 
     def post_process(self: Any, paths: Any, dry_run: bool = False, **options: Any) -> Triples:
         renamed = set()
@@ -77,7 +77,7 @@ class OnlyHashed(Base):
 
 
 class Renaming(Base):
-    """Puts another name than Django's, and leaves one file as it is."""
+    """Hashes in another way than Django, and doesn't rename one file."""
 
     def file_hash(self, name: str | None, content: Any = None) -> str | None:
         if content is None or name == "robots.txt":
@@ -86,14 +86,14 @@ class Renaming(Base):
 
 
 class Versioned(Base):
-    """Puts a version into each name."""
+    """Puts a version number into each name instead of a hash."""
 
     def file_hash(self, name: str, content: Any = None) -> str:
         return "v7"
 
 
 class Saving(Base):
-    """Changes what is saved, leaves one file out, and asks what is there."""
+    """Changes one file when it is saved, leaves another out, and calls exists()."""
 
     def _save(self, name: str, content: Any) -> str:
         parent: Any = super()
@@ -109,7 +109,7 @@ class Saving(Base):
 
 
 class Leaving(Base):
-    """Leaves a file in the end, also when there was an error."""
+    """Writes a report at the end, even after an error."""
 
     def post_process(self: Any, paths: Any, dry_run: bool = False, **options: Any) -> Triples:
         count = 0
@@ -122,20 +122,19 @@ class Leaving(Base):
 
 
 class Unsafe(Base):
-    """Does what an event loop forbids."""
+    """Calls a function that must not run in an event loop; returns a list of results."""
 
     @async_unsafe
     def look(self: Any) -> list[str]:
         return sorted(self.listdir("")[1])
 
     def post_process(self: Any, paths: Any, dry_run: bool = False, **options: Any) -> Any:
-        # No generator.
         self.save("names.txt", ContentFile("\n".join(self.look()).encode()))
         return list(self.below(paths, dry_run, **options))
 
 
 class Extending(Base):
-    """Saves more beside the manifest."""
+    """Saves another file with the manifest."""
 
     def save_manifest(self: Any) -> None:
         parent: Any = super()
@@ -145,7 +144,7 @@ class Extending(Base):
 
 
 class Unchanged(Base):
-    """Changes nothing, but could."""
+    """Overrides a method without changing anything."""
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         parent: Any = super()
@@ -153,7 +152,7 @@ class Unchanged(Base):
 
 
 class Failing(Base):
-    """Yields an exception, and looks at the files in the end."""
+    """Yields an exception, and looks at the files afterwards."""
 
     seen_last: ClassVar[list[bool]] = []
 
@@ -165,7 +164,7 @@ class Failing(Base):
 
 
 class Sending(Base):
-    """Sends files without the storage below, as older code for S3 does."""
+    """Uploads files itself instead of calling super(), as older code for S3 does."""
 
     def _save(self: Any, name: str, content: Any) -> str:
         body = b"".join(content.chunks())
@@ -194,7 +193,7 @@ class FailingStorage(Failing, CachedS3ManifestStaticStorage):
 
 
 def __getattr__(name: str) -> type:
-    """``JoiningManifest`` and the like: a mixin above one of herokuify's classes."""
+    """Make classes such as ``JoiningManifest``: a mixin and one of herokuify's classes."""
     for mixin in MIXINS:
         for kind, base in ON_S3.items():
             if name == f"{mixin.__name__}{kind.title()}":

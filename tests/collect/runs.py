@@ -1,4 +1,4 @@
-"""collectstatic in processes that can be killed, forked from one that has imported it all."""
+"""Run collectstatic in processes that can be killed, forked from one with all imports done."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ APPS = ["herokuify", "django.contrib.staticfiles"]
 
 
 def prepare() -> None:
-    """Import, once, what every run needs; the forks come after."""
+    """Import what every run needs, once, before the processes are forked."""
     if not settings.configured:
         settings.configure(
             SECRET_KEY="not-a-secret",
@@ -33,18 +33,18 @@ def prepare() -> None:
 
 
 if multiprocessing.parent_process() is None and __name__ != "__main__":
-    # Imported by the fork server, or by the tests, whose Django is set up already.
+    # Imported by the fork server, or by the tests, which have set Django up already.
     prepare()
 
 
 def collectstatic(
     values: Mapping[str, Any], arguments: list[str], output: Path, limits: Mapping[str, Any]
 ) -> None:
-    """Run the command as manage.py does, in a process of its own."""
+    """Run the command as manage.py does; for a process of its own."""
     from django.core.management import execute_from_command_line
 
     prepare()
-    # As in a terminal: a shell's background jobs ignore it, and so would what they start.
+    # As in a terminal; a shell's background jobs, and processes that they start, ignore it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from herokuify.collect import inactivity
 
@@ -60,18 +60,18 @@ def collectstatic(
 
 @dataclass
 class Run:
-    """A run under way, or done."""
+    """A run of collectstatic, under way or ended."""
 
     process: ForkServerProcess
     output: Path
 
     @property
     def text(self) -> str:
-        """What it has printed so far."""
+        """The output so far."""
         return self.output.read_text(encoding="utf-8") if self.output.exists() else ""
 
     def wait(self, timeout: float = 60) -> int | None:
-        """Its exit code, negative for a signal; None when it does not end in time."""
+        """Return the exit code, negative for a signal; kill it and return None if it is late."""
         self.process.join(timeout)
         if self.process.is_alive():
             self.process.kill()
@@ -83,8 +83,8 @@ class Run:
 def start(values: Mapping[str, Any], *arguments: str, output: Path, **limits: Any) -> Run:
     """Start collectstatic with these settings and limits.
 
-    The limits are ``silence`` in seconds, and ``file_size``, the longest file in bytes that it
-    may write.
+    The limits are ``silence``, the seconds that it waits for a response, and ``file_size``, the
+    bytes that it may write to a file.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
@@ -92,7 +92,7 @@ def start(values: Mapping[str, Any], *arguments: str, output: Path, **limits: An
         target=collectstatic, args=(dict(values), list(arguments), output, limits), daemon=True
     )
     with pytest.MonkeyPatch.context() as patch:
-        # The server imports the preloaded module from where this process would.
+        # The fork server needs this process's path to import the module.
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
         process.start()
     return Run(process, output)

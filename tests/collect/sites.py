@@ -1,11 +1,11 @@
-"""Static files that are hard to hash, to name or to send."""
+"""Static files for the tests, some with names and references that are hard to handle."""
 
 import random
 from collections.abc import Mapping
 
 Files = Mapping[str, str | bytes]
 
-#: Small and ordinary: a stylesheet that refers to another, an image, a script.
+#: A small, ordinary site: a stylesheet that imports another, an image, a script.
 SMALL: Files = {
     "css/site.css": '@import "base.css";\nbody { background: url("../img/dot.png") }\n',
     "css/base.css": "html { color: black }\n",
@@ -15,7 +15,7 @@ SMALL: Files = {
 }
 
 NASTY: Files = {
-    # An @import chain of depth 4, its ends in different folders.
+    # A chain of @imports, four deep, across folders.
     "chain/1.css": '@import "deep/2.css";',
     "chain/deep/2.css": "@import url('../deep/er/3.css');",
     "chain/deep/er/3.css": '@import url("../../4.css") screen;',
@@ -85,7 +85,7 @@ import "./side-effect.js";
 
 
 def graph(seed: int, *, cycles: bool = False) -> dict[str, str | bytes]:
-    """Stylesheets that refer to each other and to images at random, in folders at random.
+    """Make stylesheets in random folders, with random references to each other and to images.
 
     Without ``cycles`` a sheet refers only to sheets made before it, so that hashing ends.
     """

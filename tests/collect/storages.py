@@ -1,4 +1,4 @@
-"""Storages as projects derive them, and what Django makes of the same."""
+"""Storages and finders as in projects' own code, on herokuify's and on Django's classes."""
 
 import io
 import os
@@ -32,11 +32,11 @@ class RootStorage(CachedS3ManifestStaticStorage):
 
 class ForgetfulStorage(CachedS3ManifestStaticStorage):
     def save_manifest(self) -> None:
-        """Nothing: a mistake of the project's."""
+        """Save nothing, by mistake."""
 
 
 class ForgivingStorage(CachedS3ManifestStaticStorage):
-    """Leaves references that lead nowhere, as many projects do."""
+    """Keeps references to missing files, as many projects do."""
 
     def url_converter(self, *args: Any, **kwargs: Any) -> Any:
         converter = super().url_converter(*args, **kwargs)
@@ -51,7 +51,7 @@ class ForgivingStorage(CachedS3ManifestStaticStorage):
 
 
 class Archive:
-    """What a finder needs of a storage, and no more: an archive, a text, a pipe."""
+    """Only what a finder's storage must have; its files are in an archive, a text and a pipe."""
 
     prefix = ""
 
@@ -62,7 +62,7 @@ class Archive:
             archive.writestr("zip/dot.png", b"PNG" * 1000)
 
     def path(self, name: str) -> str:
-        """For Django's log alone: there is no such file."""
+        """Return a path for Django's log; there is no such file."""
         return f"archive.zip/{name}"
 
     def open(self, name: str, mode: str = "rb") -> Any:
@@ -89,7 +89,7 @@ class ArchiveFinder(BaseFinder):
 
 
 class ChangingStorage(FileSystemStorage):
-    """A folder whose files are made anew when they are opened."""
+    """A folder whose files change when they are opened."""
 
     def _open(self, name: str, mode: str = "rb") -> Any:
         with super()._open(name, mode) as file:  # type: ignore[misc]  # not in the stubs
@@ -104,7 +104,7 @@ class ChangingFinder(FileSystemFinder):
 
 
 class MemoryFinder(BaseFinder):
-    """Finds files that lie on no disk."""
+    """Finds files in memory."""
 
     def find(self, path: str, *args: Any, **kwargs: Any) -> list[str]:
         return []

@@ -1,4 +1,4 @@
-"""django-compressor's bundles among the static files."""
+"""collectstatic and compress with django-compressor's bundles."""
 
 import json
 import posixpath
@@ -39,14 +39,14 @@ PAGE = """{% load compress static %}
 
 @pytest.fixture
 def compressed(site: Site) -> Site:
-    """The small site with a page that compressor finds."""
+    """The small site, with a page for django-compressor."""
     compress(site, MANIFEST_CLASS)
     write(site.folder / "templates", {"page.html": PAGE})
     return site
 
 
 def compress(site: Site, backend: str, **values: Any) -> None:
-    """Set up compressor on a storage class."""
+    """Configure django-compressor with a storage class."""
     fragment = {name: getattr(herokuify.compress, name) for name in herokuify.compress.__all__}
     site.use(backend)
     site.configure(
@@ -70,20 +70,20 @@ def compress(site: Site, backend: str, **values: Any) -> None:
 
 
 def environment(**options: Any) -> Environment:
-    """Jinja2's, as a project sets it up."""
+    """Return a Jinja2 environment, as a project configures it."""
     made = Environment(extensions=["compressor.contrib.jinja2ext.CompressorExtension"], **options)
     made.globals["static"] = static
     return made
 
 
 def run_compress(site: Site) -> None:
-    """Run compress as a process of its own would."""
+    """Run compress as in a new process."""
     site._renew()
     call_command("compress", verbosity=0)
 
 
 def bundles(site: Site) -> set[str]:
-    """What the local offline manifest names."""
+    """Return the bundles that the local offline manifest names."""
     text = (site.root / "CACHE" / "manifest.json").read_text()
     names = {word for word in text.replace('\\"', '"').split('"') if "/CACHE/" in word}
     return {name.partition("/CACHE/")[2] for name in names}
@@ -94,7 +94,7 @@ def bundles_on_s3(site: Site) -> set[str]:
 
 
 def superseded(site: Site) -> set[str]:
-    """Bundles that the index takes for a former release's."""
+    """Return the bundles that only an earlier release has, according to the index."""
     prefix = "static/CACHE/"
     return {
         key[len(prefix) :]
@@ -105,7 +105,7 @@ def superseded(site: Site) -> set[str]:
 
 class TestCompress:
     @pytest.mark.parametrize("backend", [MANIFEST_CLASS, CACHED_CLASS])
-    def test_after_collectstatic(self, compressed: Site, backend: str) -> None:
+    def test_publishes_its_bundles(self, compressed: Site, backend: str) -> None:
         site = compressed
         compress(site, backend)
         site.collect()
@@ -121,7 +121,7 @@ class TestCompress:
             assert site.head(f"CACHE/{name}")["CacheControl"] == ETERNAL
 
     def test_second_time_sends_only_what_compressor_forces(self, compressed: Site) -> None:
-        """Offline, it saves each bundle whether it is there or not; see TestSetting."""
+        """Offline, django-compressor saves each bundle even if it exists; see TestSetting."""
         compressed.collect()
         run_compress(compressed)
         before = compressed.index()
@@ -136,7 +136,7 @@ class TestCompress:
     def test_collectstatic_without_a_local_manifest_leaves_bundles_alone(
         self, compressed: Site
     ) -> None:
-        """As in a build, where the slug is new: compress comes later."""
+        """As in a build with a new slug, where compress runs later."""
         site = compressed
         site.collect()
         run_compress(site)
@@ -148,7 +148,7 @@ class TestCompress:
         assert site.index() == before
 
     def test_collectstatic_with_a_local_manifest_publishes_them(self, compressed: Site) -> None:
-        """As in the release phase of a promoted slug."""
+        """As in the release phase of a promoted slug, which brings its bundles."""
         site = compressed
         site.collect()
         run_compress(site)
@@ -174,7 +174,7 @@ class TestCompress:
         second = bundles(site)
         assert len(first & second) == 1
         assert superseded(site) == first - second
-        # The previous release's stay at a --clear, the one's before do not.
+        # --clear keeps the previous release's bundles, and removes older ones.
         (site.root / "CACHE" / "manifest.json").unlink()
         site.write({"css/base.css": "html { color: red }"})
         site.collect("--clear")
@@ -214,7 +214,7 @@ class TestCompress:
         with pytest.raises(ImproperlyConfigured, match=r"python manage\.py compress"):
             compressed.collect()
 
-    def test_a_class_without_local_copies_knows_no_bundles(self, compressed: Site) -> None:
+    def test_manifest_is_ignored_without_local_copies(self, compressed: Site) -> None:
         write(compressed.root, {"CACHE/manifest.json": "{"})
         compressed.use(PLAIN_CLASS)
         compressed.collect()
@@ -230,7 +230,7 @@ class TestCompress:
             site.collect()
 
 
-#: Each way to make, and to name, a bundle; and what once looked like one.
+#: Every kind of bundle and of its name; and texts that only look like one.
 MANY = """{% load compress static %}
 <p>{% static 'img/dot.png' %} CACHE/css/none.css</p>
 {% compress css file 'main' %}<style>a { b: url(x.png) }</style>{% endcompress %}
@@ -255,7 +255,7 @@ OUTPUT_DIRS = ["", ".", "/", "CACHE", "/CACHE/", "made/by//compressor/", "./made
 
 
 def saved(site: Site) -> set[str]:
-    """All files in compressor's folders on the disk, by their names."""
+    """Return the names of all bundles that django-compressor has saved locally."""
     kinds = {path for path in site.root.rglob("*") if path.parent.name in {"css", "js"}}
     return {
         path.relative_to(site.root).as_posix()
@@ -265,9 +265,9 @@ def saved(site: Site) -> set[str]:
 
 
 class TestNames:
-    """Bundles are what compressor has saved, whatever pages say."""
+    """Bundles are the files that django-compressor saved, not what looks like one in a page."""
 
-    def test_every_name(self, compressed: Site) -> None:
+    def test_every_bundle_is_published_under_its_name(self, compressed: Site) -> None:
         site = compressed
         page = PAGE.partition("\n")[2]
         head = MANY + page + "{% block more %}{% endblock %}"
@@ -280,7 +280,7 @@ class TestNames:
             *("'main'", '"two words"', "größe", "output")
         }
         assert {f"CACHE/{name}" for name in bundles_on_s3(site)} == names
-        # In the release phase, of a slug that is promoted.
+        # In the release phase of a promoted slug.
         for name in site.names():
             site.delete(name)
         site.put_index(b"")
@@ -292,7 +292,9 @@ class TestNames:
 
     @pytest.mark.parametrize("backend", [MANIFEST_CLASS, CACHED_CLASS])
     @pytest.mark.parametrize("folder", OUTPUT_DIRS)
-    def test_every_folder(self, compressed: Site, folder: str, backend: str) -> None:
+    def test_output_dir_may_be_any_folder(
+        self, compressed: Site, folder: str, backend: str
+    ) -> None:
         site = compressed
         compress(site, backend, COMPRESS_OUTPUT_DIR=folder, HEROKUIFY_COMPRESS=True)
         write(site.folder / "templates", {"page.html": INLINE})
@@ -304,21 +306,21 @@ class TestNames:
             name
             == posixpath.normpath(f"./{folder}/css/".lstrip("/")) + "/" + (name.rpartition("/")[2])
         )
-        # What it refers to is where its references lead.
+        # The bundle's references lead to existing files.
         pattern = r"url\(\"?(.+?)\"?[?)]"
         references = re.findall(pattern, before[name].decode())
         folder = posixpath.dirname(name)
         targets = [posixpath.normpath(posixpath.join(folder, one)) for one in references]
         assert any(target.startswith("img/dot.") for target in targets)
         assert set(targets) <= before.keys()
-        # And in a page there is no bundle that it could be relative to.
+        # In a page, where inline bundles have no location, references are absolute.
         rendered = Engine(dirs=[str(site.folder / "templates")], libraries=LIBRARIES).get_template(
             "page.html"
         )
         page = rendered.render(Context())
         assert re.findall(pattern, page) == [site.settings.STATIC_URL + one for one in targets]
         assert f'"{site.settings.STATIC_URL}{name}"' in page
-        # Nothing more, and nothing less, with the next build.
+        # The next build changes nothing.
         site.collect("--clear", "--prune", "0")
         assert site.remote_tree() == before
 
@@ -347,7 +349,7 @@ class TestSetting:
         assert traffic.writes == []
 
     def test_with_another_manifest_storage(self, compressed: Site) -> None:
-        """The bundles reach S3 whoever keeps compressor's manifest."""
+        """The bundles are published even if another class stores django-compressor's manifest."""
         site = compressed
         site.configure(
             HEROKUIFY_COMPRESS=True,
@@ -357,7 +359,7 @@ class TestSetting:
         assert bundles_on_s3(site) == bundles(site) != set()
 
     def test_with_a_local_storage_for_bundles(self, compressed: Site) -> None:
-        """As the project has asked for: nothing for the engine to do."""
+        """The bundles stay on the disk, as the project asks."""
         site = compressed
         site.configure(
             HEROKUIFY_COMPRESS=True, COMPRESS_STORAGE="compressor.storage.CompressorFileStorage"
@@ -367,7 +369,7 @@ class TestSetting:
         for name in bundles(site):
             assert (site.root / "CACHE" / name).is_file()
 
-    def test_off_by_default_and_in_a_dry_run(self, compressed: Site) -> None:
+    def test_is_off_by_default_and_in_a_dry_run(self, compressed: Site) -> None:
         site = compressed
         site.collect()
         site.configure(HEROKUIFY_COMPRESS=True)
@@ -375,7 +377,7 @@ class TestSetting:
         assert bundles_on_s3(site) == set()
         assert not (site.root / "CACHE").exists()
 
-    def test_not_after_a_failure(self, compressed: Site) -> None:
+    def test_no_bundles_after_a_failure(self, compressed: Site) -> None:
         site = compressed
         site.configure(HEROKUIFY_COMPRESS=True)
         site.proxy.rule = for_keys(["static/robots.txt"], ACCESS_DENIED)
@@ -397,16 +399,16 @@ class TestSetting:
             assert f"  static/CACHE/{name}" in str(caught.value)
 
     @pytest.mark.parametrize("debug", [True, False])
-    def test_where_bundles_are_off(self, compressed: Site, debug: bool) -> None:
-        """As in local development: the files alone, and a line."""
+    def test_disabled_bundles_are_left_out(self, compressed: Site, debug: bool) -> None:
+        """As in local development: the output says that there are no bundles."""
         site = compressed
         site.configure(HEROKUIFY_COMPRESS=True, COMPRESS_ENABLED=False, DEBUG=debug)
         assert "HEROKUIFY_COMPRESS: COMPRESS_ENABLED is not True" in site.collect()
         assert not (site.root / "CACHE").exists()
         assert site.published()
 
-    def test_where_files_are_not_on_s3(self, compressed: Site) -> None:
-        """As in a build without a bucket: pages need the bundles there, too."""
+    def test_local_static_files_get_bundles(self, compressed: Site) -> None:
+        """As in a build without a bucket, where pages still need bundles."""
         site = compressed
         site.configure(
             HEROKUIFY_COMPRESS=True, COMPRESS_STORAGE="compressor.storage.CompressorFileStorage"
@@ -417,24 +419,24 @@ class TestSetting:
             assert (site.root / "CACHE" / name).is_file()
         assert site.names("") == set()
 
-    def test_where_django_collects_to_s3(self, compressed: Site) -> None:
-        """For a class that sends files in its own way."""
+    def test_djangos_own_command_gets_bundles(self, compressed: Site) -> None:
+        """With a class that uploads files itself."""
         site = compressed
         site.configure(HEROKUIFY_COMPRESS=True)
         site.use("tests.collect.mixins.SendingStorage")
         assert "using Django's own command" in site.collect()
         assert bundles_on_s3(site) == bundles(site) != set()
 
-    def test_online_and_not_on_s3(self, compressed: Site) -> None:
-        """As in local development: Django's command, and nothing to complain of."""
+    def test_online_bundles_are_left_out_without_s3(self, compressed: Site) -> None:
+        """As in local development: Django's command runs, without a warning."""
         site = compressed
         site.configure(HEROKUIFY_COMPRESS=True, COMPRESS_OFFLINE=False)
         site.use("django.contrib.staticfiles.storage.StaticFilesStorage")
         assert "static files copied" in site.collect()
         assert site.names("") == set()
 
-    def test_where_it_can_only_fail(self, compressed: Site) -> None:
-        """Told before anything is sent."""
+    def test_online_bundles_on_s3_are_an_error(self, compressed: Site) -> None:
+        """The error comes before anything is uploaded."""
         site = compressed
         site.configure(HEROKUIFY_COMPRESS=True, COMPRESS_OFFLINE=False)
         with pytest.raises(ImproperlyConfigured, match="COMPRESS_OFFLINE = True"):
@@ -443,14 +445,16 @@ class TestSetting:
 
     @pytest.mark.parametrize("with_django", [True, False])
     @pytest.mark.parametrize("with_function", [True, False])
-    def test_jinja2(self, compressed: Site, with_django: bool, with_function: bool) -> None:
+    def test_jinja2_templates_are_compressed(
+        self, compressed: Site, with_django: bool, with_function: bool
+    ) -> None:
         site = compressed
         django = site.settings.TEMPLATES[0] | {"DIRS": [site.folder / "empty"]}
         jinja2 = {
             "BACKEND": "django.template.backends.jinja2.Jinja2",
             "APP_DIRS": True,
             "NAME": "other" if with_function else "jinja2",
-            # compressor has no templates of its tags for Jinja2, but these will do.
+            # django-compressor's templates for its tags work with Jinja2, too.
             "DIRS": [site.folder / "jinja2", Path(compressor.__file__).parent / "templates"],
             "OPTIONS": {"environment": "tests.collect.test_bundles.environment"},
         }
@@ -467,7 +471,7 @@ class TestSetting:
         assert len(bundles(site)) == 2
         assert bundles_on_s3(site) == bundles(site)
 
-    def test_precompiler_that_fails(self, compressed: Site) -> None:
+    def test_failing_precompiler_is_an_error(self, compressed: Site) -> None:
         site = compressed
         page = (
             '{% load compress %}{% compress css %}<style type="text/x">a</style>{% endcompress %}'
@@ -478,7 +482,7 @@ class TestSetting:
             site.collect()
         assert bundles_on_s3(site) == set()
 
-    def test_nothing_to_compress(self, compressed: Site) -> None:
+    def test_no_bundles_is_an_error(self, compressed: Site) -> None:
         write(compressed.folder / "templates", {"page.html": "nothing"})
         compressed.configure(HEROKUIFY_COMPRESS=True)
         with pytest.raises(Exception, match="No 'compress' template tags"):

@@ -30,7 +30,7 @@ each_class = pytest.mark.parametrize("backend", [MANIFEST_CLASS, PLAIN_CLASS])
 
 
 def sent(site: Site, *arguments: str) -> list[str]:
-    """Run collectstatic; names that it has written, the index's aside."""
+    """Run collectstatic; return the names that it has written, without the index."""
     with recorded(site.proxy) as traffic:
         site.collect(*arguments)
     assert "DeleteObject" not in traffic.operations
@@ -39,14 +39,14 @@ def sent(site: Site, *arguments: str) -> list[str]:
 
 
 def manifest_names(site: Site) -> set[str]:
-    """What every new manifest is written to."""
+    """Return the two names of the current manifest."""
     digest = json.loads(site.read("staticfiles.json"))["hash"]
     return {"staticfiles.json", f"staticfiles.{digest}.json"}
 
 
 class TestUnchanged:
     @each_class
-    def test_sends_nothing_and_asks_thrice(self, each_site: Site, backend: str) -> None:
+    def test_sends_nothing_in_three_requests(self, each_site: Site, backend: str) -> None:
         site = each_site
         site.use(backend)
         assert sent(site)
@@ -57,7 +57,7 @@ class TestUnchanged:
         assert "in 3 requests" in site.output
 
     @each_class
-    def test_two_builds_of_one_commit(self, site: Site, backend: str) -> None:
+    def test_another_build_of_the_same_files_sends_nothing(self, site: Site, backend: str) -> None:
         site.use(backend)
         sent(site)
         first = tree(site.root)
@@ -83,14 +83,14 @@ class TestUnchanged:
         assert f"{count} static files: {count} sent, 0 unchanged, 0 failed; " in site.output
         assert f" in {count + 6} requests, " in site.output
 
-    def test_local_tree_is_made_again(self, site: Site) -> None:
+    def test_missing_local_tree_is_written_again(self, site: Site) -> None:
         site.collect()
         first = tree(site.root)
         shutil.rmtree(site.root)
         assert sent(site) == []
         assert tree(site.root) == first
 
-    def test_local_tree_is_mended(self, site: Site) -> None:
+    def test_changed_local_tree_is_restored(self, site: Site) -> None:
         site.collect()
         first = tree(site.root)
         (site.root / "robots.txt").write_text("User-agent: !\n")  # as long as the right one
@@ -100,7 +100,7 @@ class TestUnchanged:
 
 
 class TestChanged:
-    def test_file_of_a_manifest_class(self, site: Site) -> None:
+    def test_file_of_a_manifest_class_is_sent_with_its_references(self, site: Site) -> None:
         site.collect()
         site.write({"img/dot.png": b"\x89PNG other"})
         names = sent(site)
@@ -112,21 +112,21 @@ class TestChanged:
         site.assert_whole()
         assert site.read("img/dot.png") == b"\x89PNG other"
 
-    def test_file_of_a_plain_class(self, site: Site) -> None:
+    def test_file_of_a_plain_class_is_sent(self, site: Site) -> None:
         site.use(PLAIN_CLASS)
         site.collect()
         site.write({"img/dot.png": b"\x89PNG other"})
         assert sent(site) == ["img/dot.png"]
         assert site.read("img/dot.png") == b"\x89PNG other"
 
-    def test_same_length(self, site: Site) -> None:
+    def test_file_of_the_same_length_is_sent(self, site: Site) -> None:
         site.use(PLAIN_CLASS)
         site.collect()
         site.write({"robots.txt": "User-agent: !\n"})
         assert sent(site) == ["robots.txt"]
 
     @each_class
-    def test_header_setting(self, site: Site, backend: str) -> None:
+    def test_setting_of_headers_sends_its_files(self, site: Site, backend: str) -> None:
         site.use(backend)
         site.collect()
         site.configure(AWS_EXTRA_HEADERS=[(r".*\.css$", {"Cache-Control": "max-age=7"})])
@@ -136,7 +136,7 @@ class TestChanged:
         assert site.head("css/site.css")["CacheControl"] == "max-age=7"
         assert sent(site) == []
 
-    def test_gzip_on_and_off(self, site: Site) -> None:
+    def test_setting_of_gzip_sends_its_files(self, site: Site) -> None:
         site.use(PLAIN_CLASS)
         site.write({"css/long.css": "a { color: red }\n" * 100})
         site.collect()
@@ -145,7 +145,7 @@ class TestChanged:
         stored = site.get("css/long.css")
         assert stored["ContentEncoding"] == "gzip"
         assert gzip.decompress(stored["Body"].read()) == b"a { color: red }\n" * 100
-        # What is too short to gain anything is sent again as it was: its setting changed.
+        # Files too short to compress are sent again, too, because their setting changed.
         assert "ContentEncoding" not in site.head("css/base.css")
         assert set(names) == {"css/long.css", "css/base.css", "css/site.css", "js/site.js"}
         assert sent(site) == []
@@ -154,7 +154,7 @@ class TestChanged:
         assert "ContentEncoding" not in site.head("css/long.css")
         assert sent(site) == []
 
-    def test_cache_headers(self, site: Site) -> None:
+    def test_only_hashed_names_are_cached_for_good(self, site: Site) -> None:
         site.collect()
         names = site.names()
         hashed = set(site.published().values())
@@ -181,7 +181,9 @@ INDEXES: dict[str, bytes | None] = {
 class TestIndex:
     @pytest.mark.parametrize("stored", INDEXES.values(), ids=INDEXES)
     @each_class
-    def test_damaged(self, site: Site, backend: str, stored: bytes | None) -> None:
+    def test_damaged_index_is_restored(
+        self, site: Site, backend: str, stored: bytes | None
+    ) -> None:
         site.use(backend)
         site.collect()
         index = site.index()
@@ -191,13 +193,13 @@ class TestIndex:
             site.put_index(stored)
         with recorded(site.proxy) as traffic:
             site.collect()
-        # Each object is asked for its headers, and none is sent again.
+        # Each object is checked by HEAD, and none is sent again.
         assert traffic.operations["HeadObject"] == len(site.names())
         assert traffic.writes == [INDEX]
         assert site.index() == index
         assert sent(site) == []
 
-    def test_of_an_older_release(self, site: Site) -> None:
+    def test_index_of_an_older_release_is_valid(self, site: Site) -> None:
         site.collect()
         old = site.client.get_object(Bucket=site.bucket, Key=INDEX)["Body"].read()
         before = site.remote_tree()
@@ -211,7 +213,7 @@ class TestIndex:
         assert before.items() <= site.remote_tree().items()
 
     @each_class
-    def test_objects_changed_by_hand(self, site: Site, backend: str) -> None:
+    def test_objects_changed_by_hand_are_sent_again(self, site: Site, backend: str) -> None:
         site.use(backend)
         site.collect()
         before = site.remote_tree()
@@ -225,18 +227,18 @@ class TestIndex:
         assert site.remote_tree() == before
         assert sent(site) == []
 
-    def test_headers_changed_by_hand(self, site: Site) -> None:
-        # The ETag stays, and a listing shows no headers: this one is beyond the engine ...
+    def test_headers_changed_by_hand_are_not_noticed(self, site: Site) -> None:
+        # The ETag is the same and listings have no headers, so the engine can't notice ...
         site.collect()
         site.put("robots.txt", site.read("robots.txt"), CacheControl="no-store")
         assert sent(site) == []
-        # ... until nothing is remembered any more.
+        # ... unless the index is lost.
         site.put_index(b"")
         assert sent(site) == ["robots.txt"]
         assert site.head("robots.txt")["CacheControl"] == BRIEF
 
-    def test_objects_of_another_uploader(self, site: Site) -> None:
-        """A bucket that django-storages has filled: right bytes, other headers."""
+    def test_objects_with_other_headers_are_sent_again(self, site: Site) -> None:
+        """As after django-storages: the same content with other headers."""
         for name in SMALL:
             content = (site.source / name).read_bytes()
             site.put(name, content, ContentType="text/html")
@@ -244,8 +246,8 @@ class TestIndex:
         assert set(names) == site.names()
         assert site.head("css/site.css")["ContentType"] == "text/css"
 
-    def test_refused(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:
-        """Nobody may read or write the index: the run works, slower, and says so."""
+    def test_denied_index_is_a_warning(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+        """Without permission for the index, a run is slower and logs a warning."""
         site.proxy.rule = lambda request: ACCESS_DENIED if INDEX in request.path else None
         sent(site)
         assert "s3:GetObject" in caplog.text
@@ -257,7 +259,7 @@ class TestIndex:
 
 
 class TestETags:
-    def test_of_multipart_uploads(self, each_site: Site) -> None:
+    def test_of_multipart_uploads_need_the_index(self, each_site: Site) -> None:
         site = each_site
         site.use(PLAIN_CLASS)
         site.write({"video.mp4": os.urandom(9 * 1024 * 1024)})
@@ -265,7 +267,7 @@ class TestETags:
         assert site.head("video.mp4")["ETag"].strip('"').endswith("-2")
         assert site.read("video.mp4") == (site.source / "video.mp4").read_bytes()
         assert sent(site) == []
-        # Nothing but the index knows what is behind such an ETag.
+        # Without the index, such an ETag can't be compared.
         site.put_index(b"")
         assert set(sent(site)) == {"video.mp4"}
         assert sent(site) == []
@@ -273,22 +275,19 @@ class TestETags:
         assert "video.mp4" in sent(site)
 
     @each_class
-    def test_under_kms(self, site: Site, backend: str) -> None:
+    def test_with_kms_need_the_index(self, site: Site, backend: str) -> None:
         site.use(backend)
         site.proxy.has_kms_etags = True
-        try:
-            names = sent(site)
-            assert sent(site) == []
-            site.write({"robots.txt": "User-agent: !\n"})
-            assert "robots.txt" in sent(site)
-            site.put_index(b"")
-            # The ETag says nothing: all is sent again.
-            assert set(names) <= set(sent(site)) | {
-                name for name in names if name.startswith("staticfiles") or "robots" in name
-            }
-            assert sent(site) == []
-        finally:
-            site.proxy.has_kms_etags = False
+        names = sent(site)
+        assert sent(site) == []
+        site.write({"robots.txt": "User-agent: !\n"})
+        assert "robots.txt" in sent(site)
+        site.put_index(b"")
+        # Without the index, these ETags can't be compared: everything is sent again.
+        assert set(names) <= set(sent(site)) | {
+            name for name in names if name.startswith("staticfiles") or "robots" in name
+        }
+        assert sent(site) == []
 
 
 class TestTwoSources:

@@ -1,4 +1,4 @@
-"""What the command takes, says and refuses."""
+"""The command's options, output and errors."""
 
 import io
 import json
@@ -39,7 +39,7 @@ SUMMARY = re.compile(
 )
 
 
-def test_is_herokuifys() -> None:
+def test_herokuifys_command_is_used() -> None:
     assert get_commands()["collectstatic"] == "herokuify"
     assert isinstance(load_command_class("herokuify", "collectstatic"), Command)
 
@@ -48,14 +48,14 @@ class TestOutput:
     def lines(self, site: Site, *arguments: str, **options: Any) -> list[str]:
         return site.collect(*arguments, **options).splitlines()
 
-    def test_one_summary(self, site: Site) -> None:
+    def test_is_one_line(self, site: Site) -> None:
         (line,) = self.lines(site)
         assert line.startswith("12 static files: 12 sent, 0 unchanged, 0 failed; 0.0 MB in 18 ")
         assert SUMMARY.fullmatch(line)
         (line,) = self.lines(site)
         assert line.startswith("12 static files: 0 sent, 12 unchanged, 0 failed; 0.0 MB in 3 ")
 
-    def test_of_one_file(self, make_site: MakeSite, moto: S3Server) -> None:
+    def test_is_in_the_singular_for_one_file(self, make_site: MakeSite, moto: S3Server) -> None:
         site = make_site(moto, {"only.txt": "1"})
         site.use(PLAIN_CLASS)
         assert site.collect().startswith("1 static file: 1 sent,")
@@ -64,11 +64,11 @@ class TestOutput:
         result = call_command("collectstatic", interactive=False, stdout=io.StringIO())
         assert SUMMARY.fullmatch(result)
 
-    def test_none_at_verbosity_0(self, site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_is_empty_at_verbosity_0(self, site: Site, capfd: pytest.CaptureFixture[str]) -> None:
         assert self.lines(site, verbosity=0) == []
         assert capfd.readouterr() == ("", "")
 
-    def test_names_at_verbosity_2_and_3(self, site: Site) -> None:
+    def test_has_names_at_verbosity_2_and_3(self, site: Site) -> None:
         lines = self.lines(site, verbosity=2)
         assert set(lines[:-1]) == {f"Sent '{name}'" for name in site.names()}
         assert SUMMARY.fullmatch(lines[-1])
@@ -82,7 +82,7 @@ class TestOutput:
             f"Unchanged '{name}'" for name in [*SMALL, *map(site.hashed, SMALL)]
         }
 
-    def test_bar_on_a_terminal(self, site: Site) -> None:
+    def test_has_a_progress_bar_on_a_terminal(self, site: Site) -> None:
         class Terminal(io.StringIO):
             def isatty(self) -> bool:
                 return True
@@ -129,7 +129,7 @@ class TestOptions:
         with pytest.raises(CommandError, match=r"css/gone\.png"):
             site.collect("--dry-run")
 
-    def test_ignore(self, site: Site) -> None:
+    def test_ignored_files_are_left_out(self, site: Site) -> None:
         site.collect("--ignore", "*.txt", "-i", "js", "--ignore=dot.*", "--no-post-process")
         assert site.names() == {"css/site.css", "css/base.css"}
         assert set(tree(site.root)) == {"css/site.css", "css/base.css"}
@@ -148,7 +148,7 @@ class TestOptions:
         assert traffic.requests == []
 
     @pytest.mark.parametrize(("answer", "runs"), [("yes", True), ("no", False), ("", False)])
-    def test_asks_first(
+    def test_asks_for_confirmation(
         self, site: Site, monkeypatch: pytest.MonkeyPatch, answer: str, runs: bool
     ) -> None:
         monkeypatch.setattr("builtins.input", lambda prompt: answer)
@@ -158,13 +158,13 @@ class TestOptions:
         assert bool(site.names()) == runs
 
     @pytest.mark.parametrize("value", [0, -1, "64", 1.5, None])
-    def test_wrong_concurrency(self, site: Site, value: object) -> None:
+    def test_wrong_concurrency_is_an_error(self, site: Site, value: object) -> None:
         site.configure(HEROKUIFY_UPLOAD_CONCURRENCY=value)
         with pytest.raises(ImproperlyConfigured, match="HEROKUIFY_UPLOAD_CONCURRENCY is "):
             site.collect()
 
     @pytest.mark.parametrize("concurrency", [1, 2])
-    def test_low_concurrency(self, site: Site, concurrency: int) -> None:
+    def test_low_concurrency_works(self, site: Site, concurrency: int) -> None:
         site.configure(HEROKUIFY_UPLOAD_CONCURRENCY=concurrency)
         site.collect()
         site.assert_whole()
@@ -172,7 +172,7 @@ class TestOptions:
 
 
 class TestReferences:
-    """Heroku's build looks for the words, and shows its advice on missing references."""
+    """Heroku's buildpack recognizes messages on missing references and adds its advice."""
 
     @pytest.fixture
     def published(self, site: Site) -> Site:
@@ -191,7 +191,7 @@ class TestReferences:
         return message
 
     @pytest.mark.parametrize("reference", ["url(../img/gone.png)", '@import "../img/gone.png";'])
-    def test_missing(self, published: Site, reference: str) -> None:
+    def test_missing_file_is_an_error(self, published: Site, reference: str) -> None:
         published.write({"css/site.css": f"a {{}}\n{reference}"})
         message = self.failure(published)
         assert message.startswith(
@@ -199,29 +199,29 @@ class TestReferences:
             f"has found (line 2: {reference.rstrip(';')})."
         )
 
-    def test_missing_source_map(self, published: Site) -> None:
+    def test_missing_source_map_is_an_error(self, published: Site) -> None:
         published.write({"js/site.js": "1\n//# sourceMappingURL=gone.js.map"})
         assert self.failure(published).startswith(
             "The CSS file or script 'js/site.js' refers to 'js/gone.js.map', which no static files"
         )
 
-    def test_odd_name(self, published: Site) -> None:
+    def test_quotes_in_names_are_shown(self, published: Site) -> None:
         published.write({"css/it's.css": 'a { b: url("it\'s gone.png") }'})
         message = self.failure(published)
         assert message.startswith('The CSS file "css/it\'s.css" refers to "css/it\'s gone.png"')
 
-    def test_hidden_by_ignore(self, published: Site) -> None:
+    def test_ignored_file_counts_as_missing(self, published: Site) -> None:
         with pytest.raises(CommandError, match=r"The CSS file 'css/site\.css' refers to 'img/dot"):
             published.collect("--ignore", "*.png")
 
-    def test_other_encoding(self, published: Site) -> None:
+    def test_other_encoding_is_an_error(self, published: Site) -> None:
         published.write({"css/latin.css": "/* \xe4 */".encode("latin-1")})
         message = self.failure(published)
         assert message.startswith("'css/latin.css' can't be hashed: 'utf-8' codec can't decode")
         assert "The CSS file" not in message
         assert "no static files finder" not in message
 
-    def test_circle(self, published: Site) -> None:
+    def test_circle_is_an_error(self, published: Site) -> None:
         published.write({"css/a.css": '@import "b.css";', "css/b.css": '@import "a.css";'})
         message = self.failure(published)
         assert "can't be hashed: Max post-process passes exceeded." in message
@@ -229,7 +229,7 @@ class TestReferences:
 
 
 class TestManifestName:
-    def test_of_a_subclass(self, site: Site) -> None:
+    def test_of_a_subclass_is_used(self, site: Site) -> None:
         site.use("tests.collect.storages.NamedStorage")
         site.collect()
         digest = json.loads(site.read("assets.json"))["hash"]
@@ -239,7 +239,7 @@ class TestManifestName:
 
 
 class TestBucket:
-    def test_missing(self, site: Site) -> None:
+    def test_missing_one_is_created_on_request(self, site: Site) -> None:
         remove_bucket(site.client, site.bucket)
         with pytest.raises(ImproperlyConfigured, match="AWS_AUTO_CREATE_BUCKET=true"):
             site.collect()
@@ -253,7 +253,7 @@ class TestBucket:
         site.assert_whole()
 
     def test_index_is_not_public(self, site: Site) -> None:
-        """It lies beside the location, which the bucket's policy publishes."""
+        """It is outside the location that the bucket's policy makes public."""
         site.collect()
         assert not INDEX.startswith("static/")
         assert {key for key in site.names("") if not key.startswith("static/")} == {INDEX}
@@ -265,7 +265,7 @@ class TestBucket:
             ("a/b/", "a/b/.herokuify/static/index.json.gz"),
         ],
     )
-    def test_below_a_prefix(self, site: Site, prefix: str, index: str) -> None:
+    def test_index_is_below_the_prefix(self, site: Site, prefix: str, index: str) -> None:
         url = f"{site.proxy.url}/{site.bucket}/{prefix.strip('/')}/static/"
         site.configure(AWS_LOCATION=prefix, STATIC_URL=url)
         site.collect()
@@ -276,21 +276,21 @@ class TestBucket:
 
 
 class TestOtherStorages:
-    """Django's own command runs for them, untouched."""
+    """Django's own command runs for them, unchanged."""
 
     @pytest.mark.parametrize("storage", [StaticFilesStorage, ManifestStaticFilesStorage])
     @pytest.mark.parametrize(
         "arguments", [[], ["--clear"], ["--dry-run"], ["--no-post-process"], ["-i", "*.txt"]]
     )
     @pytest.mark.parametrize("verbosity", [0, 1, 2, 3])
-    def test_as_django(
+    def test_result_is_djangos(
         self,
         site: Site,
         storage: type[StaticFilesStorage],
         arguments: list[str],
         verbosity: int,
     ) -> None:
-        """Twice, and with a file that two finders have."""
+        """Run twice, with a file that two finders find."""
         other = site.folder / "other"
         write(other, {"robots.txt": "hidden", "more.txt": "more"})
         site.configure(STATICFILES_DIRS=[site.source, other])
@@ -301,20 +301,20 @@ class TestOtherStorages:
             output = io.StringIO()
             returned = []
             for command in (kind(), kind()):
-                # Nothing but the root's name may differ, and it does not.
+                # Both use the same folder, so even paths in the output must be the same.
                 command.storage = storage(location=site.root)
                 returned.append(
                     call_command(
                         command, "--noinput", *arguments, stdout=output, verbosity=verbosity
                     )
                 )
-            # A folder's files come in any order, and so do the lines of --clear.
+            # Folders are listed in any order, and so are the lines of --clear.
             results.append((returned, sorted(output.getvalue().splitlines()), tree(site.root)))
         django, ours = results
         assert ours == django
         assert site.names() == set()
 
-    def test_link(self, site: Site) -> None:
+    def test_link_works(self, site: Site) -> None:
         command = Command()
         command.storage = StaticFilesStorage(location=site.root)
         call_command(command, "--noinput", "--link", verbosity=0)
@@ -383,7 +383,7 @@ class TestHeaders:
 @pytest.mark.parametrize("verbosity", [0, 1, 2, 3])
 @pytest.mark.parametrize("backend", [MANIFEST_CLASS, PLAIN_CLASS])
 def test_collect_returns_what_djangos_does(site: Site, backend: str, verbosity: int) -> None:
-    """And says it of files that two finders have, which Django 6.1 counts."""
+    """And so does the message on files that two finders find, which Django 6.1 counts."""
     other = site.folder / "other"
     write(other, {"robots.txt": "hidden", "more.txt": "more"})
     site.configure(STATICFILES_DIRS=[site.source, other])

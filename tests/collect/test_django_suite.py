@@ -1,6 +1,6 @@
-"""Django's own tests of static files, on S3 and under the engine's command.
+"""Django's own tests of static files pass with herokuify's storages and command.
 
-They come from the source distribution of the Django that is installed: tests.storage.sdists.
+They come from the source distribution of the installed Django; see tests.storage.sdists.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ ERROR = "wants the exception of the storage; the engine's CommandError names it,
 FOLDER = "gives the storage another folder, or permissions; its local copies are in STATIC_ROOT"
 MEDIA = "looks for files of the default storage on the disk"
 QUESTION = "reads the words of Django's question; the engine's says what happens, and where"
-#: Django's tests that can't apply, by the end of their ids, and why.
+#: Why some of Django's tests can't apply, by the end of their IDs.
 INAPPLICABLE = {
     ".test_cleared_not_found": LOCAL,
     ".test_clear_broken_symlink": LOCAL,
@@ -46,7 +46,7 @@ INAPPLICABLE = {
     ".test_collect_static_files_subclass_of_static_storage": FOLDER,
 }
 DISK = "looks for files in STATIC_ROOT, where the classes without local copies put none"
-#: And those of the classes without local copies.
+#: Those that can't apply to the classes without local copies.
 UNCACHED = {
     ".test_intermediate_files": DISK,
     ".test_collect_static_files_default_permissions": DISK,
@@ -65,7 +65,7 @@ UNCACHED = {
             INAPPLICABLE,
             150,
         ),
-        # The other tests look for files on the disk.
+        # Other modules look for files on the disk.
         (
             "staticfiles_tests.test_storage",
             ["S3StaticStorage", "S3ManifestStaticStorage"],
@@ -75,7 +75,7 @@ UNCACHED = {
     ],
     ids=["cached", "uncached"],
 )
-def test_passes(
+def test_djangos_tests_pass(
     pytestconfig: pytest.Config,
     moto: S3Server,
     moto_bucket: str,
@@ -95,7 +95,7 @@ def test_passes(
             **moto.variables,
             "AWS_STORAGE_BUCKET_NAME": moto_bucket,
             "DJANGO_SUITE_LEFT_OUT": "",
-            # Two hundred runs would send the same files again.
+            # Otherwise two hundred runs would upload the same files.
             "DJANGO_SUITE_KEEPS_FILES": "1",
         },
         inapplicable=inapplicable,

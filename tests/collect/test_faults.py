@@ -1,4 +1,4 @@
-"""What a network, a server, a disk or a killed process can do to a run."""
+"""Faults of the network, the server, the disk and the process during a run."""
 
 import errno
 import json
@@ -50,7 +50,7 @@ from tests.servers import S3Server
 
 pytestmark = pytest.mark.once
 
-#: Enough to be in the middle of something, at any moment.
+#: Enough files for a fault in the middle of every stage.
 FILES: Files = {**sites.NASTY, **SMALL}
 TOTAL = 2 * len(FILES) + 2  # objects of a release
 assert TOTAL == 90
@@ -58,7 +58,7 @@ assert TOTAL == 90
 
 class TestBadNetwork:
     @pytest.mark.parametrize("backend", [MANIFEST_CLASS, PLAIN_CLASS])
-    def test_slow_downs_and_dropped_connections(
+    def test_slow_downs_and_dropped_connections_are_retried(
         self, make_site: MakeSite, s3: S3Server, backend: str
     ) -> None:
         site = make_site(s3, FILES)
@@ -77,7 +77,7 @@ class TestBadNetwork:
             site.collect()
         assert traffic.operations == {"ListObjects": 1, "GetObject": 2}
 
-    def test_one_key_refused_for_ever(self, each_site: Site) -> None:
+    def test_refused_key_is_an_error(self, each_site: Site) -> None:
         site = each_site
         site.proxy.rule = first_of(for_keys(["static/img/dot.png"], ACCESS_DENIED), shaky(seed=2))
         with pytest.raises(CommandError) as caught:
@@ -92,7 +92,7 @@ class TestBadNetwork:
         assert not (site.root / "staticfiles.json").exists()
 
     @pytest.mark.usefixtures("no_pauses")
-    def test_slow_downs_without_end(self, site: Site) -> None:
+    def test_endless_slow_downs_are_an_error(self, site: Site) -> None:
         site.proxy.rule = for_keys(["static/img/dot.png"], SLOW_DOWN)
         hint = "HEROKUIFY_UPLOAD_CONCURRENCY = 16"
         with pytest.raises(CommandError, match=rf"(?s)503 SlowDown.*{hint}.*static/img/dot\.png"):
@@ -100,8 +100,10 @@ class TestBadNetwork:
         assert site.manifests() == set()
 
     @pytest.mark.parametrize("writes", [1, 50, 88, 89, 90])
-    def test_answers_cease(self, make_site: MakeSite, moto: S3Server, writes: int) -> None:
-        """Connections stay, and nothing comes any more after so many writes."""
+    def test_missing_answers_leave_the_bucket_consistent(
+        self, make_site: MakeSite, moto: S3Server, writes: int
+    ) -> None:
+        """After some writes, connections stay open without an answer."""
         silence = Silence(writes)
         with replay(moto.endpoint_url) as proxy:
             try:
@@ -123,13 +125,15 @@ class TestBadNetwork:
             proxy.rule = None
             with recorded(proxy) as traffic:
                 site.collect()
-            # What is there is asked for its headers, what is not is sent.
+            # Existing objects are checked by HEAD; missing ones are sent.
             assert len(traffic.writes) == TOTAL - writes + 1
             assert traffic.operations["HeadObject"] == writes
             site.assert_whole()
 
     @pytest.mark.parametrize("fault", [Fault.DROPPED, Fault.LOST])
-    def test_network_is_cut(self, make_site: MakeSite, s3: S3Server, fault: Fault) -> None:
+    def test_broken_network_leaves_the_bucket_consistent(
+        self, make_site: MakeSite, s3: S3Server, fault: Fault
+    ) -> None:
         with replay(s3.endpoint_url) as proxy:
             site = make_site(s3, FILES, proxy=proxy)
             proxy.rule = after(30, fault)
@@ -147,7 +151,7 @@ class TestBadNetwork:
 
 
 class Witness:
-    """A rule that slows requests down a little, and calls for a signal at one of them."""
+    """A rule that sets an event at one of the requests, and slows all of them down."""
 
     def __init__(self, moment: int) -> None:
         self.moment = moment
@@ -160,11 +164,11 @@ class Witness:
             self._seen += 1
             if self._seen == self.moment:
                 self.has_come.set()
-        time.sleep(0.01)  # so that the signal finds other requests under way
+        time.sleep(0.01)  # so that other requests are under way at the signal
 
 
 def release(number: int) -> Files:
-    """Files of a release: some as before, some changed, some new."""
+    """Return the files of a release: some unchanged, some changed, some new."""
     return {
         **SMALL,
         "css/base.css": f"/* {number} */",
@@ -213,7 +217,9 @@ class TestKilledRuns:
 
 class TestTwoRuns:
     @pytest.mark.parametrize("options", [[], ["--clear", "--prune", "0"]])
-    def test_at_once(self, make_site: MakeSite, s3: S3Server, options: list[str]) -> None:
+    def test_both_releases_are_complete(
+        self, make_site: MakeSite, s3: S3Server, options: list[str]
+    ) -> None:
         """Two builds of different commits, from different machines, to one bucket."""
         site = make_site(s3)
         site.collect()
@@ -228,10 +234,10 @@ class TestTwoRuns:
         site.proxy.rule = None
         site.assert_whole()
         for number in (1, 2):
-            # Each slug has its own manifest, and everything that it names.
+            # Everything that the manifest in each slug names exists.
             text = (site.folder / f"root{number}" / "staticfiles.json").read_text()
             assert set(json.loads(text)["paths"].values()) <= site.names()
-        # Whatever the index says now, the next run of either completes.
+        # Whichever run wrote the index last, the next run of either completes.
         for number in (1, 2):
             root = site.folder / f"root{number}"
             site.configure(
@@ -247,8 +253,8 @@ class TestTwoRuns:
 
 
 class TestDisk:
-    def test_full(self, make_site: MakeSite, s3: S3Server) -> None:
-        """Of a limit to a file's length; a full disk answers at the same places."""
+    def test_full_disk_is_an_error(self, make_site: MakeSite, s3: S3Server) -> None:
+        """With a limit on the size of files, which fails where a full disk does."""
         site = make_site(s3)
         site.collect()
         before = tree(site.root), site.read("staticfiles.json")
@@ -266,7 +272,7 @@ class TestDisk:
         site.assert_whole()
 
     @pytest.mark.parametrize("place", ["css", "img/dot.png"])
-    def test_something_in_the_way(self, site: Site, place: str) -> None:
+    def test_file_in_place_of_a_folder_is_an_error(self, site: Site, place: str) -> None:
         """A file where a folder must be, or the reverse."""
         way = site.root / place
         if place == "img/dot.png":
@@ -278,7 +284,9 @@ class TestDisk:
         assert site.manifests() == set()
 
     @pytest.mark.parametrize("name", ["staticfiles.json", "robots.txt"])
-    def test_read_only(self, site: Site, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def test_read_only_folder_is_an_error(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
         site.collect()
         before = (site.root / "staticfiles.json").read_bytes()
         site.write({"robots.txt": "changed"})
@@ -301,8 +309,8 @@ class TestDisk:
         site.assert_whole()
         assert (site.root / "staticfiles.json").read_bytes() == site.read("staticfiles.json")
 
-    def test_file_vanishes_before_it_is_sent(self, site: Site) -> None:
-        """Between hashing and sending; its key is named like any other failure's."""
+    def test_vanished_file_is_an_error(self, site: Site) -> None:
+        """Between hashing and sending; the error names its key."""
         site.use(PLAIN_CLASS)
         site.collect()
         site.write({"robots.txt": "changed", "css/base.css": "changed"})

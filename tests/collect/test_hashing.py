@@ -1,4 +1,4 @@
-"""The tree and the manifest on S3 and on the disk are what Django writes locally."""
+"""Files and manifest, on S3 and on the disk, are the same as Django writes locally."""
 
 import random
 from collections.abc import Callable
@@ -38,7 +38,7 @@ class TestOnS3:
         site = make_site(s3, sites.NASTY)
         site.collect()
         assert_as_django(site, site.as_django())
-        # Every one of the names is recognized in the listing.
+        # All names are recognized in the listing.
         with recorded(site.proxy) as traffic:
             site.collect()
         assert traffic.operations == {"ListObjects": 1, "GetObject": 2}
@@ -78,14 +78,14 @@ class TestOnS3:
             site.collect()
         assert site.manifests() == set()
 
-    def test_no_files_at_all(self, make_site: MakeSite, moto: S3Server) -> None:
+    def test_site_without_files(self, make_site: MakeSite, moto: S3Server) -> None:
         site = make_site(moto, {})
         site.collect()
         assert_as_django(site, site.as_django())
 
 
 def hashed_by_herokuify() -> tuple[dict[str, bytes] | None, str]:
-    """The tree that the collect engine would send, or None and Django's complaint."""
+    """Return the files that the engine would send, or None and Django's error."""
     found = {path: (storage, path) for each in get_finders() for path, storage in each.list([])}
     result: dict[str, bytes] = {}
 
@@ -115,14 +115,14 @@ def hashed_by_django(site: Site, folder: str) -> tuple[dict[str, bytes] | None, 
 
 
 class TestReferences:
-    """Against Django's own result, without a server."""
+    """The hashed files are the same as Django's; without a server."""
 
     @pytest.fixture
     def compare(self, site: Site, tmp_path: Path) -> Callable[[Files], str]:
         runs = iter(range(1000))
 
         def compare(files: Files) -> str:
-            """Assert that both make the same of the files; returns Django's complaint."""
+            """Check that both make the same files; return Django's error."""
             run = next(runs)
             source = tmp_path / f"source{run}"
             write(source, files)
@@ -136,16 +136,20 @@ class TestReferences:
         return compare
 
     @pytest.mark.parametrize("block", range(4))
-    def test_at_random(self, compare: Callable[[Files], str], block: int) -> None:
+    def test_at_random_are_hashed_as_by_django(
+        self, compare: Callable[[Files], str], block: int
+    ) -> None:
         for seed in range(block * 10, block * 10 + 10):
             assert compare(sites.graph(seed)) == "", f"seed {seed}"
 
-    def test_in_circles_at_random(self, compare: Callable[[Files], str]) -> None:
+    def test_in_random_circles_are_hashed_or_errors_as_by_django(
+        self, compare: Callable[[Files], str]
+    ) -> None:
         complaints = [compare(sites.graph(seed, cycles=True)) for seed in range(30)]
         assert {"", "Max post-process passes exceeded."} == set(complaints)
 
     def test_in_a_long_chain(self, compare: Callable[[Files], str]) -> None:
-        # As deep as Django's passes reach, and one deeper; in the worst order.
+        # As deep as Django's passes reach and one deeper, in a random order.
         for depth in range(2, 9):
             names = [f"{'d/' * number}{number}.css" for number in range(depth)]
             random.Random(depth).shuffle(names)
@@ -165,7 +169,7 @@ class TestReferences:
         assert "could not be found" in compare({"a.css": "b { c: url(gone.png) }"})
 
     def test_that_are_hashed_already(self, site: Site) -> None:
-        """A link to a hashed name stays as it is, and works; Django hashes it once more."""
+        """A reference to a hashed name works and doesn't change; Django would hash it again."""
         link = "a { b: url(img/dot.c4ca4238a0b9.png) }"
         site.write({"img/dot.png": b"1", "x.css": link})
         result, complaint = hashed_by_herokuify()
@@ -175,9 +179,9 @@ class TestReferences:
         assert result["img/dot.c4ca4238a0b9.png"] == b"1"
 
     def test_of_names_that_are_hashed_already(self, compare: Callable[[Files], str]) -> None:
-        # As in a folder that another collectstatic has filled.
+        # As in the output folder of another collectstatic.
         compare({"a.txt": "one", "a.f97c5d29941b.txt": "another"})
         compare({"a.css": "one", "a.f97c5d29941b.css": "another"})
         compare({"a.css": "a{}", "a.a8a8d9dfa4a5.css": "b{}", "c.css": '@import "a.css";'})
-        # Django takes names for URLs: both have one hashed name.
+        # Django treats names as URLs, so these two have the same hashed name.
         compare({"a b.css": "same", "a%20b.css": "same", "a b.gif": "1", "a%20b.gif": "1"})

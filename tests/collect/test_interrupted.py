@@ -1,4 +1,4 @@
-"""A run that ends while it creates the bucket, and the run after it."""
+"""Runs that are killed while they create the bucket, and the runs after them."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ def site_without_bucket(make_site: MakeSite, s3: S3Server) -> Site:
 class TestKilledWhileTheBucketIsMade:
     @pytest.mark.parametrize("step", STEPS)
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-    def test_the_next_run_completes_or_says_so(
+    def test_next_run_completes_or_names_the_command(
         self, site_without_bucket: Site, step: str, number: signal.Signals
     ) -> None:
         site = site_without_bucket
@@ -62,7 +62,7 @@ class TestKilledWhileTheBucketIsMade:
 
         def rule(request: Request) -> Answer | None:
             seen.append(request.operation)
-            # The first HEAD is the question whether there is one.
+            # The first HEAD checks whether the bucket exists.
             is_late = step != "HeadBucket" or "CreateBucket" in seen
             if request.operation == step and is_late and str(number) not in seen:
                 seen.append(str(number))
@@ -76,7 +76,7 @@ class TestKilledWhileTheBucketIsMade:
         if number == signal.SIGKILL:
             assert code == -number
         else:
-            # All is undone, but a creation that arrives after the process has ended.
+            # The bucket is removed again, unless S3 creates it after the process has ended.
             assert code not in {0, None}, runs[0].text
             assert step == "CreateBucket" or not exists(site)
         site.proxy.rule = None
@@ -92,7 +92,7 @@ class TestKilledWhileTheBucketIsMade:
             assert site.manifests() == set()
 
     @pytest.mark.usefixtures("no_pauses")
-    def test_the_answer_to_the_creation_is_lost(self, site_without_bucket: Site) -> None:
+    def test_lost_answer_to_the_creation_is_no_error(self, site_without_bucket: Site) -> None:
         """The second attempt meets the bucket of the first one."""
         site = site_without_bucket
         answers: list[Fault | Answer | None] = [Fault.LOST, OWN_BUCKET]
@@ -110,7 +110,7 @@ class TestKilledWhileTheBucketIsMade:
 @pytest.mark.usefixtures("no_pauses")
 class TestVisitors:
     @pytest.mark.parametrize("backend", [MANIFEST_CLASS, PLAIN_CLASS])
-    def test_who_can_read_nothing(
+    def test_who_are_denied_are_reported(
         self,
         make_site: MakeSite,
         s3: S3Server,
@@ -121,7 +121,7 @@ class TestVisitors:
         site.use(backend)
         policy = site.client.get_bucket_policy(Bucket=site.bucket)["Policy"]
         site.client.delete_bucket_policy(Bucket=site.bucket)
-        # The bucket is left to herokuify: an error, however often it is run.
+        # herokuify manages the bucket: every run is an error.
         site.configure(AWS_AUTO_CREATE_BUCKET=True)
         for _ in range(3):
             with pytest.raises(ImproperlyConfigured, match="herokuify bucket --apply") as caught:
@@ -130,7 +130,7 @@ class TestVisitors:
             assert site.manifests() == set()
             assert not (site.root / "staticfiles.json").exists()
             assert site.index() == {}
-        # Another one looks after it: a warning, for the policy may be on its way.
+        # Someone else manages the bucket: a warning, as the policy may come later.
         site.configure(AWS_AUTO_CREATE_BUCKET=False)
         site.collect()
         assert caplog.text.count("visitors can't read the static files") == 1
@@ -142,7 +142,7 @@ class TestVisitors:
         site.collect()
         assert caplog.text == ""
 
-    def test_are_asked_for_once_where_something_is_sent(self, site: Site) -> None:
+    def test_access_is_checked_only_when_files_are_sent(self, site: Site) -> None:
         def strangers() -> list[str]:
             found = [r for r in traffic.requests if "authorization" not in r.headers]
             return [request.operation for request in found]
@@ -156,7 +156,7 @@ class TestVisitors:
         assert strangers() == []
 
     @pytest.mark.parametrize("answer", [Answer("", 404, "NoSuchKey", ""), Fault.DROPPED, "page"])
-    def test_of_whom_nothing_is_known(
+    def test_without_a_clear_answer_are_a_warning(
         self, site: Site, answer: Answer | Fault | str, caplog: pytest.LogCaptureFixture
     ) -> None:
         def rule(request: Request) -> Answer | Document | Fault | None:
@@ -169,7 +169,7 @@ class TestVisitors:
         assert caplog.text.count("Can't tell whether visitors can read the static files") == 1
         site.assert_whole()
 
-    def test_of_a_cdn_are_not_asked_for(self, site: Site) -> None:
+    def test_access_through_a_cdn_is_not_checked(self, site: Site) -> None:
         site.configure(STATIC_URL="https://cdn.example.com/static/")
         with recorded(site.proxy) as traffic:
             site.collect()

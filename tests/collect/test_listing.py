@@ -1,4 +1,4 @@
-"""The listing, on real servers with small pages; what no server here does is replayed."""
+"""The listing of a bucket, on real servers, with small pages."""
 
 import math
 import os
@@ -10,8 +10,7 @@ from botocore.exceptions import ClientError
 
 from herokuify.collect.inactivity import InactivityTimeout
 from herokuify.collect.listing import AT_ONCE, Listing, Objects
-from tests.collect.conftest import client_of
-from tests.servers import S3Server
+from tests.servers import S3Server, client_of
 
 pytestmark = pytest.mark.no_django
 
@@ -38,7 +37,7 @@ def listed_server(request: pytest.FixtureRequest) -> Iterator[S3Server]:
 
 
 class Asked:
-    """A client whose pages are small, and what it asked for."""
+    """A client with small pages; records where its requests start."""
 
     def __init__(self, server: S3Server) -> None:
         self.starts: list[str] = []
@@ -53,7 +52,7 @@ class Asked:
             self.starts.append(params["StartAfter"])
 
     def read(self, expected: Sequence[str], prefix: str = "static/") -> tuple[Objects, int]:
-        """The objects, and the number of requests."""
+        """Return the objects, and the number of requests."""
         listing = Listing(self.client, BUCKET, prefix, InactivityTimeout(), sorted(expected))
         return listing.read(), listing.requests
 
@@ -75,20 +74,22 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("expected", EXPECTED.values(), ids=EXPECTED)
-def test_all_objects_whatever_is_expected(listed_server: S3Server, expected: list[str]) -> None:
+def test_finds_all_objects_whatever_is_expected(
+    listed_server: S3Server, expected: list[str]
+) -> None:
     objects, requests = Asked(listed_server).read(expected)
     assert sorted(objects) == sorted(ALL)
     assert PAGES <= requests <= PAGES + AT_ONCE
 
 
 @pytest.mark.parametrize("expected", ["the same", "a third", "more", "none on the first page"])
-def test_stretches_are_read_at_once(listed_server: S3Server, expected: str) -> None:
+def test_parts_are_read_concurrently(listed_server: S3Server, expected: str) -> None:
     asked = Asked(listed_server)
     asked.read(EXPECTED[expected])
     assert len(asked.starts) == AT_ONCE - 1
 
 
-def test_two_pages_are_not_divided(listed_server: S3Server) -> None:
+def test_short_listings_are_not_divided(listed_server: S3Server) -> None:
     asked = Asked(listed_server)
     objects, requests = asked.read(SOURCES[:5], prefix="static/a/0")
     assert (len(objects), requests) == (30, 3)
@@ -97,7 +98,7 @@ def test_two_pages_are_not_divided(listed_server: S3Server) -> None:
 
 
 @pytest.mark.parametrize("answer", ["from the start", "refuses"])
-def test_server_that_can_only_begin_at_the_start(listed_server: S3Server, answer: str) -> None:
+def test_servers_that_ignore_or_refuse_start_after(listed_server: S3Server, answer: str) -> None:
     asked = Asked(listed_server)
 
     def spoil(params: dict[str, Any], **_: Any) -> None:
@@ -112,7 +113,7 @@ def test_server_that_can_only_begin_at_the_start(listed_server: S3Server, answer
     assert sorted(objects) == sorted(ALL)
 
 
-def test_refusal_in_the_middle(listed_server: S3Server) -> None:
+def test_refusal_in_the_middle_is_an_error(listed_server: S3Server) -> None:
     asked = Asked(listed_server)
 
     def spoil(params: dict[str, Any], **_: Any) -> None:

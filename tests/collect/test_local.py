@@ -18,7 +18,7 @@ class TestContent:
     @pytest.mark.parametrize(
         "size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, LARGE - 1, LARGE, LARGE + 1, 2 * LARGE + 5]
     )
-    def test_of_file(self, tmp_path: Path, size: int) -> None:
+    def test_of_file_has_size_and_digest(self, tmp_path: Path, size: int) -> None:
         data = os.urandom(size)
         path = tmp_path / "file"
         path.write_bytes(data)
@@ -48,8 +48,8 @@ class TestContent:
         assert away.read() == b"content"
         assert len(calls) == 2
 
-    def test_asks_for_no_large_buffers(self) -> None:
-        """A file object makes the buffer first; many of 8 MB would tear holes into the heap."""
+    def test_reads_in_small_chunks(self) -> None:
+        """Each read allocates its buffer first; many of 8 MB would fragment the heap."""
         sizes = []
 
         class Asked(io.BytesIO):
@@ -61,7 +61,7 @@ class TestContent:
         assert set(sizes) == {CHUNK}
 
     @pytest.mark.parametrize("size", [3, LARGE])
-    def test_another_content_is_none_of_its_own(self, tmp_path: Path, size: int) -> None:
+    def test_changed_file_is_an_error(self, tmp_path: Path, size: int) -> None:
         path = tmp_path / "file"
         path.write_bytes(b"a" * size)
         content = Content.of_file(lambda: path.open("rb")).without_data()
@@ -72,16 +72,16 @@ class TestContent:
         with pytest.raises(ChangedError):
             content.read()
 
-    def test_bytes_without_a_file_stay(self) -> None:
+    def test_bytes_without_a_file_are_kept(self) -> None:
         content = Content.of_bytes(b"made here")
         assert content.without_data().read() == b"made here"
 
-    def test_digest_tells_contents_apart(self) -> None:
+    def test_digests_of_contents_differ(self) -> None:
         contents = [b"", b"a", b"b", b"a" * LARGE, b"a" * LARGE + b"b"]
         openers: list[Callable[[], BinaryIO]] = [lambda c=c: io.BytesIO(c) for c in contents]  # type: ignore[misc]
         assert len({Content.of_file(opener).digest for opener in openers}) == len(contents)
 
-    def test_written_to(self, tmp_path: Path) -> None:
+    def test_written_to_compares_the_file(self, tmp_path: Path) -> None:
         path = tmp_path / "file"
         content = Content.of_bytes(b"right")
         assert not content.written_to(path)
@@ -96,7 +96,7 @@ class TestContent:
 
 
 class TestCompressed:
-    def test_makes_smaller_and_the_same_each_time(self) -> None:
+    def test_is_smaller_and_reproducible(self) -> None:
         source = io.BytesIO(b"a { color: red }\n" * 1000)
         results = []
         for _ in range(2):
@@ -113,7 +113,7 @@ class TestCompressed:
     def test_is_none_where_it_gains_nothing(self, data: bytes) -> None:
         assert compressed(io.BytesIO(data)) is None
 
-    def test_large_result_lies_on_the_disk(self) -> None:
+    def test_large_result_is_on_the_disk(self) -> None:
         half = os.urandom(LARGE)
         target = compressed(io.BytesIO(half + bytes(LARGE)))
         assert target is not None
@@ -134,7 +134,7 @@ class TestFingerprint:
         assert one.fingerprint == other.fingerprint
         assert len(one.fingerprint) == 16
 
-    def test_tells_apart_whatever_is_sent(self) -> None:
+    def test_differs_for_all_parameters(self) -> None:
         date = datetime(2037, 1, 1, tzinfo=timezone.utc)
         variants: list[dict[str, Any]] = [
             {},
@@ -154,8 +154,8 @@ class TestFingerprint:
         files += [local_file(parameters, is_gzipped=True) for parameters in variants]
         assert len({file.fingerprint for file in files}) == 2 * len(variants)
 
-    def test_is_the_same_in_another_process_and_year(self) -> None:
-        """The index of an older release must still count."""
+    def test_is_constant(self) -> None:
+        """Otherwise the index of an older release would be useless."""
         file = local_file({"ContentType": "text/css", "CacheControl": "public, max-age=300"})
         assert file.fingerprint == "dbd7da2347daf1e2"
 

@@ -1,4 +1,4 @@
-"""How much memory a run takes at its peak, in a process of its own."""
+"""The peak memory of a run, in its own process."""
 
 import os
 import sys
@@ -38,7 +38,7 @@ from pathlib import Path
 from django.core.management import call_command
 
 call_command("collectstatic", interactive=False)
-# getrusage() would tell of the process that has started this one, too.
+# getrusage() would include the process that started this one.
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 """
 
@@ -48,7 +48,7 @@ def names() -> list[str]:
 
 
 def changed_bucket(request: Request) -> object:
-    """All small files are there, in another version, so that they wait for the new ones."""
+    """Answer as a bucket with an older version of each small file, so that they are sent last."""
     if request.operation != "ListObjects":
         return sink(request)
     items = "".join(
@@ -64,7 +64,7 @@ def changed_bucket(request: Request) -> object:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("backend", ["S3StaticStorage", "S3ManifestStaticStorage"])
-def test_of_large_and_many_files(
+def test_large_and_many_files_need_little_memory(
     make_project: Callable[..., Project], tmp_path: Path, backend: str
 ) -> None:
     source = tmp_path / "project" / "source"
@@ -74,11 +74,11 @@ def test_of_large_and_many_files(
         path.write_bytes(f"// {name}\n".encode() + os.urandom(15_000).hex().encode())
     with (source / "large.bin").open("wb") as large:
         large.truncate(200 * MEGABYTE)
-    # Nothing listens behind the proxy; the answers are its own.
+    # No server is behind the proxy, which answers every request itself.
     with replay("http://127.0.0.1:9") as proxy:
 
         def rule(request: Request) -> object:
-            proxy.requests.clear()  # they hold what was sent
+            proxy.requests.clear()  # their bodies would fill the memory
             return changed_bucket(request)
 
         proxy.rule = rule  # type: ignore[assignment]

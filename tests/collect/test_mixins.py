@@ -1,4 +1,4 @@
-"""Storages with mixins: the bucket holds what Django's own classes leave on the disk."""
+"""With mixins, the bucket has the files that Django's own classes would write to the disk."""
 
 import hashlib
 from typing import Any
@@ -18,13 +18,13 @@ def class_of(mixin: type, kind: str) -> str:
 
 
 def local(site: Site, mixin: type, kind: str) -> dict[str, bytes]:
-    """What Django's command leaves with the mixin above Django's class."""
+    """Return the files that Django's command writes with the mixin and Django's class."""
     storage: Any = type("Local", (mixin, mixins.LOCAL[kind]), {})
     return site.as_django(storage(location=site.folder / "django", base_url="/static/"))
 
 
 def names_content(name: str, content: bytes) -> bool:
-    """Whether a name carries a digest of the content."""
+    """Whether a name contains a digest of the content."""
     digests = (
         hashlib.md5(content, usedforsecurity=False).hexdigest()[:12],
         hashlib.sha256(content).hexdigest()[:8],
@@ -34,7 +34,7 @@ def names_content(name: str, content: bytes) -> bool:
 
 @pytest.mark.parametrize("kind", mixins.LOCAL)
 @pytest.mark.parametrize("mixin", mixins.MIXINS)
-def test_as_on_the_disk(site: Site, mixin: type, kind: str) -> None:
+def test_result_is_that_on_the_disk(site: Site, mixin: type, kind: str) -> None:
     expected = local(site, mixin, kind)
     site.use(class_of(mixin, kind))
     with recorded(site.proxy) as traffic:
@@ -57,8 +57,8 @@ def test_as_on_the_disk(site: Site, mixin: type, kind: str) -> None:
 @pytest.mark.parametrize("kind", mixins.LOCAL)
 @pytest.mark.parametrize("finder", ["ArchiveFinder", "ChangingFinder"])
 @pytest.mark.parametrize("is_staged", [True, False])
-def test_files_in_no_folder(site: Site, kind: str, finder: str, is_staged: bool) -> None:
-    """Text is refused by Django's hashing, and works in the engine's."""
+def test_files_of_other_finders_work(site: Site, kind: str, finder: str, is_staged: bool) -> None:
+    """Django's hashing refuses files opened as text; the engine's accepts them."""
     site.configure(STATICFILES_FINDERS=[f"tests.collect.storages.{finder}"])
     storage: Any = mixins.LOCAL[kind](location=site.folder / "django")
     ours = mixins.ON_S3[kind].__name__
@@ -78,7 +78,7 @@ def test_files_in_no_folder(site: Site, kind: str, finder: str, is_staged: bool)
         assert expected["robots.txt"] == b"User-agent: *\n\n"
 
 
-def test_a_class_without_local_copies(site: Site) -> None:
+def test_work_without_local_copies(site: Site) -> None:
     expected = local(site, mixins.Joining, "plain")
     site.use("tests.collect.mixins.PlainJoiningStorage")
     site.collect()
@@ -87,8 +87,8 @@ def test_a_class_without_local_copies(site: Site) -> None:
     assert not site.root.exists()
 
 
-def test_an_error_that_is_yielded(site: Site) -> None:
-    """The generator ends while its files are there; nothing is published."""
+def test_yielded_exception_is_an_error(site: Site) -> None:
+    """The generator is closed while its files still exist; nothing is published."""
     site.use("tests.collect.mixins.FailingStorage")
     with pytest.raises(CommandError, match="'css/site.css' can't be hashed: no such colour"):
         site.collect()
@@ -97,7 +97,7 @@ def test_an_error_that_is_yielded(site: Site) -> None:
     assert not site.root.exists()
 
 
-def test_one_that_sends_by_itself(site: Site) -> None:
+def test_one_that_uploads_itself_runs_djangos_command(site: Site) -> None:
     site.use("tests.collect.mixins.SendingStorage")
     output = site.collect()
     (line,) = (line for line in output.splitlines() if "Django's own" in line)
@@ -110,8 +110,8 @@ def test_one_that_sends_by_itself(site: Site) -> None:
         site.collect("--clear")
 
 
-def test_options(site: Site) -> None:
-    """Nothing runs in a dry run, and no post_process() where it is not wanted."""
+def test_options_skip_them(site: Site) -> None:
+    """A dry run runs no mixin, and --no-post-process no post_process()."""
     site.use(class_of(mixins.Joining, "plain"))
     assert "css/all.css" not in site.collect("--dry-run")
     assert site.names("") == set()

@@ -1,4 +1,4 @@
-"""Names that must not change: only what holds its content's hash is kept for ever."""
+"""Only files whose name has their content's hash are cached for good."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ LASTING = {"sw.js", "mail.css", "img/logo.png"}
 
 
 class _Lasting:
-    """Leaves some names as they are."""
+    """Doesn't rename some files."""
 
     def hashed_name(self, name: str, content: Any = None, filename: Any = None) -> str:
         if name in LASTING:
@@ -47,14 +47,14 @@ class _NoHash:
 
 
 class _Version:
-    """Another name for each version, whatever is in it."""
+    """Puts a version into names, not the content's hash."""
 
     def file_hash(self, name: str, content: Any = None) -> str:
         return "0123456789ab"
 
 
 class _Own:
-    """A hash of the project's, spelled its own way."""
+    """Uses another hash, in another spelling."""
 
     def file_hash(self, name: str, content: Any = None) -> str:
         content.seek(0)
@@ -64,7 +64,7 @@ class _Own:
 
 
 class _More:
-    """Writes files of its own."""
+    """Writes more files."""
 
     def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         yield from super().post_process(*args, **kwargs)  # type: ignore[misc]
@@ -102,7 +102,7 @@ def carries(name: str, body: bytes) -> bool:
 
 
 @pytest.mark.parametrize("override", OVERRIDES, ids=lambda kind: kind.__name__)
-def test_overrides(site: Site, override: type) -> None:
+def test_overridden_names_are_cached_by_their_content(site: Site, override: type) -> None:
     site.write(FILES)
     site.use(f"{__name__}.S3{override.__name__}")
     with recorded(site.proxy) as traffic:
@@ -119,7 +119,7 @@ def test_overrides(site: Site, override: type) -> None:
             continue
         assert is_kept is carries(name, body), name
         lasting |= set() if is_kept else {f"static/{name}"}
-    # What has a lasting name comes after all that is named by its content.
+    # Files with a lasting name are sent after those with their content's hash in the name.
     order = [key for key in traffic.writes if key.startswith("static/")]
     first = min(map(order.index, lasting))
     assert set(order[first:]) == lasting | {f"static/{name}" for name in copies}
@@ -144,9 +144,7 @@ def test_overrides(site: Site, override: type) -> None:
     ],
     ids=lambda kind: kind.__name__,
 )
-@hypothesis_settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     stem=st.from_regex(r"[a-z0-9]{1,12}(\.[0-9a-f]{8,14})?", fullmatch=True),
     body=st.binary(max_size=50),
@@ -154,10 +152,10 @@ def test_overrides(site: Site, override: type) -> None:
         ["{stem}.css", "{stem}.{hash}.js", "d/{stem}-{hash}", "{stem}.{other}.js"]
     ),
 )
-def test_by_name_and_content(
+def test_engine_and_storage_agree_on_names(
     site: Site, kind: type[S3StaticStorage], stem: str, body: bytes, form: str
 ) -> None:
-    """Sent by the engine, saved, or put: all ask one question."""
+    """The engine and the storage decide in the same way."""
     digest = hashlib.md5(body).hexdigest()[:12]
     other = hashlib.md5(body + b".").hexdigest()[:12]
     name = form.format(stem=stem, hash=digest, other=other)

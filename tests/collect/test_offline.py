@@ -16,8 +16,8 @@ TAG = '<link rel="stylesheet" href="https://cdn.example.com/CACHE/css/output.012
 
 @pytest.mark.usefixtures("no_sockets")
 class TestSaving:
-    def test_sorted(self, local_root: Path) -> None:
-        """compressor's threads finish in any order; two builds must not differ."""
+    def test_manifest_is_sorted(self, local_root: Path) -> None:
+        """Threads of django-compressor finish in any order, and builds must not differ."""
         storage = OfflineManifestStorage()
         written = []
         for keys in ("abc", "cab"):
@@ -28,14 +28,14 @@ class TestSaving:
         assert written[0] == written[1]
 
     @pytest.mark.parametrize("is_text", [True, False])
-    def test_text_and_bytes(self, local_root: Path, is_text: bool) -> None:
+    def test_manifest_may_be_text_or_bytes(self, local_root: Path, is_text: bool) -> None:
         text = json.dumps({"a": "ü"}, ensure_ascii=False)
         storage = OfflineManifestStorage()
         storage.save(NAME, ContentFile(text if is_text else text.encode()))
         with storage.open(NAME) as file:
             assert json.loads(file.read()) == {"a": "ü"}
 
-    def test_a_failure_leaves_what_was_there(self, local_root: Path) -> None:
+    def test_failure_keeps_the_old_manifest(self, local_root: Path) -> None:
         storage = OfflineManifestStorage()
         storage.save(NAME, ContentFile(b"{}"))
         with pytest.raises(ValueError, match="Expecting value"):
@@ -45,7 +45,7 @@ class TestSaving:
         assert [path.name for path in folder.iterdir()] == [NAME]
 
 
-def test_bundles_are_published(
+def test_saving_the_manifest_publishes_the_bundles(
     aws: S3Server,
     bucket: str,
     local_root: Path,

@@ -1,4 +1,4 @@
-"""COMPRESS_OFFLINE_CONTEXT and broken templates: compressor's own storages are the oracle."""
+"""COMPRESS_OFFLINE_CONTEXT and broken templates, compared with django-compressor's storages."""
 
 import io
 import json
@@ -51,8 +51,8 @@ def manifest_of(site: Site) -> Any:
     ],
     ids=["none", "one", "list", "tuple", "generator", "function"],
 )
-def test_as_compressor(site: Site, context: Any, scripts: int) -> None:
-    """Names, manifest and content; templates with errors are left out, and named."""
+def test_result_is_that_of_compressor(site: Site, context: Any, scripts: int) -> None:
+    """Names, manifest and content are the same; templates with errors are named and left out."""
     write(site.folder / "templates", TEMPLATES)
     local = "compressor.storage.CompressorFileStorage"
     outputs, manifests, contents = [], [], []
@@ -84,8 +84,8 @@ def test_as_compressor(site: Site, context: Any, scripts: int) -> None:
 
 
 @pytest.mark.parametrize("context", [f"{__name__}.nowhere", "no.such.module", f"{__name__}.THEMES"])
-def test_a_context_that_is_not_there(site: Site, context: str) -> None:
-    """Compressor's own error, and no bundle without the page's values."""
+def test_missing_context_is_an_error(site: Site, context: str) -> None:
+    """The error is django-compressor's; no bundle is made without the context."""
     write(site.folder / "templates", TEMPLATES)
     compress(site, CACHED_CLASS, COMPRESS_OFFLINE_CONTEXT=context, HEROKUIFY_COMPRESS=True)
     with pytest.raises(ImportError, match="offline context function"):

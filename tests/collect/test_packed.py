@@ -28,7 +28,7 @@ RECORDS: dict[type, Any] = {
 
 @pytest.mark.parametrize("kind", RECORDS)
 @given(data=st.data())
-def test_is_as_a_dict(kind: Any, data: st.DataObject) -> None:
+def test_behaves_as_a_dict(kind: Any, data: st.DataObject) -> None:
     records = data.draw(st.dictionaries(st.text(), RECORDS[kind]))
     packed = kind(records)
     assert dict(packed) == records
@@ -70,5 +70,5 @@ def test_is_small(kind: Any, record: Any) -> None:
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # Bytes of 36 or 28, a header of 33, and their place in a dict, which is at worst half empty.
+    # 36 or 28 bytes, their header of 33, and a place in a dict, which may be half empty.
     assert taken / count < sys.getsizeof(bytes(36)) + 90

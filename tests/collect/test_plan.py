@@ -1,4 +1,4 @@
-"""Decisions on plain data; no server, no disk, no clock."""
+"""The plan's decisions, on plain data."""
 
 import hashlib
 import random
@@ -71,10 +71,10 @@ MULTIPART = f"{MD5}-2"
 @pytest.mark.parametrize(
     ("file", "there", "known", "action"),
     [
-        # Nothing there: whatever the index says.
+        # There is no object, whatever the index says.
         (FILE, None, None, Action.SEND),
         (FILE, None, entry(FILE), Action.SEND),
-        # The index knows it under the ETag that is listed.
+        # The index has the listed ETag.
         (FILE, listed(), entry(FILE), Action.KEEP),
         (FILE, listed(), entry(FILE, superseded=1), Action.KEEP),
         (FILE, listed(MULTIPART), entry(FILE, MULTIPART), Action.KEEP),
@@ -87,7 +87,7 @@ MULTIPART = f"{MD5}-2"
         (GZIPPED, listed(), entry(FILE), Action.SEND),
         (FILE, listed(), entry(GZIPPED), Action.SEND),
         (FILE, listed(), Entry(MD5, "", ""), Action.SEND),
-        # The index does not know it, or the object is another since.
+        # The index lacks the object, or the object has changed since.
         (FILE, listed(), None, Action.ASK),
         (FILE, listed(), entry(FILE, "f" * 32), Action.ASK),
         (FILE, listed("f" * 32), entry(FILE), Action.ASK),
@@ -96,14 +96,16 @@ MULTIPART = f"{MD5}-2"
         (GZIPPED, listed(size=1), None, Action.ASK),
         (KMS, listed(), None, Action.ASK),
         (METADATA, listed(), None, Action.ASK),
-        # No HEAD could tell.
+        # HEAD doesn't show enough to compare.
         (FILE, listed(MULTIPART), None, Action.SEND),
         (HUGE, listed(size=LARGE), None, Action.SEND),
         (ACL, listed(), None, Action.SEND),
         (EXPIRES, listed(), None, Action.SEND),
     ],
 )
-def test_decide(file: LocalFile, there: Listed | None, known: Entry | None, action: Action) -> None:
+def test_action_for_a_file(
+    file: LocalFile, there: Listed | None, known: Entry | None, action: Action
+) -> None:
     objects = {KEY: there} if there else {}
     entries = {KEY: known} if known else {}
     assert decide(file, Remote(objects, entries)) is action
@@ -121,7 +123,7 @@ HEAD = {
 
 
 class TestIsAsAsked:
-    def test_same(self) -> None:
+    def test_same_object(self) -> None:
         assert is_as_asked(HEAD, BODY, CSS)
 
     @pytest.mark.parametrize(
@@ -157,10 +159,12 @@ class TestIsAsAsked:
             ({"ContentEncoding": "gzip"}, {"ContentEncoding": "gzip"}, True),
         ],
     )
-    def test_parameters(self, asked: dict[str, Any], shown: dict[str, Any], same: bool) -> None:
+    def test_requested_parameters_count(
+        self, asked: dict[str, Any], shown: dict[str, Any], same: bool
+    ) -> None:
         assert is_as_asked({**HEAD, **shown}, BODY, {**CSS, **asked}) is same
 
-    def test_type_that_nobody_has_set(self) -> None:
+    def test_default_type_is_the_same_as_none(self) -> None:
         head = {**HEAD, "ContentType": "binary/octet-stream"}
         asked = {"CacheControl": "max-age=300"}
         assert is_as_asked(head, BODY, asked)
@@ -205,12 +209,12 @@ class TestNextIndex:
         remote = Remote({"a": listed("a")}, {"a": known("a", NOW - DAY)})
         assert next_index(remote, {"a": known("a")}, set(), NOW, everything) == {"a": known("a")}
 
-    def test_removed_are_forgotten(self) -> None:
+    def test_removed_objects_are_forgotten(self) -> None:
         remote = Remote({"a": listed("a")}, {"a": known("a", NOW - DAY), "b": known("b")})
         assert next_index(remote, {}, {"a"}, NOW, everything) == {}
         assert next_index(remote, {}, {"a"}, NOW, lambda key: False) == {"b": known("b")}
 
-    def test_out_of_scope_stays_as_it_was(self) -> None:
+    def test_entries_out_of_scope_do_not_change(self) -> None:
         remote = Remote(
             {"x/a": listed("a"), "x/b": listed("b"), "c": listed("c")},
             {"x/a": known("a"), "x/gone": known("gone"), "c": known("c")},
@@ -240,28 +244,30 @@ class TestPrunable:
             (NOW + DAY, 0, False),
         ],
     )
-    def test_age(self, superseded: int | None, days: float, goes: bool) -> None:
+    def test_days_count_from_the_time_superseded(
+        self, superseded: int | None, days: float, goes: bool
+    ) -> None:
         remote = Remote(
             {"a": Listed("a", 1, "2020-01-01T00:00:00Z")}, {"a": known("a", superseded)}
         )
         assert prunable(remote, [], NOW, days) == (["a"] if goes else [])
 
-    def test_never_what_the_release_has(self) -> None:
+    def test_objects_of_the_release_are_kept(self) -> None:
         remote = Remote({"a": listed("a")}, {"a": known("a", 0)})
         assert prunable(remote, ["a"], NOW + 10**6, 0) == []
 
     @pytest.mark.parametrize("etag", [None, "another"])
-    def test_unknown_age_counts_as_now(self, etag: str | None) -> None:
+    def test_objects_of_unknown_age_are_kept(self, etag: str | None) -> None:
         entries = {"a": known(etag, 0)} if etag else {}
         assert prunable(Remote({"a": listed("a")}, entries), [], NOW, 0) == []
 
-    def test_what_was_written_since_is_young(self) -> None:
+    def test_age_counts_from_the_last_write(self) -> None:
         written = "2027-01-15T08:00:00.000Z"  # NOW
         remote = Remote({"a": Listed("a", 1, written)}, {"a": known("a", NOW - 100 * DAY)})
         assert prunable(remote, [], NOW + 29 * DAY, 30) == []
         assert prunable(remote, [], NOW + 31 * DAY, 30) == ["a"]
 
-    def test_what_is_not_there_is_not_removed(self) -> None:
+    def test_missing_objects_are_not_removed(self) -> None:
         assert prunable(Remote({}, {"a": known("a", 0)}), [], NOW, 0) == []
 
 
@@ -283,7 +289,7 @@ class TestClearable:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_history_removes_what_two_releases_need(seed: int) -> None:
-    """Over random deploys, losses of the index and changes by hand."""
+    """With random deploys, losses of the index and changes by hand."""
     chance = random.Random(seed)
     objects: dict[str, Listed] = {}
     entries: Mapping[str, Entry] = {}

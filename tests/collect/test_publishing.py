@@ -1,4 +1,4 @@
-"""In which order files become visible, and what a failure leaves behind."""
+"""The order in which files are published, and the state after a failure."""
 
 import json
 
@@ -40,7 +40,7 @@ GONE = Answer("Amazon S3 API Reference, 'Error responses'", 404, "NoSuchBucket",
 
 
 class TestOrder:
-    def test_of_a_manifest_class(self, site: Site) -> None:
+    def test_manifest_comes_last(self, site: Site) -> None:
         with recorded(site.proxy) as traffic:
             site.collect()
         paths = site.published()
@@ -53,7 +53,7 @@ class TestOrder:
 
     @pytest.mark.parametrize("slow", ["css/base.", "robots.txt", "staticfiles."])
     def test_each_stage_waits_for_the_one_before(self, site: Site, slow: str) -> None:
-        """The order is kept, too, when one upload of a stage takes longer than all others."""
+        """Even if one upload of a stage takes longer than all others."""
         finished: list[str] = []
         forward = site.proxy.forward
 
@@ -72,7 +72,7 @@ class TestOrder:
         assert [name.partition(".")[0] for name in finished[10:12]] == ["staticfiles"] * 2
         assert finished[11:] == ["staticfiles.json", INDEX]
 
-    def test_of_a_plain_class_new_before_changed(self, site: Site) -> None:
+    def test_new_files_come_before_changed_ones(self, site: Site) -> None:
         site.use(PLAIN_CLASS)
         site.collect()
         site.write(
@@ -108,12 +108,12 @@ class TestOrder:
 
         site.proxy.rule = rule
         site.collect()
-        # Only the index comes later still.
+        # Only the index is written after it.
         assert seen == [False] * (len(seen) - 1) + [True]
 
 
 def everything(site: Site) -> tuple[dict[str, bytes], bytes]:
-    """All that a failure must leave as it is: the manifests, here and on S3."""
+    """Return what a failure must not change: the manifests, on S3 and on the disk."""
     manifests = {name: site.read(name) for name in site.manifests()}
     return manifests, (site.root / "staticfiles.json").read_bytes()
 
@@ -145,7 +145,7 @@ class TestFailure:
         assert "its manifest is unchanged" in message
         site.proxy.rule = None
         manifests, local = everything(site)
-        if stage == "usual":  # the copy under its own hash names files that are all there
+        if stage == "usual":  # the new copy may exist, as all its files do
             manifests = {name: text for name, text in manifests.items() if name in before[0]}
         assert (manifests, local) == before
         assert dict(staticfiles_storage.hashed_files) == hashed_before  # type: ignore[attr-defined]
@@ -199,7 +199,9 @@ class TestFailure:
         ids=lambda value: value.code if isinstance(value, Answer) else "",
     )
     @pytest.mark.parametrize("passing", [0, 4])
-    def test_of_the_account(self, site: Site, answer: Answer, words: str, passing: int) -> None:
+    def test_of_credentials_or_bucket_stops_the_run(
+        self, site: Site, answer: Answer, words: str, passing: int
+    ) -> None:
         """From the first request on, or midway."""
         site.proxy.rule = after(passing, answer, is_put if passing else anything)
         with pytest.raises((CommandError, ImproperlyConfigured)) as caught:
@@ -214,13 +216,10 @@ class TestFailure:
         assert traffic.operations["PutObject"] == 12 - passing + 1
         site.assert_whole()
 
-    def test_of_the_listing(self, site: Site) -> None:
+    def test_of_the_listing_is_an_error(self, site: Site) -> None:
         site.proxy.on("ListObjects", ACCESS_DENIED)
-        try:
-            with pytest.raises(ImproperlyConfigured, match="s3:ListBucket"):
-                site.collect()
-        finally:
-            site.proxy.on("ListObjects", None)
+        with pytest.raises(ImproperlyConfigured, match="s3:ListBucket"):
+            site.collect()
         assert site.names() == set()
 
     def test_of_the_index_is_a_warning(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""References that lead nowhere, and files that a bundler has named already."""
+"""References to missing files, and files that a bundler has hashed already."""
 
 import json
 import re
@@ -52,7 +52,7 @@ EXPECTED = {
 LINE = re.compile(
     r"The CSS file(?: or script)? '(.+?)' refers to '(.+?)', .* \(line (\d+): (.+)\)\."
 )
-#: What Vite 6 makes of an entry and a part that it loads later, which imports the entry.
+#: Vite 6's output for an entry that loads a chunk lazily, which imports the entry.
 VITE: Files = {
     "assets/main-CaRgkCyF.js": 'import("./lazy-CqoijzLM.js");export const state = 1;\n'
     "//# sourceMappingURL=main-CaRgkCyF.js.map\n",
@@ -80,7 +80,7 @@ def complaint(site: Site) -> str:
 
 
 class TestDangling:
-    def test_all_at_once(self, site: Site) -> None:
+    def test_all_are_reported_at_once(self, site: Site) -> None:
         replaced(site, DANGLING)
         site.use(MODULES)
         text = complaint(site)
@@ -112,15 +112,15 @@ class TestDangling:
         assert 'import("./lazy.js")' in script
         assert not {name for name in site.published() if "gone" in name or "map" in name}
 
-    def test_one_that_is_not_named_is_still_told(self, site: Site) -> None:
+    def test_others_are_still_reported(self, site: Site) -> None:
         site.write({"x.css": "a { b: url(gone.png) }\n/*# sourceMappingURL=x.css.map */\n"})
         site.configure(HEROKUIFY_MISSING_OK=r".+\.map$")
         text = complaint(site)
         assert "gone.png" in text
         assert "x.css.map" not in text
 
-    def test_a_vendored_stylesheet_without_its_source_map(self, site: Site) -> None:
-        """As in healthchecks, whose repository has the CSS of bootstrap-select alone."""
+    def test_vendored_stylesheet_may_lack_its_source_map(self, site: Site) -> None:
+        """As in healthchecks, which has bootstrap-select's CSS without its map."""
         sheet = "a{}\n/*# sourceMappingURL=bootstrap-select.css.map */"
         site.write({"css/bootstrap-select.css": sheet})
         assert "'css/bootstrap-select.css.map'" in complaint(site)
@@ -128,13 +128,13 @@ class TestDangling:
         site.collect()
         assert site.read(site.hashed("css/bootstrap-select.css")) == sheet.encode()
 
-    def test_a_map_that_is_there_is_hashed_nevertheless(self, site: Site) -> None:
+    def test_existing_source_map_is_still_hashed(self, site: Site) -> None:
         site.write({"x.css": "/*# sourceMappingURL=x.css.map */", "x.css.map": "{}"})
         site.configure(HEROKUIFY_MISSING_OK=[r".*\.map$"])
         site.collect()
         assert site.hashed("x.css.map").encode() in site.read(site.hashed("x.css"))
 
-    def test_a_storage_that_tolerates_them_by_itself(self, site: Site) -> None:
+    def test_storage_may_tolerate_them_itself(self, site: Site) -> None:
         site.write({"x.css": "a { b: url(gone.png) }"})
         site.use("tests.collect.storages.ForgivingStorage")
         site.collect()
@@ -156,7 +156,7 @@ class TestBundled:
     """HEROKUIFY_IMMUTABLE_FILES."""
 
     @pytest.mark.parametrize("backend", [MANIFEST_CLASS, MODULES])
-    def test_are_kept_as_they_are(self, site: Site, backend: str) -> None:
+    def test_are_not_renamed(self, site: Site, backend: str) -> None:
         replaced(site, VITE)
         site.use(backend)
         site.configure(HEROKUIFY_IMMUTABLE_FILES=BUNDLED)
@@ -168,7 +168,7 @@ class TestBundled:
             assert site.head(name)["CacheControl"] == ETERNAL
             assert site.published()[name] == name
             assert staticfiles_storage.url(name) == f"{site.settings.STATIC_URL}{name}"
-        # All others are as ever; what refers to a bundled one is rewritten, and names it so.
+        # All other files are hashed; references to bundled files keep their names.
         sheet = site.hashed("site.css")
         assert sheet != "site.css"
         assert site.read(sheet) == b'p { background: url("assets/dot-CQCrvgOk.svg") }'
@@ -177,8 +177,8 @@ class TestBundled:
         assert "matches no static file" not in output
         assert "0 sent" in site.collect()
 
-    def test_without_the_setting_modules_never_settle(self, site: Site) -> None:
-        """A fault of Django's, too: the two scripts name each other."""
+    def test_without_the_setting_circular_modules_are_an_error(self, site: Site) -> None:
+        """The two scripts import each other, which Django can't hash, either."""
         replaced(site, {name: text for name, text in VITE.items() if name.endswith(".js")})
         site.use(MODULES)
         site.write({"assets/main-CaRgkCyF.js.map": "{}"})
@@ -189,7 +189,7 @@ class TestBundled:
         with pytest.raises((CommandError, RuntimeError), match="Max post-process passes"):
             site.as_django(LocalModulesStorage(location=site.folder / "django"))
 
-    def test_plain_classes_send_them_for_ever(self, site: Site) -> None:
+    def test_plain_classes_cache_them_for_good(self, site: Site) -> None:
         replaced(site, VITE)
         site.use(PLAIN_CLASS)
         site.configure(HEROKUIFY_IMMUTABLE_FILES=[BUNDLED])
@@ -198,12 +198,12 @@ class TestBundled:
         assert site.head("assets/main-CaRgkCyF.js")["CacheControl"] == ETERNAL
         assert site.head("site.css")["CacheControl"] != ETERNAL
 
-    def test_reference_to_a_missing_one_is_told(self, site: Site) -> None:
+    def test_reference_to_a_missing_one_is_an_error(self, site: Site) -> None:
         replaced(site, {"site.css": "p { background: url(assets/dot-CQCrvgOk.svg) }"})
         site.configure(HEROKUIFY_IMMUTABLE_FILES=BUNDLED)
         assert "'assets/dot-CQCrvgOk.svg'" in complaint(site)
 
-    def test_pattern_that_matches_nothing_is_told(self, site: Site) -> None:
+    def test_pattern_without_a_match_is_reported(self, site: Site) -> None:
         replaced(site, VITE)
         site.configure(HEROKUIFY_IMMUTABLE_FILES=[BUNDLED, r"build/.+"])
         output = site.collect()
@@ -211,7 +211,7 @@ class TestBundled:
         assert repr(BUNDLED) not in output
 
     def test_nothing_else_changes(self, site: Site) -> None:
-        """Django's own result, but for the files that are named."""
+        """Except for the named files, the result is Django's own."""
         django = site.as_django(ManifestStaticFilesStorage(location=site.folder / "django"))
         site.configure(HEROKUIFY_IMMUTABLE_FILES=["js/"])
         site.collect()

@@ -1,4 +1,4 @@
-"""``--clear`` and ``--prune`` over several releases, on a clock that the tests turn."""
+"""``--clear`` and ``--prune`` over several releases, with a clock that the tests set."""
 
 import json
 import time
@@ -22,7 +22,7 @@ DELETED = "Amazon S3 API Reference, 'DeleteObjects'"
 
 @dataclass
 class Calendar:
-    """Time as the engine sees it, days after the test's start."""
+    """The engine's clock, in days after the test's start."""
 
     day: float = 0
     start: float = field(default_factory=time.time)
@@ -40,14 +40,14 @@ def calendar(monkeypatch: pytest.MonkeyPatch) -> Calendar:
 
 @dataclass
 class Releases:
-    """Deploys of a site, each with another stylesheet, another script and a page of its own."""
+    """Deploys of a site; each changes the stylesheet and the script and adds a file of its own."""
 
     site: Site
     calendar: Calendar
     manifests: dict[int, str] = field(default_factory=dict)  # JSON, as in the slugs
 
     def deploy(self, number: int, *arguments: str, day: float | None = None) -> str:
-        """Publish release ``number``, on a day."""
+        """Publish release ``number``, on this day."""
         if day is not None:
             self.calendar.day = day
         self.site.write({"css/base.css": f"/* {number} */", "js/site.js": f"// {number}"})
@@ -60,17 +60,17 @@ class Releases:
         return output
 
     def names(self, number: int) -> set[str]:
-        """The hashed names of a release, and its manifest's."""
+        """Return the hashed names of a release, and the name of its manifest."""
         manifest = json.loads(self.manifests[number])
         return {*manifest["paths"].values(), f"staticfiles.{manifest['hash']}.json"}
 
     def present(self, *numbers: int) -> set[int]:
-        """Which of these releases are whole."""
+        """Return those of the releases that are complete."""
         keys = self.site.names()
         return {number for number in numbers if self.names(number) <= keys}
 
     def own(self, number: int) -> set[str]:
-        """What no other of the releases so far has."""
+        """Return the names that no other release so far has."""
         others = (self.names(other) for other in self.manifests if other != number)
         return self.names(number) - set().union(*others)
 
@@ -81,12 +81,12 @@ def releases(site: Site, calendar: Calendar) -> Releases:
 
 
 class TestPrune:
-    def test_by_default_nothing_goes(self, releases: Releases) -> None:
+    def test_removes_nothing_by_default(self, releases: Releases) -> None:
         for number in range(5):
             releases.deploy(number, day=number * 1000)
         assert releases.present(*range(5)) == set(range(5))
 
-    def test_removes_what_was_superseded_long_ago(self, releases: Releases) -> None:
+    def test_removes_what_was_superseded_before_the_days(self, releases: Releases) -> None:
         releases.deploy(1, day=0)
         releases.deploy(2, day=100)  # release 1 was in force for 100 days, and is fresh
         output = releases.deploy(3, "--prune", "30", day=101)
@@ -111,7 +111,7 @@ class TestPrune:
         releases.deploy(3, "--prune", "0", day=2)
         assert releases.present(1, 2, 3) == {2, 3}
 
-    def test_roll_back_and_return(self, releases: Releases) -> None:
+    def test_rollback_restarts_the_days(self, releases: Releases) -> None:
         releases.deploy(1, day=0)
         releases.deploy(2, day=10)
         releases.deploy(1, day=20)  # the release phase of a rolled-back slug
@@ -125,10 +125,10 @@ class TestPrune:
         assert superseded == {int(releases.calendar.start + 45 * DAY)}
 
     @pytest.mark.parametrize("stored", [b"lost", None])
-    def test_with_the_index_lost_nothing_goes(
+    def test_removes_nothing_after_the_index_is_lost(
         self, releases: Releases, stored: bytes | None
     ) -> None:
-        """Who has sent what was there is not known any more, and never again."""
+        """The index no longer tells whether collectstatic uploaded an object."""
         releases.deploy(1, day=0)
         releases.deploy(2, day=1)
         if stored is None:
@@ -139,15 +139,15 @@ class TestPrune:
         output = releases.deploy(3, "--prune", "30", day=500)
         assert output.count("Nothing was removed: the index s3://") == 1
         assert there <= releases.site.names()
-        # What is in release 3, too, was asked for, and is known again.
+        # Objects that release 3 has, too, are in the index again.
         output = releases.deploy(4, "--prune", "30", day=529)
         assert "Nothing was removed" not in output
         releases.deploy(5, "--prune", "0", day=600)
         releases.deploy(6, "--prune", "0", "--clear", day=700)
         assert releases.present(1, 2, 3, 4, 5, 6) == {1, 2, 5, 6}
 
-    def test_what_was_written_since_is_young(self, releases: Releases) -> None:
-        """A superseded object that came back by another way than collectstatic."""
+    def test_keeps_what_was_written_again(self, releases: Releases) -> None:
+        """A superseded object was written again, but not by collectstatic."""
         releases.calendar.start -= 100 * DAY  # so that the server's own clock is day 100
         releases.deploy(1, day=0)
         releases.deploy(2, day=1)
@@ -172,7 +172,7 @@ class TestPrune:
         assert releases.site.remote_tree() == before
         assert releases.site.index() == index
 
-    def test_removes_after_publishing_and_announcing_it(self, releases: Releases) -> None:
+    def test_removes_after_publishing_and_updating_the_index(self, releases: Releases) -> None:
         releases.deploy(1, day=0)
         releases.deploy(2, day=1)
         with recorded(releases.site.proxy) as traffic:
@@ -196,18 +196,18 @@ class TestPrune:
         assert releases.present(1, 2, 3, 4) == {2, 3, 4}
 
     @pytest.mark.parametrize("value", ["thirty", -1, "nan", True])
-    def test_wrong_setting(self, releases: Releases, value: object) -> None:
+    def test_wrong_setting_is_an_error(self, releases: Releases, value: object) -> None:
         releases.site.configure(HEROKUIFY_PRUNE_DAYS=value)
         with pytest.raises(ImproperlyConfigured, match="HEROKUIFY_PRUNE_DAYS"):
             releases.deploy(1)
         assert releases.site.names() == set()
 
     @pytest.mark.parametrize("value", ["thirty", "-1", "nan"])
-    def test_wrong_option(self, releases: Releases, value: str) -> None:
+    def test_wrong_option_is_an_error(self, releases: Releases, value: str) -> None:
         with pytest.raises(CommandError, match="prune"):
             releases.deploy(1, f"--prune={value}")
 
-    def test_plain_class(self, releases: Releases) -> None:
+    def test_works_with_a_plain_class(self, releases: Releases) -> None:
         releases.site.use(PLAIN_CLASS)
         releases.deploy(1, day=0)
         releases.deploy(2, day=1)
@@ -232,7 +232,7 @@ class TestClear:
         releases.deploy(1, "--clear")
         assert "by-hand.txt" in releases.site.names()
 
-    def test_what_the_index_does_not_know_stays(self, releases: Releases) -> None:
+    def test_keeps_what_the_index_lacks(self, releases: Releases) -> None:
         releases.deploy(1)
         releases.deploy(2)
         releases.site.put_index(b"lost")
@@ -243,18 +243,18 @@ class TestClear:
         assert releases.present(1, 2, 3, 4, 5) == {1, 2, 4, 5}
 
     @pytest.mark.parametrize("arguments", [["--clear"], ["--prune", "0"]])
-    def test_what_others_put_there_stays(self, releases: Releases, arguments: list[str]) -> None:
+    def test_keeps_files_of_others(self, releases: Releases, arguments: list[str]) -> None:
         site = releases.site
         foreign = {"uploads/brochure.pdf": b"PDF", "css/zoo.css": b"a{}", "only-2.txt": b"theirs"}
         site.put("uploads/brochure.pdf", b"PDF")
         for number in range(1, 5):
             releases.deploy(number, *arguments, day=number * 100)
-            # Also what comes later, under a new name or one of ours.
+            # And files that are uploaded later, under a new name or one of ours.
             for name, body in foreign.items():
                 site.put(name, body)
         for name, body in foreign.items():
             assert site.read(name) == body
-        # As an earlier version has remembered all that was listed.
+        # An earlier version put every listed object into the index.
         etag = site.head("uploads/brochure.pdf")["ETag"].strip('"')
         known = {**site.index(), "static/uploads/brochure.pdf": Entry(etag, "", "", 1)}
         site.put_index(dump_index(known))
@@ -263,14 +263,14 @@ class TestClear:
 
     @pytest.mark.parametrize("arguments", [["--clear"], ["--prune", "0"]])
     @pytest.mark.parametrize("setting", ["ROOT_URLCONF", "SECRET_KEY"])
-    def test_what_another_app_of_ours_needs_stays(
+    def test_keeps_files_of_another_app(
         self,
         releases: Releases,
         arguments: list[str],
         setting: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Two projects, and two apps of one project, that share the location."""
+        """Two projects, or two apps of one project, share the location."""
         site = releases.site
 
         def deploy(app: str, number: int) -> dict[str, str]:
@@ -289,7 +289,7 @@ class TestClear:
         shop = deploy("shop", 1)
         old = [deploy("blog", number) for number in range(1, 6)]
         assert set(shop.values()) <= site.names()
-        # An app's own still go, and what both have stays.
+        # An app's own old files are removed; files of both apps are kept.
         assert old[0]["css/base.css"] not in site.names()
         assert old[4]["css/base.css"] in site.names()
         for number in range(2, 6):
@@ -297,7 +297,7 @@ class TestClear:
         assert set(old[4].values()) <= site.names()
         assert shop["css/base.css"] not in site.names()
 
-    def test_dry_run(self, releases: Releases) -> None:
+    def test_dry_run_lists_what_clear_would_remove(self, releases: Releases) -> None:
         releases.deploy(1)
         releases.deploy(2)
         before = releases.site.remote_tree()
@@ -379,7 +379,7 @@ class TestClear:
 
 
 class TestWithoutPostProcessing:
-    def test_hashed_files_stay_in_force(self, releases: Releases) -> None:
+    def test_hashed_files_are_not_superseded(self, releases: Releases) -> None:
         releases.deploy(1, day=0)
         before = releases.site.index()
         releases.site.collect("--no-post-process")
@@ -387,7 +387,7 @@ class TestWithoutPostProcessing:
         releases.deploy(2, "--clear", "--prune", "0", day=100)
         assert releases.present(1, 2) == {1, 2}
 
-    def test_sends_plain_names_alone(self, site: Site) -> None:
+    def test_sends_only_original_names(self, site: Site) -> None:
         site.collect("--no-post-process")
         assert site.names() == set(tree(site.source))
         assert not (site.root / "staticfiles.json").exists()

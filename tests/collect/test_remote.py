@@ -12,9 +12,8 @@ from herokuify.collect.index import Entry
 from herokuify.collect.listing import Listed, Listing
 from herokuify.collect.remote import BucketMissingError, Remote, read, save_index
 from herokuify.exceptions import S3Error
-from tests.collect.conftest import client_of
 from tests.replay import ACCESS_DENIED, Answer, Document, Fault, Proxy, Request
-from tests.servers import S3Server
+from tests.servers import S3Server, client_of
 
 pytestmark = pytest.mark.no_django
 
@@ -27,7 +26,7 @@ ENTRIES = {
 
 
 class TestRemote:
-    def test_entry_counts_under_its_etag_alone(self) -> None:
+    def test_entry_is_valid_only_for_its_etag(self) -> None:
         listed = {
             "same": Listed("e", 1, "2026-11-21T13:36:57Z"),
             "other": Listed("f", 1, "2026-11-21T13:36:57Z"),
@@ -37,7 +36,7 @@ class TestRemote:
         assert remote.entry("same") == entry
         assert [remote.entry(key) for key in ("other", "gone", "unknown")] == [None, None, None]
 
-    def test_time_of_change(self) -> None:
+    def test_modification_time_is_parsed(self) -> None:
         assert Listed("e", 1, "2027-01-15T08:00:00Z").modified == 1_800_000_000
 
 
@@ -76,7 +75,7 @@ def listing(client: Any, bucket: str, expected: Sequence[str] = ()) -> Listing:
 
 
 class TestRead:
-    def test_all_pages(self, client: Any, shared_proxy: Proxy) -> None:
+    def test_reads_all_pages(self, client: Any, shared_proxy: Proxy) -> None:
         pages = {
             None: page(["static/a", "static/b+%C3%BC"], "t/2="),
             "t/2=": page(["static/c"], "t3"),
@@ -98,8 +97,8 @@ class TestRead:
         }
         assert (remote.entries, remote.requests) == ({}, 4)
 
-    def test_order_of_its_own(self, client: Any, shared_proxy: Proxy) -> None:
-        """A directory bucket's: nothing can be told from where a key is expected."""
+    def test_unsorted_listing(self, client: Any, shared_proxy: Proxy) -> None:
+        """As of a directory bucket, whose listing isn't sorted."""
         pages = {
             None: page(["static/m", "static/c"], "t2"),
             "t2": page(["static/z"], "t3"),
@@ -117,7 +116,7 @@ class TestRead:
             remote = read(listing(client, "bucket", expected), "index")
         assert remote.objects.keys() == {"static/m", "static/c", "static/z", "static/a"}
 
-    def test_listing_without_an_end(self, client: Any, shared_proxy: Proxy) -> None:
+    def test_endless_listing_is_an_error(self, client: Any, shared_proxy: Proxy) -> None:
         def rule(request: Request) -> Document | Answer:
             if request.operation == "ListObjects":
                 return page(["static/a"], "again")
@@ -126,7 +125,9 @@ class TestRead:
         with answering(shared_proxy, rule), pytest.raises(S3Error, match="came twice"):
             read(listing(client, "bucket"), "index")
 
-    def test_bucket_that_vanishes_meanwhile(self, client: Any, shared_proxy: Proxy) -> None:
+    def test_bucket_that_is_deleted_meanwhile_is_an_error(
+        self, client: Any, shared_proxy: Proxy
+    ) -> None:
         answers: Iterator[Document | Answer]
         answers = iter([page(["static/a"], "t2"), Answer(LISTING, 404, "NoSuchBucket", "")])
 
@@ -138,7 +139,7 @@ class TestRead:
         with answering(shared_proxy, rule), pytest.raises(BucketMissingError):
             read(listing(client, "bucket"), "index")
 
-    def test_page_that_is_cut_is_asked_for_again(self, client: Any, shared_proxy: Proxy) -> None:
+    def test_incomplete_page_is_requested_again(self, client: Any, shared_proxy: Proxy) -> None:
         whole = page(["static/a"])
         pages = iter([Document(LISTING, whole.body[:-30]), whole])
 
@@ -151,21 +152,20 @@ class TestRead:
             remote = read(listing(client, "bucket"), "index")
         assert remote.objects.keys() == {"static/a"}
 
-    def test_strange_names(self, client: Any, moto: S3Server) -> None:
+    def test_special_characters(self, client: Any, moto: S3Server, moto_bucket: str) -> None:
         names = {f"static/{name}" for name in ["a b", "ü", "%41", "a+b", "<&>", "日本", "a//b"]}
         plain = client_of(moto)
-        plain.create_bucket(Bucket="strange-names")
         for name in names:
-            plain.put_object(Bucket="strange-names", Key=name, Body=b"")
-        remote = read(listing(client, "strange-names"), "index")
+            plain.put_object(Bucket=moto_bucket, Key=name, Body=b"")
+        remote = read(listing(client, moto_bucket), "index")
         assert remote.objects.keys() == names
 
-    def test_missing_bucket(self, client: Any) -> None:
+    def test_missing_bucket_is_an_error(self, client: Any) -> None:
         with pytest.raises(BucketMissingError) as caught:
             read(listing(client, "no-such"), "index")
         assert isinstance(caught.value.__cause__, ClientError)
 
-    def test_refusal_is_no_missing_bucket(self, client: Any, shared_proxy: Proxy) -> None:
+    def test_refusal_is_not_a_missing_bucket(self, client: Any, shared_proxy: Proxy) -> None:
         with (
             answering(shared_proxy, lambda request: ACCESS_DENIED),
             pytest.raises(ClientError, match="AccessDenied"),
@@ -182,7 +182,7 @@ class TestRead:
             (Document(LISTING, gzip.compress(b"[" * 100_000), headers=ETAG), "it is not an index"),
         ],
     )
-    def test_index_that_is_not_to_be_had(
+    def test_unusable_index_is_empty_and_a_warning(
         self,
         client: Any,
         shared_proxy: Proxy,
@@ -207,24 +207,22 @@ class TestRead:
 
 
 class TestSaveIndex:
-    def test_keys_are_kept_once(self, client: Any, moto: S3Server) -> None:
-        """Listing, index and files of 200,000 objects have the same keys."""
+    def test_keys_are_shared(self, client: Any, moto: S3Server, moto_bucket: str) -> None:
+        """Listing and index may have 200,000 keys in common, which need memory only once."""
         plain = client_of(moto)
-        plain.create_bucket(Bucket="one-index")
-        etag = plain.put_object(Bucket="one-index", Key="static/a", Body=b"")["ETag"].strip('"')
+        etag = plain.put_object(Bucket=moto_bucket, Key="static/a", Body=b"")["ETag"].strip('"')
         entries = {f"static/{name}": Entry(etag, "d" * 32, "f" * 16) for name in "ab"}
-        save_index(client, "one-index", "index", entries)
-        remote = read(listing(client, "one-index"), "index")
+        save_index(client, moto_bucket, "index", entries)
+        remote = read(listing(client, moto_bucket), "index")
         (listed_key,) = remote.objects
         key, _ = remote.entries
         assert key is listed_key
 
-    def test_stores_what_is_read_back(self, client: Any, moto: S3Server) -> None:
-        client_of(moto).create_bucket(Bucket="save-index")
-        save_index(client, "save-index", "index", ENTRIES)
-        remote = read(listing(client, "save-index"), "index")
+    def test_can_be_read_again(self, client: Any, moto_bucket: str) -> None:
+        save_index(client, moto_bucket, "index", ENTRIES)
+        remote = read(listing(client, moto_bucket), "index")
         assert remote.entries == ENTRIES
-        head = client.head_object(Bucket="save-index", Key="index")
+        head = client.head_object(Bucket=moto_bucket, Key="index")
         assert head["ContentType"] == "application/gzip"
         assert "ContentEncoding" not in head
 

@@ -28,7 +28,7 @@ class Stopwatch:
 
 
 class TestInALog:
-    def test_a_line_every_few_seconds(self, stopwatch: Stopwatch) -> None:
+    def test_line_every_few_seconds(self, stopwatch: Stopwatch) -> None:
         output = io.StringIO()
         progress = Progress(output, started=100.0, collected=20, unchanged=5)
         for second in range(13):
@@ -41,7 +41,7 @@ class TestInALog:
         )
         assert progress.seconds == 12
 
-    def test_nothing_in_a_short_run(self, stopwatch: Stopwatch) -> None:
+    def test_no_line_in_a_short_run(self, stopwatch: Stopwatch) -> None:
         output = io.StringIO()
         progress = Progress(output, started=100.0)
         for number in range(1000):
@@ -52,7 +52,7 @@ class TestInALog:
 
 
 class TestOnATerminal:
-    def test_a_bar_that_goes_at_the_end(self, stopwatch: Stopwatch) -> None:
+    def test_bar_is_removed_at_the_end(self, stopwatch: Stopwatch) -> None:
         output = Terminal()
         progress = Progress(output, started=100.0)
         for number in (0, 5, 10):
@@ -66,7 +66,7 @@ class TestOnATerminal:
         progress.end()
         assert output.getvalue() == text + "\r\x1b[K"
 
-    def test_not_more_often_than_eyes_need(self, stopwatch: Stopwatch) -> None:
+    def test_bar_is_not_drawn_too_often(self, stopwatch: Stopwatch) -> None:
         output = Terminal()
         progress = Progress(output, started=100.0)
         for number in range(1000):
@@ -74,21 +74,21 @@ class TestOnATerminal:
             progress.show(number, 1000)
         assert 8 <= output.getvalue().count("\r") <= 10
 
-    def test_nothing_to_send(self, stopwatch: Stopwatch) -> None:
+    def test_bar_with_nothing_to_send(self, stopwatch: Stopwatch) -> None:
         output = Terminal()
         progress = Progress(output, started=100.0)
         stopwatch.now += 1
         progress.show(0, 0)
         assert "0 of 0" in output.getvalue()
 
-    def test_nothing_shown_nothing_cleared(self, stopwatch: Stopwatch) -> None:
+    def test_unused_bar_is_not_removed(self, stopwatch: Stopwatch) -> None:
         output = Terminal()
         Progress(output).end()
         assert output.getvalue() == ""
 
 
 @pytest.mark.parametrize("output", [io.StringIO(), Terminal()])
-def test_quiet(stopwatch: Stopwatch, output: io.StringIO) -> None:
+def test_quiet_progress_writes_nothing(stopwatch: Stopwatch, output: io.StringIO) -> None:
     progress = Progress(output, is_quiet=True, started=100.0)
     for number in range(100):
         stopwatch.now += 1

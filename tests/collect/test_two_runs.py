@@ -1,9 +1,9 @@
-"""Two runs at once: one publishes, and another removes what it needs."""
+"""Two concurrent runs: one publishes while another removes files that it needs."""
 
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,13 @@ OLD: Files = {**SMALL, "css/base.css": "/* old */", "js/site.js": "// old", "old
 NEW: Files = {**SMALL, "css/base.css": "/* new */", "js/site.js": "// new", "new.txt": "new"}
 
 
-#: Seconds without an answer that a run which is held puts up with.
+#: How many seconds a paused run waits for an answer.
 PATIENCE = 300
 Matches = Callable[[Request], bool]
 
 
 class Pause:
-    """Holds a request of a run until others are done; the run that sends it has its own proxy."""
+    """Holds one request of a run until the test lets it pass; a rule for that run's own proxy."""
 
     def __init__(self, matches: Callable[[Request], bool]) -> None:
         self.matches = matches
@@ -47,21 +47,21 @@ class Pause:
             assert self.goes_on.wait(PATIENCE)
 
     def wait(self, run: Run) -> None:
-        """Return when the run is held."""
+        """Wait until the run is held."""
         while run.process.is_alive() and not self.has_come.is_set():
             self.has_come.wait(0.05)
         assert self.has_come.is_set(), run.text
 
 
 class Two:
-    """A site that is collected from two machines, each with its own way to the bucket."""
+    """A site that is collected from two machines, each with its own proxy."""
 
     def __init__(self, site: Site, proxy: Proxy) -> None:
         self.site = site
-        self.proxy = proxy  # of the run that is held
+        self.proxy = proxy  # of the first machine, whose runs are held
 
     def be(self, number: int, files: Files) -> None:
-        """Have the next run be of this machine, with these files."""
+        """Configure the next run for this machine, with these files."""
         site = self.site
         site.source = site.folder / f"source{number}"
         site.root = site.folder / f"root{number}"
@@ -87,12 +87,12 @@ class Two:
         return run
 
     def collect(self, files: Files, *arguments: str) -> None:
-        """A whole run of the second machine."""
+        """Run collectstatic on the second machine."""
         self.be(2, files)
         self.site.collect(*arguments)
 
     def assert_served(self, number: int, files: Files) -> None:
-        """All that a machine's slug refers to is there."""
+        """Check that everything exists that a machine's slug refers to."""
         root: Path = self.site.folder / f"root{number}"
         names = self.site.names()
         paths: dict[str, Any] = dict.fromkeys(files)
@@ -114,7 +114,7 @@ def two(make_site: MakeSite, s3: S3Server) -> Any:
 
 
 def is_look(request: Request) -> bool:
-    """Of the first machine: it has listed, and reads the index anew."""
+    """Whether the request reads the index again, after the listing."""
     return (
         key_of(request) == INDEX
         and request.method == "GET"
@@ -134,8 +134,10 @@ MOMENTS: dict[str, Callable[[Request], bool]] = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("arguments", [["--clear"], ["--prune", "0"]])
-def test_one_needs_again_what_another_removes(two: Two, arguments: list[str], moment: str) -> None:
-    """A slug of an old commit publishes itself anew, while builds of new ones go on."""
+def test_files_that_another_run_removes_are_published(
+    two: Two, arguments: list[str], moment: str
+) -> None:
+    """A slug of an old commit is published again during builds of newer ones."""
     two.collect(OLD)
     two.collect(NEW)  # supersedes the old release
     pause = Pause(MOMENTS[moment])
@@ -145,15 +147,15 @@ def test_one_needs_again_what_another_removes(two: Two, arguments: list[str], mo
     pause.goes_on.set()
     assert run.wait() == 0, run.text
     two.assert_served(1, OLD)
-    # Nor does the next removal take it.
+    # The next removal keeps it, too.
     two.collect({**NEW, "css/base.css": "/* last */"}, *arguments)
     two.assert_served(1, OLD)
     two.assert_served(2, NEW)
 
 
 @pytest.mark.parametrize("backend", [MANIFEST_CLASS, PLAIN_CLASS])
-def test_what_was_to_be_kept_is_put_back(two: Two, backend: str) -> None:
-    """An unchanged release, whose files two others have superseded and removed meanwhile."""
+def test_unchanged_files_that_were_removed_are_sent_again(two: Two, backend: str) -> None:
+    """The release is unchanged, but other runs supersede and remove its files meanwhile."""
     two.site.use(backend)
     two.collect(OLD)
     pause = Pause(is_look)
@@ -176,8 +178,10 @@ def test_what_was_to_be_kept_is_put_back(two: Two, backend: str) -> None:
     ],
     ids=["before its manifest", "before it says so", "before the removal"],
 )
-def test_who_removes_is_held(two: Two, moment: Callable[[Request], bool]) -> None:
-    """Another run publishes meanwhile what is about to be removed."""
+def test_removal_keeps_what_another_run_publishes(
+    two: Two, moment: Callable[[Request], bool]
+) -> None:
+    """Another run publishes files that the first is about to remove."""
     two.collect(OLD)
     two.collect(NEW)
     pause = Pause(moment)
@@ -185,7 +189,7 @@ def test_who_removes_is_held(two: Two, moment: Callable[[Request], bool]) -> Non
     run = two.hold(newer, pause, "--clear")
 
     def let_go() -> None:
-        # The other one waits for a removal that was announced.
+        # The other run waits for the end of a removal that the index announces.
         pause.goes_on.set()
 
     timer = threading.Timer(3, let_go)
@@ -197,17 +201,14 @@ def test_who_removes_is_held(two: Two, moment: Callable[[Request], bool]) -> Non
     two.assert_served(1, newer)
 
 
-@on_moto  # Ceph's signatures cover the headers that the proxy leaves out
+@on_moto  # Ceph verifies signatures, which cover the headers that the proxy removes
 class TestWithoutConditions:
-    """A service that takes conditional writes and does not look at their conditions."""
+    """A service that accepts conditional writes but ignores their conditions."""
 
     @pytest.fixture(autouse=True)
-    def ignoring(self, two: Two) -> Iterator[None]:
+    def ignoring(self, two: Two) -> None:
         for proxy in (two.proxy, two.site.proxy):
             proxy.ignores_conditions = True
-        yield
-        for proxy in (two.proxy, two.site.proxy):
-            proxy.ignores_conditions = False
 
     @pytest.fixture
     def removing(self, two: Two) -> Files:
@@ -217,10 +218,10 @@ class TestWithoutConditions:
         return {**NEW, "css/base.css": "/* newer */"}
 
     @pytest.mark.parametrize("moment", ["manifest's copy", "manifest"])
-    def test_an_announcement_is_overwritten_by_a_removal(
+    def test_removal_overwrites_an_announcement(
         self, two: Two, removing: Files, moment: str
     ) -> None:
-        """Which had looked at the index before it."""
+        """The removal has read the index before the announcement."""
         pause, other_pause = Pause(MOMENTS["announcement"]), Pause(MOMENTS[moment])
         run = two.hold(removing, pause, "--clear")
         two.be(2, OLD)
@@ -237,13 +238,13 @@ class TestWithoutConditions:
         two.site.proxy.rule = None
         two.assert_served(1, removing)
         two.assert_served(2, OLD)
-        # Nor does the next removal take it.
+        # The next removal keeps it, too.
         two.be(1, {**removing, "css/base.css": "/* newest */"})
         two.site.collect("--clear")
         two.assert_served(2, OLD)
 
-    def test_a_removal_is_overwritten_by_an_announcement(self, two: Two, removing: Files) -> None:
-        """Whose objects are listed before they go."""
+    def test_announcement_overwrites_a_removal(self, two: Two, removing: Files) -> None:
+        """The announcing run has listed the objects before they are removed."""
         before, after = Pause(MOMENTS["announcement"]), Pause(MOMENTS["manifest's copy"])
         of_removal = Pause(lambda r: "delete" in r.query)
         run = two.hold(OLD, before)
@@ -265,7 +266,7 @@ class TestWithoutConditions:
         two.assert_served(2, removing)
 
     @pytest.mark.parametrize("moment", MOMENTS)
-    def test_a_whole_removal_meanwhile(self, two: Two, removing: Files, moment: str) -> None:
+    def test_whole_removal_during_a_run(self, two: Two, removing: Files, moment: str) -> None:
         pause = Pause(MOMENTS[moment])
         run = two.hold(OLD, pause)
         two.collect(removing, "--clear")
@@ -275,8 +276,8 @@ class TestWithoutConditions:
         two.assert_served(2, removing)
 
 
-def test_who_was_killed_holds_nobody_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its word that objects will go counts for a minute."""
+def test_announcement_of_a_killed_run_expires(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The announcement of a removal is valid for a minute."""
     site.collect()
     site.write({"css/base.css": "new"})
     site.collect()
@@ -287,13 +288,13 @@ def test_who_was_killed_holds_nobody_up(site: Site, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("herokuify.collect.remote.time.sleep", pauses.append)
     site.write({"css/base.css": "newer"})
     site.collect()
-    # The clock stands still here: it is waited for at both looks.
+    # Without real pauses, both reads of the index wait for the whole time.
     assert set(pauses) == {1}
     assert len(pauses) <= 2 * 30
     site.assert_whole()
 
 
-def test_again_and_again(site: Site) -> None:
+def test_repeated_removals_are_an_error(site: Site) -> None:
     site.collect()
     site.write({"new.txt": "new"})
 

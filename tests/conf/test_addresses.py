@@ -8,7 +8,7 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from herokuify.conf.addresses import (
@@ -25,8 +25,6 @@ from herokuify.conf.addresses import (
 pytestmark = pytest.mark.no_django
 
 ENDPOINT = "https://objects.example.com"
-# Making a client takes botocore a while; and nothing is to be left in the folder.
-unhurried = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Empty:
@@ -48,10 +46,10 @@ def client(region: str | None, endpoint_url: str | None, addressing_style: str |
 
 
 def requested_url(bucket: str, key: str, **options: str | None) -> str:
-    """The URL that botocore asks for the object; nothing is sent.
+    """Return the URL that botocore would request for an object; nothing is sent.
 
-    Its presigned URLs can't be the measure: outside "virtual" style they name the global
-    host whatever the region.
+    botocore's presigned URLs are no oracle: except in "virtual" style, they have the global host
+    for every region.
     """
     s3 = client(options.get("region"), options.get("endpoint_url"), options.get("addressing_style"))
     asked = []
@@ -116,7 +114,7 @@ class TestBaseUrl:
         assert requested_url("my-bucket", "static/x", **options) == f"{url}x"
 
     @pytest.mark.parametrize("bucket", ["my.bucket", "My-Bucket", "my_bucket", "192.168.0.1"])
-    def test_has_a_bucket_that_is_no_host_name_in_its_path(self, bucket: str) -> None:
+    def test_bucket_that_is_no_host_name_is_in_the_path(self, bucket: str) -> None:
         url = s3_base_url(bucket, "static", region="eu-west-1")
         assert url == f"https://s3.eu-west-1.amazonaws.com/{bucket}/static/"
         assert requested_url(bucket, "static/x", region="eu-west-1") == f"{url}x"
@@ -139,12 +137,11 @@ class TestBaseUrl:
         assert base == url
         assert requested_url(bucket, "a/x", **virtual) == f"{url}x"
 
-    def test_quotes_what_no_bucket_is_called(self) -> None:
+    def test_invalid_bucket_names_are_quoted(self) -> None:
         url = s3_base_url("my bucket?", "a")
         assert url == "https://s3.amazonaws.com/my%20bucket%3F/a/"
         assert parse_s3_url(url) == S3Address("my bucket?", "a")
 
-    @unhurried
     @given(
         bucket=st.from_regex(
             r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|[a-zA-Z0-9._-]{3,20}", fullmatch=True
@@ -167,13 +164,13 @@ class TestBaseUrl:
         assert address is not None
         assert address[:2] == (bucket, location)
 
-    def test_prefers_a_custom_domain(self) -> None:
+    def test_custom_domain_wins(self) -> None:
         url = s3_base_url(
             "bucket", "a/static", custom_domain="cdn.example.com", endpoint_url=ENDPOINT
         )
         assert url == "https://cdn.example.com/a/static/"
 
-    def test_drops_empty_parts_of_the_location(self) -> None:
+    def test_empty_parts_of_the_location_are_dropped(self) -> None:
         assert url_path("/a//b c/") == "a/b%20c/"
         assert url_path("/") == url_path("") == ""
 
@@ -266,11 +263,11 @@ class TestParse:
             "https://objects.example.com:99999/bucket/a/",
         ],
     )
-    def test_leaves_other_hosts(self, url: str) -> None:
+    def test_other_hosts_are_none(self, url: str) -> None:
         assert parse_s3_url(url, endpoint_url=ENDPOINT) is None
         assert parse_s3_url(url) is None
 
-    def test_leaves_what_is_not_below_the_endpoints_path(self) -> None:
+    def test_other_paths_of_the_endpoint_are_none(self) -> None:
         endpoint_url = f"{ENDPOINT}/s3"
         assert parse_s3_url(f"{ENDPOINT}/s3x/bucket/a/", endpoint_url=endpoint_url) is None
         assert parse_s3_url(f"{ENDPOINT}/bucket/a/", endpoint_url=endpoint_url) is None
@@ -286,7 +283,7 @@ class TestParse:
             (f"{ENDPOINT}/bucket/s3", False),
             ("https://s3.eu-west-1.amazonaws.com", False),
             ("https://another.s3.amazonaws.com", False),
-            # A bucket may be named like its host.
+            # A bucket may have the name of a part of its host.
             ("https://bucket.example.com", False),
         ],
     )
@@ -295,7 +292,6 @@ class TestParse:
     ) -> None:
         assert names_bucket(endpoint_url, "bucket") is expected
 
-    @unhurried
     @given(st.text())
     def test_never_raises(self, url: str) -> None:
         parse_s3_url(url, endpoint_url=url)
@@ -314,7 +310,7 @@ class TestParse:
         ("ada@example.com", "ada@example.com"),
     ],
 )
-def test_no_login_is_shown(text: str, shown: str) -> None:
+def test_logins_are_removed(text: str, shown: str) -> None:
     assert without_logins(text) == shown
     assert has_login(text) == (text != shown)
 
@@ -333,5 +329,5 @@ def test_no_login_is_shown(text: str, shown: str) -> None:
         ("db.example.com", False),
     ],
 )
-def test_local_hosts(hosts: str, expected: bool) -> None:
+def test_all_hosts_must_be_local(hosts: str, expected: bool) -> None:
     assert is_local(hosts) is expected

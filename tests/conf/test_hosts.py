@@ -18,5 +18,7 @@ pytestmark = pytest.mark.no_django
         (["a.example", "a.example"], ["https://a.example"], ["https://a.example"]),
     ],
 )
-def test_site_origins(allowed_hosts: list[str], trusted: list[str], expected: list[str]) -> None:
+def test_origins_of_allowed_hosts_and_trusted_origins(
+    allowed_hosts: list[str], trusted: list[str], expected: list[str]
+) -> None:
     assert site_origins(allowed_hosts, trusted) == expected

@@ -1,4 +1,4 @@
-"""A project whose files lie in a bucket, and its diagnosis."""
+"""A project with files in a bucket, and the doctor's findings on it."""
 
 import io
 import json
@@ -14,7 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from tests import smtp_server
+from tests import certificates
 from tests.doctor.diagnosis import Diagnosis
 from tests.servers import S3Server, client_of
 
@@ -22,7 +22,7 @@ MEDIA = "herokuify.storage.S3MediaStorage"
 STATIC = "herokuify.storage.S3StaticStorage"
 MANIFEST = "herokuify.storage.CachedS3ManifestStaticStorage"
 HOST = "www.example.com"
-#: The secrets of the servers that the tests use, and those that they mark.
+#: Parts of the secrets of servers and tests, which no output may contain.
 SECRETS = ("secretsecret", "test-secret", "marked-")
 
 Diagnose = Callable[[], Diagnosis]
@@ -30,7 +30,7 @@ Diagnose = Callable[[], Diagnosis]
 
 @pytest.fixture
 def diagnose(settings: Settings) -> Diagnose:
-    """Run the command in this process: ``diagnose()``."""
+    """Run the command in this process and return its findings."""
     settings.ALLOWED_HOSTS = [HOST]
 
     def diagnose() -> Diagnosis:
@@ -53,12 +53,12 @@ def diagnose(settings: Settings) -> Diagnose:
 
 @pytest.fixture
 def s3_storages(name_storages: Callable[..., None]) -> None:
-    """Media and static files on S3."""
+    """Media files and static files on S3."""
     name_storages(default=MEDIA, staticfiles=STATIC)
 
 
 def policy(server: S3Server, bucket: str, *statements: dict[str, Any]) -> None:
-    """Put a bucket policy; resources are paths in the bucket."""
+    """Set the bucket's policy; resources are paths in the bucket."""
     root = f"arn:aws:s3:::{bucket}"
     written = [
         {
@@ -80,7 +80,7 @@ PUBLIC: dict[str, Any] = {
 
 
 def allow_fonts(server: S3Server, bucket: str, *origins: str) -> None:
-    """Put a CORS rule."""
+    """Set a CORS rule that lets pages of these origins use fonts."""
     rule: Any = {"AllowedMethods": ["GET", "HEAD"], "AllowedOrigins": list(origins)}
     client_of(server).put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
 
@@ -91,14 +91,14 @@ def deny(action: str, *paths: str) -> dict[str, Any]:
 
 @pytest.fixture
 def ready(aws: S3Server, bucket: str, s3_storages: None) -> S3Server:
-    """Each server in turn, its bucket as `herokuify bucket` makes it."""
+    """Each server in turn; its bucket is as after `herokuify bucket --apply`."""
     policy(aws, bucket, PUBLIC)
     allow_fonts(aws, bucket, f"https://{HOST}")
     return aws
 
 
 def contents(server: S3Server, bucket: str) -> list[tuple[str, ...]]:
-    """All that a bucket holds: versions, delete markers, unfinished uploads."""
+    """Return everything in a bucket: versions, delete markers, unfinished uploads."""
     client = client_of(server)
     found: Any = client.list_object_versions(Bucket=bucket)
     uploads: Any = client.list_multipart_uploads(Bucket=bucket)
@@ -115,9 +115,8 @@ def contents(server: S3Server, bucket: str) -> list[tuple[str, ...]]:
 
 @pytest.fixture
 def tls_url(tmp_path: Path) -> Iterator[str]:
-    """A server with a certificate that nobody vouches for."""
-    certificate, key = tmp_path / "certificate", tmp_path / "key"
-    smtp_server._make_certificate(certificate, key)
+    """The URL of a server whose certificate isn't trusted."""
+    certificate, key = certificates.make("openssl", tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
 

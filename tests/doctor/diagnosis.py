@@ -1,4 +1,4 @@
-"""What `manage.py herokuify doctor` has said."""
+"""The findings of `manage.py herokuify doctor`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STATES = {"ok", "warning", "failed", "skipped"}
 
 @dataclass(frozen=True)
 class Found:
-    """One finding, as the JSON has it."""
+    """One finding in the JSON output."""
 
     probe: str
     subject: str
@@ -26,28 +26,28 @@ class Found:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All findings, and what was printed."""
+    """All findings, and the command's output."""
 
     findings: list[Found]
     output: str
 
     @classmethod
     def parse(cls, output: str) -> Diagnosis:
-        """Read the JSON, checked for what every finding must keep to."""
+        """Read the JSON, and check the rules for all findings."""
         entries: list[dict[str, Any]] = json.loads(output)
         findings = [Found(**entry) for entry in entries]
         for found in findings:
             assert found.state in STATES
             assert found.message
             assert found.subject
-            # Each failure with its hint; what works needs none.
+            # Every failure has a hint, and only failures and warnings have one.
             assert bool(found.hint) or found.state != "failed", found
             assert not found.hint or found.state in {"failed", "warning"}, found
             assert "ImproperlyConfigured" not in found.message
         return cls(findings, output)
 
     def of(self, probe: str, subject: str = "") -> Found:
-        """The one finding of a probe."""
+        """Return the only finding of a probe, for this subject."""
         (found,) = [
             found for found in self.findings if found.probe == probe and subject in found.subject
         ]
@@ -62,7 +62,7 @@ class Diagnosis:
 
     @property
     def checks(self) -> list[Found]:
-        """What the system checks have found: their own tests say what that must be."""
+        """The findings of system checks, which have tests of their own."""
         return [found for found in self.findings if found.probe.startswith("check ")]
 
     @property

@@ -1,4 +1,4 @@
-"""The way to the bucket, and the rights in it: on moto, on Ceph, and with answers as AWS's."""
+"""Access to the bucket and permissions in it, on moto and Ceph and with answers of AWS."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,7 +36,7 @@ OBJECTS = ("s3.list", "s3.put", "s3.conditional-put", "s3.get", "s3.delete")
 KEYS = "heroku config:set AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…"
 
 
-def test_all_is_well(ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+def test_ready_bucket_has_no_problems(ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
     found = diagnose()
     assert found.failed == []
     assert found.warned == []
@@ -94,7 +94,7 @@ BROKEN: dict[str, tuple[Answer | Document, str, list[str]]] = {
 @pytest.mark.usefixtures("s3_storages", "no_pauses")
 class TestFirstAnswer:
     @pytest.mark.parametrize(("answer", "step", "parts"), BROKEN.values(), ids=BROKEN)
-    def test_tells_what_is_broken_and_skips_the_rest(
+    def test_failure_is_named_and_the_rest_is_skipped(
         self, proxied: Proxy, diagnose: Diagnose, answer: Any, step: str, parts: list[str]
     ) -> None:
         proxied.rule = always(answer, lambda request: True)
@@ -106,11 +106,11 @@ class TestFirstAnswer:
         assert found.states(*STEPS[:number]) == ["ok"] * number
         assert found.states(*STEPS[number + 1 :]) == ["skipped"] * (4 - number)
         skipped = [one for one in found.findings if f"{step} failed" in one.message]
-        # Each probe is there, whether it was asked or not.
+        # Probes that didn't run have a finding, too.
         assert len(skipped) == 4 - number + 7 + 9
         assert "PutObject" not in proxied.operations
 
-    def test_clock_an_hour_off(self, proxied: Proxy, diagnose: Diagnose) -> None:
+    def test_clock_that_is_an_hour_off_fails(self, proxied: Proxy, diagnose: Diagnose) -> None:
         date = format_datetime(datetime.now(timezone.utc) + timedelta(hours=1), usegmt=True)
         refusal = replace(replay.CLOCK_SKEW, headers={"Date": date})
         proxied.rule = always(refusal, lambda request: True)
@@ -120,7 +120,7 @@ class TestFirstAnswer:
         assert "timedatectl" in clock.hint
 
     @pytest.mark.parametrize(("minutes", "state"), [(-5, "warning"), (5, "warning"), (0, "ok")])
-    def test_clock_some_minutes_off(
+    def test_clock_that_is_minutes_off_is_a_warning(
         self, proxied: Proxy, diagnose: Diagnose, minutes: int, state: str
     ) -> None:
         moment = datetime.now(timezone.utc) + timedelta(minutes=minutes)
@@ -136,7 +136,7 @@ class TestFirstAnswer:
             assert ("ahead of" if minutes < 0 else "behind") in clock.message
             assert "5 minutes" in clock.message
 
-    def test_region_that_s3_confirms(self, proxied: Proxy, diagnose: Diagnose) -> None:
+    def test_right_region_is_confirmed(self, proxied: Proxy, diagnose: Diagnose) -> None:
         listing = Document(
             replay.ERRORS,
             b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
@@ -145,7 +145,9 @@ class TestFirstAnswer:
         proxied.on("ListObjects", listing)
         assert diagnose().of("s3.region").message == "The bucket is in us-east-1, as configured."
 
-    def test_redirection_that_botocore_follows(self, proxied: Proxy, diagnose: Diagnose) -> None:
+    def test_wrong_region_fails_even_if_botocore_follows(
+        self, proxied: Proxy, diagnose: Diagnose
+    ) -> None:
         listing = Document(
             replay.ERRORS,
             b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>",
@@ -156,10 +158,10 @@ class TestFirstAnswer:
         region = found.of("s3.region")
         assert region.state == "failed"
         assert region.hint == "heroku config:set AWS_S3_REGION_NAME=eu-west-1"
-        # All else works, and is looked at.
+        # Everything else works and is probed.
         assert found.states("s3.put", subject="'default'") == ["ok"]
 
-    def test_no_answer(
+    def test_unreachable_server_fails(
         self, connect: Connect, moto: S3Server, closed_port: int, diagnose: Diagnose
     ) -> None:
         connect(moto, "bucket", endpoint_url=f"http://127.0.0.1:{closed_port}")
@@ -168,7 +170,7 @@ class TestFirstAnswer:
         assert "could not be reached" in found.of("s3.connection").message
         assert "AWS_S3_ENDPOINT_URL" in found.of("s3.connection").hint
 
-    def test_untrusted_certificate(
+    def test_untrusted_certificate_fails(
         self, connect: Connect, moto: S3Server, tls_url: str, diagnose: Diagnose
     ) -> None:
         connect(moto, "bucket", endpoint_url=tls_url)
@@ -177,7 +179,7 @@ class TestFirstAnswer:
         assert "is not trusted" in found.of("s3.connection").message
         assert "AWS_S3_VERIFY" in found.of("s3.connection").hint
 
-    def test_no_credentials(
+    def test_missing_credentials_fail(
         self, connect: Connect, moto: S3Server, moto_bucket: str, diagnose: Diagnose
     ) -> None:
         connect(moto, moto_bucket, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
@@ -187,7 +189,7 @@ class TestFirstAnswer:
 
 
 class TestSettings:
-    def test_are_told_once(
+    def test_mistakes_are_reported_once(
         self, connect: Connect, moto: S3Server, s3_storages: None, diagnose: Diagnose
     ) -> None:
         connect(moto, "", STATIC_URL="/static/")
@@ -198,7 +200,7 @@ class TestSettings:
         for alias in ("'default'", "'staticfiles'"):
             assert found.states("s3.settings", "s3.list", subject=alias) == ["skipped"] * 2
 
-    def test_are_told_where_their_check_is_silenced(
+    def test_mistakes_are_reported_if_their_check_is_silenced(
         self,
         connect: Connect,
         moto: S3Server,
@@ -213,7 +215,7 @@ class TestSettings:
         assert found.failed == ["s3.settings", "s3.settings"]
         assert "AWS_STORAGE_BUCKET_NAME=…" in found.of("s3.settings", "'default'").hint
 
-    def test_unusable_region(
+    def test_malformed_region_is_reported(
         self, connect: Connect, moto: S3Server, s3_storages: None, diagnose: Diagnose
     ) -> None:
         connect(moto, "bucket", AWS_S3_REGION_NAME="Europe (Ireland)")
@@ -231,14 +233,14 @@ class TestSettings:
             "StaticFilesStorage is not a herokuify storage"
         )
 
-    def test_class_that_is_not_there(
+    def test_missing_class_fails(
         self, name_storages: Callable[..., None], diagnose: Diagnose
     ) -> None:
         name_storages(default="herokuify.storage.S3MediaStorag")
         found = diagnose()
         assert any("S3MediaStorag" in one.text for one in found.findings if one.state == "failed")
 
-    def test_own_class_that_raises(
+    def test_class_that_raises_fails(
         self, name_storages: Callable[..., None], diagnose: Diagnose
     ) -> None:
         name_storages(default="tests.doctor.test_access.Unmade")
@@ -253,9 +255,9 @@ class Unmade(S3BotoStorage):
 
 @on_ceph
 class TestRights:
-    """Ceph checks signatures and policies; a policy that denies binds the owner as well."""
+    """Only Ceph, which checks signatures and policies; a denial applies to the owner, too."""
 
-    def test_wrong_secret(
+    def test_wrong_secret_fails(
         self, connect: Connect, s3: S3Server, bucket: str, s3_storages: None, diagnose: Diagnose
     ) -> None:
         connect(s3, bucket, AWS_SECRET_ACCESS_KEY="marked-wrong")
@@ -263,7 +265,7 @@ class TestRights:
         assert found.failed == ["s3.credentials"]
         assert found.of("s3.credentials").hint == KEYS
 
-    def test_unknown_key(
+    def test_unknown_key_fails(
         self, connect: Connect, s3: S3Server, bucket: str, s3_storages: None, diagnose: Diagnose
     ) -> None:
         connect(s3, bucket, AWS_ACCESS_KEY_ID="marked-unknown")
@@ -272,7 +274,7 @@ class TestRights:
         assert "does not know this AWS_ACCESS_KEY_ID" in found.of("s3.credentials").message
 
     @pytest.mark.parametrize("creates", [False, True])
-    def test_missing_bucket(
+    def test_missing_bucket_is_reported(
         self,
         connect: Connect,
         s3: S3Server,
@@ -296,7 +298,7 @@ class TestRights:
             assert "heroku config:set AWS_STORAGE_BUCKET_NAME=…" in bucket.hint
         assert bucket_name not in {each["Name"] for each in client_of(s3).list_buckets()["Buckets"]}
 
-    def test_list_denied(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+    def test_denied_list_fails(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
         policy(ready, bucket, PUBLIC, deny("s3:ListBucket", ""))
         found = diagnose()
         assert found.failed == ["s3.list", "s3.list"]
@@ -305,7 +307,7 @@ class TestRights:
         assert "IAM" in found.of("s3.list", "'default'").hint
         assert found.states(*OBJECTS[1:], subject="'default'") == ["ok"] * 4
 
-    def test_put_denied(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+    def test_denied_put_fails(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
         storages["staticfiles"].save("a.css", ContentFile(b"a{}"))
         before = contents(ready, bucket)
         policy(ready, bucket, PUBLIC, deny("s3:PutObject", "*"))
@@ -314,12 +316,12 @@ class TestRights:
         for alias in ("'default'", "'staticfiles'"):
             assert "s3:PutObject" in found.of("s3.put", alias).message
             assert found.states(*OBJECTS, subject=alias)[2:] == ["skipped"] * 3
-        # Asked for a file that is there.
+        # These probes use an existing file.
         assert found.states("static.public", "static.cors") == ["ok", "ok"]
         assert found.states("media.url", "media.private") == ["skipped"] * 2
         assert contents(ready, bucket) == before
 
-    def test_put_denied_in_an_empty_bucket(
+    def test_denied_put_in_an_empty_bucket_fails(
         self, ready: S3Server, bucket: str, diagnose: Diagnose
     ) -> None:
         policy(ready, bucket, deny("s3:PutObject", "*"))
@@ -327,7 +329,7 @@ class TestRights:
         assert found.failed == ["s3.put", "s3.put"]
         assert found.states("static.public", "static.cors") == ["skipped"] * 2
 
-    def test_get_denied(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+    def test_denied_get_fails(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
         policy(ready, bucket, PUBLIC, deny("s3:GetObject", "media/*"))
         found = diagnose()
         assert found.failed == ["s3.get", "media.url"]
@@ -335,20 +337,20 @@ class TestRights:
         assert "s3:GetObject" in get.message
         assert contents(ready, bucket) == []
 
-    def test_delete_denied(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+    def test_denied_delete_fails(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
         policy(ready, bucket, PUBLIC, deny("s3:DeleteObject", "media/*"))
         found = diagnose()
         assert found.failed == ["s3.delete"]
         delete = found.of("s3.delete", "'default'")
         assert "s3:DeleteObject" in delete.message
-        # The one object that is left is named.
+        # The finding names the only object that is left.
         [(_, key, *_)] = contents(ready, bucket)
         assert key.startswith("media/herokuify-doctor-")
         assert f"s3://{bucket}/{key}" in delete.message
         assert f"s3://{bucket}/{key}" in delete.hint
         client_of(ready).delete_bucket_policy(Bucket=bucket)
 
-    def test_versions_that_may_not_be_deleted(
+    def test_denied_delete_of_versions_is_a_warning(
         self, ready: S3Server, bucket: str, diagnose: Diagnose
     ) -> None:
         client = client_of(ready)
@@ -366,7 +368,7 @@ class TestRights:
 
 @pytest.mark.usefixtures("s3_storages", "no_pauses")
 class TestObject:
-    def test_refused_acl(
+    def test_refused_acl_fails(
         self, proxied: Proxy, settings: Settings, diagnose: Diagnose, moto_bucket: str
     ) -> None:
         settings.AWS_DEFAULT_ACL = "public-read"
@@ -391,7 +393,7 @@ class TestObject:
         ],
         ids=["unknown", "ignored"],
     )
-    def test_service_without_conditions(
+    def test_service_without_conditional_writes_is_a_warning(
         self,
         proxied: Proxy,
         moto: S3Server,
@@ -408,7 +410,7 @@ class TestObject:
         assert "one can replace the other" in conditional.message
         assert contents(moto, moto_bucket) == []
 
-    def test_refused_condition(self, proxied: Proxy, diagnose: Diagnose) -> None:
+    def test_denied_conditional_write_fails(self, proxied: Proxy, diagnose: Diagnose) -> None:
         proxied.rule = always(
             replay.ACCESS_DENIED, lambda request: "if-none-match" in request.headers
         )
@@ -417,7 +419,7 @@ class TestObject:
     @pytest.mark.parametrize("versioned", [False, True])
     @pytest.mark.parametrize("fault", [Fault.LOST, Fault.DROPPED, replay.INTERNAL_ERROR])
     @pytest.mark.parametrize("operation", ["PutObject", "GetObject", "DeleteObject"])
-    def test_half_way(
+    def test_failure_leaves_no_object(
         self,
         proxied: Proxy,
         moto: S3Server,
@@ -437,7 +439,7 @@ class TestObject:
         assert contents(moto, moto_bucket) == []
 
     @pytest.mark.parametrize("operation", ["PutObject", "DeleteObject"])
-    def test_try_whose_answer_was_lost(
+    def test_lost_answer_leaves_no_object(
         self,
         proxied: Proxy,
         moto: S3Server,
@@ -452,7 +454,7 @@ class TestObject:
         assert "s3.put" not in diagnose().failed
         assert contents(moto, moto_bucket) == []
 
-    def test_other_contents(
+    def test_different_content_is_reported(
         self, proxied: Proxy, moto: S3Server, moto_bucket: str, diagnose: Diagnose
     ) -> None:
         headers = {"ETag": f'"{"0" * 32}"'}
@@ -461,7 +463,7 @@ class TestObject:
         assert "different content" in found.of("s3.get", "'default'").message
         assert contents(moto, moto_bucket) == []
 
-    def test_locks_are_not_asked_for(
+    def test_objects_of_probes_are_not_locked(
         self, proxied: Proxy, settings: Settings, diagnose: Diagnose
     ) -> None:
         settings.AWS_HEADERS = {
@@ -492,7 +494,7 @@ def test_equal_storages_are_probed_once(
     )
 
 
-def test_settings_of_a_client_are_kept(
+def test_client_config_of_the_project_is_kept(
     ready: S3Server, settings: Settings, diagnose: Diagnose
 ) -> None:
     settings.AWS_S3_CLIENT_CONFIG = Config(

@@ -1,4 +1,4 @@
-"""The command as users run it."""
+"""`manage.py herokuify doctor`, in its own process."""
 
 import json
 import time
@@ -43,7 +43,7 @@ def broken(make_project: Callable[..., Project], closed_port: int) -> Project:
     )
 
 
-def test_nothing_on_a_server_is_nothing_broken(make_project: Callable[..., Project]) -> None:
+def test_local_project_has_no_problems(make_project: Callable[..., Project]) -> None:
     result = make_project(LOCAL).manage("herokuify", "doctor")
     assert result.returncode == 0, result.stderr
     assert "STATE" in result.stdout
@@ -66,7 +66,7 @@ def test_exit_status_and_colour(broken: Project) -> None:
         assert "marked-" not in result.stdout + result.stderr
 
 
-def test_json_alone_on_stdout(broken: Project) -> None:
+def test_json_is_all_of_stdout(broken: Project) -> None:
     result = broken.manage("herokuify", "doctor", "--json", "--force-color")
     assert result.returncode == 1
     assert list(json.loads(result.stdout)[0]) == ["probe", "subject", "state", "message", "hint"]
@@ -75,7 +75,7 @@ def test_json_alone_on_stdout(broken: Project) -> None:
 
 @pytest.mark.once
 @pytest.mark.usefixtures("s3_storages")
-def test_silent_endpoint(
+def test_silent_endpoint_is_a_failure(
     connect: Connect, moto: S3Server, diagnose: Diagnose, silent_port: int
 ) -> None:
     connect(moto, "bucket", endpoint_url=f"http://127.0.0.1:{silent_port}")

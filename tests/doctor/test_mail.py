@@ -1,4 +1,4 @@
-"""What the doctor advises for mail: in the variables of the service that is attached."""
+"""The doctor's hints on mail name the variables of the attached service."""
 
 import re
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ ATTACHED = [test_mail.PLAIN, *test_mail.ADDONS]
 
 
 def backend_of(environ: dict[str, str]) -> Any:
-    """Return the attributes of Django's backend, which Django 6.1 makes only by MAILERS."""
+    """Return a stand-in for Django's backend, whose arguments differ from Django 6.1 on."""
     (found,) = (one.smtp(environ) for one in PROVIDERS if one.is_attached(environ))
     assert found is not None
     return SimpleNamespace(
@@ -29,7 +29,7 @@ PROVIDERS = (providers.PLAIN, *providers.ADDONS)
 
 
 @pytest.mark.parametrize("environ", ATTACHED, ids=lambda environ: next(iter(environ)))
-def test_names_the_variables_of_that_service(
+def test_hints_name_the_variables_of_that_service(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in environ.items():
@@ -38,7 +38,7 @@ def test_names_the_variables_of_that_service(
     assert hints[Trouble.OTHER]
     (provider,) = (one for one in PROVIDERS if one.is_attached(environ))
     own = {name for variable in provider.variables for name in variable.names}
-    # What is refused is the login, which is never the plain variables' but for these.
+    # The hint on a refused login names only this service's variables.
     named = set(re.findall(r"[A-Z]+(?:_[A-Z]+)+", hints[Trouble.LOGIN]))
     assert named, hints
     assert named <= own
@@ -46,7 +46,7 @@ def test_names_the_variables_of_that_service(
     assert not [secret for secret in secrets if secret in str(hints)]
 
 
-def test_is_silent_about_variables_that_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hints_do_not_name_unused_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SENDGRID_USERNAME", "half a login")
     for name, value in test_mail.MAILGUN.items():
         monkeypatch.setenv(name, value)
@@ -58,14 +58,14 @@ def test_is_silent_about_variables_that_are_not_used(monkeypatch: pytest.MonkeyP
 
 
 class Unencrypted(smtp.EmailBackend):
-    """A connection to a server that is named in settings.py, and that has no TLS."""
+    """A connection without TLS to a server that settings.py names."""
 
     host, port, username, password = "smtp.example.com", 25, "me", "hunter2"
     use_tls = use_ssl = False
     timeout = None
 
     def __init__(self) -> None:
-        """Take no arguments: Django 6.1's are others."""
+        """Take no arguments, because those of Django 6.1 differ."""
 
     def open(self) -> bool:
         return True
@@ -74,7 +74,7 @@ class Unencrypted(smtp.EmailBackend):
         pass
 
 
-def test_a_server_of_the_settings_without_tls() -> None:
+def test_server_without_tls_is_a_warning() -> None:
     backend = Unencrypted()
     (found,) = _probe(backend, Subject("mail"), _hints(backend))
     assert found.state.value == "warning"

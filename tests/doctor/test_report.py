@@ -1,11 +1,10 @@
-"""The table, the JSON, and what both leave out."""
+"""The table and the JSON; both hide secrets."""
 
 import json
 from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
@@ -38,11 +37,11 @@ two
 1 ok, 1 warning, 1 failed, 3 skipped"""
 
 
-def test_table() -> None:
+def test_table_groups_findings_by_subject() -> None:
     assert as_table(FINDINGS, 100, PLAIN) == TABLE
 
 
-def test_table_paints_the_state_alone() -> None:
+def test_table_colors_only_the_state() -> None:
     paint: dict[State, Any] = {state: lambda text: f"<{text}>" for state in State}
     lines = as_table(FINDINGS, 100, paint).splitlines()
     assert lines[3] == "  <failed >  s3.put   Denied."
@@ -53,11 +52,11 @@ def test_table_breaks_lines_between_words() -> None:
     table = as_table([ONE.failed("s3.put", "word " * 40, hint)], 60, PLAIN)
     assert max(map(len, table.splitlines())) <= 60
     assert table.count("AWS_S3_REGION_NAME=eu-west-1") == 5
-    # However narrow the terminal is.
+    # In the narrowest terminal, too.
     assert "→ heroku config:set" in as_table(FINDINGS, 1, PLAIN)
 
 
-def test_json() -> None:
+def test_json_has_all_fields() -> None:
     assert json.loads(as_json(FINDINGS))[1] == {
         "probe": "s3.put",
         "subject": "one",
@@ -78,7 +77,7 @@ def test_json() -> None:
         (S3ConfigurationError("Denied.", "Grant it."), "Denied.", "Grant it."),
     ],
 )
-def test_hint_of_an_error(error: Exception, message: str, hint: str) -> None:
+def test_finding_of_an_error_has_its_hint(error: Exception, message: str, hint: str) -> None:
     finding = ONE.refused("probe", error, "else")
     assert finding.message == message
     assert finding.hint.startswith(hint)
@@ -106,14 +105,14 @@ WHOLE: dict[str, Any] = {
         f"https://host/a?X-Amz-Credential=abcd&X-Amz-Signature={SECRET}&b=1",
     ],
 )
-def test_no_setting_shows_its_secret(name: str, text: str) -> None:
+def test_secrets_of_settings_are_hidden(name: str, text: str) -> None:
     clean = Secrets(_values({name: WHOLE[name]}))
     for spelling in (SECRET, "m%C3%A4rked%2Fsecret%231"):
         assert spelling not in clean(text)
     assert MASK in clean(text)
 
 
-def test_settings_and_environment(settings: Settings) -> None:
+def test_secrets_of_settings_and_environment_are_hidden(settings: Settings) -> None:
     settings.AWS_SECRET_ACCESS_KEY = "marked-one"
     settings.CACHES = {"default": {"LOCATION": "redis://:marked-two@host", "KEY_PREFIX": "site"}}
     clean = Secrets.of(
@@ -123,11 +122,10 @@ def test_settings_and_environment(settings: Settings) -> None:
     assert clean(text) == f"{MASK} {MASK} {MASK} {MASK} site"
 
 
-def test_short_values_are_no_secrets() -> None:
+def test_short_values_are_not_secrets() -> None:
     assert Secrets(["a", "", "key"])("a key") == "a key"
 
 
-@hypothesis_settings(deadline=None, database=None)
 @given(st.text(min_size=4, max_size=12), st.text(max_size=20), st.text(max_size=20))
 def test_no_text_shows_a_secret(secret: str, before: str, after: str) -> None:
     if secret in MASK or MASK in secret:

@@ -1,4 +1,4 @@
-"""Groups of probes end in time, and clean up."""
+"""Groups of probes end in time and clean up."""
 
 import threading
 import time
@@ -9,6 +9,7 @@ import pytest
 from herokuify.doctor import runner
 from herokuify.doctor.findings import Finding, State, Subject
 from herokuify.doctor.runner import Findings, ProbeGroup
+from tests.processes import SECONDS
 
 SUBJECT = Subject("it")
 
@@ -26,29 +27,30 @@ def test_findings_come_in_order() -> None:
     assert [finding.message for finding in found] == ["0", "1", "2"]
 
 
-def test_silence_ends() -> None:
-    end = threading.Event()
-    cleaned = threading.Event()
+def test_silent_probe_is_a_failure() -> None:
+    silent, end, cleaned = threading.Event(), threading.Event(), threading.Event()
 
     def probes() -> Findings:
         try:
             yield SUBJECT.ok("probe", "first")
+            silent.set()
             end.wait()
             yield SUBJECT.ok("probe", "too late")
-            yield SUBJECT.ok("probe", "never")
         finally:
             cleaned.set()
 
-    run = group(probes, seconds=0.2).start()
+    run = group(probes, seconds=0.0).start()
+    assert silent.wait(SECONDS)
     findings = run.findings()
     assert next(findings).message == "first"
-    threading.Timer(0.4, end.set).start()
-    [late] = findings
+    late = next(findings)
     assert late == Finding("probe", "it", State.FAILED, "No response within 0 seconds.", "fix it")
-    assert cleaned.is_set()  # awaited
+    end.set()
+    assert list(findings) == []
+    assert cleaned.is_set()  # the run has waited for it
 
 
-def test_the_end_need_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probe_that_does_not_end_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "GRACE", 0.1)
     end = threading.Event()
 
@@ -63,7 +65,7 @@ def test_the_end_need_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None
     end.set()
 
 
-def test_any_error_is_a_finding() -> None:
+def test_exception_is_a_failure() -> None:
     def probes() -> Findings:
         yield SUBJECT.ok("probe", "first")
         raise LookupError("driver's own")
@@ -73,8 +75,8 @@ def test_any_error_is_a_finding() -> None:
     assert second == Finding("probe", "it", State.FAILED, "driver's own", "fix it")
 
 
-def test_who_goes_away_leaves_nothing() -> None:
-    """As Ctrl-C does: the generator of findings is closed."""
+def test_closed_run_cleans_up() -> None:
+    """Ctrl-C closes the generator of findings."""
     cleaned = threading.Event()
 
     def probes() -> Findings:

@@ -1,4 +1,4 @@
-"""What the doctor says of direct uploads."""
+"""The doctor's findings on direct uploads."""
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -19,17 +19,17 @@ def rules(settings: Settings) -> None:
     settings.HEROKUIFY_DIRECT_UPLOADS = {"testapp.Document.file": {"max_size": 10}}
 
 
-def test_bucket_is_made_ready_by_the_command(
+def test_bucket_command_fixes_the_failures(
     ready: S3Server, diagnose: Diagnose, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = diagnose()
     assert found.states(*NAMES)[:3] == ["failed", "ok", "ok"]
     assert "bucket --apply" in found.of("uploads.cors").hint
-    # Ceph takes the first rule that has the origin: that of the fixture, which is nobody's.
+    # Ceph uses the first rule for the origin, which would be the fixture's.
     client_of(ready).delete_bucket_cors(Bucket=bucket)
     run("--apply")
     found = diagnose()
-    # moto looks at no signature.
+    # moto doesn't check signatures.
     length = "ok" if ready.name == "ceph" else "failed"
     assert found.states(*NAMES) == ["ok", "ok", "ok", length, "ok"]
     assert contents(ready, bucket) == []

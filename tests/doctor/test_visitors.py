@@ -1,8 +1,8 @@
-"""What visitors get, and what is published: on Ceph, which obeys policies and CORS rules."""
+"""What visitors can read, and whether the release is complete; only Ceph checks policies."""
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from tests.doctor.conftest import (
     policy,
 )
 from tests.replay import Document, Proxy
-from tests.replay import replay as run_proxy
 from tests.servers import S3Server, client_of
 from tests.storage.helpers import on_ceph
 from tests.storages import Connect
@@ -39,7 +38,7 @@ APPLY = "herokuify bucket --apply"
 
 @on_ceph
 class TestPublicAccess:
-    def test_static_not_public(
+    def test_private_static_files_fail(
         self, aws: S3Server, bucket: str, s3_storages: None, diagnose: Diagnose
     ) -> None:
         found = diagnose()
@@ -50,7 +49,7 @@ class TestPublicAccess:
         assert "CDN" not in public.hint
         assert found.of("static.cors").state == "skipped"
 
-    def test_media_public(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+    def test_public_media_fails(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
         policy(ready, bucket, {**PUBLIC, "Resource": ["static/*", "media/*"]})
         found = diagnose()
         assert found.failed == ["media.private"]
@@ -60,7 +59,7 @@ class TestPublicAccess:
         assert "Signature" not in private.text
 
     @pytest.mark.parametrize("is_public", [False, True])
-    def test_media_without_signatures(
+    def test_media_without_signatures_must_be_public(
         self, ready: S3Server, bucket: str, settings: Settings, diagnose: Diagnose, is_public: bool
     ) -> None:
         settings.AWS_QUERYSTRING_AUTH = False
@@ -83,7 +82,7 @@ class TestSignedUrls:
         ],
         ids=["dropped", "200", "403"],
     )
-    def test_that_fail(
+    def test_that_fail_are_explained(
         self, proxied: Proxy, diagnose: Diagnose, answer: Any, part: str, hint: str
     ) -> None:
         proxied.rule = lambda request: answer if "X-Amz-Signature" in request.query else None
@@ -96,14 +95,14 @@ class TestSignedUrls:
 
 @on_ceph
 class TestFonts:
-    def test_no_rule(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
+    def test_missing_rule_fails(self, ready: S3Server, bucket: str, diagnose: Diagnose) -> None:
         client_of(ready).delete_bucket_cors(Bucket=bucket)
         found = diagnose()
         assert found.failed == ["static.cors"]
         assert f"https://{HOST}" in found.of("static.cors").message
         assert APPLY in found.of("static.cors").hint
 
-    def test_rule_for_another_host(
+    def test_missing_origins_are_named(
         self, ready: S3Server, bucket: str, settings: Settings, diagnose: Diagnose
     ) -> None:
         settings.ALLOWED_HOSTS = [HOST, ".example.org", "localhost"]
@@ -119,7 +118,7 @@ class TestFonts:
     @pytest.mark.parametrize(
         ("hosts", "state"), [([], "skipped"), (["127.0.0.1"], "skipped"), (["*"], "failed")]
     )
-    def test_hosts(
+    def test_depend_on_allowed_hosts(
         self,
         ready: S3Server,
         settings: Settings,
@@ -130,7 +129,7 @@ class TestFonts:
         settings.ALLOWED_HOSTS = hosts
         assert diagnose().of("static.cors").state == state
 
-    def test_any_host(
+    def test_rule_for_any_site_is_fine(
         self, ready: S3Server, bucket: str, settings: Settings, diagnose: Diagnose
     ) -> None:
         settings.ALLOWED_HOSTS = ["*"]
@@ -139,21 +138,16 @@ class TestFonts:
 
 
 class TestAnotherHost:
-    """A CDN, or what was taken for one: herokuify believes any host that is not S3's."""
-
-    @pytest.fixture
-    def cdn(self, moto: S3Server) -> Iterator[Proxy]:
-        with run_proxy(moto.endpoint_url) as proxy:
-            yield proxy
+    """A CDN, or a mistake: any host in STATIC_URL that isn't S3's counts as a CDN."""
 
     @pytest.fixture
     def behind(
-        self, connect: Connect, moto: S3Server, moto_bucket: str, cdn: Proxy, s3_storages: None
+        self, connect: Connect, moto: S3Server, moto_bucket: str, proxy: Proxy, s3_storages: None
     ) -> Proxy:
         policy(moto, moto_bucket, PUBLIC)
-        url = cdn.url.replace("127.0.0.1", "localhost")
+        url = proxy.url.replace("127.0.0.1", "localhost")
         connect(moto, moto_bucket, STATIC_URL=f"{url}/{moto_bucket}/static/")
-        return cdn
+        return proxy
 
     @pytest.mark.parametrize(
         ("answer", "part", "hint"),
@@ -174,7 +168,7 @@ class TestAnotherHost:
         ],
         ids=["404", "200", "403", "500", "dropped"],
     )
-    def test_that_is_wrong(
+    def test_that_is_wrong_fails(
         self, behind: Proxy, diagnose: Diagnose, answer: Any, part: str, hint: str
     ) -> None:
         behind.rule = lambda request: answer
@@ -185,7 +179,7 @@ class TestAnotherHost:
         assert hint in public.hint
         assert found.of("static.cors").state == "skipped"
 
-    def test_that_sends_no_cors(self, behind: Proxy, diagnose: Diagnose) -> None:
+    def test_without_cors_fails(self, behind: Proxy, diagnose: Diagnose) -> None:
         page = Document("RFC 9110, '200 OK'", b"")
         behind.rule = lambda request: page if "origin" in request.headers else None
         found = diagnose()
@@ -202,7 +196,7 @@ class TestAnotherHost:
         behind.rule = lambda request: dropped if "origin" in request.headers else None
         assert "could not be reached" in diagnose().of("static.cors").message
 
-    def test_that_is_none(
+    def test_with_another_scheme_fails(
         self, behind: Proxy, name_storages: Callable[..., None], diagnose: Diagnose
     ) -> None:
         options = {"base_url": "ftp://files.example.com/static/"}
@@ -210,12 +204,14 @@ class TestAnotherHost:
         public = diagnose().of("static.public")
         assert (public.state, public.hint) == ("failed", "Fix STATIC_URL.")
 
-    def test_without_a_scheme(self, behind: Proxy, settings: Settings, diagnose: Diagnose) -> None:
+    def test_without_a_scheme_is_https(
+        self, behind: Proxy, settings: Settings, diagnose: Diagnose
+    ) -> None:
         settings.STATIC_URL = settings.STATIC_URL.removeprefix("http:")
         public = diagnose().of("static.public")
-        assert "https://localhost" in public.message  # which the proxy does not speak
+        assert "https://localhost" in public.message  # the proxy has no TLS
 
-    def test_untrusted_certificate(
+    def test_with_an_untrusted_certificate_fails(
         self,
         connect: Connect,
         moto: S3Server,
@@ -253,9 +249,6 @@ def release(
 
 
 def collect() -> None:
-    from django.contrib.staticfiles.finders import get_finder
-
-    get_finder.cache_clear()
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
@@ -265,7 +258,9 @@ def hashed(name: str) -> str:
 
 
 class TestFiles:
-    def test_all_there(self, release: S3Server, bucket: str, diagnose: Diagnose) -> None:
+    def test_complete_release_is_fine(
+        self, release: S3Server, bucket: str, diagnose: Diagnose
+    ) -> None:
         before = contents(release, bucket)
         found = diagnose()
         assert found.failed == []
@@ -273,7 +268,7 @@ class TestFiles:
         assert found.of("static.headers").state == "ok"
         assert contents(release, bucket) == before
 
-    def test_one_is_gone(self, release: S3Server, bucket: str, diagnose: Diagnose) -> None:
+    def test_missing_file_fails(self, release: S3Server, bucket: str, diagnose: Diagnose) -> None:
         gone = hashed("b.js")
         client_of(release).delete_object(Bucket=bucket, Key=f"static/{gone}")
         found = diagnose()
@@ -285,7 +280,9 @@ class TestFiles:
         collect()
         assert diagnose().failed == []
 
-    def test_bundle_is_gone(self, release: S3Server, local_root: Path, diagnose: Diagnose) -> None:
+    def test_missing_bundle_fails(
+        self, release: S3Server, local_root: Path, diagnose: Diagnose
+    ) -> None:
         folder = local_root / "CACHE"
         folder.mkdir()
         bundle = "CACHE/css/output.0123456789ab.css"
@@ -301,7 +298,7 @@ class TestFiles:
         assert "python manage.py compress" in files.hint
 
     @pytest.mark.parametrize("dyno", [False, True])
-    def test_no_manifest(
+    def test_missing_manifest_fails_on_a_dyno(
         self,
         release: S3Server,
         local_root: Path,
@@ -312,7 +309,7 @@ class TestFiles:
         storage: Any = storages["staticfiles"]
         (local_root / storage.manifest_name).unlink()
         storage.reload_manifests()
-        monkeypatch.delenv("CI", raising=False)  # a stage of its own
+        monkeypatch.delenv("CI", raising=False)  # which would be another stage
         if dyno:
             monkeypatch.setenv("DYNO", "web.1")
         files = diagnose().of("static.files")
@@ -320,17 +317,17 @@ class TestFiles:
         if dyno:
             assert "DISABLE_COLLECTSTATIC" in files.hint
 
-    def test_long_listing(
+    def test_long_listing_is_a_warning(
         self, release: S3Server, diagnose: Diagnose, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(published, "LISTING_SECONDS", -1.0)
         assert diagnose().of("static.files").state == "warning"
 
-    def test_fonts_matter_where_there_are_some(
+    def test_cors_fails_only_with_fonts(
         self, release: S3Server, settings: Settings, diagnose: Diagnose, local_root: Path
     ) -> None:
         settings.ALLOWED_HOSTS = ["www.example.net"]
-        if release.name == "moto":  # which answers any origin
+        if release.name == "moto":  # which allows any origin
             return
         assert diagnose().of("static.cors").state == "failed"
         storage: Any = storages["staticfiles"]
@@ -345,7 +342,7 @@ class TestFiles:
 class TestHeaders:
     @pytest.fixture
     def change(self, settings: Settings, name_storages: Callable[..., None]) -> Callable[..., None]:
-        """Change settings, as a new process sees them."""
+        """Change settings, and have storages made again."""
 
         def change(**values: Any) -> None:
             for name, value in values.items():
@@ -354,7 +351,7 @@ class TestHeaders:
 
         return change
 
-    def test_setting_that_changed(
+    def test_changed_setting_is_a_warning(
         self, release: S3Server, change: Callable[..., None], diagnose: Diagnose
     ) -> None:
         change(
@@ -369,7 +366,7 @@ class TestHeaders:
         assert headers.hint == "python manage.py collectstatic --noinput"
         collect()
         assert diagnose().of("static.headers").state == "ok"
-        # A header that not in the settings any more.
+        # A header that is no longer in the settings.
         change(AWS_HEADERS={}, AWS_EXTRA_HEADERS=[])
         headers = diagnose().of("static.headers")
         assert headers.state == "warning"
@@ -378,14 +375,14 @@ class TestHeaders:
         collect()
         assert diagnose().of("static.headers").state == "ok"
 
-    def test_gzip_and_dates_are_compared_as_they_are_sent(
+    def test_gzip_and_dates_are_no_difference(
         self, release: S3Server, change: Callable[..., None], diagnose: Diagnose
     ) -> None:
         change(AWS_IS_GZIPPED=True, AWS_HEADERS={"Expires": "Thu, 31 Dec 2037 23:55:55 GMT"})
         collect()
         assert diagnose().of("static.headers").state == "ok"
 
-    def test_what_buckets_have_defaults_for(
+    def test_storage_class_is_compared(
         self, release: S3Server, change: Callable[..., None], diagnose: Diagnose
     ) -> None:
         change(AWS_HEADERS={"x-amz-storage-class": "STANDARD_IA"})
@@ -393,7 +390,7 @@ class TestHeaders:
         assert "no x-amz-storage-class and should have STANDARD_IA" in message
 
     @on_ceph
-    def test_that_may_not_be_read(self, release: S3Server, bucket: str, diagnose: Diagnose) -> None:
+    def test_denied_access_fails(self, release: S3Server, bucket: str, diagnose: Diagnose) -> None:
         policy(release, bucket, PUBLIC, deny("s3:GetObject", "static/*"))
         found = diagnose()
         assert found.failed == ["s3.get", "static.public", "static.headers"]
@@ -461,9 +458,9 @@ def test_plain_storage_has_no_manifest(ready: S3Server, diagnose: Diagnose) -> N
 def test_public_uploads(
     aws: S3Server, bucket: str, name_storages: Any, settings: Settings, diagnose: Diagnose
 ) -> None:
-    """Closed, then opened; and where browsers have an address that is none from here."""
+    """First private, then public, then at an address that only browsers can reach."""
     name_storages(default="herokuify.storage.S3PublicMediaStorage")
-    if aws.name != "moto":  # which lets anyone read
+    if aws.name != "moto":  # where anyone can read
         found = diagnose().of("media.url")
         assert found.state == "failed"
         assert "herokuify bucket --apply" in found.hint
@@ -471,7 +468,7 @@ def test_public_uploads(
     told = diagnose()
     assert told.states("s3.put", "media.url", "s3.delete") == ["ok"] * 3
     assert "media.private" not in {one.probe for one in told.findings}
-    # What another tool has put there: a page that is shown.
+    # An HTML page that another tool has uploaded.
     assert told.of("media.headers").state == "skipped"
     name = storages["default"].save("new.html", ContentFile(b"x"))
     assert diagnose().of("media.headers").state == "ok"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from herokuify.init.plan import Plan
-from herokuify.init.source import file_of
+from herokuify.init.source import file_of, read_text
 
 DRIVERS = {"psycopg", "psycopg2", "psycopg2-binary", "mysqlclient", "pymysql", "django-heroku"}
 LOCKS = {"uv.lock": "uv lock", "poetry.lock": "poetry lock"}
@@ -21,7 +22,7 @@ def changed_files(plan: Plan) -> Iterator[tuple[Path, str]]:
     yield from _requirements(plan)
     wsgi = _wsgi(plan)
     procfile = root / "Procfile"
-    if procfile.exists() and not re.search("(?m)^release:", procfile.read_text(encoding="utf-8")):
+    if procfile.exists() and not re.search("(?m)^release:", read_text(procfile)[0]):
         plan.to_type.append("heroku run python manage.py migrate  # the Procfile has no release:")
     if not procfile.exists():
         lines = ["release: python manage.py migrate --noinput"]
@@ -42,8 +43,10 @@ def changed_files(plan: Plan) -> Iterator[tuple[Path, str]]:
 
 def _requirements(plan: Plan) -> Iterator[tuple[Path, str]]:
     root = plan.source.root
-    file, project = root / "requirements.txt", root / "pyproject.toml"
-    known = set(_packages(file)) | set(_packages(project))
+    file, project, pipfile = (
+        root / name for name in ("requirements.txt", "pyproject.toml", "Pipfile")
+    )
+    known = {name for one in (file, project, pipfile) for name in _packages(one)}
     if {"redis", "django-redis", "hiredis"} & known:
         plan.extras.add("redis")
     extras = f"[{','.join(sorted(plan.extras))}]" if plan.extras else ""
@@ -52,19 +55,25 @@ def _requirements(plan: Plan) -> Iterator[tuple[Path, str]]:
     wanted += [] if known & DRIVERS else ["psycopg[binary]"]
     if not wanted:
         return
+    if not file.exists() and pipfile.exists():
+        plan.to_type.append(f"pipenv install {shlex.join(wanted)}")
+        return
     for name, command in LOCKS.items():
         if (root / name).exists() and not file.exists():
             plan.to_type.append(command)
     if not file.exists() and project.exists():
-        text = project.read_text(encoding="utf-8")
+        text = read_text(project)[0]
         items = "".join(f'\n  "{one}",' for one in wanted)
         pattern = r"(?ms)(^\[project\]\s*$.*?^dependencies\s*=\s*\[)"
         if re.search(pattern, text):
             yield project, re.sub(pattern, lambda match: match[1] + items, text, count=1)
             return
+        if "[tool.poetry.dependencies]" in text:
+            plan.to_type.append(f"poetry add {shlex.join(wanted)}")
+            return
     if not file.exists():
         plan.to_type.append("$EDITOR requirements.txt  # add the project's other packages")
-    text = file.read_text(encoding="utf-8") if file.exists() else "Django\n"
+    text = read_text(file)[0] if file.exists() else "Django\n"
     yield file, text + ("" if text.endswith("\n") else "\n") + "".join(f"{w}\n" for w in wanted)
 
 
@@ -72,7 +81,7 @@ def _packages(file: Path) -> Iterator[str]:
     """Yield the names of packages in a file of requirements and in those that it includes."""
     if not file.exists():
         return
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in read_text(file)[0].splitlines():
         if included := re.match(r"\s*(?:-r|--requirement)[ =]*(\S+)", line):
             yield from _packages(file.parent / included[1])
         for name in re.findall(r"""(?:^|["'])\s*([A-Za-z0-9][\w.-]*)""", line):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import tokenize
 from collections import Counter
@@ -64,6 +65,8 @@ class Source:
     django_heroku: tuple[Place, set[str]] | None = None
     optional_imports: list[Place] = field(default_factory=list)
     uses_herokuify: bool = False
+    #: Modules that are being read, each imported by the one before.
+    _importers: list[Path] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         file = file_of(self.root, self.module)
@@ -140,13 +143,15 @@ class Source:
             place = Place(file, error.lineno or 1).show(self.root)
             raise ConfigurationError(f"{place}: {error.msg}.", "Fix the syntax error.") from None
         reader = _Reader(self, file, module)
+        self._importers.append(file)
         reader.read(tree.body, is_conditional=False)
         reader.read_rest(tree)
+        self._importers.pop()
 
-    def follow(self, module: str, importer: Path) -> None:
+    def follow(self, module: str) -> None:
         """Read a module that settings import names from, if it is the project's."""
         file = file_of(self.root, module)
-        if file is not None and file != importer:
+        if file is not None and file not in self._importers:
             self._read(file, module)
 
 
@@ -319,7 +324,7 @@ class _Reader:
             known = {one.place.file for one in self.source.assignments}
             file = file_of(self.source.root, module)
             if file not in known:
-                self.source.follow(module, self.file)
+                self.source.follow(module)
 
     def _refuse(self, place: Place, problem: str) -> None:
         self.source.refused.append((place, problem, BY_HAND))
@@ -332,7 +337,7 @@ def read_text(file: Path) -> tuple[str, str]:
             return opened.read(), opened.encoding
     except (SyntaxError, UnicodeDecodeError):
         raise ConfigurationError(
-            f"{file.name} is not encoded as UTF-8, and does not name another encoding.",
+            f"{os.path.relpath(file)} is not encoded as UTF-8, or as it declares.",
             "Save it as UTF-8.",
         ) from None
 

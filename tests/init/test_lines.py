@@ -205,7 +205,7 @@ def test_keeps_the_encoding(write: Write, init: Init) -> None:
     (folder / "requirements.txt").write_text("Django\n", encoding="utf-16")
     status, output = init("--write")
     assert status == 1
-    assert "requirements.txt is not encoded as UTF-8" in output
+    assert "requirements.txt is not encoded as UTF-8, or as it declares" in output
 
 
 @pytest.mark.parametrize(
@@ -255,6 +255,16 @@ def test_overwrites_no_copy(write: Write, init: Init) -> None:
             "-r base.txt\nherokuify[redis]\n",
         ),
         (
+            {"requirements.txt": "-r base.txt\n", "base.txt": "-r requirements.txt\n"},
+            "requirements.txt",
+            "-r base.txt\nherokuify\n",
+        ),
+        (
+            {"requirements.txt": "Django==5.2\n", "requirements.in": "Django\n"},
+            "requirements.in",
+            "Django\nherokuify\n",
+        ),
+        (
             {"pyproject.toml": '[project]\ndependencies = ["django", "gunicorn"]\n'},
             "pyproject.toml",
             'dependencies = [\n  "herokuify",',
@@ -268,6 +278,18 @@ def test_requirements(
     assert init("--write")[0] == 0
     assert added in (folder / name).read_text(encoding="utf-8")
     assert "Nothing to do" in init()[1]
+
+
+def test_leaves_hashes(write: Write, init: Init) -> None:
+    text = "Django==5.2 --hash=sha256:0\n"
+    folder = write("", {"requirements.txt": text})
+    assert "add, with their hashes: herokuify gunicorn psycopg" in init("--write")[1]
+    assert (folder / "requirements.txt").read_text() == text
+
+
+def test_reads_modules_that_import_each_other(write: Write, init: Init) -> None:
+    write("from base import *\n", {"base.py": "from settings import *\nfrom base import X\n"})
+    assert init()[0] == 0
 
 
 def test_leaves_settings_that_use_herokuify(write: Write, init: Init) -> None:

@@ -78,7 +78,8 @@ class Plan:
         values = [one.value for one in self.of(name) if not is_literal(one.value)]
         read = [self.source.variables(value) for value in values]
         if name == "SECRET_KEY":
-            return bool(values) and not any(read)
+            is_made = any(isinstance(value, ast.BinOp | ast.JoinedStr) for value in values)
+            return bool(values) and (is_made or not any(read))
         return any(
             variables != {name} and not (variables and isinstance(value, ast.Call | ast.Subscript))
             for value, variables in zip(values, read, strict=True)

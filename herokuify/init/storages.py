@@ -52,8 +52,11 @@ def storage_lines(plan: Plan) -> Iterator[str]:
     whitenoise = plan.source.django_heroku or any(
         holds(one, "whitenoise.") for one in plan.of("MIDDLEWARE")
     )
-    urls = {ast.unparse(one.value).strip("'/") for one in plan.of("STATIC_URL")}
-    if not every and not whitenoise and urls <= {"static"}:
+    urls = {
+        (one.name, ast.unparse(one.value).strip("'/")) for one in plan.of("STATIC_URL", "MEDIA_URL")
+    }
+    usual = {("STATIC_URL", "static"), ("MEDIA_URL", "media")}
+    if not every and not whitenoise and urls <= usual:
         plan.overridden |= {"STATIC_URL"}
         yield from lines
         return

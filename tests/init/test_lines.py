@@ -40,6 +40,7 @@ def write(tmp_path: Path) -> Write:
     ("settings", "lines"),
     [
         ('SECRET_KEY = os.environ["KEY"]', ['setdefault("SECRET_KEY", os.environ.get("KEY", ""))']),
+        ("SECRET_KEY = f\"{os.environ['KEY']}!\"", ['globals()[name] for name in ("SECRET_KEY",)']),
         ('DEBUG = config("SITE_DEBUG", default=False, cast=bool)', ['get("SITE_DEBUG", "")']),
         ('DEBUG = "ON_HEROKU" not in os.environ', ['[name] for name in ("DEBUG",)}']),
         ('if DYNO:\n    ALLOWED_HOSTS = ["*"]', ['hosts = globals().get("ALLOWED_HOSTS", ())']),
@@ -90,6 +91,7 @@ def write(tmp_path: Path) -> Write:
             ['hosts = globals().get("ALLOWED_HOSTS", ())'],
         ),
         ('STATIC_URL = "/assets/"', ["if AWS_STORAGE_BUCKET_NAME:\n    STORAGES ="]),
+        ('MEDIA_URL = "/uploads/"', ["if AWS_STORAGE_BUCKET_NAME:\n    STORAGES ="]),
         ('CELERY_BROKER_URL = REDIS_URL = os.environ["REDIS_URL"]', []),
     ],
 )

@@ -67,7 +67,7 @@ def database_lines(plan: Plan) -> Iterator[str]:
     for path in paths if is_plain else ():
         options["sqlite_path"] = path
     call = f"herokuify.get_db_config({', '.join(f'{k}={v}' for k, v in options.items())})"
-    line = f"DATABASES = {{**DATABASES, **{call}}}" if is_merged else f"DATABASES = {call}"
+    line = plan.with_others("DATABASES", call) if is_merged else f"DATABASES = {call}"
     if is_plain:
         plan.overridden |= set() if is_merged else {"DATABASES"}
         yield line
@@ -147,7 +147,7 @@ def cache_lines(plan: Plan) -> Iterator[str]:
         plan.overridden.add("CACHES")
         yield "CACHES = herokuify.get_cache_config()"
     else:
-        yield "CACHES = {**CACHES, **herokuify.get_cache_config()}"
+        yield plan.with_others("CACHES", "herokuify.get_cache_config()")
     kept = [name for name in KEPT if name in default]
     if kept:
         items = ", ".join(f'"{name}": {ast.unparse(default[name])}' for name in kept)

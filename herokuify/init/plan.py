@@ -91,6 +91,11 @@ class Plan:
             any(not (one.is_conditional or one.keys) for one in self.of(name)) for name in names
         )
 
+    def with_others(self, name: str, call: str) -> str:
+        """Return the line that sets a setting, and keeps the other aliases above."""
+        above = name if self.always_sets(name) else f'globals().get("{name}", {{}})'
+        return f"{name} = {{**{above}, **{call}}}"
+
     def aliases(self, name: str) -> list[str]:
         """Return the other names of the variable that a setting is read from."""
         if name in self.own():

@@ -90,6 +90,14 @@ def write(tmp_path: Path) -> Write:
             "django_heroku.settings(config=locals())",
             ['hosts = globals().get("ALLOWED_HOSTS", ())'],
         ),
+        (
+            'STORAGES = {"other": {"BACKEND": "x"}}',
+            ["\nSTORAGES = {**STORAGES, **herokuify.get_storages()}"],
+        ),
+        (
+            'if DYNO:\n    CACHES = {"other": {"BACKEND": "django.core.cache.backends.dummy.x"}}',
+            ['CACHES = {**globals().get("CACHES", {}), **herokuify.get_cache_config()}'],
+        ),
         ('STATIC_URL = "/assets/"', ["if AWS_STORAGE_BUCKET_NAME:\n    STORAGES ="]),
         ('MEDIA_URL = "/uploads/"', ["if AWS_STORAGE_BUCKET_NAME:\n    STORAGES ="]),
         ('CELERY_BROKER_URL = REDIS_URL = os.environ["REDIS_URL"]', []),

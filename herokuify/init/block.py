@@ -34,7 +34,7 @@ def make_block(plan: Plan) -> str:
     if plan.source.uses_herokuify:
         return ""
     plan.refused += plan.source.refused
-    if not plan.of("INSTALLED_APPS"):
+    if not plan.of("INSTALLED_APPS") and not plan.refused:
         plan.refuse("INSTALLED_APPS", Place(plan.source.file, 1), "is not set in these files")
     own = plan.own()
     hosts = [name for name in HOSTS if name not in own and _has_hosts(plan, name)]
@@ -69,12 +69,17 @@ def make_block(plan: Plan) -> str:
 
 def deletable(plan: Plan) -> list[tuple[int, str]]:
     """Return the lines of the settings file that have no effect any more, with their names."""
-    unused = plan.overridden - {name for name, _ in plan.source.loads}
+    source = plan.source
+    unused = plan.overridden - {name for name, _ in source.loads} - source.loads_in_functions
+    others = {one.place for one in source.assignments if one.name not in unused}
     return sorted(
         {
             (one.place.line, one.name)
-            for one in plan.source.assignments
-            if one.name in unused and one.place.file == plan.source.file
+            for one in source.assignments
+            if one.name in unused
+            and one.place.file == source.file
+            and one.place not in others
+            and source.statements[one.place] == 1
         }
     )
 

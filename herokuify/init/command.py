@@ -6,7 +6,6 @@ import argparse
 import difflib
 import shutil
 import sys
-import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from herokuify.exceptions import HerokuifyError
 from herokuify.init.block import deletable, make_block
 from herokuify.init.files import changed_files
 from herokuify.init.plan import Plan
-from herokuify.init.source import Source, find_settings
+from herokuify.init.source import Source, find_settings, read_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,14 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module, choice = find_settings(root, options.settings)
         plan = Plan(Source(root, module), frozenset(options.keep), bool(choice))
         block = make_block(plan)
+        changes = [*_settings(plan, block), *([] if plan.refused else changed_files(plan))]
     except HerokuifyError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201
         return 1
     if plan.refused:
-        for place, problem, hint in plan.refused:
+        for place, problem, hint in dict.fromkeys(plan.refused):
             print(f"{place.show(root)}: {problem} {hint}", file=sys.stderr)  # noqa: T201
         return 1
-    changes = [*_settings(plan, block), *changed_files(plan)]
     report = [f"Settings: {module}. {choice}".rstrip()]
     for file, text in changes:
         report += ["", *_diff(file, text, root)]
@@ -67,16 +66,12 @@ def _parser() -> argparse.ArgumentParser:
 def _settings(plan: Plan, block: str) -> Iterator[tuple[Path, str]]:
     if not block:
         return
-    with tokenize.open(plan.source.file) as opened:
-        text = opened.read()
+    text, _ = read_text(plan.source.file)
     yield plan.source.file, text.rstrip("\n") + "\n\n\n" + block
 
 
 def _diff(file: Path, text: str, root: Path) -> list[str]:
-    old = ""
-    if file.exists():
-        with tokenize.open(file) as opened:
-            old = opened.read()
+    old = read_text(file)[0] if file.exists() else ""
     name = file.relative_to(root).as_posix()
     lines = difflib.unified_diff(
         old.splitlines(),
@@ -93,15 +88,16 @@ def _diff(file: Path, text: str, root: Path) -> list[str]:
 
 def _write(file: Path, text: str) -> None:
     """Write a file, after a copy of what is there; no copy is overwritten."""
-    newline = "\n"
+    newline, encoding = "\n", "utf-8"
     if file.exists():
         copy, number = file.with_name(f"{file.name}.orig"), 1
         while copy.exists():
             copy, number = file.with_name(f"{file.name}.orig{number}"), number + 1
         shutil.copy2(file, copy)
+        encoding = read_text(file)[1]
         newline = "\r\n" if b"\r\n" in file.read_bytes() else "\n"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(text, encoding="utf-8", newline=newline)
+    file.write_text(text, encoding, "backslashreplace", newline)
     if file.parent.name == "bin":
         file.chmod(0o755)
 

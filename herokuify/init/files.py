@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from herokuify.init.plan import Plan
-from herokuify.init.source import file_of
+from herokuify.init.source import file_of, read_text
 
 DRIVERS = {"psycopg", "psycopg2", "psycopg2-binary", "mysqlclient", "pymysql", "django-heroku"}
 LOCKS = {"uv.lock": "uv lock", "poetry.lock": "poetry lock"}
@@ -21,7 +23,7 @@ def changed_files(plan: Plan) -> Iterator[tuple[Path, str]]:
     yield from _requirements(plan)
     wsgi = _wsgi(plan)
     procfile = root / "Procfile"
-    if procfile.exists() and not re.search("(?m)^release:", procfile.read_text(encoding="utf-8")):
+    if procfile.exists() and not re.search("(?m)^release:", read_text(procfile)[0]):
         plan.to_type.append("heroku run python manage.py migrate  # the Procfile has no release:")
     if not procfile.exists():
         lines = ["release: python manage.py migrate --noinput"]
@@ -43,38 +45,65 @@ def changed_files(plan: Plan) -> Iterator[tuple[Path, str]]:
 def _requirements(plan: Plan) -> Iterator[tuple[Path, str]]:
     root = plan.source.root
     file, project = root / "requirements.txt", root / "pyproject.toml"
-    known = set(_packages(file)) | set(_packages(project))
+    wanted = _wanted(plan)
+    if not wanted:
+        return
+    if not file.exists() and (root / "Pipfile").exists():
+        plan.to_type.append(f"pipenv install {shlex.join(wanted)}")
+    elif not file.exists() and project.exists() and "[tool.poetry.dep" in read_text(project)[0]:
+        plan.to_type.append(f"poetry add {shlex.join(wanted)}")
+    elif not file.exists() and project.exists() and (text := _with_dependencies(project, wanted)):
+        plan.to_type += [command for name, command in LOCKS.items() if (root / name).exists()]
+        yield project, text
+    else:
+        yield from _with_requirements(plan, file, wanted)
+
+
+def _wanted(plan: Plan) -> list[str]:
+    """Return the requirements that are missing."""
+    root = plan.source.root
+    names = ("requirements.txt", "requirements.in", "pyproject.toml", "Pipfile")
+    known = {package for name in names for package in _packages(root / name)}
     if {"redis", "django-redis", "hiredis"} & known:
         plan.extras.add("redis")
     extras = f"[{','.join(sorted(plan.extras))}]" if plan.extras else ""
     wanted = [] if "herokuify" in known else [f"herokuify{extras}"]
     wanted += [] if known & {"gunicorn", "uwsgi", "uvicorn", "daphne"} else ["gunicorn"]
-    wanted += [] if known & DRIVERS else ["psycopg[binary]"]
-    if not wanted:
-        return
-    for name, command in LOCKS.items():
-        if (root / name).exists() and not file.exists():
-            plan.to_type.append(command)
-    if not file.exists() and project.exists():
-        text = project.read_text(encoding="utf-8")
-        items = "".join(f'\n  "{one}",' for one in wanted)
-        pattern = r"(?ms)(^\[project\]\s*$.*?^dependencies\s*=\s*\[)"
-        if re.search(pattern, text):
-            yield project, re.sub(pattern, lambda match: match[1] + items, text, count=1)
-            return
+    return wanted + ([] if known & DRIVERS else ["psycopg[binary]"])
+
+
+def _with_dependencies(project: Path, wanted: list[str]) -> str | None:
+    text = read_text(project)[0]
+    items = "".join(f'\n  "{one}",' for one in wanted)
+    pattern = r"(?ms)(^\[project\]\s*$.*?^dependencies\s*=\s*\[)"
+    if not re.search(pattern, text):
+        return None
+    return re.sub(pattern, lambda match: match[1] + items, text, count=1)
+
+
+def _with_requirements(plan: Plan, file: Path, wanted: list[str]) -> Iterator[tuple[Path, str]]:
+    source = file.with_suffix(".in")
+    if source.exists():
+        plan.to_type.append("pip-compile requirements.in  # as you made requirements.txt")
+        file = source
     if not file.exists():
         plan.to_type.append("$EDITOR requirements.txt  # add the project's other packages")
-    text = file.read_text(encoding="utf-8") if file.exists() else "Django\n"
+    text = read_text(file)[0] if file.exists() else "Django\n"
+    if "--hash=" in text:
+        words = " ".join(wanted)
+        plan.to_type.append(f"$EDITOR {file.name}  # add, with their hashes: {words}")
+        return
     yield file, text + ("" if text.endswith("\n") else "\n") + "".join(f"{w}\n" for w in wanted)
 
 
-def _packages(file: Path) -> Iterator[str]:
+def _packages(file: Path, *including: Path) -> Iterator[str]:
     """Yield the names of packages in a file of requirements and in those that it includes."""
-    if not file.exists():
+    if not file.is_file() or file in including:
         return
-    for line in file.read_text(encoding="utf-8").splitlines():
+    for line in read_text(file)[0].splitlines():
         if included := re.match(r"\s*(?:-r|--requirement)[ =]*(\S+)", line):
-            yield from _packages(file.parent / included[1])
+            path = Path(os.path.normpath(file.parent / included[1]))
+            yield from _packages(path, file, *including)
         for name in re.findall(r"""(?:^|["'])\s*([A-Za-z0-9][\w.-]*)""", line):
             yield name.lower().replace("_", "-")
 

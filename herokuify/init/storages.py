@@ -22,7 +22,7 @@ def root_line(plan: Plan) -> Iterator[str]:
     if plan.of("STATIC_ROOT") or plan.source.django_heroku:
         return
     values = [ast.unparse(one.value) for one in plan.of("BASE_DIR")]
-    if values and all("Path(" in one and not one.startswith("str(") for one in values):
+    if values and all(re.match(r"(pathlib\.)?Path\(", one) for one in values):
         yield 'STATIC_ROOT = BASE_DIR / "staticfiles"'
     else:
         depth = len(plan.source.file.relative_to(plan.source.root).parts) - 1
@@ -52,8 +52,11 @@ def storage_lines(plan: Plan) -> Iterator[str]:
     whitenoise = plan.source.django_heroku or any(
         holds(one, "whitenoise.") for one in plan.of("MIDDLEWARE")
     )
-    urls = {ast.unparse(one.value).strip("'/") for one in plan.of("STATIC_URL")}
-    if not every and not whitenoise and urls <= {"static"}:
+    urls = {
+        (one.name, ast.unparse(one.value).strip("'/")) for one in plan.of("STATIC_URL", "MEDIA_URL")
+    }
+    usual = {("STATIC_URL", "static"), ("MEDIA_URL", "media")}
+    if not every and not whitenoise and urls <= usual:
         plan.overridden |= {"STATIC_URL"}
         yield from lines
         return
@@ -104,7 +107,10 @@ def _lines(plan: Plan, classes: dict[str, list[tuple[str, Assignment]]]) -> Iter
         yield 'AWS_LOCATION = ""'
     if is_static and (plan.source.django_heroku or any("Compressed" in name for name in static)):
         arguments.append('static={"OPTIONS": {"gzip": True}}')  # as WhiteNoise does
-    yield f"STORAGES = herokuify.get_storages({', '.join(arguments)})"
+    call = f"herokuify.get_storages({', '.join(arguments)})"
+    aliases = {alias for alias, *_ in plan.source.entries("STORAGES")}
+    others = aliases - {"default", "staticfiles"}
+    yield plan.with_others("STORAGES", call) if others else f"STORAGES = {call}"
     if is_static:
         yield "STATIC_URL = get_static_url()"
     yield f"MEDIA_URL = get_media_url({'' if location == MEDIA else location})"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
-from herokuify.init.databases import cache_lines, database_lines
+from herokuify.init.databases import URL, cache_lines, database_lines
 from herokuify.init.plan import HOSTS, REPLACED, WIDTH, Plan, holds, listed, wrapped
-from herokuify.init.source import Place, is_plain_read
+from herokuify.init.source import BY_HAND, Assignment, Place, is_plain_read
 from herokuify.init.storages import has_media_on_s3, root_line, storage_lines
 from herokuify.legacy import successor
 
@@ -34,8 +33,12 @@ def make_block(plan: Plan) -> str:
     if plan.source.uses_herokuify:
         return ""
     plan.refused += plan.source.refused
-    if not plan.of("INSTALLED_APPS"):
-        plan.refuse("INSTALLED_APPS", Place(plan.source.file, 1), "is not set in these files")
+    if not plan.of("INSTALLED_APPS") and not plan.refused:
+        hint = (
+            f"Name other settings: python -m herokuify init --settings mysite.settings. {BY_HAND}"
+        )
+        place = Place(plan.source.file, 1)
+        plan.refused.append((place, "INSTALLED_APPS is not set in these files.", hint))
     own = plan.own()
     hosts = [name for name in HOSTS if name not in own and _has_hosts(plan, name)]
     before = [*_variables(plan)]
@@ -57,7 +60,7 @@ def make_block(plan: Plan) -> str:
         after += lines(plan)
     text = "\n".join((*before, *after))
     imports = [
-        *(["import os"] if "os." in text and not _imports_os(plan) else []),
+        *(["import os"] if "os." in text and not plan.source.imports_os else []),
         *(["from pathlib import Path"] if "Path(" in text else []),
     ]
     fragments = ["from herokuify.aws import *", "from herokuify.common import *"]
@@ -96,8 +99,9 @@ def _variables(plan: Plan) -> Iterator[str]:
         yield '    os.environ.setdefault(name, str(globals().get(name) or ""))'
 
 
-def _imports_os(plan: Plan) -> bool:
-    return re.search(rb"(?m)^import os\s*$", plan.source.file.read_bytes()) is not None
+def _may_be_true(debug: Assignment) -> bool:
+    """Tell whether DEBUG is on if no variable is set."""
+    return any(isinstance(one, ast.Constant) and one.value is True for one in ast.walk(debug.value))
 
 
 def _has_hosts(plan: Plan, name: str) -> bool:
@@ -120,11 +124,11 @@ def _look_above(plan: Plan, own: list[str]) -> None:
     plan.overridden |= {*REPLACED, "DEBUG", "SECRET_KEY"} - set(own)
     keys = () if "SECRET_KEY" in own else (*plan.aliases("SECRET_KEY"), "SECRET_KEY")[:1]
     plan.to_type += [f'heroku config:set {key}="$(openssl rand -base64 48)"' for key in keys]
-    required = sorted({*plan.source.required()} - {*keys})
+    required = sorted({*plan.source.required()} - {*keys, URL})  # an add-on sets the URL
     if required:
         values = " ".join(f"{name}=…" for name in required)
         plan.to_type.append(f"heroku config:set {values}  # without defaults")
-    if "DEBUG" not in own and any(ast.unparse(one.value) == "True" for one in plan.of("DEBUG")):
+    if "DEBUG" not in own and any(map(_may_be_true, plan.of("DEBUG"))):
         read = [place for name, place in plan.source.loads if name == "DEBUG"]
         plan.note(read, "This line reads DEBUG before the block changes it.")
         if not plan.names_settings:

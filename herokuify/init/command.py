@@ -26,10 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan = Plan(Source(root, module), frozenset(options.keep), bool(choice))
         block = make_block(plan)
     except HerokuifyError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"Error: {error.problem} {error.hint}", file=sys.stderr)  # noqa: T201
         return 1
     if plan.refused:
-        for place, problem, hint in plan.refused:
+        for place, problem, hint in dict.fromkeys(plan.refused):
             print(f"{place.show(root)}: {problem} {hint}", file=sys.stderr)  # noqa: T201
         return 1
     changes = [*_settings(plan, block), *changed_files(plan)]

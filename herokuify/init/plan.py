@@ -74,9 +74,11 @@ class Plan:
         return sorted(found | (self.keep & {*HOSTS, *REPLACED, "DEBUG", "SECRET_KEY"}))
 
     def _is_computed(self, name: str) -> bool:
-        """Tell whether a setting is neither written down nor read from one variable."""
+        """Tell whether a setting is neither written down nor read from a single variable."""
         values = [one.value for one in self.of(name) if not is_literal(one.value)]
         read = [self.source.variables(value) for value in values]
+        if len(set[str]().union(*read)) > 1:
+            return True
         if name == "SECRET_KEY":
             return bool(values) and not any(read)
         return any(

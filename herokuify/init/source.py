@@ -55,6 +55,8 @@ class Source:
     django_heroku: tuple[Place, set[str]] | None = None
     optional_imports: list[Place] = field(default_factory=list)
     uses_herokuify: bool = False
+    #: Whether the module itself imports os, unconditionally.
+    imports_os: bool = False
 
     def __post_init__(self) -> None:
         file = file_of(self.root, self.module)
@@ -89,7 +91,9 @@ class Source:
                 if isinstance(key, ast.Constant):
                     for inner in self.alternatives(item):
                         yield from self._entries((*keys, str(key.value)), inner, one)
-                elif isinstance(key, ast.expr) or not _is_name(item, one.name):
+                elif isinstance(key, ast.expr):  # no telling which
+                    yield keys[0] if keys else "", "", value, one
+                elif not _is_name(item, one.name):
                     yield keys[0] if keys else "", "", item, one
         else:
             yield keys[0] if keys else "", "", value, one
@@ -117,11 +121,13 @@ class Source:
 
     def required(self) -> Iterator[str]:
         """Yield the variables without which the settings can't be loaded."""
+        scheme = {keyword.arg for one in self.assignments for keyword in _scheme(one.value)}
         for one in self.assignments:
             nodes = [*ast.walk(one.value)]
             if one.is_conditional or any(isinstance(node, ast.IfExp) for node in nodes):
                 continue
-            yield from filter(None, (_variable(node) for node in nodes if _has_no_default(node)))
+            names = {_variable(node) for node in nodes if _has_no_default(node)}
+            yield from filter(None, names - scheme)
 
     def _read(self, file: Path, module: str) -> None:
         with tokenize.open(file) as opened:
@@ -176,8 +182,18 @@ class _Reader:
             if isinstance(node, ast.With) and "prefixed" in ast.unparse(node.items[0].context_expr):
                 self._refuse(place, "The names of variables get a prefix here.")
             self._load(getattr(node, "test", None), place)
+            if isinstance(node, ast.For):
+                self._loop(node, place)
             return
         self._simple(node, place, is_conditional=is_conditional)
+
+    def _loop(self, node: ast.For, place: Place) -> None:
+        """Take a loop that goes through a setting and changes items for a change of it."""
+        found = re.fullmatch(r"([A-Z]+)(\.(items|values)\(\))?", ast.unparse(node.iter))
+        if found and any(map(_changes_item, ast.walk(node))):
+            self.source.assignments.append(
+                Assignment(found[1], (), node.iter, place, is_conditional=True)
+            )
 
     def _simple(self, node: ast.stmt, place: Place, *, is_conditional: bool) -> None:
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
@@ -201,7 +217,10 @@ class _Reader:
             return
         keys: list[str] = []
         while isinstance(target, ast.Subscript):
-            keys.insert(0, str(getattr(target.slice, "value", "")))
+            if isinstance(target.slice, ast.Constant):
+                keys.insert(0, str(target.slice.value))
+            else:  # no telling which
+                keys, value = [], target
             target = target.value
         if isinstance(target, ast.Name):
             self.source.assignments.append(
@@ -237,6 +256,12 @@ class _Reader:
     ) -> None:
         if isinstance(node, ast.Import):
             self.source.uses_herokuify |= any(one.name == "herokuify" for one in node.names)
+            if self.file == self.source.file and not is_conditional:
+                self.source.imports_os |= any(
+                    one.asname == one.name == "os"
+                    or (one.asname is None and one.name.partition(".")[0] == "os")
+                    for one in node.names
+                )
             return
         module = node.module or ""
         if node.level:
@@ -311,9 +336,24 @@ def _variable(node: ast.AST) -> str | None:
     return name if isinstance(name, str) and _NAME.fullmatch(name) else None
 
 
+def _changes_item(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS
+    return isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+
+
+def _scheme(value: ast.expr) -> list[ast.keyword]:
+    """Return the variables that django-environ's Env() is given a default for."""
+    if isinstance(value, ast.Call) and re.fullmatch(
+        r"(.*\.)?(FileAware)?Env", ast.unparse(value.func)
+    ):
+        return [one for one in value.keywords if isinstance(one.value, ast.Tuple)]
+    return []
+
+
 def _has_no_default(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
-        is_reader = re.fullmatch(r"env(\.\w+)?|config", ast.unparse(node.func))
+        is_reader = re.fullmatch(r"env(\.(?!get$)\w+)?|config", ast.unparse(node.func))
         return is_reader is not None and len(node.args) + len(node.keywords) == 1
     return isinstance(node, ast.Subscript)
 

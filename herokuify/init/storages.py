@@ -46,14 +46,19 @@ def storage_lines(plan: Plan) -> Iterator[str]:
         plan.note(foreign, "STORAGES is kept: its files are not on S3.")
         return
     for name, one in every:
-        if not ELSEWHERE.match(name) and not FAMILIAR.match(name):
+        if not name:
+            plan.refuse("STORAGES", one.place, "has a class that can't be told")
+        elif not ELSEWHERE.match(name) and not FAMILIAR.match(name):
             plan.refuse("STORAGES", one.place, f"has a class that is the project's, {name}")
     lines = _lines(plan, classes)
     whitenoise = plan.source.django_heroku or any(
         holds(one, "whitenoise.") for one in plan.of("MIDDLEWARE")
     )
-    urls = {ast.unparse(one.value).strip("'/") for one in plan.of("STATIC_URL")}
-    if not every and not whitenoise and urls <= {"static"}:
+    urls = [
+        (one.name, ast.unparse(one.value).strip("'/")) for one in plan.of("STATIC_URL", "MEDIA_URL")
+    ]
+    usual = {("STATIC_URL", "static"), ("MEDIA_URL", "media"), ("MEDIA_URL", "")}
+    if not every and not whitenoise and usual.issuperset(urls):
         plan.overridden |= {"STATIC_URL"}
         yield from lines
         return

@@ -69,7 +69,7 @@ def database_lines(plan: Plan) -> Iterator[str]:
         plan.overridden |= set() if is_merged else {"DATABASES"}
         yield line
     else:
-        plan.note(plan.of("DATABASES")[:1], f"DATABASES counts while {variable} is not set.")
+        plan.note(plan.of("DATABASES")[:1], f"DATABASES is only used if {variable} is not set.")
         yield f'if os.environ.get("{variable}"):'
         yield f"    {line}"
 

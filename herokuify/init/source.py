@@ -13,6 +13,7 @@ from herokuify.exceptions import ConfigurationError
 
 #: Names of the settings module that a package of settings has for the deployed site.
 PRODUCTION = ("heroku", "production", "prod", "live")
+DEVELOPMENT = {"local", "dev", "development"}
 BY_HAND = "Add herokuify's lines by hand: the docs' page \"Move to herokuify\" has them."
 _NAME = re.compile("[A-Z][A-Z0-9_]*")
 _METHODS = {"update", "setdefault", "append", "extend", "insert", "remove"}
@@ -318,6 +319,11 @@ def find_settings(root: Path, asked: str | None) -> tuple[str, str]:
         module = f"{package}.{name}"
         if module != usual and package and file_of(root, module):
             return module, f"manage.py names {usual}; these are the settings of the deployed site."
+    if usual.rpartition(".")[2] in DEVELOPMENT:
+        raise ConfigurationError(
+            f"manage.py names {usual}, the settings of local development.",
+            "Name the deployed site's: python -m herokuify init --settings mysite.settings",
+        )
     return usual, ""
 
 

@@ -150,6 +150,8 @@ def _look_above(plan: Plan, own: list[str]) -> None:
             plan.note([one], f"{one.name} has no effect{instead}.")
     apps = [one for one in plan.of("INSTALLED_APPS") if holds(one, "collectfast")]
     plan.note(apps, "Delete this app: herokuify's collectstatic takes its place.")
+    if "STORAGES" in plan.keep:
+        return
     cached = [one for one in plan.of("AWS_S3_OBJECT_PARAMETERS") if holds(one, "CacheControl")]
     plan.note(
         cached, "CacheControl also applies to files with hashed names, otherwise cached for a year."

@@ -14,7 +14,7 @@ from herokuify.exceptions import HerokuifyError
 from herokuify.init.block import deletable, make_block
 from herokuify.init.files import changed_files
 from herokuify.init.plan import Plan
-from herokuify.init.source import Source, find_settings
+from herokuify.init.source import Source, find_settings, read_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module, choice = find_settings(root, options.settings)
         plan = Plan(Source(root, module), frozenset(options.keep), bool(choice))
         block = make_block(plan)
+        changes = [] if plan.refused else [*_settings(plan, block), *changed_files(plan)]
     except HerokuifyError as error:
         print(f"Error: {error.problem} {error.hint}", file=sys.stderr)  # noqa: T201
         return 1
@@ -32,7 +33,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for place, problem, hint in dict.fromkeys(plan.refused):
             print(f"{place.show(root)}: {problem} {hint}", file=sys.stderr)  # noqa: T201
         return 1
-    changes = [*_settings(plan, block), *changed_files(plan)]
     report = [f"Settings: {module}. {choice}".rstrip()]
     for file, text in changes:
         report += ["", *_diff(file, text, root)]
@@ -67,16 +67,11 @@ def _parser() -> argparse.ArgumentParser:
 def _settings(plan: Plan, block: str) -> Iterator[tuple[Path, str]]:
     if not block:
         return
-    with tokenize.open(plan.source.file) as opened:
-        text = opened.read()
-    yield plan.source.file, text.rstrip("\n") + "\n\n\n" + block
+    yield plan.source.file, read_text(plan.source.file).rstrip("\n") + "\n\n\n" + block
 
 
 def _diff(file: Path, text: str, root: Path) -> list[str]:
-    old = ""
-    if file.exists():
-        with tokenize.open(file) as opened:
-            old = opened.read()
+    old = read_text(file) if file.exists() else ""
     name = file.relative_to(root).as_posix()
     lines = difflib.unified_diff(
         old.splitlines(),
@@ -93,15 +88,17 @@ def _diff(file: Path, text: str, root: Path) -> list[str]:
 
 def _write(file: Path, text: str) -> None:
     """Write a file, after a copy of what is there; no copy is overwritten."""
-    newline = "\n"
+    encoding, newline = "utf-8", "\n"
     if file.exists():
         copy, number = file.with_name(f"{file.name}.orig"), 1
         while copy.exists():
             copy, number = file.with_name(f"{file.name}.orig{number}"), number + 1
         shutil.copy2(file, copy)
+        with tokenize.open(file) as opened:
+            encoding = opened.encoding
         newline = "\r\n" if b"\r\n" in file.read_bytes() else "\n"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(text, encoding="utf-8", newline=newline)
+    file.write_text(text, encoding=encoding, newline=newline)
     if file.parent.name == "bin":
         file.chmod(0o755)
 

@@ -6,7 +6,7 @@ import ast
 import re
 import tokenize
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from herokuify.exceptions import ConfigurationError
@@ -40,6 +40,8 @@ class Assignment:
     value: ast.expr
     place: Place
     is_conditional: bool
+    #: Whether the name has no other value below this line: neither ``+=`` nor ``update()``.
+    is_whole: bool = False
 
 
 @dataclass
@@ -70,8 +72,10 @@ class Source:
         self._read(file, self.module)
 
     def of(self, name: str) -> list[Assignment]:
-        """Return the assignments of a setting and of its items."""
-        return [one for one in self.assignments if one.name == name]
+        """Return the assignments of a setting and of its items that have an effect."""
+        found = [one for one in self.assignments if one.name == name]
+        whole = [index for index, one in enumerate(found) if one.is_whole]
+        return found[whole[-1] :] if whole else found
 
     def entries(self, name: str) -> Iterator[tuple[str, str, ast.expr, Assignment]]:
         """Yield alias, key and value of what a setting such as DATABASES holds.
@@ -131,8 +135,7 @@ class Source:
             yield from filter(None, names - scheme)
 
     def _read(self, file: Path, module: str) -> None:
-        with tokenize.open(file) as opened:
-            text = opened.read()
+        text = read_text(file)
         try:
             tree = ast.parse(text, str(file))
         except SyntaxError as error:
@@ -203,6 +206,10 @@ class _Reader:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
                 self._assign(target, node.value, place, is_conditional=is_conditional)
+                one = self.source.assignments[-1] if isinstance(target, ast.Name) else None
+                if one and not (is_conditional or isinstance(node, ast.AugAssign)):
+                    is_whole = not any(_is_name(part, one.name) for part in ast.walk(one.value))
+                    self.source.assignments[-1] = replace(one, is_whole=is_whole)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             self._call(node.value, place, is_conditional=is_conditional)
         self._load(getattr(node, "value", None), place)
@@ -288,6 +295,15 @@ class _Reader:
         self.source.refused.append((place, problem, BY_HAND))
 
 
+def read_text(file: Path) -> str:
+    """Return the text of a file, in the encoding that a line of Python's may name."""
+    try:
+        with tokenize.open(file) as opened:
+            return opened.read()
+    except (SyntaxError, UnicodeError):
+        raise ConfigurationError(f"{file.name} is not UTF-8.", "Save it as UTF-8.") from None
+
+
 def file_of(root: Path, module: str) -> Path | None:
     """Return the file of a module of the project; None for what lies elsewhere."""
     path = root.joinpath(*module.split("."))
@@ -298,16 +314,14 @@ def file_of(root: Path, module: str) -> Path | None:
 def find_settings(root: Path, asked: str | None) -> tuple[str, str]:
     """Return the settings module of the deployed site, and what else there is to say of it."""
     manage = root / "manage.py"
+    text = read_text(manage) if manage.is_file() else ""
+    found = re.search(r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]]\s*=?\s*[\"']([\w.]+)[\"']", text)
     if asked:
-        return asked, ""
+        return asked, f"manage.py names {found[1]}." if found and found[1] != asked else ""
     if not manage.is_file():
         raise ConfigurationError(
             "There is no manage.py in this folder.", "cd to the folder of manage.py."
         )
-    found = re.search(
-        r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]]\s*=?\s*[\"']([\w.]+)[\"']",
-        manage.read_text(encoding="utf-8"),
-    )
     if found is None:
         raise ConfigurationError(
             "manage.py names no DJANGO_SETTINGS_MODULE.",
@@ -385,7 +399,7 @@ def is_literal(value: ast.expr) -> bool:
     return True
 
 
-def _is_name(value: ast.expr, name: str) -> bool:
+def _is_name(value: ast.AST, name: str) -> bool:
     return isinstance(value, ast.Name) and value.id == name
 
 

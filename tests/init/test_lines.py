@@ -95,6 +95,14 @@ def write(tmp_path: Path) -> Write:
             f'STATICFILES_STORAGE = "{S3}"\nAWS_LOCATION = "static"',
             ['    AWS_LOCATION = ""', "globals().pop(name, None)"],
         ),
+        (  # the last one counts
+            (
+                'DATABASES = {"default": {"ENGINE": "x", "CONN_MAX_AGE": 300}}\n'
+                'DATABASES = {"default": env.db()}\n'
+                'DATABASES["default"]["ATOMIC_REQUESTS"] = True'
+            ),
+            ["    DATABASES = herokuify.get_db_config(ATOMIC_REQUESTS=True)"],
+        ),
         ('MEDIA_URL = "/uploads/"', ["if AWS_STORAGE_BUCKET_NAME:\n    STORAGES ="]),
         (
             'DATABASES = {"default": {"ENGINE": os.environ["ENGINE"], "NAME": "db"}}',
@@ -246,6 +254,32 @@ def test_names_variables_without_defaults(write: Write, init: Init) -> None:
     output = init()[1]
     assert "  heroku config:set B=… D=…  #" in output
     assert "settings.py:5: This line reads DEBUG before the block changes it." in output
+
+
+def test_says_what_is_not_utf8(write: Write, init: Init) -> None:
+    folder = write("")
+    for name in ("requirements.txt", "settings.py", "manage.py"):  # as PowerShell's > writes them
+        (folder / name).write_text("Django\n", encoding="utf-16")
+        assert init()[1] == f"Error: {name} is not UTF-8. Save it as UTF-8.\n"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8-sig"])
+def test_keeps_the_encoding(write: Write, init: Init, encoding: str) -> None:
+    file = write("") / "settings.py"
+    text = f'# coding: {encoding.removesuffix("-sig")}\n{APPS}NAME = "Zoë"\n'.encode(encoding)
+    file.write_bytes(text)
+    assert init("--write")[0] == 0
+    assert file.read_bytes().startswith(text)
+    assert "get_db_config" in file.read_text(encoding)
+
+
+def test_asked_settings(write: Write, init: Init) -> None:
+    folder = write("", {"live.py": APPS})
+    status, output = init("--settings", "live", "--write")
+    assert status == 0
+    assert output.startswith("Settings: live. manage.py names settings.\n")
+    assert "heroku config:set DJANGO_SETTINGS_MODULE=live\n" in output
+    assert '"value": "live"' in (folder / "app.json").read_text(encoding="utf-8")
 
 
 def test_overwrites_no_copy(write: Write, init: Init) -> None:

@@ -127,7 +127,9 @@ def _look_above(plan: Plan, own: list[str]) -> None:
     required = sorted({*plan.source.required()} - {*keys, URL})  # an add-on sets the URL
     if required:
         values = " ".join(f"{name}=…" for name in required)
-        plan.to_type.append(f"heroku config:set {values}  # without defaults")
+        plan.to_type.append(
+            f"heroku config:set {values}  # without defaults, unless an add-on sets them"
+        )
     if "DEBUG" not in own and any(map(_may_be_true, plan.of("DEBUG"))):
         read = [place for name, place in plan.source.loads if name == "DEBUG"]
         plan.note(read, "This line reads DEBUG before the block changes it.")

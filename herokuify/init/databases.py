@@ -81,8 +81,8 @@ def _take(plan: Plan, options: dict[str, str], key: str, value: ast.expr, one: A
             _option(plan, options, key, value, one)
     elif isinstance(value, ast.Call):
         function = ast.unparse(value.func)
-        if function in {"DATABASES.items", "DATABASES.values"}:
-            plan.refuse("DATABASES", one.place, "is changed in a loop")
+        if function.startswith("DATABASES"):
+            plan.refuse("DATABASES", one.place, "is changed in a way that can't be told")
         elif function.rpartition(".")[2] not in URL_READERS:
             plan.refuse("DATABASES", one.place, "is made by a function of the project's")
         for call in ast.walk(value):  # config("DATABASE_URL", cast=partial(parse, …)), too

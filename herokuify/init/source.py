@@ -235,7 +235,11 @@ class _Reader:
                 Assignment(target.id, tuple(keys), value, place, is_conditional)
             )
         elif isinstance(target, ast.Call):
-            self._refuse(place, f"What {ast.unparse(target)} gets can't be told.")
+            name = ast.unparse(target).partition("[")[0].partition(".")[0]
+            if _NAME.fullmatch(name):  # CACHES["default"].setdefault("OPTIONS", {})["a"] = 1
+                self.source.assignments.append(Assignment(name, (), target, place, is_conditional))
+            else:
+                self._refuse(place, f"What {ast.unparse(target)} gets can't be told.")
 
     def _call(self, call: ast.Call, place: Place, *, is_conditional: bool) -> None:
         function = ast.unparse(call.func)
@@ -373,8 +377,9 @@ def _scheme(value: ast.expr) -> list[ast.keyword]:
 
 def _has_no_default(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
-        is_reader = re.fullmatch(r"env(\.(?!get$)\w+)?|config", ast.unparse(node.func))
-        return is_reader is not None and len(node.args) + len(node.keywords) == 1
+        is_reader = re.fullmatch(r"env(\.(?!get)\w+)?|config", ast.unparse(node.func))
+        has_default = len(node.args) > 1 or any(one.arg == "default" for one in node.keywords)
+        return is_reader is not None and not has_default
     return isinstance(node, ast.Subscript)
 
 

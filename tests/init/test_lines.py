@@ -143,7 +143,12 @@ def test_carries_over(write: Write, init: Init, settings: str, lines: list[str])
         ),
         (
             'for alias, db in DATABASES.items():\n    db["CONN_MAX_AGE"] = 300',
-            "DATABASES is changed in a loop",
+            "DATABASES is changed in a way",
+            f"{KEEP} DATABASES",
+        ),
+        (
+            'DATABASES["default"].setdefault("OPTIONS", {})["a"] = 1',
+            "DATABASES is changed in a way",
             f"{KEEP} DATABASES",
         ),
         (
@@ -249,10 +254,12 @@ def test_names_variables_without_defaults(write: Write, init: Init) -> None:
         'DATABASES = {"default": env.db("DATABASE_URL")}\n'
         'DEBUG = env.bool("DEBUG", True)\n'
         "if DEBUG:\n    STRIPE = None\n"
-        'OTHERS = [env("A"), env("B"), env.get("C"), env.str("D"), env.str("E", default=None)]\n'
+        'OTHERS = [env("A"), env("B"), env.get("C"), env.get_credential("C")]\n'
+        'OTHERS += [env.str("D"), env.str("E", default=None)]\n'
+        'OTHERS += [config("F", cast=int), config("G", cast=int, default=1)]\n'
     )
     output = init()[1]
-    assert "  heroku config:set B=… D=…  #" in output
+    assert "  heroku config:set B=… D=… F=…  #" in output
     assert "settings.py:5: This line reads DEBUG before the block changes it." in output
 
 

@@ -35,7 +35,7 @@ def make_block(plan: Plan) -> str:
     plan.refused += plan.source.refused
     if not plan.of("INSTALLED_APPS") and not plan.refused:
         hint = (
-            f"Name other settings: python -m herokuify init --settings mysite.settings. {BY_HAND}"
+            f"{BY_HAND} Or name other settings: python -m herokuify init --settings mysite.settings"
         )
         place = Place(plan.source.file, 1)
         plan.refused.append((place, "INSTALLED_APPS is not set in these files.", hint))

@@ -72,12 +72,17 @@ def make_block(plan: Plan) -> str:
 
 def deletable(plan: Plan) -> list[tuple[int, str]]:
     """Return the lines of the settings file that have no effect any more, with their names."""
-    unused = plan.overridden - {name for name, _ in plan.source.loads}
+    source = plan.source
+    unused = plan.overridden - {name for name, _ in source.loads} - source.loads_in_functions
+    others = {one.place for one in source.assignments if one.name not in unused}
     return sorted(
         {
             (one.place.line, one.name)
-            for one in plan.source.assignments
-            if one.name in unused and one.place.file == plan.source.file
+            for one in source.assignments
+            if one.name in unused
+            and one.place.file == source.file
+            and one.place not in others
+            and source.statements[one.place] == 1
         }
     )
 

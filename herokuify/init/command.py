@@ -6,7 +6,6 @@ import argparse
 import difflib
 import shutil
 import sys
-import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -67,11 +66,12 @@ def _parser() -> argparse.ArgumentParser:
 def _settings(plan: Plan, block: str) -> Iterator[tuple[Path, str]]:
     if not block:
         return
-    yield plan.source.file, read_text(plan.source.file).rstrip("\n") + "\n\n\n" + block
+    text, _ = read_text(plan.source.file)
+    yield plan.source.file, text.rstrip("\n") + "\n\n\n" + block
 
 
 def _diff(file: Path, text: str, root: Path) -> list[str]:
-    old = read_text(file) if file.exists() else ""
+    old = read_text(file)[0] if file.exists() else ""
     name = file.relative_to(root).as_posix()
     lines = difflib.unified_diff(
         old.splitlines(),
@@ -88,17 +88,16 @@ def _diff(file: Path, text: str, root: Path) -> list[str]:
 
 def _write(file: Path, text: str) -> None:
     """Write a file, after a copy of what is there; no copy is overwritten."""
-    encoding, newline = "utf-8", "\n"
+    newline, encoding = "\n", "utf-8"
     if file.exists():
         copy, number = file.with_name(f"{file.name}.orig"), 1
         while copy.exists():
             copy, number = file.with_name(f"{file.name}.orig{number}"), number + 1
         shutil.copy2(file, copy)
-        with tokenize.open(file) as opened:
-            encoding = opened.encoding
+        encoding = read_text(file)[1]
         newline = "\r\n" if b"\r\n" in file.read_bytes() else "\n"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(text, encoding=encoding, newline=newline)
+    file.write_text(text, encoding, "backslashreplace", newline)
     if file.parent.name == "bin":
         file.chmod(0o755)
 

@@ -28,6 +28,9 @@ URL = "DATABASE_URL"
 #: Functions of dj-database-url, django-environ and environs.
 URL_READERS = {"config", "parse", "db", "db_url", "dj_db_url"}
 REDIS = {"REDIS_URL", "REDIS_TLS_URL", "REDISCLOUD_URL", "STACKHERO_REDIS_URL_TLS"}
+#: What a cache keeps of its own, and what herokuify's replaces.
+KEPT = ("TIMEOUT", "KEY_PREFIX", "KEY_FUNCTION", "VERSION")
+KEYS = {"BACKEND", "LOCATION", *KEPT}
 CACHES = re.compile("locmem|dummy|redis|memcached|pylibmc", re.IGNORECASE)
 
 
@@ -64,7 +67,7 @@ def database_lines(plan: Plan) -> Iterator[str]:
     for path in paths if is_plain else ():
         options["sqlite_path"] = path
     call = f"herokuify.get_db_config({', '.join(f'{k}={v}' for k, v in options.items())})"
-    line = f"DATABASES = {{**DATABASES, **{call}}}" if is_merged else f"DATABASES = {call}"
+    line = plan.with_others("DATABASES", call) if is_merged else f"DATABASES = {call}"
     if is_plain:
         plan.overridden |= set() if is_merged else {"DATABASES"}
         yield line
@@ -144,8 +147,15 @@ def cache_lines(plan: Plan) -> Iterator[str]:
         name for _, key, value, _ in entries if key for name in plan.source.variables(value)
     }
     text = " ".join(backends).lower()
-    is_known = all(map(CACHES.search, backends or [""])) and all(alias for alias, *_ in entries)
-    if not is_known or ("redis" in text and not variables & REDIS):
+    known = KEYS | ({"OPTIONS"} if "django_redis" in text else set())
+    if (
+        not all(map(CACHES.search, backends or [""]))
+        or not all(alias for alias, *_ in entries)
+        or ("redis" in text and not variables & REDIS)
+        or any(
+            alias == "default" and key.partition("/")[0] not in known for alias, key, *_ in entries
+        )
+    ):
         plan.note([entries[0][3]], "CACHES is kept: herokuify.get_cache_config() can't replace it.")
         return
     plan.extras |= {"redis"} if "redis" in text else set()
@@ -154,8 +164,8 @@ def cache_lines(plan: Plan) -> Iterator[str]:
         plan.overridden.add("CACHES")
         yield "CACHES = herokuify.get_cache_config()"
     else:
-        yield "CACHES = {**CACHES, **herokuify.get_cache_config()}"
-    kept = [name for name in ("TIMEOUT", "KEY_PREFIX", "VERSION") if name in default]
+        yield plan.with_others("CACHES", "herokuify.get_cache_config()")
+    kept = [name for name in KEPT if name in default]
     if kept:
         items = ", ".join(f'"{name}": {ast.unparse(default[name])}' for name in kept)
         yield f'CACHES["default"] |= {{{items}}}'

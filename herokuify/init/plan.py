@@ -80,7 +80,8 @@ class Plan:
         if len(set[str]().union(*read)) > 1:
             return True
         if name == "SECRET_KEY":
-            return bool(values) and not any(read)
+            is_made = any(isinstance(value, ast.BinOp | ast.JoinedStr) for value in values)
+            return bool(values) and (is_made or not any(read))
         return any(
             variables != {name} and not (variables and isinstance(value, ast.Call | ast.Subscript))
             for value, variables in zip(values, read, strict=True)
@@ -91,6 +92,11 @@ class Plan:
         return all(
             any(not (one.is_conditional or one.keys) for one in self.of(name)) for name in names
         )
+
+    def with_others(self, name: str, call: str) -> str:
+        """Return the line that sets a setting, and keeps the other aliases above."""
+        above = name if self.always_sets(name) else f'globals().get("{name}", {{}})'
+        return f"{name} = {{**{above}, **{call}}}"
 
     def aliases(self, name: str) -> list[str]:
         """Return the other names of the variable that a setting is read from."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import tokenize
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +18,11 @@ PRODUCTION = ("heroku", "production", "prod", "live")
 DEVELOPMENT = {"local", "dev", "development"}
 BY_HAND = "Add herokuify's lines by hand: the docs' page \"Move to herokuify\" has them."
 _NAME = re.compile("[A-Z][A-Z0-9_]*")
-_METHODS = {"update", "setdefault", "append", "extend", "insert", "remove"}
+_METHODS = {"update", "append", "extend", "insert", "remove"}
+#: What gives access to all settings, and functions that assign settings.
+_NAMESPACES = {"globals()", "locals()", "vars()", "sys.modules[__name__]"}
+_READING = {"copy", "get", "items", "keys", "values"}
+_FUNCTIONS = re.compile(r"exec|include|setattr|\w*Dynaconf")
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,10 @@ class Source:
     file: Path = field(init=False)
     assignments: list[Assignment] = field(default_factory=list)
     loads: list[tuple[str, Place]] = field(default_factory=list)
+    #: Names that functions read, which may be called at any time.
+    loads_in_functions: set[str] = field(default_factory=set)
+    #: How many statements and expressions that assign a name begin in a line.
+    statements: Counter[Place] = field(default_factory=Counter)
     refused: list[tuple[Place, str, str]] = field(default_factory=list)
     #: A call of django-heroku's: its place, and the names of its arguments that are true.
     django_heroku: tuple[Place, set[str]] | None = None
@@ -60,6 +70,8 @@ class Source:
     uses_herokuify: bool = False
     #: Whether the module itself imports os, unconditionally.
     imports_os: bool = False
+    #: Modules that are being read, each imported by the one before.
+    _importers: list[Path] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         file = file_of(self.root, self.module)
@@ -135,18 +147,22 @@ class Source:
             yield from filter(None, names - scheme)
 
     def _read(self, file: Path, module: str) -> None:
-        text = read_text(file)
+        text, _ = read_text(file)
         try:
             tree = ast.parse(text, str(file))
         except SyntaxError as error:
             place = Place(file, error.lineno or 1).show(self.root)
             raise ConfigurationError(f"{place}: {error.msg}.", "Fix the syntax error.") from None
-        _Reader(self, file, module).read(tree.body, is_conditional=False)
+        reader = _Reader(self, file, module)
+        self._importers.append(file)
+        reader.read(tree.body, is_conditional=False)
+        reader.read_rest(tree)
+        self._importers.pop()
 
-    def follow(self, module: str, importer: Path) -> None:
+    def follow(self, module: str) -> None:
         """Read a module that settings import names from, if it is the project's."""
         file = file_of(self.root, module)
-        if file is not None and file != importer:
+        if file is not None and file not in self._importers:
             self._read(file, module)
 
 
@@ -164,6 +180,7 @@ class _Reader:
 
     def _read_one(self, node: ast.stmt, *, is_conditional: bool) -> None:
         place = Place(self.file, node.lineno)
+        self.source.statements[place] += 1
         if isinstance(node, ast.ImportFrom | ast.Import):
             self._import(node, place, is_conditional=is_conditional)
             return
@@ -185,7 +202,6 @@ class _Reader:
         if blocks:
             if isinstance(node, ast.With) and "prefixed" in ast.unparse(node.items[0].context_expr):
                 self._refuse(place, "The names of variables get a prefix here.")
-            self._load(getattr(node, "test", None), place)
             if isinstance(node, ast.For):
                 self._loop(node, place)
             return
@@ -212,7 +228,63 @@ class _Reader:
                     self.source.assignments[-1] = replace(one, is_whole=is_whole)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             self._call(node.value, place, is_conditional=is_conditional)
-        self._load(getattr(node, "value", None), place)
+
+    def read_rest(self, tree: ast.Module) -> None:
+        """Read what is not a plain assignment: names that are set elsewhere, and names in use."""
+        nodes = [*_outside_functions(tree)]
+        bases = {id(base) for node in nodes for base in _bases(node)}
+        for node in nodes:
+            if isinstance(node, ast.Name) and id(node) not in bases:
+                self._name(node)
+            elif isinstance(node, ast.Call):
+                function = ast.unparse(node.func)
+                if _FUNCTIONS.fullmatch(function.rpartition(".")[2]):
+                    place = Place(self.file, node.lineno)
+                    self._refuse(place, f"What {function}() sets can't be told.")
+            for target, value in _bindings(node):
+                self._set(target, value)
+        self._functions(tree)
+
+    def _functions(self, tree: ast.Module) -> None:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                names = (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
+                self.source.loads_in_functions.update(names)
+            if isinstance(node, ast.Global):
+                for name in node.names:
+                    self._set(_name(name, node), _unknown())
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.Call | ast.Subscript):
+                    self._use(child, node)
+
+    def _name(self, node: ast.Name) -> None:
+        place = Place(self.file, node.lineno)
+        if isinstance(node.ctx, ast.Del) and _NAME.fullmatch(node.id):
+            self._refuse(place, f"{node.id} is deleted here.")
+        elif not isinstance(node.ctx, ast.Store):
+            self.source.loads.append((node.id, place))
+
+    def _set(self, target: ast.expr, value: ast.expr) -> None:
+        place = Place(self.file, target.lineno)
+        self.source.statements[place] += 1
+        self._assign(target, value, place, is_conditional=True)
+
+    def _use(self, namespace: ast.expr, parent: ast.AST) -> None:
+        """Refuse what may assign any setting."""
+        name, place = ast.unparse(namespace), Place(self.file, namespace.lineno)
+        if name not in _NAMESPACES or isinstance(parent, ast.Compare):
+            return
+        if self.source.django_heroku and self.source.django_heroku[0] == place:
+            return
+        if isinstance(parent, ast.Attribute) and parent.attr not in _READING:
+            call = ast.unparse(parent) + ("()" if isinstance(parent.ctx, ast.Load) else "")
+            self._refuse(place, f"What {call} sets can't be told.")
+        elif isinstance(parent, ast.Call):
+            self._refuse(place, f"What {ast.unparse(parent.func)}() sets can't be told.")
+        elif isinstance(parent, ast.Subscript) and not isinstance(parent.ctx, ast.Load):
+            self._refuse(place, f"What {name} gets can't be told.")
+        elif not isinstance(parent, ast.Attribute | ast.Subscript):
+            self._refuse(place, f"What {name} is used for can't be told.")
 
     def _assign(
         self, target: ast.expr, value: ast.expr, place: Place, *, is_conditional: bool
@@ -223,6 +295,8 @@ class _Reader:
                 part = value.elts[index] if same else value  # type: ignore[attr-defined]
                 self._assign(item, part, place, is_conditional=is_conditional)
             return
+        if isinstance(target, ast.Starred):
+            target, value = target.value, _unknown(value)
         keys: list[str] = []
         while isinstance(target, ast.Subscript):
             if isinstance(target.slice, ast.Constant):
@@ -238,23 +312,20 @@ class _Reader:
             name = ast.unparse(target).partition("[")[0].partition(".")[0]
             if _NAME.fullmatch(name):  # CACHES["default"].setdefault("OPTIONS", {})["a"] = 1
                 self.source.assignments.append(Assignment(name, (), target, place, is_conditional))
-            else:
-                self._refuse(place, f"What {ast.unparse(target)} gets can't be told.")
 
     def _call(self, call: ast.Call, place: Place, *, is_conditional: bool) -> None:
         function = ast.unparse(call.func)
-        first = ast.unparse(call.args[0]) if call.args else ""
-        if function.endswith(".settings") and first in {"locals()", "globals()", "vars()"}:
+        arguments = [*call.args, *(one.value for one in call.keywords)]
+        if function.endswith(".settings") and {*map(ast.unparse, arguments)} & _NAMESPACES:
             given = {
                 one.arg or ""
                 for one in call.keywords
                 if isinstance(one.value, ast.Constant) and one.value.value
             }
             self.source.django_heroku = place, given
-        elif function in {"exec", "include", "setattr"} or re.match(
-            r"(globals|locals|vars)\(\)\.", function
-        ):
-            self._refuse(place, f"What {function}() sets can't be told.")
+        elif function.endswith(".setdefault") and len(call.args) == 2:
+            item = ast.Subscript(call.func.value, call.args[0])  # type: ignore[attr-defined]
+            self._assign(item, call.args[1], place, is_conditional=is_conditional)
         elif (
             isinstance(call.func, ast.Attribute)
             and call.func.attr in _METHODS
@@ -281,6 +352,9 @@ class _Reader:
             cut = node.level - (self.file.name == "__init__.py")
             module = ".".join([*parts[: len(parts) - cut], *([module] if module else [])])
         names = [one.name for one in node.names]
+        for one in node.names:
+            if one.asname and one.asname != one.name:
+                self._set(_name(one.asname, node), _unknown())
         self.source.uses_herokuify |= module.partition(".")[0] == "herokuify"
         if names == ["*"] and is_conditional:
             self.source.optional_imports.append(place)
@@ -288,24 +362,61 @@ class _Reader:
             known = {one.place.file for one in self.source.assignments}
             file = file_of(self.source.root, module)
             if file not in known:
-                self.source.follow(module, self.file)
-
-    def _load(self, value: ast.AST | None, place: Place) -> None:
-        for node in ast.walk(value) if value else ():
-            if isinstance(node, ast.Name):
-                self.source.loads.append((node.id, place))
+                self.source.follow(module)
 
     def _refuse(self, place: Place, problem: str) -> None:
         self.source.refused.append((place, problem, BY_HAND))
 
 
-def read_text(file: Path) -> str:
-    """Return the text of a file, in the encoding that a line of Python's may name."""
+def read_text(file: Path) -> tuple[str, str]:
+    """Return the text of a file, and its encoding."""
     try:
         with tokenize.open(file) as opened:
-            return opened.read()
-    except (SyntaxError, UnicodeError):
-        raise ConfigurationError(f"{file.name} is not UTF-8.", "Save it as UTF-8.") from None
+            return opened.read(), opened.encoding
+    except (SyntaxError, UnicodeDecodeError):
+        raise ConfigurationError(
+            f"{os.path.relpath(file)} is not encoded as UTF-8, or as it declares.",
+            "Save it as UTF-8.",
+        ) from None
+
+
+def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and what is below it, in the order of the source, but not functions' bodies."""
+    yield node
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+        for child in ast.iter_child_nodes(node):
+            yield from _outside_functions(child)
+
+
+def _bases(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield the names that an assignment assigns, or whose items it assigns."""
+    if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            base = target
+            while isinstance(base, ast.Subscript):
+                base = base.value
+            yield base
+
+
+def _bindings(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Yield what is assigned without ``=``, and values that stand for what it may be."""
+    if isinstance(node, ast.NamedExpr):
+        yield node.target, node.value
+    elif isinstance(node, ast.For | ast.AsyncFor):
+        yield node.target, _unknown(node.iter)
+    elif isinstance(node, ast.withitem) and node.optional_vars:
+        yield node.optional_vars, _unknown(node.context_expr)
+    elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name:
+        yield _name(node.name, node), _unknown()
+
+
+def _name(name: str, node: ast.stmt | ast.pattern) -> ast.Name:
+    return ast.Name(name, lineno=node.lineno)
+
+
+def _unknown(*values: ast.expr) -> ast.expr:
+    """Return an expression for a value that is made of others in a way that can't be told."""
+    return ast.Call(ast.Name("unknown"), [*values], [])
 
 
 def file_of(root: Path, module: str) -> Path | None:
@@ -318,7 +429,7 @@ def file_of(root: Path, module: str) -> Path | None:
 def find_settings(root: Path, asked: str | None) -> tuple[str, str]:
     """Return the settings module of the deployed site, and what else there is to say of it."""
     manage = root / "manage.py"
-    text = read_text(manage) if manage.is_file() else ""
+    text = read_text(manage)[0] if manage.is_file() else ""
     found = re.search(r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]]\s*=?\s*[\"']([\w.]+)[\"']", text)
     if asked:
         return asked, f"manage.py names {found[1]}." if found and found[1] != asked else ""

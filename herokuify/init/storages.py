@@ -109,7 +109,10 @@ def _lines(plan: Plan, classes: dict[str, list[tuple[str, Assignment]]]) -> Iter
         yield 'AWS_LOCATION = ""'
     if is_static and (plan.source.django_heroku or any("Compressed" in name for name in static)):
         arguments.append('static={"OPTIONS": {"gzip": True}}')  # as WhiteNoise does
-    yield f"STORAGES = herokuify.get_storages({', '.join(arguments)})"
+    call = f"herokuify.get_storages({', '.join(arguments)})"
+    aliases = {alias for alias, *_ in plan.source.entries("STORAGES")}
+    others = aliases - {"default", "staticfiles"}
+    yield plan.with_others("STORAGES", call) if others else f"STORAGES = {call}"
     if is_static:
         yield "STATIC_URL = get_static_url()"
     yield f"MEDIA_URL = get_media_url({'' if location == MEDIA else location})"

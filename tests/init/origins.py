@@ -196,7 +196,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = False
     usual="mysite.settings.dev",
     same=("SECRET_KEY", "ALLOWED_HOSTS", "EMAIL_BACKEND", "SECURE_HSTS_SECONDS", "MEDIA_FILE"),
     block=(
-        "CACHES = {**CACHES, **herokuify.get_cache_config()}",
+        'CACHES = {**globals().get("CACHES", {}), **herokuify.get_cache_config()}',
         'CACHES["default"] |= {"TIMEOUT": 900}',
         '        static="whitenoise.storage.CompressedManifestStaticFilesStorage",',
     ),

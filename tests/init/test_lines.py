@@ -1,5 +1,7 @@
 """What `init` makes of single lines of settings, and what it refuses, by line."""
 
+import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +40,7 @@ def write(tmp_path: Path) -> Write:
     ("settings", "lines"),
     [
         ('SECRET_KEY = os.environ["KEY"]', ['setdefault("SECRET_KEY", os.environ.get("KEY", ""))']),
+        ("SECRET_KEY = f\"{os.environ['KEY']}!\"", ['globals()[name] for name in ("SECRET_KEY",)']),
         ('DEBUG = config("SITE_DEBUG", default=False, cast=bool)', ['get("SITE_DEBUG", "")']),
         ('DEBUG = "ON_HEROKU" not in os.environ', ['[name] for name in ("DEBUG",)}']),
         (
@@ -103,12 +106,31 @@ def write(tmp_path: Path) -> Write:
             ),
             ["    DATABASES = herokuify.get_db_config(ATOMIC_REQUESTS=True)"],
         ),
-        ('MEDIA_URL = "/uploads/"', ["if AWS_STORAGE_BUCKET_NAME:\n    STORAGES ="]),
         (
             'DATABASES = {"default": {"ENGINE": os.environ["ENGINE"], "NAME": "db"}}',
             ["    DATABASES = herokuify.get_db_config()\n"],
         ),
+        (
+            (
+                'DATABASES = {"default": env.db()}\n'
+                'DATABASES["default"].setdefault("ATOMIC_REQUESTS", True)'
+            ),
+            ["get_db_config(ATOMIC_REQUESTS=True)"],
+        ),
+        (
+            "django_heroku.settings(config=locals())",
+            ['hosts = globals().get("ALLOWED_HOSTS", ())'],
+        ),
+        (
+            'STORAGES = {"other": {"BACKEND": "x"}}',
+            ["\nSTORAGES = {**STORAGES, **herokuify.get_storages()}"],
+        ),
+        (
+            'if DYNO:\n    CACHES = {"other": {"BACKEND": "django.core.cache.backends.dummy.x"}}',
+            ['CACHES = {**globals().get("CACHES", {}), **herokuify.get_cache_config()}'],
+        ),
         ('STATIC_URL = "/assets/"', ["if AWS_STORAGE_BUCKET_NAME:\n    STORAGES ="]),
+        ('MEDIA_URL = "/uploads/"', ["if AWS_STORAGE_BUCKET_NAME:\n    STORAGES ="]),
         ('CELERY_BROKER_URL = REDIS_URL = os.environ["REDIS_URL"]', []),
     ],
 )
@@ -185,6 +207,12 @@ def test_carries_over(write: Write, init: Init, settings: str, lines: list[str])
         ("STORAGES = make()", "STORAGES is made in a way", f"{KEEP} STORAGES"),
         ("globals().update(load())", "What globals().update() sets", BY_HAND),
         ("exec(open('local.py').read())", "What exec() sets", BY_HAND),
+        ("tools.include('base.py')", "What tools.include() sets", BY_HAND),
+        ("heroku(locals())", "What heroku() sets", BY_HAND),
+        ("g = globals()", "What globals() is used for", BY_HAND),
+        ("this = sys.modules[__name__]", "What sys.modules[__name__] is used for", BY_HAND),
+        ("settings = dynaconf.DjangoDynaconf(__name__)", "DjangoDynaconf() sets", BY_HAND),
+        ("del ALLOWED_HOSTS", "ALLOWED_HOSTS is deleted", BY_HAND),
         ("class Base(Configuration):\n    DEBUG = True", "django-configurations", BY_HAND),
         ('with env.prefixed("SITE_"):\n    DEBUG = env.bool("DEBUG")', "get a prefix", BY_HAND),
     ],
@@ -205,6 +233,69 @@ def test_refuses(write: Write, init: Init, settings: str, problem: str, hint: st
         assert status == 0, output
         assert f"+{name} = herokuify" not in output
         assert f"+    {name} = herokuify" not in output
+
+
+#: How else than by ``NAME = value`` Python gives a name a value.
+FORMS = (
+    "({name} := {value})",
+    "for {name} in ({value},): pass",
+    "with contextlib.nullcontext({value}) as {name}: pass",
+    "match {value}:\n    case {name}: pass",
+    "other, *{name} = 1, *{value}",
+    "def make():\n    global {name}\n    {name} = {value}\nmake()",
+    "value = {value}; {name} = value; DEBUG = False",
+    "{name}: object = {value}",
+    "from values import {lower} as {name}",
+)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_loses_no_setting(
+    write: Write, init: Init, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python evaluates the settings before and after, also without the lines to delete."""
+    values = {"ALLOWED_HOSTS": ["a.example.com"], "LOGGING": ["x"], "SECURE_CSP": ["y"]}
+    lines = [form.format(name=one, lower=one.lower(), value=values[one]) for one in values]
+    settings = "import contextlib\n" + "\n".join(lines) + "\n"
+    module = "".join(f"{name.lower()} = {value}\n" for name, value in values.items())
+    folder = write(settings, {"values.py": module})
+    monkeypatch.syspath_prepend(folder)
+    status, output = init("--write")
+    assert status == 0, output
+    file = folder / "settings.py"
+    text = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    for line in re.findall(r"(?m)^  line (\d+): ", output):
+        text[int(line) - 1] = "\n"
+    for each in (file.read_text(encoding="utf-8"), "".join(text)):
+        file.write_text(each, encoding="utf-8")
+        found = runpy.run_path(str(file))
+        assert found["ALLOWED_HOSTS"][0] == "a.example.com"
+        assert (found["LOGGING"], found["SECURE_CSP"]) == (["x"], ["y"])
+
+
+def test_keeps_the_encoding(write: Write, init: Init) -> None:
+    folder = write("")
+    file = folder / "settings.py"
+    file.write_text(f"# coding: latin-1\n{APPS}NAME = 'J\xf6rg'\n", encoding="latin-1")
+    assert init("--write")[0] == 0
+    assert runpy.run_path(str(file))["NAME"] == "J\xf6rg"
+    (folder / "requirements.txt").write_text("Django\n", encoding="utf-16")
+    status, output = init("--write")
+    assert status == 1
+    assert "requirements.txt is not encoded as UTF-8, or as it declares" in output
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_kept"),
+    [('"KEY_FUNCTION": "a.key"', False), ('"OPTIONS": {"MAX_ENTRIES": 5}', True)],
+)
+def test_caches(write: Write, init: Init, keys: str, *, is_kept: bool) -> None:
+    locmem = '"BACKEND": "django.core.cache.backends.locmem.LocMemCache"'
+    write(f'CACHES = {{"default": {{{locmem}, {keys}}}}}\n')
+    output = init()[1]
+    assert ("CACHES is kept" in output) == is_kept
+    assert ("herokuify.get_cache_config()\n" in output) != is_kept
+    assert ('+CACHES["default"] |= {"KEY_FUNCTION": \'a.key\'}' in output) != is_kept
 
 
 def test_says_what_is_missing(write: Write, init: Init) -> None:
@@ -267,17 +358,10 @@ def test_says_what_is_not_utf8(write: Write, init: Init) -> None:
     folder = write("")
     for name in ("requirements.txt", "settings.py", "manage.py"):  # as PowerShell's > writes them
         (folder / name).write_text("Django\n", encoding="utf-16")
-        assert init()[1] == f"Error: {name} is not UTF-8. Save it as UTF-8.\n"
-
-
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-8-sig"])
-def test_keeps_the_encoding(write: Write, init: Init, encoding: str) -> None:
-    file = write("") / "settings.py"
-    text = f'# coding: {encoding.removesuffix("-sig")}\n{APPS}NAME = "Zoë"\n'.encode(encoding)
-    file.write_bytes(text)
-    assert init("--write")[0] == 0
-    assert file.read_bytes().startswith(text)
-    assert "get_db_config" in file.read_text(encoding)
+        assert (
+            init()[1]
+            == f"Error: {name} is not encoded as UTF-8, or as it declares. Save it as UTF-8.\n"
+        )
 
 
 def test_asked_settings(write: Write, init: Init) -> None:
@@ -309,6 +393,16 @@ def test_overwrites_no_copy(write: Write, init: Init) -> None:
             "-r base.txt\nherokuify[redis]\n",
         ),
         (
+            {"requirements.txt": "-r base.txt\n", "base.txt": "-r requirements.txt\n"},
+            "requirements.txt",
+            "-r base.txt\nherokuify\n",
+        ),
+        (
+            {"requirements.txt": "Django==5.2\n", "requirements.in": "Django\n"},
+            "requirements.in",
+            "Django\nherokuify\n",
+        ),
+        (
             {"pyproject.toml": '[project]\ndependencies = ["django", "gunicorn"]\n'},
             "pyproject.toml",
             'dependencies = [\n  "herokuify",',
@@ -324,39 +418,38 @@ def test_requirements(
     assert "Nothing to do" in init()[1]
 
 
-@pytest.mark.parametrize(
-    ("files", "command"),
-    [
-        ({"Pipfile": '[packages]\nGunicorn = "*"\n'}, "pipenv install herokuify 'psycopg[binary]'"),
-        (
-            {"pyproject.toml": '[tool.poetry.dependencies]\npsycopg2 = "*"\n', "poetry.lock": ""},
-            "poetry add herokuify gunicorn",
-        ),
-        (
-            {"requirements.txt": "# This file is autogenerated by pip-compile\ngunicorn\n"},
-            "$EDITOR requirements.in  # add herokuify psycopg[binary], and compile it",
-        ),
-        (
-            {"requirements.txt": "gunicorn==23 \\\n    --hash=sha256:ab\npsycopg\n"},
-            "$EDITOR requirements.in  # add herokuify, and compile it",
-        ),
-    ],
-)
-def test_leaves_packages_to_their_tool(
-    write: Write, init: Init, files: dict[str, str], command: str
-) -> None:
-    folder = write("", files)
-    status, output = init("--write")
-    assert status == 0
-    assert f"  {command}\n" in output
-    assert "poetry lock" not in output
-    made = {"Procfile", "app.json", ".python-version", "settings.py.orig", "manage.py"}
-    assert {one.name for one in folder.iterdir()} - made == {"settings.py", *files}
-    for name, text in files.items():
-        assert (folder / name).read_text(encoding="utf-8") == text
+def test_leaves_hashes(write: Write, init: Init) -> None:
+    text = "Django==5.2 --hash=sha256:0\n"
+    folder = write("", {"requirements.txt": text})
+    assert "add, with their hashes: herokuify gunicorn psycopg" in init("--write")[1]
+    assert (folder / "requirements.txt").read_text() == text
+
+
+def test_reads_modules_that_import_each_other(write: Write, init: Init) -> None:
+    write("from base import *\n", {"base.py": "from settings import *\nfrom base import X\n"})
+    assert init()[0] == 0
 
 
 def test_leaves_settings_that_use_herokuify(write: Write, init: Init) -> None:
     folder = write("from herokuify.common import *\n")
     assert init("--write")[0] == 0
     assert not list(folder.glob("settings.py.*"))
+
+
+@pytest.mark.parametrize(
+    ("files", "command"),
+    [
+        ({"Pipfile": '[packages]\ndjango = "*"\n'}, "pipenv install herokuify gunicorn"),
+        (
+            {"pyproject.toml": '[tool.poetry.dependencies]\ngunicorn = "*"\n'},
+            "poetry add herokuify 'psycopg[binary]'",
+        ),
+    ],
+)
+def test_other_package_managers(
+    write: Write, init: Init, files: dict[str, str], command: str
+) -> None:
+    folder = write("", files)
+    output = init("--write")[1]
+    assert f"  {command}" in output
+    assert not (folder / "requirements.txt").exists()

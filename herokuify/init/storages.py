@@ -22,7 +22,7 @@ def root_line(plan: Plan) -> Iterator[str]:
     if plan.of("STATIC_ROOT") or plan.source.django_heroku:
         return
     values = [ast.unparse(one.value) for one in plan.of("BASE_DIR")]
-    if values and all("Path(" in one and not one.startswith("str(") for one in values):
+    if values and all(re.match(r"(pathlib\.)?Path\(", one) for one in values):
         yield 'STATIC_ROOT = BASE_DIR / "staticfiles"'
     else:
         depth = len(plan.source.file.relative_to(plan.source.root).parts) - 1

@@ -131,6 +131,7 @@ def write(tmp_path: Path) -> Write:
         ),
         ('STATIC_URL = "/assets/"', ["if AWS_STORAGE_BUCKET_NAME:\n    STORAGES ="]),
         ('MEDIA_URL = "/uploads/"', ["if AWS_STORAGE_BUCKET_NAME:\n    STORAGES ="]),
+        ("BASE_DIR = environ.Path(__file__) - 2", ["STATIC_ROOT = Path(__file__).resolve()"]),
         ('CELERY_BROKER_URL = REDIS_URL = os.environ["REDIS_URL"]', []),
     ],
 )

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from herokuify.init.databases import URL, cache_lines, database_lines
 from herokuify.init.plan import HOSTS, REPLACED, WIDTH, Plan, holds, listed, wrapped
-from herokuify.init.source import BY_HAND, Assignment, Place, is_plain_read
+from herokuify.init.source import BY_HAND, Assignment, Place
 from herokuify.init.storages import has_media_on_s3, root_line, storage_lines
+from herokuify.init.variables import is_plain_read
 from herokuify.legacy import successor
 
 MARK = "# Added by `python -m herokuify init`. These lines override those above."

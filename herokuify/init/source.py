@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from herokuify.exceptions import ConfigurationError
+from herokuify.init.variables import NAME, defaults_of, has_no_default, variable_of, variables_read
 
 #: Names of the settings module that a package of settings has for the deployed site.
 PRODUCTION = ("heroku", "production", "prod", "live")
 DEVELOPMENT = {"local", "dev", "development"}
 BY_HAND = "Add herokuify's lines by hand: the docs' page \"Move to herokuify\" has them."
-_NAME = re.compile("[A-Z][A-Z0-9_]*")
 _METHODS = {"update", "append", "extend", "insert", "remove"}
 #: What gives access to all settings, and functions that assign settings.
 _NAMESPACES = {"globals()", "locals()", "vars()", "sys.modules[__name__]"}
@@ -138,12 +138,12 @@ class Source:
 
     def required(self) -> Iterator[str]:
         """Yield the variables without which the settings can't be loaded."""
-        scheme = {keyword.arg for one in self.assignments for keyword in _scheme(one.value)}
+        scheme = {keyword.arg for one in self.assignments for keyword in defaults_of(one.value)}
         for one in self.assignments:
             nodes = [*ast.walk(one.value)]
             if one.is_conditional or any(isinstance(node, ast.IfExp) for node in nodes):
                 continue
-            names = {_variable(node) for node in nodes if _has_no_default(node)}
+            names = {variable_of(node) for node in nodes if has_no_default(node)}
             yield from filter(None, names - scheme)
 
     def _read(self, file: Path, module: str) -> None:
@@ -259,7 +259,7 @@ class _Reader:
 
     def _name(self, node: ast.Name) -> None:
         place = Place(self.file, node.lineno)
-        if isinstance(node.ctx, ast.Del) and _NAME.fullmatch(node.id):
+        if isinstance(node.ctx, ast.Del) and NAME.fullmatch(node.id):
             self._refuse(place, f"{node.id} is deleted here.")
         elif not isinstance(node.ctx, ast.Store):
             self.source.loads.append((node.id, place))
@@ -310,7 +310,7 @@ class _Reader:
             )
         elif isinstance(target, ast.Call):
             name = ast.unparse(target).partition("[")[0].partition(".")[0]
-            if _NAME.fullmatch(name):  # CACHES["default"].setdefault("OPTIONS", {})["a"] = 1
+            if NAME.fullmatch(name):  # CACHES["default"].setdefault("OPTIONS", {})["a"] = 1
                 self.source.assignments.append(Assignment(name, (), target, place, is_conditional))
 
     def _call(self, call: ast.Call, place: Place, *, is_conditional: bool) -> None:
@@ -358,7 +358,7 @@ class _Reader:
         self.source.uses_herokuify |= module.partition(".")[0] == "herokuify"
         if names == ["*"] and is_conditional:
             self.source.optional_imports.append(place)
-        elif any(name == "*" or _NAME.fullmatch(name) for name in names):
+        elif any(name == "*" or NAME.fullmatch(name) for name in names):
             known = {one.place.file for one in self.source.assignments}
             file = file_of(self.source.root, module)
             if file not in known:
@@ -456,54 +456,10 @@ def find_settings(root: Path, asked: str | None) -> tuple[str, str]:
     return usual, ""
 
 
-def variables_read(value: ast.AST) -> Iterator[str]:
-    """Yield the environment variables that an expression reads by itself."""
-    yield from filter(None, map(_variable, ast.walk(value)))
-
-
-def _variable(node: ast.AST) -> str | None:
-    name: object = None
-    if isinstance(node, ast.Call) and node.args:
-        if re.search("env|config", ast.unparse(node.func), re.IGNORECASE):
-            name = getattr(node.args[0], "value", None)
-    elif isinstance(node, ast.Subscript) and "environ" in ast.unparse(node.value):
-        name = getattr(node.slice, "value", None)
-    return name if isinstance(name, str) and _NAME.fullmatch(name) else None
-
-
 def _changes_item(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS
     return isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
-
-
-def _scheme(value: ast.expr) -> list[ast.keyword]:
-    """Return the variables that django-environ's Env() is given a default for."""
-    if isinstance(value, ast.Call) and re.fullmatch(
-        r"(.*\.)?(FileAware)?Env", ast.unparse(value.func)
-    ):
-        return [one for one in value.keywords if isinstance(one.value, ast.Tuple)]
-    return []
-
-
-def _has_no_default(node: ast.AST) -> bool:
-    if isinstance(node, ast.Call):
-        is_reader = re.fullmatch(r"env(\.(?!get)\w+)?|config", ast.unparse(node.func))
-        has_default = len(node.args) > 1 or any(one.arg == "default" for one in node.keywords)
-        return is_reader is not None and not has_default
-    return isinstance(node, ast.Subscript)
-
-
-def is_plain_read(value: ast.expr) -> bool:
-    """Tell whether an expression is a variable's value and nothing else, without a default."""
-    if isinstance(value, ast.Subscript):
-        return bool([*variables_read(value)])
-    if not isinstance(value, ast.Call) or not [*variables_read(value)]:
-        return False
-    rest = [*value.args[1:], *(one.value for one in value.keywords)]
-    if not isinstance(value.args[0], ast.Constant):
-        return False
-    return all(isinstance(one, ast.Constant) and not one.value for one in rest)
 
 
 def is_literal(value: ast.expr) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
-from herokuify.init.databases import cache_lines, database_lines
+from herokuify.init.databases import URL, cache_lines, database_lines
 from herokuify.init.plan import HOSTS, REPLACED, WIDTH, Plan, holds, listed, wrapped
-from herokuify.init.source import Place, is_plain_read
+from herokuify.init.source import BY_HAND, Assignment, Place
 from herokuify.init.storages import has_media_on_s3, root_line, storage_lines
+from herokuify.init.variables import is_plain_read
 from herokuify.legacy import successor
 
 MARK = "# Added by `python -m herokuify init`. These lines override those above."
@@ -35,7 +35,11 @@ def make_block(plan: Plan) -> str:
         return ""
     plan.refused += plan.source.refused
     if not plan.of("INSTALLED_APPS") and not plan.refused:
-        plan.refuse("INSTALLED_APPS", Place(plan.source.file, 1), "is not set in these files")
+        hint = (
+            f"{BY_HAND} Or name other settings: python -m herokuify init --settings mysite.settings"
+        )
+        place = Place(plan.source.file, 1)
+        plan.refused.append((place, "INSTALLED_APPS is not set in these files.", hint))
     own = plan.own()
     hosts = [name for name in HOSTS if name not in own and _has_hosts(plan, name)]
     before = [*_variables(plan)]
@@ -57,7 +61,7 @@ def make_block(plan: Plan) -> str:
         after += lines(plan)
     text = "\n".join((*before, *after))
     imports = [
-        *(["import os"] if "os." in text and not _imports_os(plan) else []),
+        *(["import os"] if "os." in text and not plan.source.imports_os else []),
         *(["from pathlib import Path"] if "Path(" in text else []),
     ]
     fragments = ["from herokuify.aws import *", "from herokuify.common import *"]
@@ -101,8 +105,9 @@ def _variables(plan: Plan) -> Iterator[str]:
         yield '    os.environ.setdefault(name, str(globals().get(name) or ""))'
 
 
-def _imports_os(plan: Plan) -> bool:
-    return re.search(rb"(?m)^import os\s*$", plan.source.file.read_bytes()) is not None
+def _may_be_true(debug: Assignment) -> bool:
+    """Return whether DEBUG is on if no variable is set."""
+    return any(isinstance(one, ast.Constant) and one.value is True for one in ast.walk(debug.value))
 
 
 def _has_hosts(plan: Plan, name: str) -> bool:
@@ -125,11 +130,13 @@ def _look_above(plan: Plan, own: list[str]) -> None:
     plan.overridden |= {*REPLACED, "DEBUG", "SECRET_KEY"} - set(own)
     keys = () if "SECRET_KEY" in own else (*plan.aliases("SECRET_KEY"), "SECRET_KEY")[:1]
     plan.to_type += [f'heroku config:set {key}="$(openssl rand -base64 48)"' for key in keys]
-    required = sorted({*plan.source.required()} - {*keys})
+    required = sorted({*plan.source.required()} - {*keys, URL})  # an add-on sets the URL
     if required:
         values = " ".join(f"{name}=…" for name in required)
-        plan.to_type.append(f"heroku config:set {values}  # without defaults")
-    if "DEBUG" not in own and any(ast.unparse(one.value) == "True" for one in plan.of("DEBUG")):
+        plan.to_type.append(
+            f"heroku config:set {values}  # without defaults, unless an add-on sets them"
+        )
+    if "DEBUG" not in own and any(map(_may_be_true, plan.of("DEBUG"))):
         read = [place for name, place in plan.source.loads if name == "DEBUG"]
         plan.note(read, "This line reads DEBUG before the block changes it.")
         if not plan.names_settings:
@@ -138,7 +145,7 @@ def _look_above(plan: Plan, own: list[str]) -> None:
         text = f"{name} is kept; without this line, herokuify.common sets it."
         plan.note(plan.of(name), text)
     hosts = [one for one in plan.of("ALLOWED_HOSTS") if holds(one, "*")]
-    plan.note(hosts, 'ALLOWED_HOSTS accepts any host, "*". The variable ALLOWED_HOSTS is safer.')
+    plan.note(hosts, 'ALLOWED_HOSTS accepts any host, "*". Delete it once the variable is set.')
     if plan.source.django_heroku:
         text = "Delete this call and its import once the variable ALLOWED_HOSTS is set."
         plan.note([plan.source.django_heroku[0]], text)
@@ -151,6 +158,8 @@ def _look_above(plan: Plan, own: list[str]) -> None:
             plan.note([one], f"{one.name} has no effect{instead}.")
     apps = [one for one in plan.of("INSTALLED_APPS") if holds(one, "collectfast")]
     plan.note(apps, "Delete this app: herokuify's collectstatic takes its place.")
+    if "STORAGES" in plan.keep:
+        return
     cached = [one for one in plan.of("AWS_S3_OBJECT_PARAMETERS") if holds(one, "CacheControl")]
     plan.note(
         cached, "CacheControl also applies to files with hashed names, otherwise cached for a year."

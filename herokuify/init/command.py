@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from herokuify.exceptions import HerokuifyError
-from herokuify.init.block import deletable, make_block
+from django.conf import global_settings
+
+from herokuify.exceptions import ConfigurationError, HerokuifyError
+from herokuify.init.block import AWS, MAIL, deletable, make_block
 from herokuify.init.files import changed_files
-from herokuify.init.plan import Plan
+from herokuify.init.plan import OWN, Plan
 from herokuify.init.source import Source, find_settings, read_text
 
 
@@ -21,12 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     root = Path.cwd()
     try:
+        _require_known(options.keep)
         module, choice = find_settings(root, options.settings)
         plan = Plan(Source(root, module), frozenset(options.keep), bool(choice))
         block = make_block(plan)
-        changes = [*_settings(plan, block), *([] if plan.refused else changed_files(plan))]
+        changes = [] if plan.refused else [*_settings(plan, block), *changed_files(plan)]
     except HerokuifyError as error:
-        print(f"Error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"Error: {error.problem} {error.hint}", file=sys.stderr)  # noqa: T201
         return 1
     if plan.refused:
         for place, problem, hint in dict.fromkeys(plan.refused):
@@ -61,6 +64,14 @@ def _parser() -> argparse.ArgumentParser:
         help="A setting that is to stay as it is; may be given more than once.",
     )
     return parser
+
+
+def _require_known(names: Sequence[str]) -> None:
+    for name in names:
+        if not hasattr(global_settings, name) and name not in {*AWS, *MAIL, *OWN}:
+            raise ConfigurationError(
+                f"init changes no setting {name}, so it can't be kept.", "Correct --keep."
+            )
 
 
 def _settings(plan: Plan, block: str) -> Iterator[tuple[Path, str]]:
@@ -113,10 +124,10 @@ def _advice(plan: Plan, *, is_written: bool) -> Iterator[str]:
             yield "Still have an effect, or need a decision:"
         for place, text in dict.fromkeys(plan.notes):
             yield f"  {place.show(root)}: {text}"
-    yield "To type:"
+    yield "Next steps:"
     if plan.names_settings:
         plan.to_type.append(f"heroku config:set DJANGO_SETTINGS_MODULE={plan.source.module}")
     if not is_written:
         yield "  python -m herokuify init --write"
     yield from (f"  {line}" for line in dict.fromkeys(plan.to_type))
-    yield "  python manage.py check --deploy"
+    yield "  heroku run python manage.py check --deploy"

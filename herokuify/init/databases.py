@@ -19,7 +19,7 @@ OPTIONS = {
         *("ATOMIC_REQUESTS", "AUTOCOMMIT", "CONN_HEALTH_CHECKS", "CONN_MAX_AGE", "ENGINE"),
         *("DISABLE_SERVER_SIDE_CURSORS", "OPTIONS", "TEST", "TIME_ZONE"),
     )
-}
+} | {"disable_server_side_cursors": "DISABLE_SERVER_SIDE_CURSORS", "test_options": "TEST"}
 #: get_db_config()'s own, which need no argument.
 DEFAULTS = {
     name: repr(one.default) for name, one in inspect.signature(get_db_config).parameters.items()
@@ -72,7 +72,7 @@ def database_lines(plan: Plan) -> Iterator[str]:
         plan.overridden |= set() if is_merged else {"DATABASES"}
         yield line
     else:
-        plan.note(plan.of("DATABASES")[:1], f"DATABASES counts while {variable} is not set.")
+        plan.note(plan.of("DATABASES")[:1], f"DATABASES is only used if {variable} is not set.")
         yield f'if os.environ.get("{variable}"):'
         yield f"    {line}"
 
@@ -83,10 +83,14 @@ def _take(plan: Plan, options: dict[str, str], key: str, value: ast.expr, one: A
         if key == "ATOMIC_REQUESTS" or "sqlite" not in ast.unparse(one.value):
             _option(plan, options, key, value, one)
     elif isinstance(value, ast.Call):
-        if ast.unparse(value.func).rpartition(".")[2] not in URL_READERS:
+        function = ast.unparse(value.func)
+        if function.startswith("DATABASES"):
+            plan.refuse("DATABASES", one.place, "is changed in a way that can't be told")
+        elif function.rpartition(".")[2] not in URL_READERS:
             plan.refuse("DATABASES", one.place, "is made by a function of the project's")
-        for keyword in value.keywords:
-            _option(plan, options, keyword.arg or "", keyword.value, one)
+        for call in ast.walk(value):  # config("DATABASE_URL", cast=partial(parse, …)), too
+            for keyword in call.keywords if isinstance(call, ast.Call) else ():
+                _option(plan, options, keyword.arg or "", keyword.value, one)
     elif not is_literal(value):
         plan.refuse("DATABASES", one.place, "is made in a way that can't be told")
 
@@ -97,10 +101,22 @@ def _option(
     text = ast.unparse(value)
     if "/" in key:
         plan.refuse("DATABASES", one.place, f"has its {key.partition('/')[0]} changed here")
-    elif key not in OPTIONS or (key.lower() == "engine" and text[1:].startswith("django.db.")):
+    elif key == "env" and not isinstance(value, ast.Constant):
+        plan.refuse("DATABASES", one.place, "is read from a variable that can't be told")
+    elif key not in OPTIONS or (key.lower() == "engine" and not _is_special(value)):
         return
+    elif len(one.keys) > 1 and one.is_conditional:
+        plan.refuse("DATABASES", one.place, f"has its {key} set under a condition")
+    elif key == "OPTIONS" and re.search(r"backends\.(mysql|oracle)", ast.unparse(one.value)):
+        plan.refuse("DATABASES", one.place, "has OPTIONS that PostgreSQL doesn't have")
     elif options.setdefault(OPTIONS[key], text) != text:
         plan.refuse("DATABASES", one.place, f"has another {key} than above")
+
+
+def _is_special(engine: ast.expr) -> bool:
+    """Return whether an engine is, or may be, another than the URL's."""
+    names = [node.value for node in ast.walk(engine) if isinstance(node, ast.Constant)]
+    return any("." in str(name) and not str(name).startswith("django.db.") for name in names)
 
 
 def _variable(plan: Plan, default: list[tuple[str, ast.expr, Assignment]]) -> str:
@@ -134,6 +150,7 @@ def cache_lines(plan: Plan) -> Iterator[str]:
     known = KEYS | ({"OPTIONS"} if "django_redis" in text else set())
     if (
         not all(map(CACHES.search, backends or [""]))
+        or not all(alias for alias, *_ in entries)
         or ("redis" in text and not variables & REDIS)
         or any(
             alias == "default" and key.partition("/")[0] not in known for alias, key, *_ in entries

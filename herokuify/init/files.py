@@ -24,7 +24,9 @@ def changed_files(plan: Plan) -> Iterator[tuple[Path, str]]:
     wsgi = _wsgi(plan)
     procfile = root / "Procfile"
     if procfile.exists() and not re.search("(?m)^release:", read_text(procfile)[0]):
-        plan.to_type.append("heroku run python manage.py migrate  # the Procfile has no release:")
+        plan.to_type.append(
+            "heroku run python manage.py migrate  # the Procfile has no release command"
+        )
     if not procfile.exists():
         lines = ["release: python manage.py migrate --noinput"]
         yield procfile, "\n".join([*lines, *_web(wsgi), ""])
@@ -32,7 +34,7 @@ def changed_files(plan: Plan) -> Iterator[tuple[Path, str]]:
         yield root / ".python-version", f"{sys.version_info[0]}.{sys.version_info[1]}\n"
     if not (root / "app.json").exists():
         key = [*plan.aliases("SECRET_KEY"), "SECRET_KEY"][0]
-        variables = {key: {"generator": "secret"}}
+        variables = {} if "SECRET_KEY" in plan.own() else {key: {"generator": "secret"}}
         if plan.names_settings:
             variables["DJANGO_SETTINGS_MODULE"] = {"value": plan.source.module}
         app = {"env": variables, "addons": ["heroku-postgresql:essential-0"]}

@@ -1,4 +1,4 @@
-"""What is known about a move so far: the settings, the user's wishes, and what there is to say."""
+"""What is known about a move so far: the settings, the options, and what there is to say."""
 
 from __future__ import annotations
 
@@ -74,9 +74,11 @@ class Plan:
         return sorted(found | (self.keep & {*HOSTS, *REPLACED, "DEBUG", "SECRET_KEY"}))
 
     def _is_computed(self, name: str) -> bool:
-        """Tell whether a setting is neither written down nor read from one variable."""
+        """Return whether a setting is neither written down nor read from a single variable."""
         values = [one.value for one in self.of(name) if not is_literal(one.value)]
         read = [self.source.variables(value) for value in values]
+        if len(set[str]().union(*read)) > 1:
+            return True
         if name == "SECRET_KEY":
             is_made = any(isinstance(value, ast.BinOp | ast.JoinedStr) for value in values)
             return bool(values) and (is_made or not any(read))
@@ -86,7 +88,7 @@ class Plan:
         )
 
     def always_sets(self, *names: str) -> bool:
-        """Tell whether the settings above give each of these names a value."""
+        """Return whether the settings above give each of these names a value."""
         return all(
             any(not (one.is_conditional or one.keys) for one in self.of(name)) for name in names
         )
@@ -105,7 +107,7 @@ class Plan:
 
 
 def holds(one: Assignment, text: str) -> bool:
-    """Tell whether a text stands in an assignment, or begins one there; ``*`` must be all of it."""
+    """Return whether an assignment contains a string that begins with a text, or is ``"*"``."""
     return any(
         isinstance(node, ast.Constant)
         and isinstance(node.value, str)
@@ -141,5 +143,5 @@ def wrapped(line: str, width: int = WIDTH) -> str:
 
 
 def _differs(one: Assignment) -> bool:
-    """Tell whether a setting is another than herokuify.common's on a dyno."""
+    """Return whether a setting is another than herokuify.common's on a dyno."""
     return ast.unparse(one.value) != DEFAULTS.get(one.name)

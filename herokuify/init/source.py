@@ -8,15 +8,16 @@ import re
 import tokenize
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from herokuify.exceptions import ConfigurationError
+from herokuify.init.variables import NAME, defaults_of, has_no_default, variable_of, variables_read
 
 #: Names of the settings module that a package of settings has for the deployed site.
 PRODUCTION = ("heroku", "production", "prod", "live")
+DEVELOPMENT = {"local", "dev", "development"}
 BY_HAND = "Add herokuify's lines by hand: the docs' page \"Move to herokuify\" has them."
-_NAME = re.compile("[A-Z][A-Z0-9_]*")
 _METHODS = {"update", "append", "extend", "insert", "remove"}
 #: What gives access to all settings, and functions that assign settings.
 _NAMESPACES = {"globals()", "locals()", "vars()", "sys.modules[__name__]"}
@@ -45,6 +46,8 @@ class Assignment:
     value: ast.expr
     place: Place
     is_conditional: bool
+    #: Whether the name has no other value below this line: neither ``+=`` nor ``update()``.
+    is_whole: bool = False
 
 
 @dataclass
@@ -65,6 +68,8 @@ class Source:
     django_heroku: tuple[Place, set[str]] | None = None
     optional_imports: list[Place] = field(default_factory=list)
     uses_herokuify: bool = False
+    #: Whether the module itself imports os, unconditionally.
+    imports_os: bool = False
     #: Modules that are being read, each imported by the one before.
     _importers: list[Path] = field(default_factory=list)
 
@@ -79,8 +84,10 @@ class Source:
         self._read(file, self.module)
 
     def of(self, name: str) -> list[Assignment]:
-        """Return the assignments of a setting and of its items."""
-        return [one for one in self.assignments if one.name == name]
+        """Return the assignments of a setting and of its items that have an effect."""
+        found = [one for one in self.assignments if one.name == name]
+        whole = [index for index, one in enumerate(found) if one.is_whole]
+        return found[whole[-1] :] if whole else found
 
     def entries(self, name: str) -> Iterator[tuple[str, str, ast.expr, Assignment]]:
         """Yield alias, key and value of what a setting such as DATABASES holds.
@@ -101,7 +108,9 @@ class Source:
                 if isinstance(key, ast.Constant):
                     for inner in self.alternatives(item):
                         yield from self._entries((*keys, str(key.value)), inner, one)
-                elif isinstance(key, ast.expr) or not _is_name(item, one.name):
+                elif isinstance(key, ast.expr):  # no telling which
+                    yield keys[0] if keys else "", "", value, one
+                elif not _is_name(item, one.name):
                     yield keys[0] if keys else "", "", item, one
         else:
             yield keys[0] if keys else "", "", value, one
@@ -129,11 +138,13 @@ class Source:
 
     def required(self) -> Iterator[str]:
         """Yield the variables without which the settings can't be loaded."""
+        scheme = {keyword.arg for one in self.assignments for keyword in defaults_of(one.value)}
         for one in self.assignments:
             nodes = [*ast.walk(one.value)]
             if one.is_conditional or any(isinstance(node, ast.IfExp) for node in nodes):
                 continue
-            yield from filter(None, (_variable(node) for node in nodes if _has_no_default(node)))
+            names = {variable_of(node) for node in nodes if has_no_default(node)}
+            yield from filter(None, names - scheme)
 
     def _read(self, file: Path, module: str) -> None:
         text, _ = read_text(file)
@@ -191,8 +202,18 @@ class _Reader:
         if blocks:
             if isinstance(node, ast.With) and "prefixed" in ast.unparse(node.items[0].context_expr):
                 self._refuse(place, "The names of variables get a prefix here.")
+            if isinstance(node, ast.For):
+                self._loop(node, place)
             return
         self._simple(node, place, is_conditional=is_conditional)
+
+    def _loop(self, node: ast.For, place: Place) -> None:
+        """Take a loop that goes through a setting and changes items for a change of it."""
+        found = re.fullmatch(r"([A-Z]+)(\.(items|values)\(\))?", ast.unparse(node.iter))
+        if found and any(map(_changes_item, ast.walk(node))):
+            self.source.assignments.append(
+                Assignment(found[1], (), node.iter, place, is_conditional=True)
+            )
 
     def _simple(self, node: ast.stmt, place: Place, *, is_conditional: bool) -> None:
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
@@ -201,6 +222,10 @@ class _Reader:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
                 self._assign(target, node.value, place, is_conditional=is_conditional)
+                one = self.source.assignments[-1] if isinstance(target, ast.Name) else None
+                if one and not (is_conditional or isinstance(node, ast.AugAssign)):
+                    is_whole = not any(_is_name(part, one.name) for part in ast.walk(one.value))
+                    self.source.assignments[-1] = replace(one, is_whole=is_whole)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             self._call(node.value, place, is_conditional=is_conditional)
 
@@ -234,7 +259,7 @@ class _Reader:
 
     def _name(self, node: ast.Name) -> None:
         place = Place(self.file, node.lineno)
-        if isinstance(node.ctx, ast.Del) and _NAME.fullmatch(node.id):
+        if isinstance(node.ctx, ast.Del) and NAME.fullmatch(node.id):
             self._refuse(place, f"{node.id} is deleted here.")
         elif not isinstance(node.ctx, ast.Store):
             self.source.loads.append((node.id, place))
@@ -274,12 +299,19 @@ class _Reader:
             target, value = target.value, _unknown(value)
         keys: list[str] = []
         while isinstance(target, ast.Subscript):
-            keys.insert(0, str(getattr(target.slice, "value", "")))
+            if isinstance(target.slice, ast.Constant):
+                keys.insert(0, str(target.slice.value))
+            else:  # no telling which
+                keys, value = [], target
             target = target.value
         if isinstance(target, ast.Name):
             self.source.assignments.append(
                 Assignment(target.id, tuple(keys), value, place, is_conditional)
             )
+        elif isinstance(target, ast.Call):
+            name = ast.unparse(target).partition("[")[0].partition(".")[0]
+            if NAME.fullmatch(name):  # CACHES["default"].setdefault("OPTIONS", {})["a"] = 1
+                self.source.assignments.append(Assignment(name, (), target, place, is_conditional))
 
     def _call(self, call: ast.Call, place: Place, *, is_conditional: bool) -> None:
         function = ast.unparse(call.func)
@@ -293,7 +325,7 @@ class _Reader:
             self.source.django_heroku = place, given
         elif function.endswith(".setdefault") and len(call.args) == 2:
             item = ast.Subscript(call.func.value, call.args[0])  # type: ignore[attr-defined]
-            self._assign(item, call.args[1], place, is_conditional=True)
+            self._assign(item, call.args[1], place, is_conditional=is_conditional)
         elif (
             isinstance(call.func, ast.Attribute)
             and call.func.attr in _METHODS
@@ -307,6 +339,12 @@ class _Reader:
     ) -> None:
         if isinstance(node, ast.Import):
             self.source.uses_herokuify |= any(one.name == "herokuify" for one in node.names)
+            if self.file == self.source.file and not is_conditional:
+                self.source.imports_os |= any(
+                    one.asname == one.name == "os"
+                    or (one.asname is None and one.name.partition(".")[0] == "os")
+                    for one in node.names
+                )
             return
         module = node.module or ""
         if node.level:
@@ -320,7 +358,7 @@ class _Reader:
         self.source.uses_herokuify |= module.partition(".")[0] == "herokuify"
         if names == ["*"] and is_conditional:
             self.source.optional_imports.append(place)
-        elif any(name == "*" or _NAME.fullmatch(name) for name in names):
+        elif any(name == "*" or NAME.fullmatch(name) for name in names):
             known = {one.place.file for one in self.source.assignments}
             file = file_of(self.source.root, module)
             if file not in known:
@@ -391,16 +429,14 @@ def file_of(root: Path, module: str) -> Path | None:
 def find_settings(root: Path, asked: str | None) -> tuple[str, str]:
     """Return the settings module of the deployed site, and what else there is to say of it."""
     manage = root / "manage.py"
+    text = read_text(manage)[0] if manage.is_file() else ""
+    found = re.search(r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]]\s*=?\s*[\"']([\w.]+)[\"']", text)
     if asked:
-        return asked, ""
+        return asked, f"manage.py names {found[1]}." if found and found[1] != asked else ""
     if not manage.is_file():
         raise ConfigurationError(
             "There is no manage.py in this folder.", "cd to the folder of manage.py."
         )
-    found = re.search(
-        r"DJANGO_SETTINGS_MODULE[\"']\s*[,\]]\s*=?\s*[\"']([\w.]+)[\"']",
-        read_text(manage)[0],
-    )
     if found is None:
         raise ConfigurationError(
             "manage.py names no DJANGO_SETTINGS_MODULE.",
@@ -412,45 +448,22 @@ def find_settings(root: Path, asked: str | None) -> tuple[str, str]:
         module = f"{package}.{name}"
         if module != usual and package and file_of(root, module):
             return module, f"manage.py names {usual}; these are the settings of the deployed site."
+    if usual.rpartition(".")[2] in DEVELOPMENT:
+        raise ConfigurationError(
+            f"manage.py names {usual}, the settings of local development.",
+            "Name the deployed site's: python -m herokuify init --settings mysite.settings",
+        )
     return usual, ""
 
 
-def variables_read(value: ast.AST) -> Iterator[str]:
-    """Yield the environment variables that an expression reads by itself."""
-    yield from filter(None, map(_variable, ast.walk(value)))
-
-
-def _variable(node: ast.AST) -> str | None:
-    name: object = None
-    if isinstance(node, ast.Call) and node.args:
-        if re.search("env|config", ast.unparse(node.func), re.IGNORECASE):
-            name = getattr(node.args[0], "value", None)
-    elif isinstance(node, ast.Subscript) and "environ" in ast.unparse(node.value):
-        name = getattr(node.slice, "value", None)
-    return name if isinstance(name, str) and _NAME.fullmatch(name) else None
-
-
-def _has_no_default(node: ast.AST) -> bool:
+def _changes_item(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
-        is_reader = re.fullmatch(r"env(\.\w+)?|config", ast.unparse(node.func))
-        return is_reader is not None and len(node.args) + len(node.keywords) == 1
-    return isinstance(node, ast.Subscript)
-
-
-def is_plain_read(value: ast.expr) -> bool:
-    """Tell whether an expression is a variable's value and nothing else, without a default."""
-    if isinstance(value, ast.Subscript):
-        return bool([*variables_read(value)])
-    if not isinstance(value, ast.Call) or not [*variables_read(value)]:
-        return False
-    rest = [*value.args[1:], *(one.value for one in value.keywords)]
-    if not isinstance(value.args[0], ast.Constant):
-        return False
-    return all(isinstance(one, ast.Constant) and not one.value for one in rest)
+        return isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS
+    return isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
 
 
 def is_literal(value: ast.expr) -> bool:
-    """Tell whether an expression is the same everywhere."""
+    """Return whether an expression is the same everywhere."""
     try:
         ast.literal_eval(value)
     except ValueError:
@@ -458,7 +471,7 @@ def is_literal(value: ast.expr) -> bool:
     return True
 
 
-def _is_name(value: ast.expr, name: str) -> bool:
+def _is_name(value: ast.AST, name: str) -> bool:
     return isinstance(value, ast.Name) and value.id == name
 
 

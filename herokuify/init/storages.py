@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from herokuify.conf.addons import KEYS
 from herokuify.init.plan import Plan, holds
 from herokuify.init.source import Assignment
 
@@ -46,17 +47,22 @@ def storage_lines(plan: Plan) -> Iterator[str]:
         plan.note(foreign, "STORAGES is kept: its files are not on S3.")
         return
     for name, one in every:
-        if not ELSEWHERE.match(name) and not FAMILIAR.match(name):
+        if not name:
+            plan.refuse("STORAGES", one.place, "has a class that can't be told")
+        elif not ELSEWHERE.match(name) and not FAMILIAR.match(name):
             plan.refuse("STORAGES", one.place, f"has a class that is the project's, {name}")
     lines = _lines(plan, classes)
     whitenoise = plan.source.django_heroku or any(
         holds(one, "whitenoise.") for one in plan.of("MIDDLEWARE")
     )
-    urls = {
+    if not whitenoise and not is_on_s3:
+        values = " ".join(f"{name}=…" for name in (*KEYS, "AWS_STORAGE_BUCKET_NAME"))
+        plan.to_type.append(f"heroku config:set {values}  # or install WhiteNoise")
+    urls = [
         (one.name, ast.unparse(one.value).strip("'/")) for one in plan.of("STATIC_URL", "MEDIA_URL")
-    }
-    usual = {("STATIC_URL", "static"), ("MEDIA_URL", "media")}
-    if not every and not whitenoise and urls <= usual:
+    ]
+    usual = {("STATIC_URL", "static"), ("MEDIA_URL", "media"), ("MEDIA_URL", "")}
+    if not every and not whitenoise and usual.issuperset(urls):
         plan.overridden |= {"STATIC_URL"}
         yield from lines
         return
@@ -83,7 +89,7 @@ def classes_of(plan: Plan) -> dict[str, list[tuple[str, Assignment]]]:
 
 
 def has_media_on_s3(plan: Plan) -> bool:
-    """Tell whether uploads are on S3 today, so that they have a place in a bucket."""
+    """Return whether uploads are on S3 today, so that they have a place in a bucket."""
     return any(ON_S3.match(name) for name, _ in classes_of(plan)["default"])
 
 

@@ -43,6 +43,13 @@ def write(tmp_path: Path) -> Write:
         ("SECRET_KEY = f\"{os.environ['KEY']}!\"", ['globals()[name] for name in ("SECRET_KEY",)']),
         ('DEBUG = config("SITE_DEBUG", default=False, cast=bool)', ['get("SITE_DEBUG", "")']),
         ('DEBUG = "ON_HEROKU" not in os.environ', ['[name] for name in ("DEBUG",)}']),
+        (
+            (
+                'DEBUG = os.getenv("DJANGO_DEBUG") != "no"\n'
+                'SECRET_KEY = "mine" if DEBUG else os.getenv("DJANGO_SECRET_KEY")'
+            ),
+            ["import herokuify\n\nown = {", 'for name in ("DEBUG", "SECRET_KEY")}'],
+        ),
         ('if DYNO:\n    ALLOWED_HOSTS = ["*"]', ['hosts = globals().get("ALLOWED_HOSTS", ())']),
         ("if DYNO:\n    LOGGING = {}", ["[name] for name in own if name in globals()}"]),
         ("SECURE_HSTS_PRELOAD = False\nSECURE_SSL_REDIRECT = True", ["import herokuify\nfrom"]),
@@ -55,6 +62,18 @@ def write(tmp_path: Path) -> Write:
         (
             'DATABASES = {"default": dj_database_url.config(env="MY_URL", conn_max_age=9)}',
             ["get_db_config(conn_max_age=9, variable='MY_URL')", 'environ.get("MY_URL"):'],
+        ),
+        (
+            'if "URL" in os.environ:\n    DATABASES["default"] = env.db("URL", conn_max_age=5)',
+            ["get_db_config(conn_max_age=5, variable='URL')"],
+        ),
+        (
+            'DATABASES = {"default": config("URL", cast=partial(parse, conn_max_age=9))}',
+            ["get_db_config(conn_max_age=9, variable='URL')"],
+        ),
+        (
+            'DATABASES = {"default": dj_database_url.config(disable_server_side_cursors=True)}',
+            ["get_db_config(DISABLE_SERVER_SIDE_CURSORS=True)"],
         ),
         (
             'DATABASES = {"default": env.db(), "other": env.db("OTHER_URL")}',
@@ -78,6 +97,18 @@ def write(tmp_path: Path) -> Write:
         (
             f'STATICFILES_STORAGE = "{S3}"\nAWS_LOCATION = "static"',
             ['    AWS_LOCATION = ""', "globals().pop(name, None)"],
+        ),
+        (  # the last one counts
+            (
+                'DATABASES = {"default": {"ENGINE": "x", "CONN_MAX_AGE": 300}}\n'
+                'DATABASES = {"default": env.db()}\n'
+                'DATABASES["default"]["ATOMIC_REQUESTS"] = True'
+            ),
+            ["    DATABASES = herokuify.get_db_config(ATOMIC_REQUESTS=True)"],
+        ),
+        (
+            'DATABASES = {"default": {"ENGINE": os.environ["ENGINE"], "NAME": "db"}}',
+            ["    DATABASES = herokuify.get_db_config()\n"],
         ),
         (
             (
@@ -132,6 +163,42 @@ def test_carries_over(write: Write, init: Init, settings: str, lines: list[str])
             ),
             "DATABASES has another CONN_MAX_AGE than above",
             f"{KEEP} DATABASES",
+        ),
+        (
+            'for alias, db in DATABASES.items():\n    db["CONN_MAX_AGE"] = 300',
+            "DATABASES is changed in a way",
+            f"{KEEP} DATABASES",
+        ),
+        (
+            'DATABASES["default"].setdefault("OPTIONS", {})["a"] = 1',
+            "DATABASES is changed in a way",
+            f"{KEEP} DATABASES",
+        ),
+        (
+            'if POOL:\n    DATABASES["default"]["CONN_MAX_AGE"] = 0',
+            "DATABASES has its CONN_MAX_AGE set under a condition",
+            f"{KEEP} DATABASES",
+        ),
+        (
+            'DATABASES = {"default": {"ENGINE": "django.db.backends.mysql", "OPTIONS": {"a": 1}}}',
+            "DATABASES has OPTIONS that PostgreSQL doesn't have",
+            f"{KEEP} DATABASES",
+        ),
+        (
+            "DATABASES = {MAIN: env.db(), REPLICA: env.db()}",
+            "DATABASES is made in a way",
+            f"{KEEP} DATABASES",
+        ),
+        ("DATABASES[MAIN] = env.db()", "DATABASES is made in a way", f"{KEEP} DATABASES"),
+        (
+            'DATABASES = {"default": dj_database_url.config(env=NAME)}',
+            "DATABASES is read from a variable that can't be told",
+            f"{KEEP} DATABASES",
+        ),
+        (
+            'STORAGES = {"default": {"BACKEND": env("CLASS")}}',
+            "STORAGES has a class that can't be told. ",
+            f"{KEEP} STORAGES",
         ),
         (
             'STORAGES = {"default": {"BACKEND": "mysite.storages.Media"}}',
@@ -238,12 +305,74 @@ def test_says_what_is_missing(write: Write, init: Init) -> None:
     (folder / "settings.py").write_text("DEBUG = True\n")
     status, output = init()
     assert status == 1
-    assert "INSTALLED_APPS is not set" in output
-    assert "The settings module elsewhere" in init("--settings", "elsewhere")[1]
+    assert output.count("settings.py:1: INSTALLED_APPS is not set") == 1
+    assert "--settings mysite.settings" in output
+    assert "--keep" not in output
+    assert "DATABASE, so it can't be kept" in init("--keep", "DATABASE")[1]
+    assert init("--settings", "elsewhere")[1].startswith("Error: The settings module elsewhere")
     (folder / "manage.py").write_text("")
     assert "--settings mysite.settings" in init()[1]
+    (folder / "manage.py").write_text(MANAGE.replace('"settings"', '"site.settings.local"'))
+    assert "site.settings.local, the settings of local development" in init()[1]
     (folder / "manage.py").unlink()
     assert "cd to the folder of manage.py" in init()[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_enough"),
+    [
+        ("import os", True),
+        ("import sys, os", True),
+        ("import os.path", True),
+        ("import os as os", True),
+        ("import os as system", False),
+        ("import os.path as path", False),
+        ("from os import environ", False),
+        ("if DYNO:\n    import os", False),
+        ("def read():\n    import os", False),
+        ('TEXT = """\nimport os\n"""', False),
+    ],
+)
+def test_imports_os_once(write: Write, init: Init, line: str, *, is_enough: bool) -> None:
+    folder = write(f'{line}\nDATABASES = {{"default": env.db()}}\n')
+    assert init("--write")[0] == 0
+    block = (folder / "settings.py").read_text(encoding="utf-8").partition("# Added by")[2]
+    assert 'os.environ.get("DATABASE_URL")' in block
+    assert ("import os\n" in block) != is_enough
+
+
+def test_names_variables_without_defaults(write: Write, init: Init) -> None:
+    write(
+        'env = environ.Env(A=(str, ""), B=str)\n'
+        'DATABASES = {"default": env.db("DATABASE_URL")}\n'
+        'DEBUG = env.bool("DEBUG", True)\n'
+        "if DEBUG:\n    STRIPE = None\n"
+        'OTHERS = [env("A"), env("B"), env.get("C"), env.get_credential("C")]\n'
+        'OTHERS += [env.str("D"), env.str("E", default=None)]\n'
+        'OTHERS += [config("F", cast=int), config("G", cast=int, default=1)]\n'
+    )
+    output = init()[1]
+    assert "  heroku config:set B=… D=… F=…  #" in output
+    assert "settings.py:5: This line reads DEBUG before the block changes it." in output
+
+
+def test_says_what_is_not_utf8(write: Write, init: Init) -> None:
+    folder = write("")
+    for name in ("requirements.txt", "settings.py", "manage.py"):  # as PowerShell's > writes them
+        (folder / name).write_text("Django\n", encoding="utf-16")
+        assert (
+            init()[1]
+            == f"Error: {name} is not encoded as UTF-8, or as it declares. Save it as UTF-8.\n"
+        )
+
+
+def test_asked_settings(write: Write, init: Init) -> None:
+    folder = write("", {"live.py": APPS})
+    status, output = init("--settings", "live", "--write")
+    assert status == 0
+    assert output.startswith("Settings: live. manage.py names settings.\n")
+    assert "heroku config:set DJANGO_SETTINGS_MODULE=live\n" in output
+    assert '"value": "live"' in (folder / "app.json").read_text(encoding="utf-8")
 
 
 def test_overwrites_no_copy(write: Write, init: Init) -> None:

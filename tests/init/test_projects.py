@@ -172,6 +172,7 @@ def test_startproject(tmp_path: Path, init: Init) -> None:
     assert block == LINES
     assert "DEBUG=true python manage.py runserver" in written
     assert 'heroku config:set SECRET_KEY="$(openssl rand' in written
+    assert "AWS_STORAGE_BUCKET_NAME=…  # or install WhiteNoise" in written
     assert "  line 23: SECRET_KEY\n" in written
     assert (folder / "requirements.txt").read_text().split() == [
         *("Django", "herokuify", "gunicorn", "psycopg[binary]")

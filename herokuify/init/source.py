@@ -23,6 +23,7 @@ _METHODS = {"update", "append", "extend", "insert", "remove"}
 _NAMESPACES = {"globals()", "locals()", "vars()", "sys.modules[__name__]"}
 _READING = {"copy", "get", "items", "keys", "values"}
 _FUNCTIONS = re.compile(r"exec|include|setattr|\w*Dynaconf")
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Source:
     file: Path = field(init=False)
     assignments: list[Assignment] = field(default_factory=list)
     loads: list[tuple[str, Place]] = field(default_factory=list)
-    #: Names that functions read, which may be called at any time.
+    #: Names that functions, which may be called at any time, and classes read.
     loads_in_functions: set[str] = field(default_factory=set)
     #: How many statements and expressions that assign a name begin in a line.
     statements: Counter[Place] = field(default_factory=Counter)
@@ -246,16 +247,18 @@ class _Reader:
         self._functions(tree)
 
     def _functions(self, tree: ast.Module) -> None:
+        inside: set[ast.AST] = set()
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                names = (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
-                self.source.loads_in_functions.update(names)
+            if isinstance(node, _SCOPES):
+                inside.update(ast.walk(node))
             if isinstance(node, ast.Global):
                 for name in node.names:
                     self._set(_name(name, node), _unknown())
             for child in ast.iter_child_nodes(node):
                 if isinstance(child, ast.Call | ast.Subscript):
                     self._use(child, node)
+        names = {one.id for one in inside if isinstance(one, ast.Name)}
+        self.source.loads_in_functions |= names
 
     def _name(self, node: ast.Name) -> None:
         place = Place(self.file, node.lineno)
@@ -383,7 +386,7 @@ def read_text(file: Path) -> tuple[str, str]:
 def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
     """Yield a node and what is below it, in the order of the source, but not functions' bodies."""
     yield node
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+    if not isinstance(node, _SCOPES):
         for child in ast.iter_child_nodes(node):
             yield from _outside_functions(child)
 

@@ -247,6 +247,7 @@ FORMS = (
     "value = {value}; {name} = value; DEBUG = False",
     "{name}: object = {value}",
     "from values import {lower} as {name}",
+    "class Names:\n    name = SESSION_COOKIE_SECURE\n{name} = {value}",
 )
 
 
@@ -257,7 +258,7 @@ def test_loses_no_setting(
     """Python evaluates the settings before and after, also without the lines to delete."""
     values = {"ALLOWED_HOSTS": ["a.example.com"], "LOGGING": ["x"], "SECURE_CSP": ["y"]}
     lines = [form.format(name=one, lower=one.lower(), value=values[one]) for one in values]
-    settings = "import contextlib\n" + "\n".join(lines) + "\n"
+    settings = "import contextlib\nSESSION_COOKIE_SECURE = True\n" + "\n".join(lines) + "\n"
     module = "".join(f"{name.lower()} = {value}\n" for name, value in values.items())
     folder = write(settings, {"values.py": module})
     monkeypatch.syspath_prepend(folder)

@@ -255,7 +255,8 @@ class _Reader:
                 for name in node.names:
                     self._set(_name(name, node), _unknown())
             for child in ast.iter_child_nodes(node):
-                if isinstance(child, ast.Call | ast.Subscript):
+                is_local = child in inside and ast.unparse(child) in {"locals()", "vars()"}
+                if isinstance(child, ast.Call | ast.Subscript) and not is_local:
                     self._use(child, node)
         names = {one.id for one in inside if isinstance(one, ast.Name)}
         self.source.loads_in_functions |= names

@@ -248,6 +248,7 @@ FORMS = (
     "{name}: object = {value}",
     "from values import {lower} as {name}",
     "class Names:\n    name = SESSION_COOKIE_SECURE\n{name} = {value}",
+    "def shown(name):\n    return '%(name)s' % locals()\n{name} = {value}",
 )
 
 

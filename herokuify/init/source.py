@@ -174,6 +174,8 @@ class _Reader:
     source: Source
     file: Path
     module: str
+    #: What django-heroku is called with.
+    passed: list[ast.expr] = field(default_factory=list)
 
     def read(self, statements: list[ast.stmt], *, is_conditional: bool) -> None:
         for statement in statements:
@@ -276,9 +278,7 @@ class _Reader:
     def _use(self, namespace: ast.expr, parent: ast.AST) -> None:
         """Refuse what may assign any setting."""
         name, place = ast.unparse(namespace), Place(self.file, namespace.lineno)
-        if name not in _NAMESPACES or isinstance(parent, ast.Compare):
-            return
-        if self.source.django_heroku and self.source.django_heroku[0] == place:
+        if name not in _NAMESPACES or isinstance(parent, ast.Compare) or namespace in self.passed:
             return
         if isinstance(parent, ast.Attribute) and parent.attr not in _READING:
             call = ast.unparse(parent) + ("()" if isinstance(parent.ctx, ast.Load) else "")
@@ -327,6 +327,7 @@ class _Reader:
                 if isinstance(one.value, ast.Constant) and one.value.value
             }
             self.source.django_heroku = place, given
+            self.passed += arguments
         elif function.endswith(".setdefault") and len(call.args) == 2:
             item = ast.Subscript(call.func.value, call.args[0])  # type: ignore[attr-defined]
             self._assign(item, call.args[1], place, is_conditional=is_conditional)

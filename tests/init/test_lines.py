@@ -118,7 +118,7 @@ def write(tmp_path: Path) -> Write:
             ["get_db_config(ATOMIC_REQUESTS=True)"],
         ),
         (
-            "django_heroku.settings(config=locals())",
+            "django_heroku.settings(\n    config=locals(),\n)",
             ['hosts = globals().get("ALLOWED_HOSTS", ())'],
         ),
         (

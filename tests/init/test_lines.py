@@ -236,6 +236,15 @@ def test_refuses(write: Write, init: Init, settings: str, problem: str, hint: st
         assert f"+    {name} = herokuify" not in output
 
 
+@pytest.mark.parametrize("name", ["AWS_STORAGE_BUCKET_NAME", "AWS_LOCATION", "MEDIA_URL"])
+def test_keeps_a_setting(write: Write, init: Init, name: str) -> None:
+    write(f'{name} = "mine"\n')
+    output = init("--keep", name)[1]
+    assert (f'for name in ("{name}",):' in output) == name.startswith("AWS_")
+    assert f"    {name} = " not in output
+    assert f": {name}\n" not in output
+
+
 #: How else than by ``NAME = value`` Python gives a name a value.
 FORMS = (
     "({name} := {value})",

@@ -107,6 +107,10 @@ def write(tmp_path: Path) -> Write:
             ["    DATABASES = herokuify.get_db_config(ATOMIC_REQUESTS=True)"],
         ),
         (
+            'DATABASES = {"default": {"ENGINE": "x.sqlite3", "NAME": "db", "TEST": {"NAME": "t"}}}',
+            ["    DATABASES = herokuify.get_db_config()\n"],
+        ),
+        (
             'DATABASES = {"default": {"ENGINE": os.environ["ENGINE"], "NAME": "db"}}',
             ["    DATABASES = herokuify.get_db_config()\n"],
         ),

@@ -47,7 +47,7 @@ class Assignment:
     value: ast.expr
     place: Place
     is_conditional: bool
-    #: Whether the name has no other value below this line: neither ``+=`` nor ``update()``.
+    #: Whether assignments above have no effect below this line: neither ``+=`` nor ``update()``.
     is_whole: bool = False
 
 

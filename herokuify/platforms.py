@@ -48,7 +48,7 @@ _ADDONS |= {"bucketeer": "a bucket", "mailgun": "a mail service"}
 _SET = r'heroku config:set((?: [A-Z][A-Z0-9_]*=(?:"[^"]*"|[^\s,;)"]*))+)'
 _PAIR = r'([A-Z][A-Z0-9_]*)=("[^"]*"|[^\s,;)"]*)'
 _UNSET = r"heroku config:unset((?: [A-Z][A-Z0-9_]*)+)"
-_CREATE = r"heroku addons:create ([a-z-]+)(?::[a-z0-9-]+)?"
+_CREATE = r"heroku addons:create ([a-z-]+)(?::[a-z0-9-]+)?(?: --as [A-Z0-9_]+)?"
 #: Any other command, with its options.
 _OTHER = (
     r"heroku (?:[a-z]+:[a-z:-]+[a-z]|addons|restart|ps|logs)"

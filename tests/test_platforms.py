@@ -177,6 +177,7 @@ def test_hints_have_no_heroku_command_elsewhere(name: str) -> None:
         ("x: heroku config:unset A", "Koyeb", "x: delete A in the service's environment on Koyeb"),
         ("heroku config:unset A", "Fly.io", "fly secrets unset A"),
         ("heroku addons:create heroku-redis:mini, x", "Fly.io", "Add a Redis service on Fly.io, x"),
+        ("heroku addons:create bucketeer --as B, x", "Render", "Add a bucket on Render, x"),
         ("heroku run python manage.py migrate", "Render", "python manage.py migrate"),
         ("heroku pg:info (is it up?)", "Render", "Render's website (is it up?)"),
     ],

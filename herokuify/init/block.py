@@ -93,7 +93,7 @@ def _variables(plan: Plan) -> Iterator[str]:
     for name in ("SECRET_KEY", "DEBUG"):
         for other in plan.aliases(name):
             yield f'os.environ.setdefault("{name}", os.environ.get("{other}", ""))'
-    names = set(AWS) - plan.keep - (set() if has_media_on_s3(plan) else {"AWS_LOCATION"})
+    names = set(AWS) - (set() if has_media_on_s3(plan) else {"AWS_LOCATION"} - plan.keep)
     elsewhere = {
         one.name
         for one in plan.of(*names)

@@ -61,6 +61,7 @@ def database_lines(plan: Plan) -> Iterator[str]:
             (key or is_literal(value))
             and not (one.is_conditional or plan.source.variables(one.value))
             and (key != "ENGINE" or "sqlite" in ast.unparse(value))
+            and key.partition("/")[0] not in {"OPTIONS", "TEST"}
             for key, value, one in default
         )
     )

@@ -23,6 +23,7 @@ _METHODS = {"update", "append", "extend", "insert", "remove"}
 _NAMESPACES = {"globals()", "locals()", "vars()", "sys.modules[__name__]"}
 _READING = {"copy", "get", "items", "keys", "values"}
 _FUNCTIONS = re.compile(r"exec|include|setattr|\w*Dynaconf")
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Assignment:
     value: ast.expr
     place: Place
     is_conditional: bool
-    #: Whether the name has no other value below this line: neither ``+=`` nor ``update()``.
+    #: Whether assignments above have no effect below this line: neither ``+=`` nor ``update()``.
     is_whole: bool = False
 
 
@@ -59,7 +60,7 @@ class Source:
     file: Path = field(init=False)
     assignments: list[Assignment] = field(default_factory=list)
     loads: list[tuple[str, Place]] = field(default_factory=list)
-    #: Names that functions read, which may be called at any time.
+    #: Names that functions, which may be called at any time, and classes read.
     loads_in_functions: set[str] = field(default_factory=set)
     #: How many statements and expressions that assign a name begin in a line.
     statements: Counter[Place] = field(default_factory=Counter)
@@ -173,6 +174,8 @@ class _Reader:
     source: Source
     file: Path
     module: str
+    #: What django-heroku is called with.
+    passed: list[ast.expr] = field(default_factory=list)
 
     def read(self, statements: list[ast.stmt], *, is_conditional: bool) -> None:
         for statement in statements:
@@ -246,16 +249,19 @@ class _Reader:
         self._functions(tree)
 
     def _functions(self, tree: ast.Module) -> None:
+        inside: set[ast.AST] = set()
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-                names = (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
-                self.source.loads_in_functions.update(names)
+            if isinstance(node, _SCOPES):
+                inside.update(ast.walk(node))
             if isinstance(node, ast.Global):
                 for name in node.names:
                     self._set(_name(name, node), _unknown())
             for child in ast.iter_child_nodes(node):
-                if isinstance(child, ast.Call | ast.Subscript):
+                is_local = child in inside and ast.unparse(child) in {"locals()", "vars()"}
+                if isinstance(child, ast.Call | ast.Subscript) and not is_local:
                     self._use(child, node)
+        names = {one.id for one in inside if isinstance(one, ast.Name)}
+        self.source.loads_in_functions |= names
 
     def _name(self, node: ast.Name) -> None:
         place = Place(self.file, node.lineno)
@@ -272,9 +278,7 @@ class _Reader:
     def _use(self, namespace: ast.expr, parent: ast.AST) -> None:
         """Refuse what may assign any setting."""
         name, place = ast.unparse(namespace), Place(self.file, namespace.lineno)
-        if name not in _NAMESPACES or isinstance(parent, ast.Compare):
-            return
-        if self.source.django_heroku and self.source.django_heroku[0] == place:
+        if name not in _NAMESPACES or isinstance(parent, ast.Compare) or namespace in self.passed:
             return
         if isinstance(parent, ast.Attribute) and parent.attr not in _READING:
             call = ast.unparse(parent) + ("()" if isinstance(parent.ctx, ast.Load) else "")
@@ -323,6 +327,7 @@ class _Reader:
                 if isinstance(one.value, ast.Constant) and one.value.value
             }
             self.source.django_heroku = place, given
+            self.passed += arguments
         elif function.endswith(".setdefault") and len(call.args) == 2:
             item = ast.Subscript(call.func.value, call.args[0])  # type: ignore[attr-defined]
             self._assign(item, call.args[1], place, is_conditional=is_conditional)
@@ -383,7 +388,7 @@ def read_text(file: Path) -> tuple[str, str]:
 def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
     """Yield a node and what is below it, in the order of the source, but not functions' bodies."""
     yield node
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+    if not isinstance(node, _SCOPES):
         for child in ast.iter_child_nodes(node):
             yield from _outside_functions(child)
 

@@ -109,7 +109,7 @@ def _lines(plan: Plan, classes: dict[str, list[tuple[str, Assignment]]]) -> Iter
             arguments.append(f'static="{name}"')
             places = [one for _, one in classes["staticfiles"] or classes["default"]]
             plan.note(places[-1:], "Static files stay where they are.")
-    elif plan.of("AWS_LOCATION"):
+    elif plan.of("AWS_LOCATION") and "AWS_LOCATION" not in plan.keep:
         yield 'AWS_LOCATION = ""'
     if is_static and (plan.source.django_heroku or any("Compressed" in name for name in static)):
         arguments.append('static={"OPTIONS": {"gzip": True}}')  # as WhiteNoise does
@@ -119,7 +119,8 @@ def _lines(plan: Plan, classes: dict[str, list[tuple[str, Assignment]]]) -> Iter
     yield plan.with_others("STORAGES", call) if others else f"STORAGES = {call}"
     if is_static:
         yield "STATIC_URL = get_static_url()"
-    yield f"MEDIA_URL = get_media_url({'' if location == MEDIA else location})"
+    if "MEDIA_URL" not in plan.keep:
+        yield f"MEDIA_URL = get_media_url({'' if location == MEDIA else location})"
 
 
 def _media_options(plan: Plan) -> dict[str, str]:

@@ -107,6 +107,10 @@ def write(tmp_path: Path) -> Write:
             ["    DATABASES = herokuify.get_db_config(ATOMIC_REQUESTS=True)"],
         ),
         (
+            'DATABASES = {"default": {"ENGINE": "x.sqlite3", "NAME": "db", "TEST": {"NAME": "t"}}}',
+            ["    DATABASES = herokuify.get_db_config()\n"],
+        ),
+        (
             'DATABASES = {"default": {"ENGINE": os.environ["ENGINE"], "NAME": "db"}}',
             ["    DATABASES = herokuify.get_db_config()\n"],
         ),
@@ -118,7 +122,7 @@ def write(tmp_path: Path) -> Write:
             ["get_db_config(ATOMIC_REQUESTS=True)"],
         ),
         (
-            "django_heroku.settings(config=locals())",
+            "django_heroku.settings(\n    config=locals(),\n)",
             ['hosts = globals().get("ALLOWED_HOSTS", ())'],
         ),
         (
@@ -236,6 +240,15 @@ def test_refuses(write: Write, init: Init, settings: str, problem: str, hint: st
         assert f"+    {name} = herokuify" not in output
 
 
+@pytest.mark.parametrize("name", ["AWS_STORAGE_BUCKET_NAME", "AWS_LOCATION", "MEDIA_URL"])
+def test_keeps_a_setting(write: Write, init: Init, name: str) -> None:
+    write(f'{name} = "mine"\n')
+    output = init("--keep", name)[1]
+    assert (f'for name in ("{name}",):' in output) == name.startswith("AWS_")
+    assert f"    {name} = " not in output
+    assert f": {name}\n" not in output
+
+
 #: How else than by ``NAME = value`` Python gives a name a value.
 FORMS = (
     "({name} := {value})",
@@ -247,6 +260,8 @@ FORMS = (
     "value = {value}; {name} = value; DEBUG = False",
     "{name}: object = {value}",
     "from values import {lower} as {name}",
+    "class Names:\n    name = SESSION_COOKIE_SECURE\n{name} = {value}",
+    "def shown(name):\n    return '%(name)s' % locals()\n{name} = {value}",
 )
 
 
@@ -257,7 +272,7 @@ def test_loses_no_setting(
     """Python evaluates the settings before and after, also without the lines to delete."""
     values = {"ALLOWED_HOSTS": ["a.example.com"], "LOGGING": ["x"], "SECURE_CSP": ["y"]}
     lines = [form.format(name=one, lower=one.lower(), value=values[one]) for one in values]
-    settings = "import contextlib\n" + "\n".join(lines) + "\n"
+    settings = "import contextlib\nSESSION_COOKIE_SECURE = True\n" + "\n".join(lines) + "\n"
     module = "".join(f"{name.lower()} = {value}\n" for name, value in values.items())
     folder = write(settings, {"values.py": module})
     monkeypatch.syspath_prepend(folder)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from herokuify.init.databases import URL, cache_lines, database_lines
-from herokuify.init.plan import HOSTS, REPLACED, WIDTH, Plan, holds, listed, wrapped
+from herokuify.init.plan import HOSTS, OWN, REPLACED, WIDTH, Plan, holds, listed, wrapped
 from herokuify.init.source import BY_HAND, Assignment, Place
 from herokuify.init.storages import has_media_on_s3, root_line, storage_lines
 from herokuify.init.variables import is_plain_read
@@ -26,6 +26,11 @@ AWS = {
     "AWS_S3_ENDPOINT_URL": {"AWS_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"},
 }
 MAIL = ("EMAIL_BACKEND", "EMAIL_HOST", "MAILERS", "ANYMAIL")
+#: What --keep accepts.
+KEEPABLE = {
+    *("CACHES", "DATABASES", "DEBUG", "MEDIA_URL", "SECRET_KEY", "STATIC_URL", "STORAGES"),
+    *(*OWN, *REPLACED, *HOSTS, *AWS, *MAIL),
+}
 CONSOLE = "django.core.mail.backends.console."
 
 

@@ -9,12 +9,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from django.conf import global_settings
-
 from herokuify.exceptions import ConfigurationError, HerokuifyError
-from herokuify.init.block import AWS, MAIL, deletable, make_block
+from herokuify.init.block import KEEPABLE, deletable, make_block
 from herokuify.init.files import changed_files
-from herokuify.init.plan import OWN, Plan
+from herokuify.init.plan import Plan
 from herokuify.init.source import Source, find_settings, read_text
 
 
@@ -68,10 +66,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _require_known(names: Sequence[str]) -> None:
     for name in names:
-        if not hasattr(global_settings, name) and name not in {*AWS, *MAIL, *OWN}:
-            raise ConfigurationError(
-                f"init changes no setting {name}, so it can't be kept.", "Correct --keep."
-            )
+        if name not in KEEPABLE:
+            raise ConfigurationError(f"init can't keep a setting {name}.", "Correct --keep.")
 
 
 def _settings(plan: Plan, block: str) -> Iterator[tuple[Path, str]]:

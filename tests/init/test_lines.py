@@ -323,7 +323,7 @@ def test_says_what_is_missing(write: Write, init: Init) -> None:
     assert output.count("settings.py:1: INSTALLED_APPS is not set") == 1
     assert "--settings mysite.settings" in output
     assert "--keep" not in output
-    assert "DATABASE, so it can't be kept" in init("--keep", "DATABASE")[1]
+    assert "can't keep a setting DATABASE." in init("--keep", "DATABASE")[1]
     assert init("--settings", "elsewhere")[1].startswith("Error: The settings module elsewhere")
     (folder / "manage.py").write_text("")
     assert "--settings mysite.settings" in init()[1]

@@ -84,3 +84,5 @@ def test_every_save_is_kept(
     assert keys == set(saved)
     for key, content in saved.items():
         assert client.get_object(Bucket=bucket, Key=key)["Body"].read() == content
+    # The first to save a name gets it.
+    assert {f"media/photo-{turn}.txt" for turn in range(ROUNDS)} <= keys

@@ -81,16 +81,19 @@ def deletable(plan: Plan) -> list[tuple[int, str]]:
     source = plan.source
     unused = plan.overridden - {name for name, _ in source.loads} - source.loads_in_functions
     others = {one.place for one in source.assignments if one.name not in unused}
-    return sorted(
-        {
-            (one.place.line, one.name)
-            for one in source.assignments
-            if one.name in unused
-            and one.place.file == source.file
-            and one.place not in others
-            and source.statements[one.place] == 1
-        }
-    )
+    found = [
+        one
+        for one in source.assignments
+        if one.name in unused
+        and one.place.file == source.file
+        and one.place not in others
+        and source.statements[one.place] == 1
+    ]
+    places = {one.place for one in found}
+    for block in source.blocks:
+        if places.issuperset(block):  # a block must not become empty
+            places.discard(block[-1])
+    return sorted({(one.place.line, one.name) for one in found if one.place in places})
 
 
 def _variables(plan: Plan) -> Iterator[str]:

@@ -64,6 +64,8 @@ class Source:
     loads_in_functions: set[str] = field(default_factory=set)
     #: How many statements and expressions that assign a name begin in a line.
     statements: Counter[Place] = field(default_factory=Counter)
+    #: The statements of each ``if``, ``try`` and so on.
+    blocks: list[list[Place]] = field(default_factory=list)
     refused: list[tuple[Place, str, str]] = field(default_factory=list)
     #: A call of django-heroku's: its place, and the names of its arguments that are true.
     django_heroku: tuple[Place, set[str]] | None = None
@@ -201,6 +203,7 @@ class _Reader:
         blocks += [handler.body for handler in getattr(node, "handlers", ())]
         blocks += [case.body for case in getattr(node, "cases", ())]
         for statements in blocks:
+            self.source.blocks.append([Place(self.file, one.lineno) for one in statements])
             self.read(statements, is_conditional=True)
         if blocks:
             if isinstance(node, ast.With) and "prefixed" in ast.unparse(node.items[0].context_expr):

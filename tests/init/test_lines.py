@@ -261,6 +261,7 @@ FORMS = (
     "{name}: object = {value}",
     "from values import {lower} as {name}",
     "class Names:\n    name = SESSION_COOKIE_SECURE\n{name} = {value}",
+    "if True:\n    SESSION_COOKIE_SECURE = True\n    CSRF_COOKIE_SECURE = True\n{name} = {value}",
     "def shown(name):\n    return '%(name)s' % locals()\n{name} = {value}",
 )
 

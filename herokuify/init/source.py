@@ -370,7 +370,11 @@ class _Reader:
             known = {one.place.file for one in self.source.assignments}
             file = file_of(self.source.root, module)
             if file not in known:
+                start = len(self.source.assignments)
                 self.source.follow(module)
+                followed = self.source.assignments[start:]
+                wanted = [one for one in followed if one.name in names or names == ["*"]]
+                self.source.assignments[start:] = wanted
 
     def _refuse(self, place: Place, problem: str) -> None:
         self.source.refused.append((place, problem, BY_HAND))

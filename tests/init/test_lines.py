@@ -290,6 +290,18 @@ def test_loses_no_setting(
         assert (found["LOGGING"], found["SECURE_CSP"]) == (["x"], ["y"])
 
 
+def test_takes_the_imported_names_alone(write: Write, init: Init) -> None:
+    base = f"{APPS}ALLOWED_HOSTS = ['a.example.com']\nCSRF_COOKIE_SECURE = False\n"
+    folder = write("", {"base.py": base})
+    file = folder / "settings.py"
+    file.write_text("from base import CSRF_COOKIE_SECURE, INSTALLED_APPS\n")
+    assert init("--write")[0] == 0
+    assert "ALLOWED_HOSTS" not in file.read_text(encoding="utf-8")
+    file.write_text("from base import *\n")
+    assert init("--write")[0] == 0
+    assert "hosts = ALLOWED_HOSTS" in file.read_text(encoding="utf-8")
+
+
 def test_keeps_the_encoding(write: Write, init: Init) -> None:
     folder = write("")
     file = folder / "settings.py"

@@ -32,7 +32,7 @@ BODIES = {
     "CopyObject": b"<CopyObjectResult>%s</CopyObjectResult>",
     "UploadPartCopy": b"<CopyPartResult>%s</CopyPartResult>",
 }
-#: Ceph's own response make_destination a completion, which counts only if the object exists.
+#: Ceph's own response to a completion, which counts only if the object exists.
 CEPHS = BODIES["CompleteMultipartUpload"] % b"<Key>a</Key><ETag/>"
 #: Values that are not ETags of S3.
 ETAGS = [

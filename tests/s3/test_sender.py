@@ -1,4 +1,4 @@
-"""PUTs over urllib3: equal make_destination boto3's, with as many retries."""
+"""PUTs over urllib3: equal to boto3's, with as many retries."""
 
 import hashlib
 import os

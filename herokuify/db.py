@@ -277,7 +277,8 @@ def _place(config: Mapping[str, Any]) -> tuple[str, str]:
 
 def _refuse_sqlite_on_dyno(stage: Stage, name: str) -> None:
     if stage in LIVE:
-        attached = f" --as {name.removesuffix('_URL')}" if name != "DATABASE_URL" else ""
+        has_own_name = name != PRIMARY and name.endswith("_URL")
+        attached = f" --as {name.removesuffix('_URL')}" if has_own_name else ""
         raise ConfigurationError(
             f"{name} is not set, and a SQLite database would be on the dyno's disk, which is lost "
             "at every restart.",

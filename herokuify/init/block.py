@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from herokuify.init.databases import URL, cache_lines, database_lines
+from herokuify.db import PRIMARY
+from herokuify.init.databases import cache_lines, database_lines
 from herokuify.init.plan import HOSTS, OWN, REPLACED, WIDTH, Plan, holds, listed, wrapped
 from herokuify.init.source import BY_HAND, Assignment, Place
 from herokuify.init.storages import has_media_on_s3, root_line, storage_lines
@@ -138,7 +139,7 @@ def _look_above(plan: Plan, own: list[str]) -> None:
     plan.overridden |= {*REPLACED, "DEBUG", "SECRET_KEY"} - set(own)
     keys = () if "SECRET_KEY" in own else (*plan.aliases("SECRET_KEY"), "SECRET_KEY")[:1]
     plan.to_type += [f'heroku config:set {key}="$(openssl rand -base64 48)"' for key in keys]
-    required = sorted({*plan.source.required()} - {*keys, URL})  # an add-on sets the URL
+    required = sorted({*plan.source.required()} - {*keys, PRIMARY})  # an add-on sets the URL
     if required:
         values = " ".join(f"{name}=…" for name in required)
         plan.to_type.append(

@@ -104,6 +104,7 @@ def _write(file: Path, text: str) -> None:
         encoding = read_text(file)[1]
         newline = "\r\n" if b"\r\n" in file.read_bytes() else "\n"
     file.parent.mkdir(exist_ok=True)
+    # Values that come from a module in another encoding are written as escapes.
     file.write_text(text, encoding, "backslashreplace", newline)
     if file.parent.name == "bin":
         file.chmod(0o755)

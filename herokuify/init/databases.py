@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Iterator
 
-from herokuify.db import get_db_config
+from herokuify.db import PRIMARY, get_db_config
 from herokuify.init.plan import Plan
 from herokuify.init.source import Assignment, is_literal
 
@@ -24,7 +24,6 @@ OPTIONS = {
 DEFAULTS = {
     name: repr(one.default) for name, one in inspect.signature(get_db_config).parameters.items()
 }
-URL = "DATABASE_URL"
 #: Functions of dj-database-url, django-environ and environs.
 URL_READERS = {"config", "parse", "db", "db_url", "dj_db_url"}
 REDIS = {"REDIS_URL", "REDIS_TLS_URL", "REDISCLOUD_URL", "STACKHERO_REDIS_URL_TLS"}
@@ -46,7 +45,7 @@ def database_lines(plan: Plan) -> Iterator[str]:
         _take(plan, options, key, value, one)
     options = {name: text for name, text in options.items() if DEFAULTS.get(name) != text}
     variable = _variable(plan, default)
-    if variable != URL:
+    if variable != PRIMARY:
         options["variable"] = repr(variable)
     if "geodjango" in given:
         options["engine"] = "'django.contrib.gis.db.backends.postgis'"
@@ -124,13 +123,13 @@ def _variable(plan: Plan, default: list[tuple[str, ast.expr, Assignment]]) -> st
     """Return the variable that holds the URL."""
     calls = [value for key, value, _ in default if not key and isinstance(value, ast.Call)]
     named = [
-        str(getattr(keyword.value, "value", URL))
+        str(getattr(keyword.value, "value", PRIMARY))
         for call in calls
         for keyword in call.keywords
         if keyword.arg == "env"
     ]
     read = {name for call in calls for name in plan.source.variables(call) if "URL" in name}
-    return (named or sorted(read) or [URL])[0]
+    return (named or sorted(read) or [PRIMARY])[0]
 
 
 def cache_lines(plan: Plan) -> Iterator[str]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from herokuify.conf.addons import KEYS
 from herokuify.init.plan import Plan, holds
 from herokuify.init.source import Assignment
+from herokuify.legacy import LEGACY_SETTINGS
 
-LEGACY = {"DEFAULT_FILE_STORAGE": "default", "STATICFILES_STORAGE": "staticfiles"}
 ON_S3 = re.compile(r"storages\.backends\.s3")
 ELSEWHERE = re.compile(r"storages\.backends\.")
 FAMILIAR = re.compile(r"django\.|whitenoise\.storage\.")
@@ -67,7 +67,7 @@ def storage_lines(plan: Plan) -> Iterator[str]:
         yield from lines
         return
     yield "if AWS_STORAGE_BUCKET_NAME:"
-    if plan.of(*LEGACY) or plan.source.django_heroku:
+    if plan.of(*LEGACY_SETTINGS) or plan.source.django_heroku:
         yield '    for name in ("DEFAULT_FILE_STORAGE", "STATICFILES_STORAGE"):'
         yield "        globals().pop(name, None)"
     yield from (f"    {line}" for line in lines)
@@ -76,8 +76,8 @@ def storage_lines(plan: Plan) -> Iterator[str]:
 def classes_of(plan: Plan) -> dict[str, list[tuple[str, Assignment]]]:
     """Return the classes that each of the two storages may have, the last one last."""
     found: dict[str, list[tuple[str, Assignment]]] = {"default": [], "staticfiles": []}
-    for one in plan.of(*LEGACY):
-        found[LEGACY[one.name]].append((str(getattr(one.value, "value", "")), one))
+    for one in plan.of(*LEGACY_SETTINGS):
+        found[LEGACY_SETTINGS[one.name]].append((str(getattr(one.value, "value", "")), one))
     for alias, key, value, one in plan.source.entries("STORAGES"):
         if alias in found and key == "BACKEND":
             found[alias].append((str(getattr(value, "value", "")), one))
